@@ -1,0 +1,58 @@
+// swift-tools-version:6.2
+import PackageDescription
+
+// The settings every Swift target of this package is built with: language mode 6 (by tools version), the upcoming
+// features of a modern package, and warnings as errors.
+let settings: [SwiftSetting] = [
+  .enableUpcomingFeature("ExistentialAny"),
+  .enableUpcomingFeature("MemberImportVisibility"),
+  .enableUpcomingFeature("InternalImportsByDefault"),
+  .enableUpcomingFeature("NonisolatedNonsendingByDefault"),
+  .treatAllWarnings(as: .error),
+]
+
+let package = Package(
+  name: "swift-asyncio",
+  platforms: [.macOS("26.0")],
+  products: [
+    .library(name: "AsyncIO", targets: ["AsyncIO"]),
+    .executable(name: "asyncio", targets: ["AsyncIOCommand"]),
+  ],
+  dependencies: [
+    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
+    .package(url: "https://github.com/apple/swift-log", from: "1.16.0"),
+    .package(url: "https://github.com/apple/swift-system", from: "1.8.0"),
+  ],
+  targets: [
+    // Only what Swift cannot import: thread-local words, variadic and macro system interfaces.
+    .target(name: "CAsyncIO"),
+    .target(
+      name: "AsyncIO",
+      dependencies: [
+        "CAsyncIO",
+        .product(name: "Logging", package: "swift-log"),
+        .product(name: "SystemPackage", package: "swift-system"),
+      ],
+      swiftSettings: settings
+    ),
+    .executableTarget(
+      name: "AsyncIOCommand",
+      dependencies: [
+        "AsyncIO",
+        .product(name: "ArgumentParser", package: "swift-argument-parser"),
+        .product(name: "SystemPackage", package: "swift-system"),
+      ],
+      swiftSettings: settings
+    ),
+    .testTarget(
+      name: "AsyncIOTests",
+      dependencies: [
+        "AsyncIO",
+        "CAsyncIO",
+        .product(name: "Logging", package: "swift-log"),
+        .product(name: "SystemPackage", package: "swift-system"),
+      ],
+      swiftSettings: settings
+    ),
+  ]
+)

@@ -1,0 +1,79 @@
+public import SystemPackage
+
+/// What a backend offers beyond streams of bytes, to be asked instead of tried.
+public struct IOCapabilities: OptionSet, Sendable {
+  public let rawValue: UInt32
+  public init(rawValue: UInt32) { self.rawValue = rawValue }
+
+  /// `addReader` and `addWriter` work on any pollable descriptor.
+  public static let descriptorWatches = IOCapabilities(rawValue: 1 << 0)
+  /// Stream sockets: connect, accept, receive, send.
+  public static let streamSockets = IOCapabilities(rawValue: 1 << 1)
+  /// Waits are not rounded to whole milliseconds.
+  public static let subMillisecondWaits = IOCapabilities(rawValue: 1 << 2)
+}
+
+/// The one set of operations that every backend offers, whatever its mechanism.
+///
+/// The interface has the shape of a completion system. An operation is a reused record (``IOOperation``) that is
+/// submitted by a plain call and ends in exactly one completion, at once or in a later ``poll(timeout:)``. A backend
+/// over readiness tries the call first and waits only when it would block; a backend over completions hands it to the
+/// kernel; a simulation plays it.
+///
+/// All calls come from the thread that runs the loop, except ``wake()``, which any thread may make until ``close()``
+/// was called, and calls made while no thread runs the loop, which its owner serialises. Errors are negated errno
+/// values in `IOOperation.result`.
+public protocol IOBackend: AnyObject {
+  /// A short name for reports: "epoll", "poll".
+  var name: String { get }
+
+  /// What this backend can do.
+  var capabilities: IOCapabilities { get }
+
+  /// A thread begins to run the loop. A backend that belongs to a thread sets itself up here.
+  func runWillBegin() throws(Errno)
+
+  /// The thread stops running the loop; operations in flight must survive until the next run, on any thread.
+  func runDidEnd()
+
+  /// Waits for completions and delivers them.
+  ///
+  /// - Parameter timeout: nanoseconds; 0 does not wait, a negative value waits until something happens.
+  func poll(timeout: Int64) throws(Errno)
+
+  /// Ends the current or the next wait early. Any thread, also a signal handler.
+  func wake()
+
+  /// Starts an operation. `true`: it has ended and its result is in the record, no completion follows.
+  /// `false`: ``IOOperation/complete(_:)`` will be called exactly once.
+  func submit(_ operation: IOOperation) -> Bool
+
+  /// Asks for an early end. The operation still ends by its own completion, with what had happened by then or with
+  /// `-ECANCELED`; that completion may come before this call returns. A no-op if it is not in flight.
+  func cancel(_ operation: IOOperation)
+
+  /// Fetches the bytes of a lent receive that completed: fills `buffer` and `result`. `false`: nothing was there
+  /// after all (a spurious wake-up), submit again.
+  func claimLent(_ operation: IOOperation) -> Bool
+
+  /// Gives the lent buffer of an operation back to the pool. The one call that may follow ``close()``, then from any
+  /// thread.
+  func returnLent(_ operation: IOOperation)
+
+  /// A connection takes the descriptor into its care; nothing is waited for yet.
+  func attach(_ descriptor: IODescriptor)
+
+  /// The descriptor in care under this number, if any.
+  func attached(_ fileDescriptor: Int32) -> IODescriptor?
+
+  /// Ends every operation of the descriptor with `-ECANCELED` and forgets it. `closing`: the caller closes the
+  /// descriptor right after this call.
+  func detach(_ descriptor: IODescriptor, closing: Bool)
+
+  /// Sets what `addReader` and `addWriter` wait for on a watched descriptor; the loop is told by
+  /// ``IODescriptor/deliverWatch(readable:writable:)``.
+  func watch(_ descriptor: IODescriptor, readable: Bool, writable: Bool) throws(Errno)
+
+  /// Ends every operation with `-ECANCELED` and releases the mechanism. No call follows.
+  func close()
+}

@@ -1,0 +1,75 @@
+internal import CAsyncIO
+internal import Synchronization
+
+/// A file descriptor in the care of one loop, with what its backend knows about it.
+///
+/// The kernel gives numbers out again as soon as they are closed, so a number alone identifies nothing. Every
+/// descriptor carries a generation that is never used twice in a process; backends tag their events with it and drop
+/// an event whose generation is not the one registered now.
+///
+/// Thread rules: `close()` may be called from any thread; all other state belongs to the thread that runs the loop.
+/// That is what makes the unchecked conformance right.
+public final class IODescriptor: @unchecked Sendable {
+  private static let generations = Atomic<UInt32>(0)
+
+  /// The number. Valid until the descriptor is closed.
+  public let fileDescriptor: Int32
+  /// Never the same for two descriptors.
+  public let generation: UInt32
+  unowned let loop: BaseEventLoop
+
+  // The backend's view; no exclusivity checks, these are read for every message.
+  @exclusivity(unchecked) public var isRegistered = false
+  /// A receive or an accept may succeed now.
+  @exclusivity(unchecked) public var isReadable = false
+  /// A send may succeed now.
+  @exclusivity(unchecked) public var isWritable = true
+  /// The peer has sent its last byte, or the connection failed: a short read no longer means "drained".
+  @exclusivity(unchecked) public var isHungUp = false
+  /// The operation that waits to receive, accept. Kept alive by whoever awaits it.
+  @exclusivity(unchecked) public unowned(unsafe) var reading: IOOperation?
+  /// The operation that waits to send or connect. Kept alive by whoever awaits it.
+  @exclusivity(unchecked) public unowned(unsafe) var writing: IOOperation?
+
+  /// Callbacks of `addReader` and `addWriter`.
+  @exclusivity(unchecked) var reader: Handle?
+  @exclusivity(unchecked) var writer: Handle?
+  var isWatch: Bool { reader != nil || writer != nil }
+
+  private let closed = Atomic<Bool>(false)
+
+  init(_ fileDescriptor: Int32, loop: BaseEventLoop) {
+    self.fileDescriptor = fileDescriptor
+    self.loop = loop
+    generation = IODescriptor.generations.add(1, ordering: .relaxed).newValue
+    LiveCounters.descriptors.add(1, ordering: .relaxed)
+  }
+
+  deinit { LiveCounters.descriptors.subtract(1, ordering: .relaxed) }
+
+  /// Number and generation in one word: what a backend tags its events with.
+  @inline(__always)
+  public var token: UInt64 { UInt64(generation) << 32 | UInt64(UInt32(bitPattern: fileDescriptor)) }
+
+  /// True once `close()` was called.
+  var isClosed: Bool { closed.load(ordering: .acquiring) }
+
+  /// A watched descriptor is ready: queues its callbacks, the reader's first. Called by backends in the poll phase.
+  public func deliverWatch(readable: Bool, writable: Bool) {
+    if readable, let reader { loop.pushReady(reader) }
+    if writable, let writer { loop.pushReady(writer) }
+  }
+
+  /// Ends what waits on the descriptor and closes it: at once on the loop's thread or when the loop is closed, else
+  /// as soon as the loop gets to it. Once only; later calls do nothing.
+  func close() {
+    guard !closed.exchange(true, ordering: .acquiringAndReleasing) else { return }
+    loop.closeDescriptor(self)
+  }
+
+  /// The number leaves this object's care without being closed.
+  func release() {
+    guard !closed.exchange(true, ordering: .acquiringAndReleasing) else { return }
+    loop.detachDescriptor(self, closing: false)
+  }
+}

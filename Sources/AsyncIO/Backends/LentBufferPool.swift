@@ -1,0 +1,92 @@
+/// The buffers that receives are lent from.
+///
+/// One connection holds at most one lent chunk, but a closure may hold its chunk as long as it likes, and a peer that
+/// never reads makes an echo hold it for ever. So the pool has a bound and a way to live near it:
+///
+/// - Large buffers are kept on a stack: the one used last is lent next, so one buffer that stays in the cache serves
+///   thousands of connections whose closures do not suspend.
+/// - When fewer than a quarter of the large buffers are left, a chunk is copied into a buffer of just its size and the
+///   large one stays here; a receive then asks for no more than a small buffer holds. What is held grows with what is
+///   really unread, a few KiB a connection, and the large buffers stay for those that return them.
+/// - Memory in large buffers never exceeds `maximumLargeBuffers * largeCapacity` (16 MiB).
+///
+/// A lent chunk is memory of the pool until it is given back, also after the loop has closed: buffers in use then are
+/// freed by their return.
+struct LentBufferPool {
+  static let largeCapacity = 64 * 1024
+  static let smallCapacity = 4 * 1024
+  static let maximumLargeBuffers = 256
+
+  struct Buffer {
+    var base: UnsafeMutableRawPointer
+    /// Bytes that may be received into it.
+    var capacity: Int
+  }
+
+  private var free: [UnsafeMutableRawPointer] = []
+  private(set) var largeAllocated = 0
+  private(set) var smallLent = 0
+  private var isClosed = false
+
+  private var isLow: Bool {
+    free.count + (Self.maximumLargeBuffers - largeAllocated) < Self.maximumLargeBuffers / 4
+  }
+
+  /// Large buffers lent out, or taken for a receive.
+  var largeLent: Int { largeAllocated - free.count }
+
+  /// A buffer to receive into. Follow it by `lend` if bytes came, else by `giveBack`.
+  @inline(__always)
+  mutating func take() -> Buffer {
+    if let base = free.popLast() {
+      return Buffer(base: base, capacity: isLow ? Self.smallCapacity : Self.largeCapacity)
+    }
+    return takeNew()
+  }
+
+  private mutating func takeNew() -> Buffer {
+    // Never out of buffers: while low, none leaves for longer than one receive.
+    precondition(largeAllocated < Self.maximumLargeBuffers, "lent buffers: more were taken than the pool keeps")
+    largeAllocated += 1
+    let base = UnsafeMutableRawPointer.allocate(byteCount: Self.largeCapacity, alignment: 64)
+    return Buffer(base: base, capacity: isLow ? Self.smallCapacity : Self.largeCapacity)
+  }
+
+  /// Bytes came into a taken buffer: decides which memory is lent, copying a short chunk when large buffers run low.
+  @inline(__always)
+  mutating func lend(_ buffer: Buffer, filled: Int) -> Buffer {
+    guard buffer.capacity == Self.smallCapacity else { return buffer }
+    let small = UnsafeMutableRawPointer.allocate(byteCount: filled, alignment: 16)
+    small.copyMemory(from: buffer.base, byteCount: filled)
+    giveBackLarge(buffer.base)
+    smallLent += 1
+    return Buffer(base: small, capacity: -1)
+  }
+
+  /// A buffer returns. Its capacity says which kind it is: a negative one marks a copy.
+  @inline(__always)
+  mutating func giveBack(_ base: UnsafeMutableRawPointer, capacity: Int) {
+    // After the close any thread may return its chunk, so no count is touched any more.
+    if isClosed {
+      base.deallocate()
+    } else if capacity < 0 {
+      smallLent -= 1
+      base.deallocate()
+    } else {
+      giveBackLarge(base)
+    }
+  }
+
+  @inline(__always)
+  private mutating func giveBackLarge(_ base: UnsafeMutableRawPointer) {
+    free.append(base)
+  }
+
+  /// Frees what is here; what is still lent is freed when it returns.
+  mutating func deallocateAll() {
+    isClosed = true
+    for base in free { base.deallocate() }
+    largeAllocated -= free.count
+    free = []
+  }
+}

@@ -1,0 +1,124 @@
+#if os(Linux) || os(Android)
+  internal import CAsyncIO
+  public import SystemPackage
+
+  // The traps of epoll, and what is done about each here.
+  //
+  // 1. A registration belongs to the open file description, not to the number. Close a descriptor that was inherited
+  //    by a child process (or duplicated) and the registration lives on, reports a number that may be somebody else's
+  //    by now, and cannot be removed through that number any more. So every registration carries a token with a
+  //    generation, events with an old one are dropped by the backend, and when such ghosts keep coming `reset()`
+  //    makes a new epoll instance: the only cure there is.
+  // 2. EPOLLHUP and EPOLLERR cannot be masked. A registration without interest would report them for ever, so the
+  //    backend has none: it unregisters.
+  // 3. Edge-triggered registration reports a change once. It is used for sockets of the stream layer, which keep
+  //    their own readiness bits; watches of user code are level-triggered, as asyncio promises.
+  // 4. epoll_wait counts in milliseconds and rounding down spins, rounding up is late. epoll_pwait2 counts in
+  //    nanoseconds; the C side falls back to rounding up where the kernel lacks it.
+  // 5. Regular files are refused with EPERM at registration. That is passed on.
+  // 6. The eventfd for wake-ups is level-triggered and read each time: the edge-triggered form that saves the read
+  //    was tried by libuv and taken back.
+
+  /// The selector of Linux.
+  ///
+  /// Thread rules as for ``IOSelector``; the unchecked conformance is right because `wake()` uses nothing but a
+  /// descriptor that does not change.
+  public final class EpollSelector: IOSelector, @unchecked Sendable {
+    private var epoll: Int32
+    private let wakeDescriptor: WakeDescriptor
+    private let buffer: UnsafeMutableBufferPointer<epoll_event>
+
+    public let name = "epoll"
+    public let supportsEdgeTriggering = true
+    public var hasSubMillisecondWaits: Bool { true }
+
+    /// Makes an epoll instance and its eventfd. Throws the errno of the step that failed.
+    public init() throws(Errno) {
+      wakeDescriptor = try WakeDescriptor()
+      epoll = epoll_create1(Int32(EPOLL_CLOEXEC))
+      guard epoll >= 0 else {
+        let error = Errno(rawValue: casyncio_errno())
+        wakeDescriptor.close()
+        throw error
+      }
+      buffer = .allocate(capacity: 1024)
+      try registerWake()
+    }
+
+    deinit { buffer.deallocate() }
+
+    private func registerWake() throws(Errno) {
+      try control(EPOLL_CTL_ADD, wakeDescriptor.readEnd, EPOLLIN.rawValue, WakeDescriptor.token)
+    }
+
+    private func control(_ operation: Int32, _ fd: Int32, _ events: UInt32, _ token: UInt64) throws(Errno) {
+      var event = epoll_event(events: events, data: epoll_data_t(u64: token))
+      guard epoll_ctl(epoll, operation, fd, &event) != 0 else { return }
+      throw Errno(rawValue: casyncio_errno())
+    }
+
+    public func register(_ fd: Int32, interest: SelectorFlags, token: UInt64) throws(Errno) {
+      var events: UInt32 = 0
+      if interest.contains(.readable) { events |= EPOLLIN.rawValue | EPOLLRDHUP.rawValue }
+      if interest.contains(.writable) { events |= EPOLLOUT.rawValue }
+      if interest.contains(.edge) { events |= EPOLLET.rawValue }
+      do {
+        try control(EPOLL_CTL_ADD, fd, events, token)
+      } catch .fileExists {
+        try control(EPOLL_CTL_MOD, fd, events, token)
+      }
+    }
+
+    public func unregister(_ fd: Int32) {
+      try? control(EPOLL_CTL_DEL, fd, 0, 0)
+    }
+
+    public func reset() throws(Errno) {
+      let fresh = epoll_create1(Int32(EPOLL_CLOEXEC))
+      guard fresh >= 0 else { throw Errno(rawValue: casyncio_errno()) }
+      _ = CAsyncIO.close(epoll)
+      epoll = fresh
+      try registerWake()
+    }
+
+    public func select(
+      timeout: Int64, into events: UnsafeMutableBufferPointer<SelectorEvent>
+    ) throws(Errno) -> Int {
+      let capacity = min(buffer.count, events.count)
+      let n = Int(casyncio_epoll_wait(epoll, buffer.baseAddress!, Int32(capacity), timeout))
+      guard n >= 0 else {
+        if n == -Int(EINTR) { return 0 }
+        throw Errno(rawValue: Int32(-n))
+      }
+      var filled = 0
+      for i in 0..<n {
+        let token = buffer[i].data.u64
+        if token == WakeDescriptor.token {
+          wakeDescriptor.drain()
+          continue
+        }
+        events[filled] = SelectorEvent(token: token, flags: Self.flags(of: buffer[i].events))
+        filled += 1
+      }
+      return filled
+    }
+
+    @inline(__always)
+    private static func flags(of events: UInt32) -> SelectorFlags {
+      // The common case first: readable and writable have the same bits on both sides but for their places.
+      var flags: UInt32 = events & EPOLLIN.rawValue
+      if events & EPOLLOUT.rawValue != 0 { flags |= SelectorFlags.writable.rawValue }
+      if events & (EPOLLRDHUP.rawValue | EPOLLHUP.rawValue) != 0 { flags |= SelectorFlags.hangup.rawValue }
+      if events & EPOLLERR.rawValue != 0 { flags |= SelectorFlags.error.rawValue }
+      if events & EPOLLPRI.rawValue != 0 { flags |= SelectorFlags.readable.rawValue }
+      return SelectorFlags(rawValue: flags)
+    }
+
+    public func wake() { wakeDescriptor.signal() }
+
+    public func close() {
+      _ = CAsyncIO.close(epoll)
+      wakeDescriptor.close()
+    }
+  }
+#endif

@@ -1,0 +1,83 @@
+internal import CAsyncIO
+public import SystemPackage
+
+/// What a selector reports, and what it is asked to report.
+public struct SelectorFlags: OptionSet, Sendable {
+  public let rawValue: UInt32
+  public init(rawValue: UInt32) { self.rawValue = rawValue }
+
+  public static let readable = SelectorFlags(rawValue: 1)
+  public static let writable = SelectorFlags(rawValue: 2)
+  /// Reported only: the peer will send no more.
+  public static let hangup = SelectorFlags(rawValue: 4)
+  /// Reported only: the descriptor failed.
+  public static let error = SelectorFlags(rawValue: 8)
+  /// Asked for only: report changes, not states.
+  public static let edge = SelectorFlags(rawValue: 16)
+}
+
+/// One report: the token given at registration, and what happened.
+public struct SelectorEvent: Sendable {
+  public var token: UInt64
+  public var flags: SelectorFlags
+  public init(token: UInt64, flags: SelectorFlags) {
+    self.token = token
+    self.flags = flags
+  }
+}
+
+/// A readiness mechanism: the part of a selector loop that differs between epoll, poll and their kin. Give your own
+/// to `SelectorEventLoop(selector:)`.
+///
+/// Hang-up and error are reported even when nothing was asked for, as the kernel does; a descriptor with an empty
+/// interest is not registered at all, so it cannot spin. All calls come from the thread that runs the loop, except
+/// ``wake()``. Answers asyncio's `selectors.BaseSelector`.
+public protocol IOSelector: AnyObject {
+  /// A short name for reports.
+  var name: String { get }
+  /// True if `.edge` is honoured. If not, every registration reports states.
+  var supportsEdgeTriggering: Bool { get }
+  /// True if waits are exact to less than a millisecond.
+  var hasSubMillisecondWaits: Bool { get }
+
+  /// Starts to report on a descriptor, or changes what is reported. `EPERM`: the descriptor cannot be waited for.
+  func register(_ fileDescriptor: Int32, interest: SelectorFlags, token: UInt64) throws(Errno)
+  /// Stops reporting. Unknown descriptors are ignored.
+  func unregister(_ fileDescriptor: Int32)
+  /// Forgets every registration, also those the kernel keeps for descriptors that were closed here but live on in
+  /// another process. The caller registers again what it still wants.
+  func reset() throws(Errno)
+
+  /// Waits and fills `events`. Timeout in nanoseconds; negative waits for ever. An interrupted wait reports 0.
+  func select(timeout: Int64, into events: UnsafeMutableBufferPointer<SelectorEvent>) throws(Errno) -> Int
+  /// Ends the current or the next wait. Any thread, also a signal handler.
+  func wake()
+  /// Releases the mechanism.
+  func close()
+}
+
+/// A pair of descriptors whose one use is to end a wait: an eventfd, or a pipe where there is none.
+struct WakeDescriptor {
+  /// Tags the selector's own event; no descriptor has generation 0.
+  static let token: UInt64 = 0
+
+  let readEnd: Int32
+  let writeEnd: Int32
+
+  init() throws(Errno) {
+    var readEnd: Int32 = -1
+    var writeEnd: Int32 = -1
+    let status = casyncio_wake_create(&readEnd, &writeEnd)
+    guard status >= 0 else { throw Errno(rawValue: -status) }
+    self.readEnd = readEnd
+    self.writeEnd = writeEnd
+  }
+
+  func signal() { casyncio_wake_signal(writeEnd) }
+  func drain() { casyncio_wake_drain(readEnd) }
+
+  func close() {
+    _ = CAsyncIO.close(readEnd)
+    if writeEnd != readEnd { _ = CAsyncIO.close(writeEnd) }
+  }
+}

@@ -1,0 +1,108 @@
+internal import CAsyncIO
+public import SystemPackage
+
+// The traps of poll(2), and what is done about each here.
+//
+// 1. The kernel keeps nothing: the whole set goes in with every call. The cost grows with the number of descriptors,
+//    so this selector is the portable one and the one for small programs, not the fast one.
+// 2. POLLHUP, POLLERR and POLLNVAL are reported for every entry, whatever was asked. So an entry exists only while
+//    somebody waits for it.
+// 3. A closed number in the set answers POLLNVAL for ever. It is reported as an error and, since the waiter then
+//    finds EBADF by its own call, ends there.
+
+/// The selector for any POSIX system, over poll(2).
+///
+/// Thread rules as for ``IOSelector``; the unchecked conformance is right because `wake()` uses nothing but a
+/// descriptor that does not change.
+public final class PollSelector: IOSelector, @unchecked Sendable {
+  private var entries: [pollfd] = []
+  private var tokens: [UInt64] = []
+  private var positions: [Int32: Int] = [:]
+  private let wakeDescriptor: WakeDescriptor
+
+  public let name = "poll"
+  public let supportsEdgeTriggering = false
+  #if os(Linux) || os(Android)
+    public let hasSubMillisecondWaits = true
+  #else
+    public let hasSubMillisecondWaits = false
+  #endif
+
+  /// Makes the set and its wake descriptor. Throws the errno of the step that failed.
+  public init() throws(Errno) {
+    wakeDescriptor = try WakeDescriptor()
+    append(wakeDescriptor.readEnd, Int16(POLLIN), WakeDescriptor.token)
+  }
+
+  private func append(_ fd: Int32, _ events: Int16, _ token: UInt64) {
+    positions[fd] = entries.count
+    entries.append(pollfd(fd: fd, events: events, revents: 0))
+    tokens.append(token)
+  }
+
+  public func register(_ fd: Int32, interest: SelectorFlags, token: UInt64) throws(Errno) {
+    var events: Int16 = 0
+    if interest.contains(.readable) { events |= Int16(POLLIN) }
+    if interest.contains(.writable) { events |= Int16(POLLOUT) }
+    if let position = positions[fd] {
+      entries[position].events = events
+      tokens[position] = token
+    } else {
+      append(fd, events, token)
+    }
+  }
+
+  public func unregister(_ fd: Int32) {
+    guard let position = positions.removeValue(forKey: fd) else { return }
+    let last = entries.count - 1
+    if position != last {
+      entries.swapAt(position, last)
+      tokens.swapAt(position, last)
+      positions[entries[position].fd] = position
+    }
+    entries.removeLast()
+    tokens.removeLast()
+  }
+
+  public func reset() throws(Errno) {
+    entries.removeAll(keepingCapacity: true)
+    tokens.removeAll(keepingCapacity: true)
+    positions.removeAll(keepingCapacity: true)
+    append(wakeDescriptor.readEnd, Int16(POLLIN), WakeDescriptor.token)
+  }
+
+  public func select(
+    timeout: Int64, into events: UnsafeMutableBufferPointer<SelectorEvent>
+  ) throws(Errno) -> Int {
+    let n = entries.withUnsafeMutableBufferPointer { casyncio_poll($0.baseAddress, $0.count, timeout) }
+    guard n >= 0 else {
+      if n == -EINTR { return 0 }
+      throw Errno(rawValue: -n)
+    }
+    var left = Int(n)
+    var filled = 0
+    for i in entries.indices where left > 0 && entries[i].revents != 0 {
+      left -= 1
+      if tokens[i] == WakeDescriptor.token {
+        wakeDescriptor.drain()
+      } else if filled < events.count {
+        events[filled] = SelectorEvent(token: tokens[i], flags: Self.flags(of: entries[i].revents))
+        filled += 1
+      }
+    }
+    return filled
+  }
+
+  private static func flags(of revents: Int16) -> SelectorFlags {
+    var flags: SelectorFlags = []
+    if revents & Int16(POLLIN | POLLPRI) != 0 { flags.insert(.readable) }
+    if revents & Int16(POLLOUT) != 0 { flags.insert(.writable) }
+    if revents & Int16(POLLHUP) != 0 { flags.insert(.hangup) }
+    if revents & Int16(POLLERR | POLLNVAL) != 0 { flags.insert(.error) }
+    return flags
+  }
+
+  public func wake() { wakeDescriptor.signal() }
+
+  public func close() { wakeDescriptor.close() }
+}

@@ -1,0 +1,85 @@
+internal import CAsyncIO
+
+// A loop is an executor in two roles, and the job does not say in which one it came. Run in the wrong role, every
+// continuation, cancellation handler and peer actor costs one to three extra enqueues (measured), and a readiness
+// can be lost because a hop comes between a check and a suspension. So the loop has two identities: jobs that come in
+// through the task facade are run on the task facade, jobs that come in through the serial facade on the serial one.
+//
+// Both hold the loop's intake, not the loop: a job may come when the loop is long gone.
+
+/// The loop as the executor that tasks prefer.
+final class TaskFacade: TaskExecutor {
+  let intake: LoopIntake
+
+  init(_ intake: LoopIntake) { self.intake = intake }
+
+  var unowned: UnownedTaskExecutor {
+    @inline(__always) get { UnownedTaskExecutor(ordinary: self) }
+  }
+
+  func enqueue(_ job: consuming ExecutorJob) { enqueue(UnownedJob(job)) }
+
+  @inline(__always)
+  func enqueue(_ job: UnownedJob) {
+    let word = LoopWord(job, .taskJob)
+    if intake.isRunningInThisThread {
+      intake.core.ready.push(word)
+    } else if !intake.post(word) {
+      LateJobs.run(job, role: .task, of: intake)
+    }
+  }
+
+  /// The runtime's `Task.sleep`: the job runs at a time. It is never taken back, also not when the sleep is cancelled.
+  func enqueue(_ job: UnownedJob, after delay: Int64) {
+    if intake.isRunningInThisThread {
+      let core = intake.core
+      core.timers.insert(.job(job), deadline: core.time().advanced(byNanoseconds: delay).nanoseconds)
+      return
+    }
+    let deadline = casyncio_monotonic_nanoseconds().addingReportingOverflow(delay)
+    let action = PostedAction { core in
+      core.timers.insert(.job(job), deadline: deadline.overflow ? .max : deadline.partialValue)
+    } dropped: { [intake] in
+      LateJobs.run(job, role: .task, of: intake)
+    }
+    guard !intake.post(LoopWord(action, .action)) else { return }
+    Unmanaged.passUnretained(action).release()
+    action.dropped()
+  }
+}
+
+/// The loop as the executor of actors that are pinned to it, and of the main actor after a take-over.
+final class SerialFacade: SerialExecutor {
+  let intake: LoopIntake
+
+  init(_ intake: LoopIntake) { self.intake = intake }
+
+  var unowned: UnownedSerialExecutor {
+    @inline(__always) get { UnownedSerialExecutor(ordinary: self) }
+  }
+
+  func enqueue(_ job: consuming ExecutorJob) { enqueue(UnownedJob(job)) }
+
+  @inline(__always)
+  func enqueue(_ job: UnownedJob) {
+    let word = LoopWord(job, .serialJob)
+    if intake.isRunningInThisThread {
+      intake.core.ready.push(word)
+    } else if !intake.post(word) {
+      LateJobs.run(job, role: .serial(self), of: intake)
+    }
+  }
+
+  func asUnownedSerialExecutor() -> UnownedSerialExecutor { unowned }
+
+  /// What makes `assumeIsolated` work in plain callbacks of the loop.
+  func isIsolatingCurrentContext() -> Bool? {
+    intake.isRunningInThisThread || LateJobs.isServing(intake)
+  }
+
+  func checkIsolated() {
+    precondition(
+      isIsolatingCurrentContext() == true,
+      "this code must run on its event loop's thread; await the actor, or use callSoonThreadsafe")
+  }
+}

@@ -1,0 +1,11 @@
+#if !(os(Linux) && compiler(>=6.3))
+  /// Where the runtime offers no way to replace its executors: a whole-process run is a scoped run whose tasks prefer
+  /// the loop, and the main actor stays where it is.
+  enum ProcessExecutors {
+    static var platformExecutor: any TaskExecutor { globalConcurrentExecutor }
+    static let canTakeOver = false
+    static func install(_ loop: BaseEventLoop) throws(EventLoopError) {}
+    static func uninstall(_ loop: BaseEventLoop) {}
+    static func keep(_ job: UnownedJob, _ role: LateJobs.Role, of intake: LoopIntake) -> Bool { false }
+  }
+#endif

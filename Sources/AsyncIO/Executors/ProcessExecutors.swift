@@ -1,0 +1,131 @@
+#if os(Linux) && compiler(>=6.3)
+  @_spi(ExperimentalCustomExecutors) @_spi(ExperimentalScheduling) internal import _Concurrency
+  internal import Synchronization
+
+  // Everything that is not public API of the Swift runtime is in this file: the hook that replaces the executors of
+  // the whole process, and the protocol by which `Task.sleep` finds the loop's timers. What the runtime does with it
+  // on 6.3.1, found by experiment:
+  //
+  // - `_createExecutors(factory:)` works when it is called from a synchronous `main` before any task exists. Called
+  //   late it is silent damage: a hang, or two worlds. So a late call is detected and refused. One throw-away task
+  //   with a private executor tells: the id of its job is 1 if nothing ran before.
+  // - `Task.sleep` calls `enqueue(_:at:tolerance:clock:)` with an instant of the clock it was given, in absolute
+  //   time. Continuous clock and the loop's clock differ on a machine that was suspended, so only the distance to
+  //   that clock's "now" is used.
+  // - A sleep that is cancelled leaves its job here until its time; the job must be run, not dropped.
+  // - `typealias DefaultExecutorFactory` is silently ignored by 6.3.1.
+
+  extension TaskFacade: SchedulingExecutor {
+    func enqueue<C: Clock>(_ job: consuming ExecutorJob, at instant: C.Instant, tolerance: C.Duration?, clock: C) {
+      let delay: Int64
+      if let distance = clock.now.duration(to: instant) as? Duration {
+        delay = distance.saturatedNanoseconds
+      } else {
+        preconditionFailure(
+          "Task.sleep with \(C.self): a clock whose durations are not Swift.Duration must implement its own sleep")
+      }
+      enqueue(UnownedJob(job), after: delay)
+    }
+  }
+
+  extension SerialFacade: MainExecutor {
+    var isMainExecutor: Bool { true }
+    func run() throws { try intake.core.runForever() }
+    func stop() { intake.core.stop() }
+  }
+
+  /// The executors of the whole process: who has them, and how a loop takes them over.
+  enum ProcessExecutors {
+    private struct State {
+      var wasInstalled = false
+      var installing: BaseEventLoop?
+      /// The loop of the whole-process run that is going on.
+      var current: LoopIntake?
+      var owned: Set<ObjectIdentifier> = []
+      var waiting: [LoopWord] = []
+    }
+
+    private static let state = Mutex(State())
+
+    /// The platform's own default executor, whatever is installed now.
+    static var platformExecutor: any TaskExecutor { PlatformExecutorFactory.defaultExecutor }
+
+    static let canTakeOver = true
+
+    /// Makes the loop the executor of the main actor and of every task without a preference. Refused with code
+    /// `runtimeAlreadyStarted` when tasks ran before.
+    static func install(_ loop: BaseEventLoop) throws(EventLoopError) {
+      if !state.withLock({ $0.wasInstalled }) && !isRuntimeUntouched() {
+        throw EventLoopError(
+          .runtimeAlreadyStarted,
+          "AsyncIO.run: tasks ran before it, so the Swift runtime has its executors already. Call it first thing from "
+            + "a synchronous main (or conform to AsyncProgram), or use loop.run { } inside this program.")
+      }
+      let waiting = state.withLock { state in
+        state.wasInstalled = true
+        state.installing = loop
+        state.current = loop.intake
+        state.owned.insert(ObjectIdentifier(loop.intake))
+        defer { state.waiting = [] }
+        return state.waiting
+      }
+      _createExecutors(factory: Factory.self)
+      state.withLock { $0.installing = nil }
+      for word in waiting { _ = loop.intake.post(word) }
+    }
+
+    /// The whole-process run is over; jobs that come from here on wait for the next one.
+    static func uninstall(_ loop: BaseEventLoop) {
+      state.withLock { if $0.current === loop.intake { $0.current = nil } }
+    }
+
+    /// Keeps a late job of a whole-process loop for the next such run, or gives it to the one that is going on.
+    static func keep(_ job: UnownedJob, _ role: LateJobs.Role, of intake: LoopIntake) -> Bool {
+      let tag: LoopWord.Tag
+      switch role {
+      case .task: tag = .taskJob
+      case .serial: tag = .serialJob
+      }
+      let current: LoopIntake?? = state.withLock { state in
+        guard state.owned.contains(ObjectIdentifier(intake)) else { return nil }
+        if state.current == nil { state.waiting.append(LoopWord(job, tag)) }
+        return .some(state.current)
+      }
+      guard let current else { return false }
+      guard let current else { return true }
+      if current.post(LoopWord(job, tag)) { return true }
+      state.withLock { $0.waiting.append(LoopWord(job, tag)) }
+      return true
+    }
+
+    private final class Probe: TaskExecutor {
+      let job = Mutex<(UnownedJob, String)?>(nil)
+
+      func enqueue(_ job: consuming ExecutorJob) {
+        let description = job.description
+        let unowned = UnownedJob(job)
+        self.job.withLock { $0 = (unowned, description) }
+      }
+    }
+
+    private static func isRuntimeUntouched() -> Bool {
+      let probe = Probe()
+      _ = Task(executorPreference: probe) {}
+      guard let (job, description) = probe.job.withLock({ $0 }) else { return false }
+      job.runSynchronously(on: probe.asUnownedTaskExecutor())
+      return description == "ExecutorJob(id: 1)"
+    }
+
+    private struct Factory: ExecutorFactory {
+      static var mainExecutor: any MainExecutor { installing.serialFacade }
+      static var defaultExecutor: any TaskExecutor { installing.taskFacade }
+
+      private static var installing: BaseEventLoop {
+        guard let loop = state.withLock({ $0.installing }) else {
+          preconditionFailure("the runtime asked for its executors outside of a take-over")
+        }
+        return loop
+      }
+    }
+  }
+#endif

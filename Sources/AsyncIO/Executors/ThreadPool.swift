@@ -1,0 +1,123 @@
+internal import CAsyncIO
+internal import Synchronization
+
+/// A bounded pool of threads for work that blocks: file access, name look-up, a C library. Threads are made when
+/// there is work for them and end after some idle seconds, or at `shutDown()`. Answers `ThreadPoolExecutor`.
+public final class ThreadPool: @unchecked Sendable {
+  // Right because everything mutable is under the one pthread mutex; the condition needs a pthread mutex.
+  private let mutex = UnsafeMutablePointer<pthread_mutex_t>.allocate(capacity: 1)
+  private let condition = UnsafeMutablePointer<pthread_cond_t>.allocate(capacity: 1)
+  private var queue: [@Sendable () -> Void] = []
+  private var head = 0
+  private var threads = 0
+  private var idle = 0
+  private var made = 0
+  private var isShutDown = false
+  private var whenEnded: [@Sendable () -> Void] = []
+
+  /// Most threads at a time.
+  public let maximumThreads: Int
+  private let name: String
+
+  /// - Parameters:
+  ///   - maximumThreads: at least 1; the default is asyncio's, min(32, processors + 4).
+  ///   - name: threads are named by it and a number.
+  public init(maximumThreads: Int? = nil, name: String = "asyncio") {
+    let processors = max(1, Int(sysconf(Int32(_SC_NPROCESSORS_ONLN))))
+    self.maximumThreads = max(1, maximumThreads ?? min(32, processors + 4))
+    self.name = name
+    pthread_mutex_init(mutex, nil)
+    pthread_cond_init(condition, nil)
+  }
+
+  deinit {
+    // Threads hold the pool, so none is left here.
+    pthread_cond_destroy(condition)
+    pthread_mutex_destroy(mutex)
+    condition.deallocate()
+    mutex.deallocate()
+  }
+
+  private func locked<R>(_ body: () -> R) -> R {
+    pthread_mutex_lock(mutex)
+    defer { pthread_mutex_unlock(mutex) }
+    return body()
+  }
+
+  /// Queues work. `false`: the pool is shut down and the work was not taken.
+  public func submit(_ work: @escaping @Sendable () -> Void) -> Bool {
+    let (taken, start) = locked { () -> (Bool, Int?) in
+      guard !isShutDown else { return (false, nil) }
+      queue.append(work)
+      if idle > 0 {
+        pthread_cond_signal(condition)
+      }
+      guard queue.count - head > idle, threads < maximumThreads else { return (true, nil) }
+      threads += 1
+      made += 1
+      return (true, made - 1)
+    }
+    if let start {
+      LiveCounters.poolThreads.add(1, ordering: .relaxed)
+      Thread.detach(name: "\(name)_\(start)") { self.serve() }
+    }
+    return taken
+  }
+
+  private func serve() {
+    while let work = next() { work() }
+    let ended = locked { () -> [@Sendable () -> Void] in
+      threads -= 1
+      guard threads == 0 && isShutDown else { return [] }
+      defer { whenEnded = [] }
+      return whenEnded
+    }
+    LiveCounters.poolThreads.subtract(1, ordering: .relaxed)
+    for callback in ended { callback() }
+  }
+
+  /// The next work; nil when this thread should end.
+  private func next() -> (@Sendable () -> Void)? {
+    locked {
+      while head == queue.count {
+        queue.removeAll(keepingCapacity: true)
+        head = 0
+        if isShutDown { return nil }
+        idle += 1
+        let timedOut = !waitIdle()
+        idle -= 1
+        if timedOut && head == queue.count { return nil }
+      }
+      let work = queue[head]
+      // The closure's captures must not live as long as the array.
+      queue[head] = {}
+      head += 1
+      return work
+    }
+  }
+
+  private func waitIdle() -> Bool {
+    var deadline = timespec()
+    clock_gettime(CLOCK_REALTIME, &deadline)
+    deadline.tv_sec += 10
+    return pthread_cond_timedwait(condition, mutex, &deadline) == 0
+  }
+
+  /// Takes no more work; what is queued is still done, then the threads end. Does not wait.
+  public func shutDown() {
+    locked {
+      isShutDown = true
+      pthread_cond_broadcast(condition)
+    }
+  }
+
+  /// Calls back when the pool was shut down and its last thread has ended; at once if that is so now.
+  func notifyWhenEnded(_ callback: @escaping @Sendable () -> Void) {
+    let now = locked { () -> Bool in
+      if isShutDown && threads == 0 { return true }
+      whenEnded.append(callback)
+      return false
+    }
+    if now { callback() }
+  }
+}

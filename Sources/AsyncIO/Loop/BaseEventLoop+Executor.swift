@@ -1,0 +1,61 @@
+internal import Logging
+internal import Synchronization
+
+extension BaseEventLoop {
+  public final func runInExecutor<Value: Sendable>(
+    _ executor: ThreadPool?, _ work: @escaping @Sendable () throws -> Value
+  ) throws(EventLoopError) -> Future<Value> {
+    if isClosed { throw .closed("runInExecutor") }
+    guard let pool = executor ?? defaultExecutor() else {
+      throw EventLoopError(
+        .executorShutDown, "runInExecutor: the default executor of this loop is shut down. Give your own ThreadPool.")
+    }
+    let future = Future<Value>(loop: self)
+    let taken = pool.submit {
+      // Cancelled while it was queued: nobody wants it any more.
+      if future.isDone { return }
+      future.complete(Result { try work() })
+    }
+    guard taken else {
+      throw EventLoopError(.executorShutDown, "runInExecutor: the thread pool is shut down.")
+    }
+    return future
+  }
+
+  private final func defaultExecutor() -> ThreadPool? {
+    shared.withLock { state in
+      if state.executorIsShutDown { return nil }
+      if let executor = state.defaultExecutor { return executor }
+      let executor = ThreadPool()
+      state.defaultExecutor = executor
+      return executor
+    }
+  }
+
+  public final func setDefaultExecutor(_ executor: ThreadPool) {
+    shared.withLock { $0.defaultExecutor = executor }
+  }
+
+  public final func shutdownDefaultExecutor(timeout: Duration? = nil) async {
+    let executor = shared.withLock { state in
+      state.executorIsShutDown = true
+      defer { state.defaultExecutor = nil }
+      return state.defaultExecutor
+    }
+    guard let executor else { return }
+    executor.shutDown()
+    let ended = Future<Void>(loop: self)
+    executor.notifyWhenEnded { ended.complete(.success(())) }
+    guard let timeout else {
+      _ = try? await ended.get()
+      return
+    }
+    let timer = try? callLater(timeout) { ended.cancel() }
+    do {
+      try await ended.get()
+      timer?.cancel()
+    } catch {
+      logger.warning("the executor did not end its work within \(timeout); its threads are left to end alone")
+    }
+  }
+}

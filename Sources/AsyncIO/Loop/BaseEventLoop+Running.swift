@@ -1,0 +1,253 @@
+internal import CAsyncIO
+internal import Logging
+internal import Synchronization
+internal import SystemPackage
+
+extension BaseEventLoop {
+  /// How many jobs made by jobs run before the next poll.
+  private static var jobBudget: Int { 256 }
+
+  // MARK: Runs
+
+  public final func runForever() throws {
+    try checkRunnable("runForever")
+    try run()
+  }
+
+  public final func runUntilComplete<Value: Sendable>(_ future: Future<Value>) throws -> Value {
+    guard future.loop === self else {
+      throw EventLoopError(.foreignLoop, "runUntilComplete: the future belongs to another event loop.")
+    }
+    try checkRunnable("runUntilComplete")
+    let token = future.addDoneCallback { [unowned self] _ in self.stop() }
+    defer { future.removeDoneCallback(token) }
+    try run()
+    guard future.isDone else {
+      throw EventLoopError(
+        .stoppedBeforeCompletion, "runUntilComplete: the event loop was stopped before the future was done.")
+    }
+    return try future.result()
+  }
+
+  /// Refuses a run before anything has changed: a refused nested run must leave the outer one intact.
+  final func checkRunnable(_ operation: String) throws(EventLoopError) {
+    switch lifecycle.load(ordering: .acquiring) {
+    case Lifecycle.closed: throw .closed(operation)
+    case Lifecycle.running:
+      throw EventLoopError(
+        .alreadyRunning,
+        "\(operation): this event loop runs already. Use callSoon, a task, or callSoonThreadsafe from another thread.")
+    default: break
+    }
+    if RunningContext.current != nil {
+      throw EventLoopError(
+        .anotherLoopRunning,
+        "\(operation): another event loop runs in this thread. Await the asynchronous form, or use another thread.")
+    }
+  }
+
+  /// Takes the loop for this thread, turns until stopped, gives it back.
+  final func run() throws {
+    let (taken, was) = lifecycle.compareExchange(
+      expected: Lifecycle.idle, desired: Lifecycle.running, ordering: .acquiringAndReleasing)
+    guard taken else {
+      throw was == Lifecycle.closed
+        ? EventLoopError.closed("run")
+        : EventLoopError(.alreadyRunning, "run: this event loop runs already, in another thread.")
+    }
+    casyncio_set_running_loop(Unmanaged.passUnretained(intake as RunningContext).toOpaque())
+    defer {
+      isStopping = false
+      casyncio_set_running_loop(nil)
+      lifecycle.store(Lifecycle.idle, ordering: .releasing)
+    }
+    try backend.runWillBegin()
+    defer { backend.runDidEnd() }
+    // Operations that were recorded while nobody ran the loop complete into the queue of this run.
+    if intake.inbox.hasPosts { emptyInbox() }
+    repeat { try turn() } while !isStopping
+  }
+
+  public final func stop() {
+    if isRunningInThisThread {
+      isStopping = true
+      return
+    }
+    if isDebug && isRunning {
+      callExceptionHandler(
+        ExceptionContext(
+          message: "stop() from another thread; it is honoured, but callSoonThreadsafe says what you mean",
+          exception: EventLoopError.wrongThread("stop")))
+    }
+    _ = intake.post(LoopWord(PostedAction { $0.isStopping = true }, .action))
+  }
+
+  // MARK: One turn
+
+  private final func turn() throws {
+    turns &+= 1
+    let timeout = waitTimeout()
+    do {
+      try backend.poll(timeout: timeout)
+    } catch {
+      intake.inbox.endSleep()
+      throw error
+    }
+    if timeout != 0 { intake.inbox.endSleep() }
+    if !deferred.isEmpty { completeDeferred() }
+    if intake.inbox.hasPosts { emptyInbox() }
+    if !timers.isEmpty { fireTimers() }
+    try runReady()
+  }
+
+  /// Nanoseconds to wait; 0 if something is ready, negative if nothing is to come.
+  @inline(__always)
+  private final func waitTimeout() -> Int64 {
+    if !ready.isEmpty || isStopping || !deferred.isEmpty { return 0 }
+    var timeout: Int64 = -1
+    if let earliest = timers.earliest, earliest != .max {
+      timeout = earliest &- time().nanoseconds
+      if timeout <= 0 { return 0 }
+      // A bound on one wait: a day, as asyncio has it.
+      timeout = min(timeout, 86_400_000_000_000)
+    }
+    return intake.inbox.announceSleep() ? timeout : 0
+  }
+
+  private final func fireTimers() {
+    guard let earliest = timers.earliest else { return }
+    let now = time().nanoseconds
+    guard earliest <= now else { return }
+    while let due = timers.popDue(now: now) {
+      switch due {
+      case .node(let node): node.fire()
+      case .job(let job): ready.push(LoopWord(job, .taskJob))
+      }
+    }
+  }
+
+  @inline(__always)
+  private final func runReady() throws {
+    var left = ready.count
+    if debugFlag.load(ordering: .relaxed) { return try runReadyDebug() }
+    while left > 0 {
+      left -= 1
+      try run(ready.pop())
+    }
+    guard !isStopping else { return }
+    left = Self.jobBudget
+    while left > 0, !ready.isEmpty, ready.first.rawTag <= LoopWord.Tag.serialJob.rawValue {
+      left -= 1
+      try run(ready.pop())
+    }
+  }
+
+  @inline(__always)
+  final func run(_ word: LoopWord) throws {
+    switch word.rawTag {
+    case LoopWord.Tag.taskJob.rawValue: word.job.runSynchronously(on: taskFacade.unowned)
+    case LoopWord.Tag.serialJob.rawValue: word.job.runSynchronously(on: serialFacade.unowned)
+    default: try run(word.object(Handle.self))
+    }
+  }
+
+  private final func run(_ handle: Handle) throws {
+    do {
+      try handle.run()
+    } catch let error as any InterruptError {
+      throw error
+    } catch {
+      var context = ExceptionContext(message: "exception in a callback", exception: error)
+      context.handle = handle
+      context.source = handle.site
+      callExceptionHandler(context)
+    }
+  }
+
+  // MARK: The inbox
+
+  /// Moves what other threads posted to where it belongs.
+  final func emptyInbox() {
+    var words = spareWords
+    spareWords = []
+    intake.inbox.take(spare: &words)
+    for bits in words { admit(LoopWord(bits: bits)) }
+    words.removeAll(keepingCapacity: true)
+    spareWords = words
+  }
+
+  private final func admit(_ word: LoopWord) {
+    switch word.tag {
+    case .taskJob, .serialJob, .handle: ready.push(word)
+    case .timer: admitTimer(word.object(TimerHandle.self))
+    case .submit: submitNow(word.object(IOOperation.self))
+    case .closeDescriptor: closeDescriptorNow(word.object(IODescriptor.self))
+    case .action: word.object(PostedAction.self).run(self)
+    }
+  }
+
+  private final func admitTimer(_ timer: TimerHandle) {
+    if timer.isCancelled {
+      timers.remove(timer)
+    } else if timer.heapIndex < 0 {
+      timers.insert(.node(timer), deadline: timer.when.nanoseconds)
+    }
+  }
+
+  // MARK: Closing
+
+  public final func close() throws {
+    guard !isRunning else {
+      throw EventLoopError(.alreadyRunning, "close: the event loop is running. Stop it first, then close it.")
+    }
+    closeNow()
+  }
+
+  /// Everything that is left goes: callbacks are dropped, operations end as cancelled, jobs go where they can run.
+  final func closeNow() {
+    let (taken, _) = lifecycle.compareExchange(
+      expected: Lifecycle.idle, desired: Lifecycle.closed, ordering: .acquiringAndReleasing)
+    guard taken else { return }
+    let posted = intake.inbox.close()
+    while !ready.isEmpty { drop(ready.pop()) }
+    for bits in posted { drop(LoopWord(bits: bits)) }
+    for payload in timers.removeAll() {
+      switch payload {
+      case .node(let node): node.drop()
+      case .job(let job): LateJobs.run(job, role: .task, of: intake)
+      }
+    }
+    for watch in watches.values {
+      watch.reader?.drop()
+      watch.writer?.drop()
+    }
+    watches = [:]
+    completeDeferred()
+    backend.close()
+    let (executor, hooks) = shared.withLock { state in
+      defer {
+        state.defaultExecutor = nil
+        state.executorIsShutDown = true
+        state.atClose = []
+      }
+      return (state.defaultExecutor, state.atClose)
+    }
+    for hook in hooks { hook() }
+    executor?.shutDown()
+  }
+
+  private final func drop(_ word: LoopWord) {
+    switch word.tag {
+    case .taskJob: LateJobs.run(word.job, role: .task, of: intake)
+    case .serialJob: LateJobs.run(word.job, role: .serial(serialFacade), of: intake)
+    case .handle: word.object(Handle.self).drop()
+    case .timer: word.object(TimerHandle.self).drop()
+    case .submit:
+      let operation = word.object(IOOperation.self)
+      operation.state = .inFlight
+      operation.complete(-Int(ECANCELED))
+    case .closeDescriptor: closeDescriptorNow(word.object(IODescriptor.self))
+    case .action: word.object(PostedAction.self).dropped()
+    }
+  }
+}

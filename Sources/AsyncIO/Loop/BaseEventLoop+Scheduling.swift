@@ -1,0 +1,107 @@
+internal import Synchronization
+
+extension BaseEventLoop {
+  @discardableResult
+  public final func callSoon(
+    context: CallbackContext, site: CallSite, _ callback: sending @escaping () throws -> Void
+  ) throws(EventLoopError) -> Handle {
+    let onLoop = try checkThread("callSoon")
+    let handle = Handle(loop: self, site: site, callback: Self.bind(callback, context))
+    if onLoop {
+      pushReady(handle)
+    } else if !intake.post(LoopWord(handle, .handle)) {
+      throw refused(handle, .handle, "callSoon")
+    }
+    return handle
+  }
+
+  @discardableResult
+  public final func callSoonThreadsafe(
+    context: CallbackContext, site: CallSite, _ callback: sending @escaping () throws -> Void
+  ) throws(EventLoopError) -> Handle {
+    if isClosed { throw .closed("callSoonThreadsafe") }
+    let handle = Handle(loop: self, site: site, cancelWaits: true, callback: Self.bind(callback, context))
+    if isRunningInThisThread {
+      pushReady(handle)
+    } else if !intake.post(LoopWord(handle, .handle)) {
+      throw refused(handle, .handle, "callSoonThreadsafe")
+    }
+    return handle
+  }
+
+  @discardableResult
+  public final func callAt(
+    _ when: EventLoopInstant, context: CallbackContext, site: CallSite,
+    _ callback: sending @escaping () throws -> Void
+  ) throws(EventLoopError) -> TimerHandle {
+    let onLoop = try checkThread("callAt")
+    let timer = TimerHandle(loop: self, site: site, when: when, callback: Self.bind(callback, context))
+    if onLoop {
+      timers.insert(.node(timer), deadline: when.nanoseconds)
+    } else if !intake.post(LoopWord(timer, .timer)) {
+      throw refused(timer, .timer, "callAt")
+    }
+    return timer
+  }
+
+  /// The inbox is closed: takes back the reference that the refused word holds.
+  private final func refused(_ handle: Handle, _ tag: LoopWord.Tag, _ operation: String) -> EventLoopError {
+    Unmanaged.passUnretained(handle).release()
+    return .closed(operation)
+  }
+
+  private static func bind(
+    _ callback: sending @escaping () throws -> Void, _ context: CallbackContext
+  ) -> sending () throws -> Void {
+    switch context {
+    case .scopedPolicy: return callback
+    case .taskLocals:
+      nonisolated(unsafe) let callback = callback  // sent here, and handed on whole
+      let parked = ParkedCallback(callback)
+      return { try parked.run() }
+    }
+  }
+
+  /// A timer was cancelled. Out of the heap at once in the loop's thread, else as soon as the loop looks.
+  final func timerWasCancelled(_ timer: TimerHandle) {
+    if isRunningInThisThread {
+      timers.remove(timer)
+    } else {
+      let word = LoopWord(timer, .timer)
+      if !intake.post(word) { Unmanaged.passUnretained(timer).release() }
+    }
+  }
+
+  /// Whether the call comes from the loop's thread. Throws for a closed loop, and in debug mode for a running loop of
+  /// another thread.
+  @inline(__always)
+  final func checkThread(_ operation: String) throws(EventLoopError) -> Bool {
+    if isRunningInThisThread { return true }
+    switch lifecycle.load(ordering: .acquiring) {
+    case Lifecycle.closed: throw .closed(operation)
+    case Lifecycle.running where debugFlag.load(ordering: .relaxed): throw .wrongThread(operation)
+    default: return false
+    }
+  }
+
+  /// Does something in the loop's thread: at once if that is here, else when the inbox is emptied. `dropped` runs
+  /// instead when the loop is closed or closes first.
+  final func perform(
+    _ body: sending @escaping (BaseEventLoop) -> Void, dropped: sending @escaping () -> Void = {}
+  ) {
+    if isRunningInThisThread { return body(self) }
+    let action = PostedAction(body, dropped: dropped)
+    guard !intake.post(LoopWord(action, .action)) else { return }
+    Unmanaged.passUnretained(action).release()
+    action.dropped()
+  }
+
+  /// Timers that are set now. Loop thread, or while nobody runs the loop.
+  package final var scheduledTimerCount: Int { timers.count }
+
+  /// Entries of the own queue. Loop thread, or while nobody runs the loop.
+  package final var readyCount: Int { ready.count }
+
+  /// Turns made so far. Loop thread, or while nobody runs the loop.
+  package final var turnCount: UInt64 { turns }
+}

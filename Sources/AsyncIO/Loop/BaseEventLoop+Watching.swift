@@ -1,0 +1,87 @@
+internal import CAsyncIO
+internal import Synchronization
+internal import SystemPackage
+
+extension BaseEventLoop {
+  public final func addReader(
+    _ fileDescriptor: Int32, context: CallbackContext, site: CallSite, _ callback: sending @escaping () throws -> Void
+  ) throws {
+    try addWatch(fileDescriptor, \.reader, "addReader", site, callback)
+  }
+
+  public final func addWriter(
+    _ fileDescriptor: Int32, context: CallbackContext, site: CallSite, _ callback: sending @escaping () throws -> Void
+  ) throws {
+    try addWatch(fileDescriptor, \.writer, "addWriter", site, callback)
+  }
+
+  @discardableResult
+  public final func removeReader(_ fileDescriptor: Int32) throws -> Bool {
+    try removeWatch(fileDescriptor, \.reader, "removeReader")
+  }
+
+  @discardableResult
+  public final func removeWriter(_ fileDescriptor: Int32) throws -> Bool {
+    try removeWatch(fileDescriptor, \.writer, "removeWriter")
+  }
+
+  private typealias Side = ReferenceWritableKeyPath<IODescriptor, Handle?>
+
+  private final func addWatch(
+    _ fd: Int32, _ side: Side, _ operation: String, _ site: CallSite, _ callback: sending @escaping () throws -> Void
+  ) throws {
+    try checkWatchAccess(operation)
+    try Self.checkWatchable(fd)
+    try checkNotOwned(fd, operation)
+    let handle = Handle(loop: self, site: site, repeating: true, callback: callback)
+    let descriptor = watches[fd] ?? IODescriptor(fd, loop: self)
+    let replaced = descriptor[keyPath: side]
+    descriptor[keyPath: side] = handle
+    do {
+      try backend.watch(descriptor, readable: descriptor.reader != nil, writable: descriptor.writer != nil)
+    } catch {
+      descriptor[keyPath: side] = replaced
+      throw error
+    }
+    watches[fd] = descriptor
+    replaced?.cancel()
+  }
+
+  private final func removeWatch(_ fd: Int32, _ side: Side, _ operation: String) throws -> Bool {
+    if isClosed { return false }
+    try checkWatchAccess(operation)
+    try checkNotOwned(fd, operation)
+    guard let descriptor = watches[fd], let handle = descriptor[keyPath: side] else { return false }
+    // A callback that is queued already must not run.
+    handle.cancel()
+    descriptor[keyPath: side] = nil
+    if !descriptor.isWatch { watches[fd] = nil }
+    try backend.watch(descriptor, readable: descriptor.reader != nil, writable: descriptor.writer != nil)
+    return true
+  }
+
+  /// Watches change the table of the backend, so they are for the loop's thread, or for whoever sets up a loop that
+  /// nobody runs. There is no thread-safe path to take: the caller needs the answer.
+  private final func checkWatchAccess(_ operation: String) throws(EventLoopError) {
+    if isRunningInThisThread { return }
+    switch lifecycle.load(ordering: .acquiring) {
+    case Lifecycle.closed: throw .closed(operation)
+    case Lifecycle.running: throw .wrongThread(operation)
+    default: break
+    }
+  }
+
+  private final func checkNotOwned(_ fd: Int32, _ operation: String) throws(EventLoopError) {
+    guard let owner = backend.attached(fd), !owner.isWatch, !owner.isClosed else { return }
+    throw EventLoopError(
+      .invalidState, "\(operation): descriptor \(fd) belongs to an open connection. Use the connection, or close it.")
+  }
+
+  /// Refuses dead numbers and files that are always ready, in the same way on every backend.
+  private static func checkWatchable(_ fd: Int32) throws(Errno) {
+    var status = stat()
+    guard fstat(fd, &status) == 0 else { throw Errno(rawValue: casyncio_errno()) }
+    let kind = status.st_mode & mode_t(S_IFMT)
+    if kind == mode_t(S_IFREG) || kind == mode_t(S_IFDIR) { throw .notPermitted }
+  }
+}

@@ -1,0 +1,144 @@
+internal import CAsyncIO
+internal import Logging
+internal import Synchronization
+internal import SystemPackage
+
+/// What a thread-local word points to while a loop runs in the thread.
+class RunningContext: @unchecked Sendable {
+  // Right because it is read in the thread that runs the loop only, where the loop is alive.
+  unowned(unsafe) let loop: any EventLoop
+
+  init(_ loop: any EventLoop) { self.loop = loop }
+
+  /// The one of this thread.
+  static var current: RunningContext? {
+    guard let word = casyncio_running_loop() else { return nil }
+    return Unmanaged<RunningContext>.fromOpaque(word).takeUnretainedValue()
+  }
+}
+
+/// The part of a loop that outlives it: executors hold this, so a job that comes after the loop is gone finds a
+/// closed inbox and not freed memory.
+final class LoopIntake: RunningContext, @unchecked Sendable {
+  // Right because the inbox locks, and `core` is followed only in the thread that runs the loop.
+  unowned(unsafe) let core: BaseEventLoop
+  let inbox = Inbox()
+  let backend: any IOBackend
+
+  init(_ core: BaseEventLoop, _ backend: any IOBackend) {
+    self.core = core
+    self.backend = backend
+    super.init(core)
+  }
+
+  @inline(__always)
+  var isRunningInThisThread: Bool {
+    casyncio_running_loop() == Unmanaged.passUnretained(self).toOpaque()
+  }
+
+  /// Posts a word from any thread. `false`: the loop is closed.
+  func post(_ word: LoopWord) -> Bool { inbox.post(word) { backend.wake() } }
+}
+
+/// The core that all loops of this package share, over any ``IOBackend``.
+///
+/// One turn is: wait (not at all if something is ready), deliver completions, empty the inbox, move due timers to the
+/// queue, run what is queued. Handles and jobs are in one queue; the number of entries is taken when the running
+/// starts, and of what is added meanwhile only jobs are run in the same turn, up to a budget, and only while no
+/// handle stands before them. So a callback that schedules itself lets I/O in, and a chain of awaits does not pay a
+/// poll for every link.
+///
+/// Thread rules: state without a lock belongs to the thread that runs the loop. Runs follow each other through an
+/// atomic word, which orders what one thread wrote before what the next one reads; while nobody runs the loop
+/// everything goes through the locked inbox. That is what makes the unchecked conformance right.
+open class BaseEventLoop: EventLoop, @unchecked Sendable {
+  enum Lifecycle {
+    static let idle: UInt8 = 0
+    static let running: UInt8 = 1
+    static let closed: UInt8 = 2
+  }
+
+  final let backend: any IOBackend
+  private(set) final var intake: LoopIntake! = nil
+  private(set) final var taskFacade: TaskFacade! = nil
+  private(set) final var serialFacade: SerialFacade! = nil
+
+  // Hot state without exclusivity checks, see the thread rules above.
+  @exclusivity(unchecked) final var ready = ReadyQueue()
+  @exclusivity(unchecked) final var timers = TimerHeap()
+  @exclusivity(unchecked) final var deferred: [IOOperation] = []
+  @exclusivity(unchecked) final var isStopping = false
+  @exclusivity(unchecked) final var spareWords: [UInt] = []
+  /// Turns made so far.
+  @exclusivity(unchecked) final var turns: UInt64 = 0
+  @exclusivity(unchecked) final var watches: [Int32: IODescriptor] = [:]
+
+  final let lifecycle = Atomic<UInt8>(Lifecycle.idle)
+  final let debugFlag: Atomic<Bool>
+  final let slowCallbackNanoseconds = Atomic<Int64>(100_000_000)
+  final let shared = Mutex(SharedState())
+  final let logger = Logger(label: "asyncio")
+
+  /// Settings and services that any thread may touch.
+  struct SharedState {
+    var exceptionHandler: ExceptionHandler?
+    var defaultExecutor: ThreadPool?
+    var executorIsShutDown = false
+    /// Runs once when the loop closes, in order of registration.
+    var atClose: [@Sendable () -> Void] = []
+  }
+
+  /// Makes a loop over a backend, which it owns from here on.
+  public init(backend: any IOBackend) {
+    self.backend = backend
+    debugFlag = Atomic(Environment.debug)
+    intake = LoopIntake(self, backend)
+    taskFacade = TaskFacade(intake)
+    serialFacade = SerialFacade(intake)
+    LiveCounters.loops.add(1, ordering: .relaxed)
+    casyncio_ignore_sigpipe()
+  }
+
+  deinit {
+    if !isClosed {
+      logger.warning("an event loop was dropped without close(); its descriptors are closed now")
+      closeNow()
+    }
+    LiveCounters.loops.subtract(1, ordering: .relaxed)
+  }
+
+  // MARK: State
+
+  public final var isRunning: Bool { lifecycle.load(ordering: .acquiring) == Lifecycle.running }
+  public final var isClosed: Bool { lifecycle.load(ordering: .acquiring) == Lifecycle.closed }
+
+  /// True in the thread that runs this loop, while it runs.
+  @inline(__always)
+  final var isRunningInThisThread: Bool { intake.isRunningInThisThread }
+
+  /// What the backend offers.
+  public final var capabilities: IOCapabilities { backend.capabilities }
+
+  /// The name of the mechanism below: "epoll", "poll".
+  public final var backendName: String { backend.name }
+
+  public final var taskExecutor: any TaskExecutor { taskFacade }
+  public final var serialExecutor: any SerialExecutor { serialFacade }
+
+  public final var isDebug: Bool {
+    get { debugFlag.load(ordering: .relaxed) }
+    set { debugFlag.store(newValue, ordering: .relaxed) }
+  }
+
+  public final var slowCallbackDuration: Duration {
+    get { .nanoseconds(slowCallbackNanoseconds.load(ordering: .relaxed)) }
+    set { slowCallbackNanoseconds.store(newValue.saturatedNanoseconds, ordering: .relaxed) }
+  }
+
+  /// The clock of the loop; a simulation overrides it.
+  open func time() -> EventLoopInstant { EventLoopInstant(nanoseconds: casyncio_monotonic_nanoseconds()) }
+
+  /// Adds a word to the own queue; loop thread only.
+  @inline(__always)
+  final func pushReady(_ handle: Handle) { ready.push(LoopWord(handle, .handle)) }
+}

@@ -1,0 +1,205 @@
+/// An event loop: runs callbacks, Swift jobs, timers and I/O on one thread. Answers asyncio's `AbstractEventLoop`.
+///
+/// Which loop a program gets is decided by an ``EventLoopPolicy``. The loops of this package are ``BaseEventLoop``s
+/// over different backends; a loop of your own may conform here, or take the core and bring an ``IOSelector`` or an
+/// ``IOBackend``.
+///
+/// **Threads.** One thread at a time runs a loop; it may be another thread in the next run. Every call is memory-safe
+/// from every thread, in release builds too. In debug mode (`ASYNCIO_DEBUG=1`) the calls marked "loop thread" throw
+/// ``EventLoopError`` with code `wrongThread` when the loop runs in another thread; without debug mode they take the
+/// thread-safe path. ``callSoonThreadsafe(context:site:_:)`` is the one to use from other threads.
+///
+/// **Closed loops** refuse to schedule, to register and to run with code `closed`; removals answer `false`, `close()`
+/// does nothing, and reading properties goes on working.
+public protocol EventLoop: AnyObject, Sendable {
+  // MARK: Running
+
+  /// Runs until ``stop()``. Throws if the loop is closed, runs already, or another loop runs in this thread; these
+  /// are checked before anything changes. An ``InterruptError`` thrown by a callback leaves through here.
+  func runForever() throws
+  /// Runs until the future is done and returns its value or throws its error. Code `foreignLoop` if it belongs to
+  /// another loop, `stoppedBeforeCompletion` if the loop was stopped first.
+  func runUntilComplete<Value: Sendable>(_ future: Future<Value>) throws -> Value
+  /// Ends the run after the current turn: what was ready when the turn began still runs, what that queued stays for
+  /// the next run. Before a run: the next run does one turn without waiting. Any thread; wakes the loop.
+  func stop()
+  /// Drops what is queued, ends pending operations, releases descriptors. Throws if the loop runs; idempotent.
+  func close() throws
+  var isRunning: Bool { get }
+  var isClosed: Bool { get }
+
+  // MARK: Callbacks and time
+
+  /// Runs the callback in the next turn, after those queued before. Loop thread.
+  @discardableResult
+  func callSoon(
+    context: CallbackContext, site: CallSite, _ callback: sending @escaping () throws -> Void
+  ) throws(EventLoopError) -> Handle
+  /// As ``callSoon(context:site:_:)``, from any thread; wakes the loop. Its handle's `cancel()` waits for a callback
+  /// that is running in the loop's thread.
+  @discardableResult
+  func callSoonThreadsafe(
+    context: CallbackContext, site: CallSite, _ callback: sending @escaping () throws -> Void
+  ) throws(EventLoopError) -> Handle
+  /// Runs the callback at a time, never earlier; equal times run in the order of the calls. Loop thread.
+  @discardableResult
+  func callAt(
+    _ when: EventLoopInstant, context: CallbackContext, site: CallSite,
+    _ callback: sending @escaping () throws -> Void
+  ) throws(EventLoopError) -> TimerHandle
+  /// Now, on the loop's monotonic clock. Any thread.
+  func time() -> EventLoopInstant
+
+  // MARK: Descriptors
+
+  /// Runs the callback in every turn in which the descriptor can be read, has hung up or failed. Replaces an earlier
+  /// reader. Throws `Errno` for a descriptor that is dead (`EBADF`) or cannot be waited for (`EPERM`: regular files),
+  /// code `invalidState` if a connection of this package owns it. Loop thread.
+  func addReader(
+    _ fileDescriptor: Int32, context: CallbackContext, site: CallSite, _ callback: sending @escaping () throws -> Void
+  ) throws
+  /// As ``addReader(_:context:site:_:)``, for writing. Loop thread.
+  func addWriter(
+    _ fileDescriptor: Int32, context: CallbackContext, site: CallSite, _ callback: sending @escaping () throws -> Void
+  ) throws
+  /// Removes the reader; `false` if there was none. The kernel forgets its interest at once. Loop thread.
+  @discardableResult
+  func removeReader(_ fileDescriptor: Int32) throws -> Bool
+  /// Removes the writer; `false` if there was none. Loop thread.
+  @discardableResult
+  func removeWriter(_ fileDescriptor: Int32) throws -> Bool
+
+  // MARK: Swift's executors
+
+  /// Where tasks run: `Task(executorPreference: loop.taskExecutor) { … }`.
+  var taskExecutor: any TaskExecutor { get }
+  /// Where an actor lives that is pinned to the loop: `nonisolated var unownedExecutor` returns its unowned form.
+  var serialExecutor: any SerialExecutor { get }
+
+  // MARK: Blocking work
+
+  /// Runs blocking work on a thread of the pool (the default one for `nil`) and delivers its result to the loop.
+  /// Cancelling the future releases who awaits it; work that has started goes on to its end.
+  func runInExecutor<Value: Sendable>(
+    _ executor: ThreadPool?, _ work: @escaping @Sendable () throws -> Value
+  ) throws(EventLoopError) -> Future<Value>
+  /// Replaces the default executor. Any thread.
+  func setDefaultExecutor(_ executor: ThreadPool)
+  /// Shuts the default executor down and waits for its work, at most `timeout`; `nil` waits without limit. After the
+  /// limit a warning is logged and the threads are left to end alone.
+  func shutdownDefaultExecutor(timeout: Duration?) async
+
+  // MARK: Errors and debugging
+
+  /// Who is told about errors that no caller can be given; `nil` is the default handler, which logs. Any thread.
+  var exceptionHandler: ExceptionHandler? { get set }
+  /// Logs the error with its context.
+  func defaultExceptionHandler(_ context: ExceptionContext)
+  /// Reports an error: calls the handler, and the default one if that throws.
+  func callExceptionHandler(_ context: ExceptionContext)
+  /// Debug mode: wrong threads are refused, slow callbacks logged, origins kept. Starts as `ASYNCIO_DEBUG` says.
+  var isDebug: Bool { get set }
+  /// A callback or job that takes at least this long is logged in debug mode. 100 ms at first.
+  var slowCallbackDuration: Duration { get set }
+}
+
+/// Where a call was made, for reports in debug mode.
+public struct CallSite: Sendable, CustomStringConvertible {
+  public var file: StaticString
+  public var line: UInt
+
+  public init(file: StaticString = #fileID, line: UInt = #line) {
+    self.file = file
+    self.line = line
+  }
+
+  public var description: String { "\(file):\(line)" }
+}
+
+/// What a callback sees of the code that scheduled it.
+public enum CallbackContext: Sendable {
+  /// The scoped policy, which costs nothing when there is none.
+  case scopedPolicy
+  /// All task-local values as they are at the call. Costs a parked task (about a microsecond).
+  case taskLocals
+}
+
+// The forms people type.
+extension EventLoop {
+  /// Runs the callback in the next turn. See the protocol's requirement.
+  @discardableResult
+  public func callSoon(
+    context: CallbackContext = .scopedPolicy, fileID: StaticString = #fileID, line: UInt = #line,
+    _ callback: sending @escaping () throws -> Void
+  ) throws(EventLoopError) -> Handle {
+    try callSoon(context: context, site: CallSite(file: fileID, line: line), callback)
+  }
+
+  /// Runs the callback soon, from any thread. See the protocol's requirement.
+  @discardableResult
+  public func callSoonThreadsafe(
+    context: CallbackContext = .scopedPolicy, fileID: StaticString = #fileID, line: UInt = #line,
+    _ callback: sending @escaping () throws -> Void
+  ) throws(EventLoopError) -> Handle {
+    try callSoonThreadsafe(context: context, site: CallSite(file: fileID, line: line), callback)
+  }
+
+  /// Runs the callback at a time on the loop's clock. See the protocol's requirement.
+  @discardableResult
+  public func callAt(
+    _ when: EventLoopInstant, context: CallbackContext = .scopedPolicy, fileID: StaticString = #fileID,
+    line: UInt = #line, _ callback: sending @escaping () throws -> Void
+  ) throws(EventLoopError) -> TimerHandle {
+    try callAt(when, context: context, site: CallSite(file: fileID, line: line), callback)
+  }
+
+  /// Runs the callback after a delay; zero and negative delays mean the next turn. Answers `call_later`.
+  @discardableResult
+  public func callLater(
+    _ delay: Duration, context: CallbackContext = .scopedPolicy, fileID: StaticString = #fileID, line: UInt = #line,
+    _ callback: sending @escaping () throws -> Void
+  ) throws(EventLoopError) -> TimerHandle {
+    try callAt(
+      time().advanced(by: delay), context: context, site: CallSite(file: fileID, line: line), callback)
+  }
+
+  /// As ``callLater(_:context:fileID:line:_:)``, in seconds. NaN is refused with code `invalidArgument`; infinity
+  /// never fires.
+  @discardableResult
+  public func callLater(
+    seconds: Double, context: CallbackContext = .scopedPolicy, fileID: StaticString = #fileID, line: UInt = #line,
+    _ callback: sending @escaping () throws -> Void
+  ) throws(EventLoopError) -> TimerHandle {
+    let delay = try Duration.checked(seconds: seconds, of: "callLater")
+    return try callAt(
+      time().advanced(by: delay), context: context, site: CallSite(file: fileID, line: line), callback)
+  }
+
+  /// Calls back while the descriptor can be read. See the protocol's requirement.
+  public func addReader(
+    _ fileDescriptor: Int32, context: CallbackContext = .scopedPolicy, fileID: StaticString = #fileID,
+    line: UInt = #line, _ callback: sending @escaping () throws -> Void
+  ) throws {
+    try addReader(fileDescriptor, context: context, site: CallSite(file: fileID, line: line), callback)
+  }
+
+  /// Calls back while the descriptor can be written. See the protocol's requirement.
+  public func addWriter(
+    _ fileDescriptor: Int32, context: CallbackContext = .scopedPolicy, fileID: StaticString = #fileID,
+    line: UInt = #line, _ callback: sending @escaping () throws -> Void
+  ) throws {
+    try addWriter(fileDescriptor, context: context, site: CallSite(file: fileID, line: line), callback)
+  }
+
+  /// Runs blocking work on the default executor. See the protocol's requirement.
+  public func runInExecutor<Value: Sendable>(
+    _ work: @escaping @Sendable () throws -> Value
+  ) throws(EventLoopError) -> Future<Value> {
+    try runInExecutor(nil, work)
+  }
+
+  /// A future bound to this loop. Answers `create_future`.
+  public func createFuture<Value: Sendable>(of type: Value.Type = Value.self) -> Future<Value> {
+    Future(loop: self)
+  }
+}

@@ -1,0 +1,54 @@
+/// A point on the clock of an event loop: nanoseconds since an arbitrary start, never going back.
+///
+/// Arithmetic saturates: an instant too far away is ``distantFuture``, at which nothing ever fires. Answers the float
+/// seconds of asyncio's `loop.time()`.
+public struct EventLoopInstant: InstantProtocol, Hashable, Sendable, CustomStringConvertible {
+  /// Nanoseconds since the clock's start.
+  public var nanoseconds: Int64
+
+  public init(nanoseconds: Int64) { self.nanoseconds = nanoseconds }
+
+  /// A deadline that is never reached.
+  public static let distantFuture = EventLoopInstant(nanoseconds: .max)
+
+  public func advanced(by duration: Duration) -> EventLoopInstant {
+    advanced(byNanoseconds: duration.saturatedNanoseconds)
+  }
+
+  func advanced(byNanoseconds delta: Int64) -> EventLoopInstant {
+    let (sum, overflow) = nanoseconds.addingReportingOverflow(delta)
+    return EventLoopInstant(nanoseconds: overflow ? (delta < 0 ? .min : .max) : sum)
+  }
+
+  public func duration(to other: EventLoopInstant) -> Duration {
+    let (difference, overflow) = other.nanoseconds.subtractingReportingOverflow(nanoseconds)
+    return .nanoseconds(overflow ? (other < self ? .min : .max) : difference)
+  }
+
+  public static func < (a: EventLoopInstant, b: EventLoopInstant) -> Bool { a.nanoseconds < b.nanoseconds }
+
+  public var description: String { "\(Double(nanoseconds) / 1e9) s" }
+}
+
+extension Duration {
+  /// Whole nanoseconds, rounded up (a timer is never early) and limited to what an Int64 holds.
+  package var saturatedNanoseconds: Int64 {
+    let (seconds, attoseconds) = components
+    let (whole, overflow) = seconds.multipliedReportingOverflow(by: 1_000_000_000)
+    if overflow { return seconds < 0 ? .min : .max }
+    let part = attoseconds / 1_000_000_000 + (attoseconds % 1_000_000_000 > 0 ? 1 : 0)
+    let (sum, overflowed) = whole.addingReportingOverflow(part)
+    return overflowed ? (part < 0 ? .min : .max) : sum
+  }
+
+  /// Seconds as a duration. Throws for NaN, which asyncio accepts and which then corrupts its order of timers;
+  /// infinite and huge values saturate.
+  static func checked(seconds: Double, of operation: String) throws(EventLoopError) -> Duration {
+    guard !seconds.isNaN else {
+      throw EventLoopError(.invalidArgument, "\(operation): the delay is NaN. Give a number of seconds.")
+    }
+    let limit = 9.2e9  // 292 years: what an Int64 of nanoseconds holds
+    return .nanoseconds(
+      seconds >= limit ? .max : seconds <= -limit ? .min : Int64((seconds * 1e9).rounded(.up)))
+  }
+}

@@ -1,0 +1,39 @@
+/// What is known about an error that no caller can be given. The fields answer the keys of asyncio's context
+/// dictionary.
+public struct ExceptionContext: Sendable, CustomStringConvertible {
+  /// What happened, in a sentence.
+  public var message: String
+  /// The error.
+  public var exception: (any Error)?
+  /// The callback that threw.
+  public var handle: Handle?
+  /// The future or task that it is about, as text.
+  public var future: String?
+  /// The task that it is about, as text.
+  public var task: String?
+  /// The socket that it is about: descriptor and addresses.
+  public var socket: String?
+  /// Where the handle or future was made (debug mode only).
+  public var source: CallSite?
+  /// For an error of an exception handler: what that handler had been given.
+  public var nested: [ExceptionContext] = []
+
+  public init(message: String, exception: (any Error)? = nil) {
+    self.message = message
+    self.exception = exception
+  }
+
+  public var description: String {
+    var parts = [message]
+    if let exception { parts.append("exception: \(exception)") }
+    if let future { parts.append("future: \(future)") }
+    if let task { parts.append("task: \(task)") }
+    if let socket { parts.append("socket: \(socket)") }
+    if let source { parts.append("made at: \(source)") }
+    for context in nested { parts.append("while handling: \(context)") }
+    return parts.joined(separator: "; ")
+  }
+}
+
+/// Is told about errors that no caller can be given. Runs on the loop's thread where the error came from a callback.
+public typealias ExceptionHandler = @Sendable (any EventLoop, ExceptionContext) throws -> Void

@@ -1,0 +1,179 @@
+internal import Synchronization
+
+/// A result that will come, bound to a loop. Answers asyncio's `Future`.
+///
+/// Pending, then done exactly once: with a value, with an error, or cancelled. Callbacks are always queued on the
+/// loop, in the order of their registration, also when the future is done already; they never run inside the call
+/// that completes it. All methods may be called from any thread: the state is under one lock, which is what makes the
+/// unchecked conformance right, and nobody is resumed or called while it is held.
+public class Future<Value: Sendable>: @unchecked Sendable {
+  /// Names a callback for its removal.
+  public struct CallbackToken: Hashable, Sendable { fileprivate let id: UInt64 }
+
+  private struct Waiter {
+    var id: UInt64
+    var continuation: UnsafeContinuation<Void, Never>
+  }
+
+  private struct State {
+    var outcome: Result<Value, any Error>?
+    var isCancelled = false
+    var message: String?
+    var wasRetrieved = false
+    var nextID: UInt64 = 0
+    var callbacks: [(id: UInt64, body: @Sendable (Future<Value>) -> Void)] = []
+    var waiters: [Waiter] = []
+  }
+
+  /// The loop that runs its callbacks.
+  public final let loop: any EventLoop
+  private let state = Mutex(State())
+  private let site: CallSite?
+
+  /// A pending future. Usually made by `loop.createFuture()`.
+  public init(loop: any EventLoop, site: CallSite = CallSite()) {
+    self.loop = loop
+    self.site = loop.isDebug ? site : nil
+  }
+
+  deinit {
+    let lost: (any Error)? = state.withLock { state in
+      guard !state.wasRetrieved, !state.isCancelled, case .failure(let error) = state.outcome else { return nil }
+      return error
+    }
+    if let lost {
+      var context = ExceptionContext(message: "the exception of a future was never retrieved", exception: lost)
+      context.source = site
+      context.future = "\(type(of: self))"
+      loop.callExceptionHandler(context)
+    }
+  }
+
+  // MARK: Reading
+
+  /// True once it has a value or an error, or was cancelled.
+  public final var isDone: Bool { state.withLock { $0.outcome != nil } }
+  /// True if it was cancelled.
+  public final var isCancelled: Bool { state.withLock { $0.isCancelled } }
+  /// The message of the cancellation that won.
+  public final var cancelMessage: String? { state.withLock { $0.message } }
+
+  /// The value, or throws its error; `CancellationError` if cancelled. Code `invalidState` while pending.
+  public final func result() throws -> Value {
+    let outcome = state.withLock { state in
+      if state.outcome != nil { state.wasRetrieved = true }
+      return state.outcome
+    }
+    guard let outcome else {
+      throw EventLoopError(.invalidState, "result: the future is not done yet. Await get(), or add a callback.")
+    }
+    return try outcome.get()
+  }
+
+  /// Its error, nil if it has a value. Throws `CancellationError` if cancelled, code `invalidState` while pending.
+  public final func exception() throws -> (any Error)? {
+    do {
+      _ = try result()
+      return nil
+    } catch let error as EventLoopError where error.code == .invalidState && !isDone {
+      throw error
+    } catch {
+      if isCancelled { throw error }
+      return error
+    }
+  }
+
+  /// Waits for the result. Cancelling the awaiting task cancels the future, as asyncio does.
+  public final func get() async throws -> Value {
+    let id = state.withLock { state in
+      state.nextID += 1
+      return state.nextID
+    }
+    await withTaskCancellationHandler {
+      await withUnsafeContinuation { continuation in
+        let isDone = state.withLock { state in
+          if state.outcome == nil { state.waiters.append(Waiter(id: id, continuation: continuation)) }
+          return state.outcome != nil
+        }
+        if isDone { continuation.resume() }
+      }
+    } onCancel: {
+      cancel()
+    }
+    return try result()
+  }
+
+  // MARK: Completing
+
+  /// Completes it with a value. Code `invalidState` if it is done.
+  public final func setResult(_ value: Value) throws(EventLoopError) {
+    guard complete(.success(value)) else { throw Self.alreadyDone("setResult") }
+  }
+
+  /// Completes it with an error. Code `invalidState` if it is done.
+  public final func setException(_ error: any Error) throws(EventLoopError) {
+    guard complete(.failure(error)) else { throw Self.alreadyDone("setException") }
+  }
+
+  private static func alreadyDone(_ operation: String) -> EventLoopError {
+    EventLoopError(.invalidState, "\(operation): the future is done already; it can be completed once.")
+  }
+
+  /// Cancels it; `false` if it is done already. The first message wins.
+  @discardableResult
+  public func cancel(_ message: String? = nil) -> Bool {
+    complete(.failure(CancellationError()), cancelled: true, message: message)
+  }
+
+  /// Completes it if it is pending.
+  @discardableResult
+  final func complete(
+    _ outcome: Result<Value, any Error>, cancelled: Bool = false, message: String? = nil
+  ) -> Bool {
+    let released: (callbacks: [(id: UInt64, body: @Sendable (Future<Value>) -> Void)], waiters: [Waiter])? =
+      state.withLock { state in
+        guard state.outcome == nil else { return nil }
+        state.outcome = outcome
+        state.isCancelled = cancelled
+        state.message = message
+        defer {
+          state.callbacks = []
+          state.waiters = []
+        }
+        return (state.callbacks, state.waiters)
+      }
+    guard let released else { return false }
+    for callback in released.callbacks { schedule(callback.body) }
+    for waiter in released.waiters { waiter.continuation.resume() }
+    return true
+  }
+
+  // MARK: Callbacks
+
+  /// Queues the callback for when the future is done. Returns a token to remove it by.
+  @discardableResult
+  public final func addDoneCallback(_ body: @escaping @Sendable (Future<Value>) -> Void) -> CallbackToken {
+    let (id, isDone) = state.withLock { state in
+      state.nextID += 1
+      if state.outcome == nil { state.callbacks.append((state.nextID, body)) }
+      return (state.nextID, state.outcome != nil)
+    }
+    if isDone { schedule(body) }
+    return CallbackToken(id: id)
+  }
+
+  /// Removes a callback; `false` if it was not there any more.
+  @discardableResult
+  public final func removeDoneCallback(_ token: CallbackToken) -> Bool {
+    state.withLock { state in
+      let before = state.callbacks.count
+      state.callbacks.removeAll { $0.id == token.id }
+      return state.callbacks.count < before
+    }
+  }
+
+  private func schedule(_ body: @escaping @Sendable (Future<Value>) -> Void) {
+    // A closed loop runs no callbacks; who awaits is resumed all the same.
+    _ = try? loop.callSoonThreadsafe { body(self) }
+  }
+}

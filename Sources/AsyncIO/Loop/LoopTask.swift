@@ -1,0 +1,138 @@
+internal import Synchronization
+
+/// A Swift task that runs on a loop, seen as a future. Answers asyncio's `Task`.
+///
+/// The loop holds it strongly until it has ended. A task that is cancelled before its first step never runs its body.
+/// After that cancellation is Swift's: a flag that the body sees at its next suspension point and may ignore.
+public final class LoopTask<Value: Sendable>: Future<Value>, @unchecked Sendable {
+  private struct Run {
+    var task: Task<Void, Never>?
+    var hasStarted = false
+    var requests = 0
+    var message: String?
+  }
+
+  /// "Task-N" unless it was given one.
+  public let taskName: String
+  private let run = Mutex(Run())
+  private static var numbers: TaskNumbers { .shared }
+
+  init(loop: any EventLoop, name: String?) {
+    taskName = name ?? "Task-\(Self.numbers.next())"
+    super.init(loop: loop)
+  }
+
+  func start(_ body: sending @escaping () async throws -> Value, ended: @escaping @Sendable () -> Void) {
+    nonisolated(unsafe) let body = body  // sent here, used by the one task below
+    let task = Task(executorPreference: loop.taskExecutor) {
+      await self.main(body)
+      ended()
+    }
+    let cancelled = run.withLock { run in
+      run.task = task
+      return run.requests > 0
+    }
+    if cancelled { task.cancel() }
+  }
+
+  private func main(_ body: () async throws -> Value) async {
+    let cancelledBefore = run.withLock { run in
+      run.hasStarted = true
+      return run.requests > 0
+    }
+    if cancelledBefore {
+      super.cancel(run.withLock { $0.message })
+      return
+    }
+    do {
+      complete(.success(try await body()))
+    } catch is CancellationError {
+      super.cancel(run.withLock { $0.message })
+    } catch {
+      complete(.failure(error))
+    }
+  }
+
+  /// Asks the task to end; `false` if it is done. It is done when its body has ended, not before.
+  @discardableResult
+  public override func cancel(_ message: String? = nil) -> Bool {
+    if isDone { return false }
+    let task = run.withLock { run in
+      if run.requests == 0 { run.message = message }
+      run.requests += 1
+      return run.task
+    }
+    task?.cancel()
+    return true
+  }
+
+  /// How many cancellations were asked for and not taken back.
+  public var cancelling: Int { run.withLock { $0.requests } }
+
+  /// Takes one request to cancel back and returns how many are left. The flag of the Swift task stays set.
+  @discardableResult
+  public func uncancel() -> Int {
+    run.withLock { run in
+      run.requests = max(0, run.requests - 1)
+      return run.requests
+    }
+  }
+}
+
+/// Counts tasks for their names.
+private final class TaskNumbers: Sendable {
+  static let shared = TaskNumbers()
+  private let last = Atomic<UInt64>(0)
+  func next() -> UInt64 { last.add(1, ordering: .relaxed).newValue }
+}
+
+extension EventLoop {
+  /// Starts a task on this loop. Answers `create_task`. Throws code `closed` for a closed loop, and in debug mode
+  /// `wrongThread` for a running loop of another thread.
+  @discardableResult
+  public func createTask<Value: Sendable>(
+    name: String? = nil, _ body: sending @escaping () async throws -> Value
+  ) throws(EventLoopError) -> LoopTask<Value> {
+    if isClosed { throw .closed("createTask") }
+    if isDebug, isRunning, RunningContext.current?.loop !== self { throw .wrongThread("createTask") }
+    let task = LoopTask<Value>(loop: self, name: name)
+    LoopTaskRegistry.shared.insert(task, for: self)
+    task.start(body) { LoopTaskRegistry.shared.remove(task, for: self) }
+    return task
+  }
+
+  /// The tasks made by `createTask` that have not ended. Answers `all_tasks`.
+  package var unfinishedTasks: [any CancellableTask] { LoopTaskRegistry.shared.tasks(of: self) }
+}
+
+/// What a runner does to left-over tasks.
+package protocol CancellableTask: AnyObject, Sendable {
+  var taskName: String { get }
+  @discardableResult func cancel(_ message: String?) -> Bool
+  func waitUntilDone() async
+}
+
+extension LoopTask: CancellableTask {
+  package func waitUntilDone() async { _ = try? await get() }
+}
+
+/// Holds tasks strongly while they run: asyncio holds them weakly, and background tasks vanish there.
+private final class LoopTaskRegistry: Sendable {
+  static let shared = LoopTaskRegistry()
+  private let tasks = Mutex<[ObjectIdentifier: [ObjectIdentifier: any CancellableTask]]>([:])
+
+  func insert(_ task: any CancellableTask, for loop: any EventLoop) {
+    tasks.withLock { $0[ObjectIdentifier(loop), default: [:]][ObjectIdentifier(task)] = task }
+  }
+
+  func remove(_ task: any CancellableTask, for loop: any EventLoop) {
+    tasks.withLock { tasks in
+      tasks[ObjectIdentifier(loop)]?[ObjectIdentifier(task)] = nil
+      if tasks[ObjectIdentifier(loop)]?.isEmpty == true { tasks[ObjectIdentifier(loop)] = nil }
+    }
+  }
+
+  func tasks(of loop: any EventLoop) -> [any CancellableTask] {
+    tasks.withLock { Array(($0[ObjectIdentifier(loop)] ?? [:]).values) }
+  }
+}

@@ -1,0 +1,101 @@
+/// What a loop has to run or to do, in one machine word.
+///
+/// Jobs of the Swift runtime and objects of Swift are aligned to 16 bytes, which leaves four bits for saying what the
+/// word is. Words that name objects own one reference.
+struct LoopWord {
+  enum Tag: UInt {
+    /// A job that came in through the task facade.
+    case taskJob = 0
+    /// A job that came in through the serial facade.
+    case serialJob = 1
+    /// A ``Handle`` to run.
+    case handle = 2
+    /// A ``TimerHandle`` to put into the heap, or to take out if it was cancelled. Inbox only.
+    case timer = 3
+    /// An ``IOOperation`` to submit. Inbox only.
+    case submit = 4
+    /// An ``IODescriptor`` to close. Inbox only.
+    case closeDescriptor = 5
+    /// A ``PostedAction`` to run at once. Inbox only.
+    case action = 6
+  }
+
+  let bits: UInt
+
+  @inline(__always)
+  init(bits: UInt) { self.bits = bits }
+
+  @inline(__always)
+  init(_ job: UnownedJob, _ tag: Tag) {
+    bits = unsafeBitCast(job, to: UInt.self) | tag.rawValue
+  }
+
+  /// Takes a reference of its own.
+  @inline(__always)
+  init(_ object: some AnyObject, _ tag: Tag) {
+    bits = UInt(bitPattern: Unmanaged.passRetained(object).toOpaque()) | tag.rawValue
+  }
+
+  @inline(__always)
+  var rawTag: UInt { bits & 15 }
+  var tag: Tag { Tag(rawValue: rawTag)! }
+
+  @inline(__always)
+  var job: UnownedJob { unsafeBitCast(bits & ~15, to: UnownedJob.self) }
+
+  /// Gives up the word's reference to the caller.
+  @inline(__always)
+  func object<T: AnyObject>(_: T.Type) -> T {
+    Unmanaged<T>.fromOpaque(UnsafeRawPointer(bitPattern: bits & ~15)!).takeRetainedValue()
+  }
+}
+
+/// The queue of a loop's own thread: a ring of words that grows. First in, first out; no locks, no checks.
+struct ReadyQueue: ~Copyable {
+  private var storage: UnsafeMutablePointer<UInt>
+  private var mask: Int
+  private var head = 0
+  private var tail = 0
+
+  init() {
+    mask = 255
+    storage = .allocate(capacity: 256)
+  }
+
+  deinit { storage.deallocate() }
+
+  @inline(__always)
+  var count: Int { tail &- head }
+  @inline(__always)
+  var isEmpty: Bool { tail == head }
+
+  @inline(__always)
+  mutating func push(_ word: LoopWord) {
+    if count > mask { grow() }
+    storage[tail & mask] = word.bits
+    tail &+= 1
+  }
+
+  @inline(__always)
+  mutating func pop() -> LoopWord {
+    assert(!isEmpty)
+    let bits = storage[head & mask]
+    head &+= 1
+    return LoopWord(bits: bits)
+  }
+
+  /// The word that `pop` would give.
+  @inline(__always)
+  var first: LoopWord { LoopWord(bits: storage[head & mask]) }
+
+  private mutating func grow() {
+    let capacity = mask + 1
+    let larger = UnsafeMutablePointer<UInt>.allocate(capacity: capacity * 2)
+    for i in 0..<capacity { larger[i] = storage[(head &+ i) & mask] }
+    storage.deallocate()
+    storage = larger
+    mask = capacity * 2 - 1
+    tail = capacity
+    head = 0
+  }
+}

@@ -1,0 +1,74 @@
+internal import Synchronization
+
+/// Suspends the task for a duration on the running loop. Throws `CancellationError` when the task is cancelled, at
+/// once, and then leaves no timer behind (`Task.sleep` leaves its timer until its time). Zero and negative durations
+/// take exactly one turn. Throws code `noRunningLoop` outside of a loop's thread. Answers `asyncio.sleep()`.
+public func sleep(for duration: Duration) async throws {
+  let context = try runningCore("sleep")
+  try await context.core.sleep(until: context.core.time().advanced(by: duration))
+}
+
+/// As ``sleep(for:)``, in seconds; NaN is refused with code `invalidArgument`.
+public func sleep(seconds: Double) async throws {
+  try await sleep(for: try Duration.checked(seconds: seconds, of: "sleep"))
+}
+
+/// As ``sleep(for:)``, until a time on the loop's clock.
+public func sleep(until when: EventLoopInstant) async throws {
+  try await runningCore("sleep").core.sleep(until: when)
+}
+
+/// The core that runs in this thread.
+func runningCore(_ operation: String) throws(EventLoopError) -> LoopIntake {
+  guard let context = RunningContext.current else {
+    throw EventLoopError(
+      .noRunningLoop, "\(operation): no event loop runs in this thread. Use a task of a loop, or AsyncIO.run.")
+  }
+  guard let intake = context as? LoopIntake else {
+    throw EventLoopError(
+      .notOffered, "\(operation): the running event loop does not build on BaseEventLoop, which this needs.")
+  }
+  return intake
+}
+
+/// A sleeping task. Loop thread only; that is what makes the unchecked conformance right.
+private final class Sleeper: TimerNode, @unchecked Sendable {
+  var heapIndex = -1
+  var continuation: UnsafeContinuation<Bool, Never>?
+
+  init() { LiveCounters.sleepers.add(1, ordering: .relaxed) }
+  deinit { LiveCounters.sleepers.subtract(1, ordering: .relaxed) }
+
+  func fire() { finish(true) }
+  func drop() { finish(false) }
+
+  func finish(_ slept: Bool) {
+    guard let continuation else { return }
+    self.continuation = nil
+    continuation.resume(returning: slept)
+  }
+}
+
+extension BaseEventLoop {
+  func sleep(until when: EventLoopInstant) async throws {
+    let sleeper = Sleeper()
+    let slept = await withTaskCancellationHandler {
+      await withUnsafeContinuation { (continuation: UnsafeContinuation<Bool, Never>) in
+        sleeper.continuation = continuation
+        timers.insert(.node(sleeper), deadline: when.nanoseconds)
+        if Task.isCancelled { wake(sleeper) }
+      }
+    } onCancel: {
+      perform { $0.wake(sleeper) }
+    }
+    if !slept {
+      try Task.checkCancellation()
+      throw EventLoopError.closed("sleep")
+    }
+  }
+
+  private func wake(_ sleeper: Sleeper) {
+    timers.remove(sleeper)
+    sleeper.finish(false)
+  }
+}

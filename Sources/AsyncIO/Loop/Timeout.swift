@@ -1,0 +1,67 @@
+internal import Synchronization
+
+/// The time given to an operation is over.
+public struct TimeoutError: Error, Hashable, Sendable, CustomStringConvertible {
+  /// The time that was given.
+  public let limit: Duration
+  public init(limit: Duration) { self.limit = limit }
+  public var description: String { "the operation did not end within \(limit)" }
+}
+
+/// Runs the body with a time limit: when it is over the body is cancelled, awaited, and ``TimeoutError`` thrown. A
+/// body that ends with a value anyway wins. Nested limits and cancellations from outside are told apart: only the own
+/// limit becomes ``TimeoutError``. No timer is left behind. A limit that is zero or negative never starts the body.
+///
+/// The closure does not escape, so a lent span or an `inout` value can be used inside: the body runs in a task of its
+/// own on the same loop while the caller waits, so the two never overlap. Throws code `noRunningLoop` outside of a
+/// loop's thread. Answers `asyncio.timeout()` and `wait_for()`.
+public func withTimeout<Value: Sendable>(_ limit: Duration, _ body: () async throws -> Value) async throws -> Value {
+  guard limit > .zero else { throw TimeoutError(limit: limit) }
+  let core = try runningCore("withTimeout").core
+  return try await withTimeout(until: core.time().advanced(by: limit), limit: limit, on: core, body)
+}
+
+private func withTimeout<Value: Sendable>(
+  until deadline: EventLoopInstant, limit: Duration, on core: BaseEventLoop, _ body: () async throws -> Value
+) async throws -> Value {
+  // A named function: inside a closure literal the compiler refuses to hand the body on.
+  func race(_ body: @escaping () async throws -> Value) async throws -> Value {
+    let lent = LentBody(body)
+    defer { lent.takeBack() }
+    let task = Task(executorPreference: core.taskFacade) { try await lent.run() }
+    let flag = TimeoutFlag()
+    let timer = try? core.callAt(deadline) {
+      flag.set()
+      task.cancel()
+    }
+    let outcome = await withTaskCancellationHandler {
+      await task.result
+    } onCancel: {
+      task.cancel()
+    }
+    timer?.cancel()
+    if case .failure(let error) = outcome, error is CancellationError, flag.isSet, !Task.isCancelled {
+      throw TimeoutError(limit: limit)
+    }
+    return try outcome.get()
+  }
+  return try await withoutActuallyEscaping(body, do: race)
+}
+
+/// The caller's closure in the hands of the task that runs it. Right because the caller is suspended until that task
+/// has ended: the two never run at the same time.
+private final class LentBody<Value: Sendable>: @unchecked Sendable {
+  private var body: (() async throws -> Value)?
+
+  init(_ body: @escaping () async throws -> Value) { self.body = body }
+
+  func run() async throws -> Value { try await body!() }
+  func takeBack() { body = nil }
+}
+
+/// Whether a limit was what cancelled its body.
+private final class TimeoutFlag: Sendable {
+  private let flag = Atomic<Bool>(false)
+  var isSet: Bool { flag.load(ordering: .acquiring) }
+  func set() { flag.store(true, ordering: .releasing) }
+}

@@ -1,0 +1,101 @@
+internal import Synchronization
+
+// Where the current policy comes from, innermost first: the scope of `withEventLoopPolicy` that the code runs in
+// (task-local, so child tasks and callbacks see it), then the one of the process, then a fresh default.
+//
+// The running loop comes before all of them: code that a loop runs gets that loop, without asking a policy.
+
+/// The policy of the process.
+private enum ProcessPolicy {
+  static let current = Mutex<(any EventLoopPolicy)?>(nil)
+}
+
+/// The policy of a scope. `setEventLoopPolicy` inside the scope replaces what the scope holds.
+final class ScopedPolicy: EventLoopPolicy {
+  @TaskLocal static var current: (any EventLoopPolicy)?
+
+  private let held: Mutex<any EventLoopPolicy>
+
+  init(_ policy: any EventLoopPolicy) { held = Mutex(policy) }
+
+  var policy: any EventLoopPolicy {
+    get { held.withLock { $0 } }
+    set { held.withLock { $0 = newValue } }
+  }
+
+  func getEventLoop() throws -> any EventLoop { try policy.getEventLoop() }
+  func setEventLoop(_ loop: (any EventLoop)?) { policy.setEventLoop(loop) }
+  func newEventLoop() throws -> any EventLoop { try policy.newEventLoop() }
+}
+
+/// The current policy: the one of the innermost scope, else the process-wide one, which is made on first use, once,
+/// whoever asks first. Any thread. Answers `asyncio.get_event_loop_policy()`.
+public func getEventLoopPolicy() -> any EventLoopPolicy {
+  if let scope = ScopedPolicy.current as? ScopedPolicy { return scope.policy }
+  return ProcessPolicy.current.withLock { current in
+    if let current { return current }
+    let policy = DefaultEventLoopPolicy()
+    current = policy
+    return policy
+  }
+}
+
+/// Replaces the current policy; `nil` restores a fresh default, which reads `ASYNCIO_EVENT_LOOP` anew. Inside
+/// `withEventLoopPolicy` it replaces the policy of that scope, else that of the process. Running loops are not
+/// touched. Any thread. Answers `asyncio.set_event_loop_policy()`.
+public func setEventLoopPolicy(_ policy: (any EventLoopPolicy)?) {
+  if let scope = ScopedPolicy.current as? ScopedPolicy {
+    scope.policy = policy ?? DefaultEventLoopPolicy()
+  } else {
+    let old = ProcessPolicy.current.withLock { current in
+      defer { current = policy }
+      return current
+    }
+    withExtendedLifetime(old) {}
+  }
+}
+
+/// Runs the body with another policy. It is seen by the code of the body, by child tasks, by tasks made inside, and
+/// by callbacks scheduled inside; other code goes on with its own. It decides `getEventLoop`, `newEventLoop`, `run`
+/// and the loops of what starts inside; a running task never moves. Restored when the body returns, throws, or is
+/// cancelled.
+public func withEventLoopPolicy<Result>(
+  _ policy: any EventLoopPolicy, _ body: () throws -> Result
+) rethrows -> Result {
+  try ScopedPolicy.$current.withValue(ScopedPolicy(policy)) { try body() }
+}
+
+/// The asynchronous form of ``withEventLoopPolicy(_:_:)-(_,()->Result)``.
+public func withEventLoopPolicy<Result>(
+  _ policy: any EventLoopPolicy, _ body: () async throws -> Result
+) async rethrows -> Result {
+  try await ScopedPolicy.$current.withValue(ScopedPolicy(policy)) { try await body() }
+}
+
+/// The loop that runs in this thread. Throws code `noRunningLoop` if none does. Never asks a policy. Answers
+/// `asyncio.get_running_loop()`.
+public func getRunningLoop() throws(EventLoopError) -> any EventLoop {
+  guard let context = RunningContext.current else {
+    throw EventLoopError(
+      .noRunningLoop,
+      "no event loop runs in this thread. Run this code with AsyncIO.run, loop.run, or in a task of a loop.")
+  }
+  return context.loop
+}
+
+/// The loop that runs in this thread, else what the current policy gives for the calling context. Answers
+/// `asyncio.get_event_loop()`.
+public func getEventLoop() throws -> any EventLoop {
+  if let context = RunningContext.current { return context.loop }
+  return try getEventLoopPolicy().getEventLoop()
+}
+
+/// Makes a loop the current one of the calling context, by the current policy. Answers `asyncio.set_event_loop()`.
+public func setEventLoop(_ loop: (any EventLoop)?) {
+  getEventLoopPolicy().setEventLoop(loop)
+}
+
+/// Makes a loop by the current policy. Answers `asyncio.new_event_loop()`.
+public func newEventLoop() throws -> any EventLoop {
+  try getEventLoopPolicy().newEventLoop()
+}

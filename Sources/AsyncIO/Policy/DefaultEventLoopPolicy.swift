@@ -1,0 +1,104 @@
+internal import CAsyncIO
+internal import Logging
+internal import Synchronization
+
+/// The policy of the documentation: one current loop per thread, made on demand in the main thread only.
+///
+/// `getEventLoop()` creates a loop if none was ever set in this thread and the thread is the main one, stores it
+/// through ``setEventLoop(_:)``, and logs a deprecation warning, once in the life of the policy. After `setEventLoop`
+/// was called, also with `nil`, it never creates again. A closed loop stays current. With ``Creation/never`` it
+/// never creates: the strict form, which asyncio has since 3.14.
+///
+/// The methods are `open`: custom policies subclass and override, and the module's functions call the overrides. A
+/// subclass restates `@unchecked Sendable`, as the compiler asks, and guards the state that it adds.
+///
+/// Thread rules: any thread. The contexts are behind a lock, which is what makes the unchecked conformance right.
+open class DefaultEventLoopPolicy: EventLoopPolicy, @unchecked Sendable {
+  /// When `getEventLoop()` makes a loop that was not asked for.
+  public enum Creation: Sendable {
+    /// In the main thread, before any `setEventLoop`: asyncio's rule up to 3.13.
+    case mainThread
+    /// Never: asyncio's rule since 3.14.
+    case never
+  }
+
+  /// One thread's context. "Never set" is the absence of a slot, "set to nil" a slot without a loop.
+  private struct Slot { var loop: (any EventLoop)? }
+
+  private struct State {
+    var slots: [ThreadIdentity: Slot] = [:]
+    var forkGeneration = casyncio_fork_generation()
+    var hasWarned = false
+
+    /// The child of a fork has none of its parent's loops.
+    mutating func forgetParent() {
+      let generation = casyncio_fork_generation()
+      guard generation != forkGeneration else { return }
+      forkGeneration = generation
+      slots = [:]
+    }
+  }
+
+  private let creation: Creation
+  private let state = Mutex(State())
+
+  public init(creation: Creation = .mainThread) {
+    self.creation = creation
+  }
+
+  open func getEventLoop() throws -> any EventLoop {
+    let slot = state.withLock { state in
+      state.forgetParent()
+      return state.slots[ThreadIdentity.current]
+    }
+    if let loop = slot?.loop { return loop }
+    if slot == nil, creation == .mainThread, casyncio_is_main_thread() != 0 {
+      let loop = try newEventLoop()
+      setEventLoop(loop)
+      warnOnce()
+      return loop
+    }
+    throw EventLoopError(
+      .noCurrentLoop,
+      "there is no current event loop in \(ThreadIdentity.current). Use setEventLoop(newEventLoop()), or run your "
+        + "code with AsyncIO.run.")
+  }
+
+  open func setEventLoop(_ loop: (any EventLoop)?) {
+    let identity = ThreadIdentity.current
+    // The old loop, if this was its last reference, goes away outside of the lock.
+    let old = state.withLock { state in
+      state.forgetParent()
+      defer { state.slots[identity] = Slot(loop: loop) }
+      return state.slots[identity]
+    }
+    withExtendedLifetime(old) {}
+  }
+
+  /// The loop kind of the platform, or what `ASYNCIO_EVENT_LOOP` said when the policy was first asked.
+  open func newEventLoop() throws -> any EventLoop {
+    try EventLoopKinds.makeDefault()
+  }
+
+  private func warnOnce() {
+    let first = state.withLock { state in
+      defer { state.hasWarned = true }
+      return !state.hasWarned
+    }
+    guard first else { return }
+    Logger(label: "asyncio").warning(
+      "deprecated: getEventLoop() made an event loop because none was set in the main thread. Use AsyncIO.run, or setEventLoop(newEventLoop()) first."
+    )
+  }
+}
+
+/// Which thread is asking. A number of the kernel, given out again only after its thread has ended.
+struct ThreadIdentity: Hashable, CustomStringConvertible {
+  let number: Int64
+
+  static var current: ThreadIdentity { ThreadIdentity(number: casyncio_thread_number()) }
+
+  var description: String {
+    casyncio_is_main_thread() != 0 ? "the main thread" : "thread \(number)"
+  }
+}

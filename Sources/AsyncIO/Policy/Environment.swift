@@ -1,0 +1,19 @@
+internal import CAsyncIO
+
+/// What the environment variables of the package say now.
+enum Environment {
+  /// `ASYNCIO_DEBUG`: anything but empty and 0 turns debug mode on for new loops.
+  static var debug: Bool {
+    guard let value = variable("ASYNCIO_DEBUG") else { return false }
+    return value != "0"
+  }
+
+  /// `ASYNCIO_EVENT_LOOP`: the loop kind of the default policy; nil if it is not set or empty.
+  static var eventLoop: String? { variable("ASYNCIO_EVENT_LOOP") }
+
+  private static func variable(_ name: String) -> String? {
+    guard let value = getenv(name) else { return nil }
+    let text = String(cString: value)
+    return text.isEmpty ? nil : text
+  }
+}

@@ -1,0 +1,40 @@
+internal import Synchronization
+
+/// The loop kinds that can be asked for by name: `ASYNCIO_EVENT_LOOP`, and the `--loop` option of programs.
+///
+/// Modules that bring a loop register its kind under a name; the default policy then makes it when the environment
+/// asks for it.
+public enum EventLoopKinds {
+  private static let registered = Mutex<[String: @Sendable () throws -> any EventLoop]>([
+    "selector": { try SelectorEventLoop() },
+    "poll": { SelectorEventLoop(selector: try PollSelector()) },
+  ])
+
+  /// Registers a kind, or replaces it. Any thread.
+  public static func register(_ name: String, _ make: @escaping @Sendable () throws -> any EventLoop) {
+    registered.withLock { $0[name] = make }
+  }
+
+  /// The names that can be asked for, sorted.
+  public static var names: [String] { registered.withLock { $0.keys.sorted() } }
+
+  /// Makes a loop of a kind. Code `invalidConfiguration` for a name nobody registered.
+  public static func make(_ name: String) throws -> any EventLoop {
+    guard let make = registered.withLock({ $0[name] }) else {
+      throw EventLoopError(
+        .invalidConfiguration,
+        "there is no event loop kind \"\(name)\". Known are: \(names.joined(separator: ", ")).")
+    }
+    return try make()
+  }
+
+  /// The platform's default, or what `ASYNCIO_EVENT_LOOP` names.
+  static func makeDefault() throws -> any EventLoop {
+    guard let name = Environment.eventLoop else { return try SelectorEventLoop() }
+    do {
+      return try make(name)
+    } catch let error as EventLoopError where error.code == .invalidConfiguration {
+      throw EventLoopError(.invalidConfiguration, "ASYNCIO_EVENT_LOOP: \(error.description)")
+    }
+  }
+}

@@ -1,0 +1,17 @@
+/// Makes selector loops: epoll on Linux, poll elsewhere.
+open class SelectorEventLoopPolicy: DefaultEventLoopPolicy, @unchecked Sendable {
+  open override func newEventLoop() throws -> any EventLoop { try SelectorEventLoop() }
+}
+
+#if os(Windows)
+  /// Makes selector loops. Answers asyncio's policy of the same name. Availability: Windows.
+  open class WindowsSelectorEventLoopPolicy: SelectorEventLoopPolicy, @unchecked Sendable {}
+#else
+  /// Answers asyncio's policy of the same name, which exists on Windows only.
+  @available(*, unavailable, message: "Availability: Windows. Use SelectorEventLoopPolicy.")
+  public final class WindowsSelectorEventLoopPolicy {}
+
+  /// Answers asyncio's policy of the same name, which exists on Windows only.
+  @available(*, unavailable, message: "Availability: Windows. Use SelectorEventLoopPolicy.")
+  public final class WindowsProactorEventLoopPolicy {}
+#endif

@@ -1,0 +1,90 @@
+internal import Synchronization
+
+/// Runs the body on a loop that has the whole process: the main actor, every task, default actors and `Task.sleep`
+/// run on it, in this thread, until the body ends. Answers `asyncio.run()`.
+///
+/// The loop is made by `loopFactory`, or by the current policy, which then also sees it set as current and unset at
+/// the end. Afterwards tasks made by `createTask` are cancelled and awaited, the default executor is shut down (at
+/// most 300 seconds), and the loop is closed. Jobs that are left wait for the next such run.
+///
+/// Call it from synchronous code before any task was made: the first thing in `main`, or by way of ``AsyncProgram``.
+/// A later first call throws code `runtimeAlreadyStarted`; inside a program that has its tasks already use
+/// `loop.run { }`. Throws code `anotherLoopRunning` in a thread that runs a loop.
+public func run<Value: Sendable>(
+  debug: Bool? = nil, loopFactory: (() throws -> any EventLoop)? = nil,
+  _ body: sending @escaping () async throws -> Value
+) throws -> Value {
+  try refuseInsideRun()
+  let policy = getEventLoopPolicy()
+  let loop = try loopFactory?() ?? policy.newEventLoop()
+  if let debug { loop.isDebug = debug }
+  let usesPolicy = loopFactory == nil
+  if usesPolicy { policy.setEventLoop(loop) }
+  let core = loop as? BaseEventLoop
+  defer {
+    if usesPolicy { policy.setEventLoop(nil) }
+    if let core { ProcessExecutors.uninstall(core) }
+    try? loop.close()
+  }
+  if let core { try ProcessExecutors.install(core) }
+  nonisolated(unsafe) let body = body  // sent here, used by the one task of the run
+  return try loop.run {
+    let outcome: Result<Value, any Error>
+    do { outcome = .success(try await body()) } catch { outcome = .failure(error) }
+    await endTasks(of: loop)
+    await loop.shutdownDefaultExecutor(timeout: .seconds(300))
+    return try outcome.get()
+  }
+}
+
+private func refuseInsideRun() throws(EventLoopError) {
+  if RunningContext.current != nil {
+    throw EventLoopError(
+      .anotherLoopRunning,
+      "AsyncIO.run: an event loop runs in this thread already. Await your code, or use another thread.")
+  }
+  let isInsideTask = withUnsafeCurrentTask { $0 != nil }
+  if isInsideTask {
+    throw EventLoopError(
+      .runInsideTask,
+      "AsyncIO.run was called inside a task. Call it from a synchronous main, or use `try await loop.run { }` here.")
+  }
+}
+
+/// Cancels what `createTask` made and has not ended, and waits for it.
+private func endTasks(of loop: any EventLoop) async {
+  let left = loop.unfinishedTasks
+  for task in left { task.cancel(nil) }
+  for task in left { await task.waitUntilDone() }
+}
+
+/// A program whose whole process runs on one event loop.
+///
+/// ```swift
+/// @main struct Echo: AsyncProgram {
+///   static func run() async throws { … }
+/// }
+/// ```
+/// The loop is the one of ``policy``. An error that leaves `run()` is printed to standard error and ends the process
+/// with status 1.
+public protocol AsyncProgram: SendableMetatype {
+  /// Decides the loop; by default the current policy does.
+  static var policy: any EventLoopPolicy { get }
+  /// The program.
+  static func run() async throws
+}
+
+extension AsyncProgram {
+  public static var policy: any EventLoopPolicy { getEventLoopPolicy() }
+
+  /// The entry point: takes the process over and runs the program.
+  public static func main() {
+    do {
+      try withEventLoopPolicy(policy) {
+        try AsyncIO.run { try await Self.run() }
+      }
+    } catch {
+      reportAndExit(error)
+    }
+  }
+}

@@ -1,0 +1,3 @@
+import AsyncIO
+
+@main struct M { static func main() {} }

@@ -1,0 +1,114 @@
+// Only what Swift cannot import or cannot express: a thread-local word, system calls behind macros or variadic
+// functions, and a signal handler that is safe to run in signal context.
+#ifndef CASYNCIO_H
+#define CASYNCIO_H
+
+// Swift code sees the declarations of these through this header, so that no Swift file has to ask which C library
+// the platform has.
+#include <errno.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <poll.h>
+#include <pthread.h>
+#include <sched.h>
+#include <signal.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/types.h>
+#include <sys/un.h>
+#include <time.h>
+#include <unistd.h>
+#if defined(__linux__)
+#include <sys/epoll.h>
+#endif
+
+#if __has_feature(nullability)
+#define CASYNCIO_NULLABLE _Nullable
+#define CASYNCIO_NONNULL _Nonnull
+#else
+#define CASYNCIO_NULLABLE
+#define CASYNCIO_NONNULL
+#endif
+
+// MARK: The running loop of this thread
+
+// Identity of the loop that runs on this thread, or null. Swift has no thread-local storage that costs one
+// instruction, and this word is read on every enqueue. A fork handler clears it in the child: a child runs no loop.
+extern _Thread_local void *CASYNCIO_NULLABLE casyncio_running_loop_word;
+
+static inline void *CASYNCIO_NULLABLE casyncio_running_loop(void) { return casyncio_running_loop_word; }
+void casyncio_set_running_loop(void *CASYNCIO_NULLABLE loop);
+
+// How often this process came out of fork() as the child. State that belongs to the parent compares it.
+uint64_t casyncio_fork_generation(void);
+
+// MARK: Threads
+
+// True in the thread that runs main().
+int casyncio_is_main_thread(void);
+// The kernel's number for this thread, for messages.
+int64_t casyncio_thread_number(void);
+// Names the calling thread for debuggers and ps; at most 15 bytes are kept.
+void casyncio_name_thread(const char *CASYNCIO_NONNULL name);
+
+// MARK: Clock
+
+// CLOCK_MONOTONIC in nanoseconds: the clock that epoll_pwait2 and ppoll wait on.
+static inline int64_t casyncio_monotonic_nanoseconds(void) {
+  struct timespec t;
+  clock_gettime(CLOCK_MONOTONIC, &t);
+  return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
+}
+
+static inline int casyncio_errno(void) { return errno; }
+
+// MARK: Descriptors. Each returns a value >= 0, or the negated errno.
+
+int casyncio_set_nonblocking(int fd);
+int casyncio_set_close_on_exec(int fd);
+// 1 if reads and writes on the descriptor do not block, 0 if they do.
+int casyncio_is_nonblocking(int fd);
+
+// A non-blocking, close-on-exec socket; without SIGPIPE where that is a property of the socket.
+int casyncio_socket(int family, int type, int protocol);
+// Accepts without the peer's address; the result is non-blocking and close-on-exec.
+int casyncio_accept(int fd);
+// Flags for send(2) that keep SIGPIPE away.
+int casyncio_send_flags(void);
+
+// MARK: Wake-ups
+
+// Makes a descriptor pair that ends a wait: an eventfd on Linux (both ends are one number), a pipe elsewhere.
+int casyncio_wake_create(int *CASYNCIO_NONNULL read_end, int *CASYNCIO_NONNULL write_end);
+// Safe in signal handlers; keeps errno.
+void casyncio_wake_signal(int write_end);
+void casyncio_wake_drain(int read_end);
+
+// MARK: Waiting with nanoseconds
+
+// Number of events or the negated errno. A negative timeout waits for ever. Where the kernel has no epoll_pwait2
+// (before 5.11) the timeout is rounded up to milliseconds, so a wait is never too short.
+#if defined(__linux__)
+int casyncio_epoll_wait(int epoll, struct epoll_event *CASYNCIO_NONNULL events, int capacity, int64_t nanoseconds);
+#endif
+int casyncio_poll(struct pollfd *CASYNCIO_NULLABLE fds, size_t count, int64_t nanoseconds);
+
+// MARK: Signals
+
+// Installs or removes the process-wide handler of one signal. The handler sets a pending bit and then signals the
+// wake end: a byte in a full pipe can be lost, a bit cannot.
+int casyncio_signal_install(int number);
+int casyncio_signal_restore(int number);
+// Takes and clears the pending bit: 1 if the signal came since the last call.
+int casyncio_signal_take(int number);
+// The write end that the handler signals, or -1 for none.
+void casyncio_signal_set_wake(int write_end);
+// Sets SIGPIPE to ignored where it still has its default action.
+void casyncio_ignore_sigpipe(void);
+
+#endif
