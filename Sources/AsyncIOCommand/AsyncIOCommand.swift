@@ -1,3 +1,17 @@
-import AsyncIO
+import ArgumentParser
 
-@main struct M { static func main() {} }
+/// The command `asyncio`.
+@main
+struct AsyncIOCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "asyncio",
+    abstract: "Event loops for Swift: see them run, measure them, check this machine.",
+    discussion: """
+      Which loop a command uses is decided by a policy: --loop, else the environment variable ASYNCIO_EVENT_LOOP, else
+      the platform's default. ASYNCIO_DEBUG=1 turns on debug mode.
+
+      Start with `asyncio demo`.
+      """,
+    subcommands: [EchoCommand.self]
+  )
+}

@@ -56,6 +56,10 @@ public protocol IOBackend: AnyObject {
   /// after all (a spurious wake-up), submit again.
   func claimLent(_ operation: IOOperation) -> Bool
 
+  /// Sends what the system takes at once, without an operation: the number of bytes, 0 if it would have to wait, or a
+  /// negated errno. No send of the descriptor is in flight.
+  func trySend(_ descriptor: IODescriptor, _ bytes: UnsafeRawBufferPointer) -> Int
+
   /// Gives the lent buffer of an operation back to the pool. The one call that may follow ``close()``, then from any
   /// thread.
   func returnLent(_ operation: IOOperation)

@@ -26,10 +26,17 @@ public final class IODescriptor: @unchecked Sendable {
   @exclusivity(unchecked) public var isWritable = true
   /// The peer has sent its last byte, or the connection failed: a short read no longer means "drained".
   @exclusivity(unchecked) public var isHungUp = false
-  /// The operation that waits to receive, accept. Kept alive by whoever awaits it.
-  @exclusivity(unchecked) public unowned(unsafe) var reading: IOOperation?
-  /// The operation that waits to send or connect. Kept alive by whoever awaits it.
-  @exclusivity(unchecked) public unowned(unsafe) var writing: IOOperation?
+  /// The operation that waits to receive or accept. Unmanaged, because whoever awaits it keeps it alive and a retain
+  /// for every message would be the dearest thing here.
+  @exclusivity(unchecked) public var reading: Unmanaged<IOOperation>?
+  /// The operation that waits to send or connect, unmanaged for the same reason.
+  @exclusivity(unchecked) public var writing: Unmanaged<IOOperation>?
+
+  /// The task of the server that serves the connection. The server cancels that task's operations itself, so they
+  /// need no cancellation handlers. An identity to compare with, nothing to follow.
+  @exclusivity(unchecked) var owner: UnsafeRawPointer?
+  /// Operations in a row that did not have to wait.
+  @exclusivity(unchecked) var streak: UInt8 = 0
 
   /// Callbacks of `addReader` and `addWriter`.
   @exclusivity(unchecked) var reader: Handle?

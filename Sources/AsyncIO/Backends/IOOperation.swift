@@ -22,8 +22,8 @@ public final class IOOperation: @unchecked Sendable {
 
   public enum State: UInt8, Sendable { case idle, inFlight, done }
 
-  /// The descriptor it works on; its owner keeps it alive for as long as the record is used.
-  public unowned(unsafe) let descriptor: IODescriptor
+  /// The descriptor it works on.
+  public let descriptor: IODescriptor
   @exclusivity(unchecked) public var kind: Kind
   @exclusivity(unchecked) public var state: State = .idle
   /// Memory of the operation. Valid from submit to completion: the awaiting task holds it, and an await ends only

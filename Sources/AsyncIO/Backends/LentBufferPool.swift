@@ -12,7 +12,7 @@
 ///
 /// A lent chunk is memory of the pool until it is given back, also after the loop has closed: buffers in use then are
 /// freed by their return.
-struct LentBufferPool {
+struct LentBufferPool: ~Copyable {
   static let largeCapacity = 64 * 1024
   static let smallCapacity = 4 * 1024
   static let maximumLargeBuffers = 256
@@ -23,25 +23,26 @@ struct LentBufferPool {
     var capacity: Int
   }
 
-  private var free: [UnsafeMutableRawPointer] = []
+  /// A stack of buffers that are here; as large as it can get, so that it never grows.
+  private let free = UnsafeMutablePointer<UnsafeMutableRawPointer>.allocate(capacity: maximumLargeBuffers)
+  private var freeCount = 0
   private(set) var largeAllocated = 0
   private(set) var smallLent = 0
   private var isClosed = false
 
   private var isLow: Bool {
-    free.count + (Self.maximumLargeBuffers - largeAllocated) < Self.maximumLargeBuffers / 4
+    freeCount + (Self.maximumLargeBuffers - largeAllocated) < Self.maximumLargeBuffers / 4
   }
 
   /// Large buffers lent out, or taken for a receive.
-  var largeLent: Int { largeAllocated - free.count }
+  var largeLent: Int { largeAllocated - freeCount }
 
   /// A buffer to receive into. Follow it by `lend` if bytes came, else by `giveBack`.
   @inline(__always)
   mutating func take() -> Buffer {
-    if let base = free.popLast() {
-      return Buffer(base: base, capacity: isLow ? Self.smallCapacity : Self.largeCapacity)
-    }
-    return takeNew()
+    guard freeCount > 0 else { return takeNew() }
+    freeCount -= 1
+    return Buffer(base: free[freeCount], capacity: isLow ? Self.smallCapacity : Self.largeCapacity)
   }
 
   private mutating func takeNew() -> Buffer {
@@ -79,14 +80,17 @@ struct LentBufferPool {
 
   @inline(__always)
   private mutating func giveBackLarge(_ base: UnsafeMutableRawPointer) {
-    free.append(base)
+    free[freeCount] = base
+    freeCount += 1
   }
 
   /// Frees what is here; what is still lent is freed when it returns.
   mutating func deallocateAll() {
     isClosed = true
-    for base in free { base.deallocate() }
-    largeAllocated -= free.count
-    free = []
+    for index in 0..<freeCount { free[index].deallocate() }
+    largeAllocated -= freeCount
+    freeCount = 0
   }
+
+  deinit { free.deallocate() }
 }

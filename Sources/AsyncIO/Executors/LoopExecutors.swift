@@ -23,7 +23,7 @@ final class TaskFacade: TaskExecutor {
   func enqueue(_ job: UnownedJob) {
     let word = LoopWord(job, .taskJob)
     if intake.isRunningInThisThread {
-      intake.core.ready.push(word)
+      intake.push(word)
     } else if !intake.post(word) {
       LateJobs.run(job, role: .task, of: intake)
     }
@@ -64,7 +64,7 @@ final class SerialFacade: SerialExecutor {
   func enqueue(_ job: UnownedJob) {
     let word = LoopWord(job, .serialJob)
     if intake.isRunningInThisThread {
-      intake.core.ready.push(word)
+      intake.push(word)
     } else if !intake.post(word) {
       LateJobs.run(job, role: .serial(self), of: intake)
     }

@@ -70,6 +70,7 @@
         return state.waiting
       }
       _createExecutors(factory: Factory.self)
+      loop.isProcessWide = true
       state.withLock { $0.installing = nil }
       for word in waiting { _ = loop.intake.post(word) }
     }

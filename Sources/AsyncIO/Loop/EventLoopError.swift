@@ -30,6 +30,8 @@ public struct EventLoopError: Error, Hashable, Sendable, CustomStringConvertible
     case executorShutDown
     /// The loop's kind does not offer the operation.
     case notOffered
+    /// Another task uses the object in the same way right now.
+    case busy
     /// The future or task is in the wrong state for the call.
     case invalidState
     /// The configuration names something that does not exist.

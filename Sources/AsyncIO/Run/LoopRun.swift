@@ -55,12 +55,14 @@ extension EventLoop {
     _ body: sending @escaping () async throws -> Value, _ future: Future<Value>
   ) -> Task<Void, Never> {
     nonisolated(unsafe) let body = body  // sent here, used by the one task below
-    return Task(executorPreference: taskExecutor) {
+    @Sendable func main() async {
       do {
         future.complete(.success(try await body()))
       } catch {
         future.complete(.failure(error))
       }
     }
+    if let core = self as? BaseEventLoop { return core.startTask(main) }
+    return Task(executorPreference: taskExecutor) { await main() }
   }
 }

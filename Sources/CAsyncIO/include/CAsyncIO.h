@@ -6,6 +6,8 @@
 // Swift code sees the declarations of these through this header, so that no Swift file has to ask which C library
 // the platform has.
 #include <errno.h>
+#include <arpa/inet.h>
+#include <net/if.h>
 #include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -55,6 +57,29 @@ int casyncio_is_main_thread(void);
 int64_t casyncio_thread_number(void);
 // Names the calling thread for debuggers and ps; at most 15 bytes are kept.
 void casyncio_name_thread(const char *CASYNCIO_NONNULL name);
+
+// MARK: The current Swift task
+
+// Identity of the task that runs in this thread, or null. The entry point that compiled Swift code itself calls for
+// `Builtin.getCurrentAsyncTask`; `withUnsafeCurrentTask` says the same through an unspecialised generic closure and
+// two retains, too much for once per message.
+#if __has_attribute(swiftcall)
+__attribute__((swiftcall))
+#endif
+void *CASYNCIO_NULLABLE swift_task_getCurrent(void);
+
+#if __has_attribute(swiftcall)
+__attribute__((swiftcall))
+#endif
+_Bool swift_task_isCancelled(void *CASYNCIO_NONNULL task);
+
+static inline const void *CASYNCIO_NULLABLE casyncio_current_task(void) { return swift_task_getCurrent(); }
+
+// `Task.isCancelled` without its retain and release.
+static inline _Bool casyncio_is_current_task_cancelled(void) {
+  void *task = swift_task_getCurrent();
+  return task && swift_task_isCancelled(task);
+}
 
 // MARK: Clock
 

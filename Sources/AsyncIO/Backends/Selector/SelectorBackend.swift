@@ -64,16 +64,14 @@ public final class SelectorBackend: IOBackend, @unchecked Sendable {
         noteGhost()
         continue
       }
-      let descriptor = slot._withUnsafeGuaranteedRef { $0 }
-      guard descriptor.token == event.token else {
-        noteGhost()
-        continue
+      slot._withUnsafeGuaranteedRef { descriptor in
+        if descriptor.token == event.token { deliver(event.flags, to: descriptor) } else { noteGhost() }
       }
-      deliver(event.flags, to: descriptor)
     }
     if ghosts >= 16 { try exorcise() }
   }
 
+  @inline(__always)
   private func deliver(_ flags: SelectorFlags, to descriptor: IODescriptor) {
     let failed = !flags.isDisjoint(with: [.hangup, .error])
     let readable = failed || flags.contains(.readable)
@@ -85,7 +83,8 @@ public final class SelectorBackend: IOBackend, @unchecked Sendable {
     if failed { descriptor.isHungUp = true }
     if readable {
       descriptor.isReadable = true
-      if let operation = descriptor.reading, attempt(operation) {
+      descriptor.reading?._withUnsafeGuaranteedRef { operation in
+        guard attempt(operation) else { return }
         descriptor.reading = nil
         refreshInterest(descriptor)
         operation.complete(operation.result)
@@ -93,7 +92,8 @@ public final class SelectorBackend: IOBackend, @unchecked Sendable {
     }
     if writable {
       descriptor.isWritable = true
-      if let operation = descriptor.writing, attempt(operation) {
+      descriptor.writing?._withUnsafeGuaranteedRef { operation in
+        guard attempt(operation) else { return }
         descriptor.writing = nil
         refreshInterest(descriptor)
         operation.complete(operation.result)
@@ -203,11 +203,11 @@ public final class SelectorBackend: IOBackend, @unchecked Sendable {
   }
 
   private func cancelParked(_ descriptor: IODescriptor) {
-    if let operation = descriptor.reading {
+    if let operation = descriptor.reading?.takeUnretainedValue() {
       descriptor.reading = nil
       operation.complete(-Int(ECANCELED))
     }
-    if let operation = descriptor.writing {
+    if let operation = descriptor.writing?.takeUnretainedValue() {
       descriptor.writing = nil
       operation.complete(-Int(ECANCELED))
     }
@@ -243,11 +243,11 @@ public final class SelectorBackend: IOBackend, @unchecked Sendable {
     case .receive, .receiveLent, .accept:
       if descriptor.isReadable && attempt(operation) { return finished(operation) }
       precondition(descriptor.reading == nil, "two operations wait to read one descriptor")
-      descriptor.reading = operation
+      descriptor.reading = .passUnretained(operation)
     case .send, .connect:
       if descriptor.isWritable && attempt(operation) { return finished(operation) }
       precondition(descriptor.writing == nil, "two operations wait to write one descriptor")
-      descriptor.writing = operation
+      descriptor.writing = .passUnretained(operation)
     }
     operation.state = .inFlight
     if !descriptor.isRegistered || !isEdgeTriggered { return registerParked(operation) }
@@ -267,7 +267,7 @@ public final class SelectorBackend: IOBackend, @unchecked Sendable {
       try register(descriptor)
       return false
     } catch {
-      if descriptor.reading === operation { descriptor.reading = nil } else { descriptor.writing = nil }
+      if Self.parks(descriptor.reading, operation) { descriptor.reading = nil } else { descriptor.writing = nil }
       operation.result = -Int(error.rawValue)
       return finished(operation)
     }
@@ -275,15 +275,19 @@ public final class SelectorBackend: IOBackend, @unchecked Sendable {
 
   public func cancel(_ operation: IOOperation) {
     let descriptor = operation.descriptor
-    if descriptor.reading === operation {
+    if Self.parks(descriptor.reading, operation) {
       descriptor.reading = nil
-    } else if descriptor.writing === operation {
+    } else if Self.parks(descriptor.writing, operation) {
       descriptor.writing = nil
     } else {
       return
     }
     refreshInterest(descriptor)
     operation.complete(-Int(ECANCELED))
+  }
+
+  private static func parks(_ parked: Unmanaged<IOOperation>?, _ operation: IOOperation) -> Bool {
+    parked?.toOpaque() == Unmanaged.passUnretained(operation).toOpaque()
   }
 
   /// Makes the system call. `true`: the operation has ended, `result` says how. `false`: it would block.
@@ -345,6 +349,20 @@ public final class SelectorBackend: IOBackend, @unchecked Sendable {
     }
     operation.result = operation.count
     return true
+  }
+
+  @inline(__always)
+  public func trySend(_ descriptor: IODescriptor, _ bytes: UnsafeRawBufferPointer) -> Int {
+    guard descriptor.isWritable else { return 0 }
+    while true {
+      let n = send(descriptor.fileDescriptor, bytes.baseAddress, bytes.count, sendFlags)
+      if n >= 0 { return n }
+      let error = casyncio_errno()
+      if error == EINTR { continue }
+      guard error == EAGAIN else { return -Int(error) }
+      descriptor.isWritable = false
+      return 0
+    }
   }
 
   private func attemptAccept(_ operation: IOOperation) -> Bool {

@@ -1,0 +1,61 @@
+internal import CAsyncIO
+public import SystemPackage
+
+/// A system call of an I/O operation failed. The description names the operation, the address, the cause, and where
+/// there is one the fix. Answers Python's `OSError`.
+public struct IOError: Error, Hashable, Sendable, CustomStringConvertible {
+  /// The system's number.
+  public let errno: Errno
+  /// What was tried: "connect", "bind", "read".
+  public let operation: String
+  /// The address or descriptor it was tried on.
+  public let subject: String?
+
+  public init(_ errno: Errno, _ operation: String, _ subject: String? = nil) {
+    self.errno = errno
+    self.operation = operation
+    self.subject = subject
+  }
+
+  /// From a negated errno, as operations report it.
+  init(result: Int, _ operation: String, _ subject: String? = nil) {
+    self.init(Errno(rawValue: Int32(truncatingIfNeeded: -result)), operation, subject)
+  }
+
+  public var description: String {
+    var text = operation
+    if let subject { text += " \(subject)" }
+    text += ": \(errno.description)"
+    if let advice { text += ". \(advice)" }
+    return text
+  }
+
+  /// What usually helps.
+  private var advice: String? {
+    switch errno {
+    case .addressInUse: "Another program has the port; choose another one, or end that program."
+    case .addressNotAvailable: "The address is not one of this machine's."
+    case .connectionRefused: "Nothing listens there; check address and port."
+    case .tooManyOpenFiles: "The limit of open files is reached; raise it with `ulimit -n`, or close connections."
+    case .tooManyOpenFilesInSystem: "The system has no descriptors left; see /proc/sys/fs/file-max."
+    case .permissionDenied where operation == "bind": "Ports below 1024 need a privilege; choose a higher one."
+    case .canceled: "The connection was closed in this program while the operation was waiting."
+    default: nil
+    }
+  }
+
+  /// The other side ended the connection the hard way: worth a line in debug mode, not an alarm.
+  var isConnectionLoss: Bool {
+    let losses: [Errno] = [.connectionReset, .brokenPipe, .connectionAbort, .timedOut, .socketNotConnected]
+    return losses.contains(errno)
+  }
+}
+
+/// A host name could not be turned into addresses.
+public struct ResolutionError: Error, Hashable, Sendable, CustomStringConvertible {
+  public let host: String
+  /// The resolver's own words.
+  public let reason: String
+
+  public var description: String { "cannot resolve \"\(host)\": \(reason). Check the name and the resolver." }
+}

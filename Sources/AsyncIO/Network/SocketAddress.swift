@@ -1,0 +1,117 @@
+internal import CAsyncIO
+
+/// The address of a socket: IPv4, IPv6 or Unix.
+///
+/// The unchecked conformance is right because the storage is plain bytes.
+public struct SocketAddress: Hashable, @unchecked Sendable, CustomStringConvertible {
+  private var storage: sockaddr_storage
+  let length: socklen_t
+
+  /// A literal IP address and a port; nil if `host` is not a literal. `%zone` is understood for IPv6.
+  public init?(ipLiteral host: String, port: UInt16) {
+    var v4 = sockaddr_in()
+    if inet_pton(AF_INET, host, &v4.sin_addr) == 1 {
+      v4.sin_family = sa_family_t(AF_INET)
+      v4.sin_port = port.bigEndian
+      self = withUnsafeBytes(of: v4) { SocketAddress(copying: $0) }
+      return
+    }
+    var v6 = sockaddr_in6()
+    let parts = host.split(separator: "%", maxSplits: 1)
+    guard let literal = parts.first, inet_pton(AF_INET6, String(literal), &v6.sin6_addr) == 1 else { return nil }
+    v6.sin6_family = sa_family_t(AF_INET6)
+    v6.sin6_port = port.bigEndian
+    if parts.count == 2 {
+      let zone = UInt32(parts[1]) ?? if_nametoindex(String(parts[1]))
+      guard zone != 0 else { return nil }
+      v6.sin6_scope_id = zone
+    }
+    self = withUnsafeBytes(of: v6) { SocketAddress(copying: $0) }
+  }
+
+  /// Copies what the system filled in.
+  init(copying bytes: UnsafeRawBufferPointer) {
+    var storage = sockaddr_storage()
+    let count = min(bytes.count, MemoryLayout<sockaddr_storage>.size)
+    withUnsafeMutableBytes(of: &storage) { $0.copyMemory(from: UnsafeRawBufferPointer(rebasing: bytes[..<count])) }
+    self.storage = storage
+    length = socklen_t(count)
+  }
+
+  /// What getsockname or getpeername says; nil if it has nothing to say.
+  init?(of fd: Int32, _ call: (Int32, UnsafeMutablePointer<sockaddr>, UnsafeMutablePointer<socklen_t>) -> Int32) {
+    var storage = sockaddr_storage()
+    var length = socklen_t(MemoryLayout<sockaddr_storage>.size)
+    let status = withUnsafeMutablePointer(to: &storage) {
+      $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { call(fd, $0, &length) }
+    }
+    guard status == 0, length > 0 else { return nil }
+    self = withUnsafeBytes(of: storage) {
+      SocketAddress(copying: UnsafeRawBufferPointer(rebasing: $0[..<min(Int(length), $0.count)]))
+    }
+  }
+
+  static func local(of fd: Int32) -> SocketAddress? { SocketAddress(of: fd) { getsockname($0, $1, $2) } }
+  static func peer(of fd: Int32) -> SocketAddress? { SocketAddress(of: fd) { getpeername($0, $1, $2) } }
+
+  /// Lends the address in the form that system calls take.
+  func withSockaddr<R>(_ body: (UnsafePointer<sockaddr>, socklen_t) -> R) -> R {
+    withUnsafePointer(to: storage) {
+      $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { body($0, length) }
+    }
+  }
+
+  var family: Int32 { Int32(storage.ss_family) }
+
+  /// True for IPv4.
+  public var isIPv4: Bool { family == AF_INET }
+  /// True for IPv6.
+  public var isIPv6: Bool { family == AF_INET6 }
+
+  /// The port of an IP address; nil for others.
+  public var port: UInt16? {
+    withUnsafeBytes(of: storage) { bytes in
+      switch family {
+      case AF_INET: UInt16(bigEndian: bytes.load(as: sockaddr_in.self).sin_port)
+      case AF_INET6: UInt16(bigEndian: bytes.load(as: sockaddr_in6.self).sin6_port)
+      default: nil
+      }
+    }
+  }
+
+  /// The host of an IP address, as a literal; nil for others.
+  public var host: String? {
+    var text = [CChar](repeating: 0, count: Int(INET6_ADDRSTRLEN))
+    let capacity = socklen_t(text.count)
+    let found = withUnsafeBytes(of: storage) { bytes in
+      switch family {
+      case AF_INET:
+        var address = bytes.load(as: sockaddr_in.self).sin_addr
+        return inet_ntop(AF_INET, &address, &text, capacity) != nil
+      case AF_INET6:
+        var address = bytes.load(as: sockaddr_in6.self).sin6_addr
+        return inet_ntop(AF_INET6, &address, &text, capacity) != nil
+      default: return false
+      }
+    }
+    guard found else { return nil }
+    return String(decoding: text.prefix { $0 != 0 }.map(UInt8.init(bitPattern:)), as: UTF8.self)
+  }
+
+  public var description: String {
+    guard let host, let port else { return "address family \(family)" }
+    return isIPv6 ? "[\(host)]:\(port)" : "\(host):\(port)"
+  }
+
+  public static func == (a: SocketAddress, b: SocketAddress) -> Bool {
+    a.withBytes { a in b.withBytes { b in a.elementsEqual(b) } }
+  }
+
+  public func hash(into hasher: inout Hasher) {
+    withBytes { hasher.combine(bytes: $0) }
+  }
+
+  private func withBytes<R>(_ body: (UnsafeRawBufferPointer) -> R) -> R {
+    withUnsafeBytes(of: storage) { body(UnsafeRawBufferPointer(rebasing: $0[..<Int(length)])) }
+  }
+}

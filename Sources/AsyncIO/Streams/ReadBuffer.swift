@@ -1,0 +1,56 @@
+/// Bytes that were received and wait to be read: grows at the end, is consumed from the front. Empty, it holds no
+/// memory worth mentioning; idle connections keep none.
+struct ReadBuffer {
+  private var bytes: [UInt8] = []
+  private var head = 0
+
+  var count: Int { bytes.count - head }
+  var isEmpty: Bool { count == 0 }
+
+  /// Adds bytes at the end.
+  mutating func append(_ span: RawSpan) {
+    span.withUnsafeBytes { bytes.append(contentsOf: $0) }
+  }
+
+  /// Takes `count` bytes from the front.
+  mutating func take(_ count: Int) -> [UInt8] {
+    precondition(count <= self.count)
+    let taken = Array(bytes[head..<head + count])
+    drop(count)
+    return taken
+  }
+
+  /// Copies as much as fits into memory and takes it from the front.
+  mutating func copy(into memory: UnsafeMutableRawBufferPointer) -> Int {
+    let n = min(count, memory.count)
+    guard n > 0 else { return 0 }
+    bytes.withUnsafeBytes { memory.copyMemory(from: UnsafeRawBufferPointer(rebasing: $0[head..<head + n])) }
+    drop(n)
+    return n
+  }
+
+  private mutating func drop(_ count: Int) {
+    head += count
+    if head == bytes.count {
+      bytes = []
+      head = 0
+    } else if head > 64 * 1024 && head > bytes.count / 2 {
+      bytes.removeFirst(head)
+      head = 0
+    }
+  }
+
+  /// Where the separator ends, counted from the front, searching from `start`; nil if it is not there.
+  func end(of separator: [UInt8], from start: Int) -> Int? {
+    guard let first = separator.first, count >= separator.count else { return nil }
+    var index = head + max(0, start)
+    let last = bytes.count - separator.count
+    while index <= last {
+      if bytes[index] == first && bytes[index..<index + separator.count].elementsEqual(separator) {
+        return index - head + separator.count
+      }
+      index += 1
+    }
+    return nil
+  }
+}

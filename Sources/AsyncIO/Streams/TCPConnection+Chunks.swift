@@ -1,0 +1,201 @@
+internal import CAsyncIO
+
+// The synchronous form: the closure runs inside the completion, in the loop's poll phase, while the task stays
+// suspended once for the whole connection. It costs what a protocol callback costs, and it has that shape: the closure
+// may write, and what the system does not take at once is kept and makes the reading wait.
+
+/// Where a synchronous chunk handler writes. Valid during the call of the handler.
+public struct ChunkWriter: ~Copyable {
+  fileprivate unowned(unsafe) let pump: ChunkPump
+
+  /// Writes the bytes: what the system takes at once is sent, the rest is kept and sent before the next chunk is
+  /// received.
+  public func write(_ bytes: RawSpan) {
+    bytes.withUnsafeBytes { pump.write($0) }
+  }
+}
+
+extension TCPConnection {
+  /// Calls the handler with each chunk of bytes, inside the loop's poll phase, until the peer ends its stream. The
+  /// handler must not block. What it writes and the peer does not take makes the reading wait.
+  ///
+  /// For tasks of the connection's loop; from elsewhere it throws code `wrongThread`. Throws what the handler throws,
+  /// `CancellationError`, or an ``IOError``.
+  public func forEachChunk(_ handler: (RawSpan, borrowing ChunkWriter) throws -> Void) async throws {
+    try claimReader()
+    defer { releaseReader() }
+    try claimWriter()
+    defer { releaseWriter() }
+    try checkOpen("read")
+    guard core.isRunningInThisThread else { throw EventLoopError.wrongThread("forEachChunk") }
+    func pump(_ handler: @escaping (RawSpan, borrowing ChunkWriter) throws -> Void) async throws {
+      let pump = ChunkPump(self, handler)
+      defer { pump.end() }
+      try await pump.run()
+    }
+    try await withoutActuallyEscaping(handler, do: pump)
+  }
+}
+
+/// Drives one connection from completions. Loop thread only.
+private final class ChunkPump: @unchecked Sendable {
+  // Unchecked because the cancellation handler names it; it only asks the loop to cancel, in the loop's thread.
+  private let connection: TCPConnection
+  private let core: BaseEventLoop
+  private let receiving: IOOperation
+  private let sending: IOOperation
+  private var handler: ((RawSpan, borrowing ChunkWriter) throws -> Void)?
+  @exclusivity(unchecked) private var output: [UInt8] = []
+  @exclusivity(unchecked) private var failure: (any Error)?
+  @exclusivity(unchecked) private var isFinished = false
+  @exclusivity(unchecked) private var waiter: UnsafeContinuation<Void, Never>?
+
+  init(_ connection: TCPConnection, _ handler: @escaping (RawSpan, borrowing ChunkWriter) throws -> Void) {
+    self.connection = connection
+    self.handler = handler
+    core = connection.core
+    receiving = connection.receiving
+    sending = connection.sending
+  }
+
+  func run() async throws {
+    receiving.handler = { [unowned(unsafe) self] _ in self.received() }
+    sending.handler = { [unowned(unsafe) self] _ in self.sent() }
+    await withTaskCancellationHandler {
+      await withUnsafeContinuation { continuation in
+        waiter = continuation
+        deliverLeftover()
+        if Task.isCancelled { cancel() }
+      }
+    } onCancel: {
+      core.perform { [self] _ in self.cancel() }
+    }
+    if let failure { throw failure }
+  }
+
+  /// Breaks the ties to the connection's records.
+  func end() {
+    receiving.handler = nil
+    sending.handler = nil
+    handler = nil
+  }
+
+  private func cancel() { finish(CancellationError()) }
+
+  /// The first reason counts. The task resumes when neither operation is in flight any more: an operation in flight
+  /// uses memory of this connection.
+  private func finish(_ error: (any Error)? = nil) {
+    if !isFinished {
+      isFinished = true
+      failure = error
+      connection.cancelOperations()
+    }
+    guard receiving.state != .inFlight, sending.state != .inFlight, let waiter else { return }
+    self.waiter = nil
+    waiter.resume()
+  }
+
+  private func deliverLeftover() {
+    guard !connection.leftover.isEmpty else { return receive() }
+    let bytes = connection.leftover.take(connection.leftover.count)
+    guard handle(bytes.span.bytes) else { return }
+    if output.isEmpty { receive() } else { flush() }
+  }
+
+  private func handle(_ bytes: RawSpan) -> Bool {
+    do {
+      try handler!(bytes, ChunkWriter(pump: self))
+      return !isFinished
+    } catch {
+      finish(error)
+      return false
+    }
+  }
+
+  // MARK: Receiving
+
+  /// Receives until a receive has to wait, the output does, or others must have their turn.
+  @inline(__always)
+  private func receive() {
+    var budget = 16
+    while true {
+      receiving.kind = .receiveLent
+      receiving.sequence &+= 1
+      guard core.backend.submit(receiving) else { return }
+      guard process() else { return }
+      budget -= 1
+      if budget == 0 {
+        receiving.result = 0
+        core.completeNextTurn(receiving)
+        return
+      }
+    }
+  }
+
+  private func received() {
+    if isFinished { return finish() }
+    if process() { receive() }
+  }
+
+  /// Takes what a receive brought. `true`: go on receiving.
+  @inline(__always)
+  private func process() -> Bool {
+    guard receiving.result >= 0 else { return fail(receiving.result, "read") }
+    guard core.backend.claimLent(receiving) else { return true }
+    let n = receiving.result
+    guard n > 0 else {
+      if n < 0 { return fail(n, "read") }
+      finish()
+      return false
+    }
+    // Right because the buffer is this operation's until it is returned below.
+    let proceed = handle(UnsafeRawBufferPointer(start: receiving.buffer, count: n).bytes)
+    core.backend.returnLent(receiving)
+    guard proceed else { return false }
+    if output.isEmpty { return true }
+    flush()
+    return false
+  }
+
+  private func fail(_ result: Int, _ operation: String) -> Bool {
+    finish(connection.failure(result, operation))
+    return false
+  }
+
+  // MARK: Sending
+
+  func write(_ bytes: UnsafeRawBufferPointer) {
+    guard bytes.count > 0, !isFinished else { return }
+    var sent = 0
+    if output.isEmpty {
+      sent = core.backend.trySend(connection.descriptor, bytes)
+      if sent < 0 {
+        _ = fail(sent, "write")
+        return
+      }
+    }
+    if sent < bytes.count { output.append(contentsOf: UnsafeRawBufferPointer(rebasing: bytes[sent...])) }
+  }
+
+  /// Sends what is kept; the array does not change until that has ended.
+  private func flush() {
+    output.withUnsafeMutableBytes {
+      sending.buffer = $0.baseAddress
+      sending.count = $0.count
+    }
+    sending.transferred = 0
+    sending.sequence &+= 1
+    if core.backend.submit(sending) { sent() }
+  }
+
+  private func sent() {
+    sending.buffer = nil
+    output.removeAll(keepingCapacity: false)
+    if isFinished { return finish() }
+    guard sending.result >= 0 else {
+      _ = fail(sending.result, "write")
+      return
+    }
+    receive()
+  }
+}

@@ -1,0 +1,79 @@
+internal import CAsyncIO
+
+// Lent receiving: the bytes are in a buffer of the loop, which an idle connection does not have and which goes back
+// when the closure returns. The span cannot leave the closure (the compiler refuses), and stays valid across
+// suspensions inside it.
+
+extension TCPConnection {
+  /// Calls the body with each chunk of bytes as it arrives, until the peer ends its stream. The next chunk is not
+  /// received before the body returns: a body that waits for `write` makes the peer wait.
+  ///
+  /// Throws what the body throws, `CancellationError`, or an ``IOError``: a reset is an error, an end is not.
+  public func forEachChunk(_ body: (RawSpan) async throws -> Void) async throws {
+    try claimReader()
+    defer { releaseReader() }
+    try checkOpen("read")
+    if !leftover.isEmpty {
+      let bytes = leftover.take(leftover.count)
+      try await body(bytes.span.bytes)
+    }
+    let operation = receiving
+    let backend = core.backend
+    while true {
+      operation.kind = .receiveLent
+      switch core.begin(operation) {
+      case .ended: break
+      case .waitingOwned: await withUnsafeContinuation { core.park(operation, $0) }
+      case .waiting: await core.completeCancellably(operation)
+      case .othersFirst: await core.completeInNextTurn(operation)
+      }
+      guard core.isRunningInThisThread else {
+        try await forEachChunkElsewhere(body)
+        return
+      }
+      guard operation.result >= 0 else { throw failure(operation.result, "read") }
+      guard backend.claimLent(operation) else { continue }
+      let n = operation.result
+      if n <= 0 {
+        if n == 0 { return }
+        throw failure(n, "read")
+      }
+      do {
+        // Right because the buffer is this operation's until it is returned below.
+        try await body(UnsafeRawBufferPointer(start: operation.buffer, count: n).bytes)
+      } catch {
+        backend.returnLent(operation)
+        throw error
+      }
+      backend.returnLent(operation)
+    }
+  }
+
+  /// The same for a task that does not run on the connection's loop: a buffer of its own instead of a lent one.
+  private func forEachChunkElsewhere(_ body: (RawSpan) async throws -> Void) async throws {
+    let memory = UnsafeMutableRawBufferPointer.allocate(byteCount: LentBufferPool.largeCapacity, alignment: 16)
+    defer { memory.deallocate() }
+    if receiving.result < 0 { throw failure(receiving.result, "read") }
+    while true {
+      let n = try await receive(memory.baseAddress!, memory.count)
+      if n == 0 { return }
+      try await body(UnsafeRawBufferPointer(rebasing: memory[..<n]).bytes)
+    }
+  }
+
+  /// Calls the body with the next chunk of bytes and returns what it returns; nil at the end of the stream.
+  public func withNextChunk<Result>(_ body: (RawSpan) async throws -> Result) async throws -> Result? {
+    try claimReader()
+    defer { releaseReader() }
+    try checkOpen("read")
+    if !leftover.isEmpty {
+      let bytes = leftover.take(leftover.count)
+      return try await body(bytes.span.bytes)
+    }
+    let memory = UnsafeMutableRawBufferPointer.allocate(byteCount: 16 * 1024, alignment: 16)
+    defer { memory.deallocate() }
+    let n = try await receive(memory.baseAddress!, memory.count)
+    if n == 0 { return nil }
+    return try await body(UnsafeRawBufferPointer(rebasing: memory[..<n]).bytes)
+  }
+}

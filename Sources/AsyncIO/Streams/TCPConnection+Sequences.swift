@@ -1,0 +1,43 @@
+extension TCPConnection {
+  /// The bytes of the stream to its end, a chunk at a time.
+  public struct Chunks: AsyncSequence, Sendable {
+    let connection: TCPConnection
+
+    public struct AsyncIterator: AsyncIteratorProtocol {
+      let connection: TCPConnection
+
+      /// The next bytes; nil at the end of the stream.
+      public mutating func next() async throws -> [UInt8]? {
+        let bytes = try await connection.read(upTo: 16 * 1024)
+        return bytes.isEmpty ? nil : bytes
+      }
+    }
+
+    public func makeAsyncIterator() -> AsyncIterator { AsyncIterator(connection: connection) }
+  }
+
+  /// The lines of the stream to its end, without their line ends.
+  public struct Lines: AsyncSequence, Sendable {
+    let connection: TCPConnection
+    let limit: Int
+
+    public struct AsyncIterator: AsyncIteratorProtocol {
+      let connection: TCPConnection
+      let limit: Int
+
+      /// The next line; nil at the end of the stream.
+      public mutating func next() async throws -> String? { try await connection.readLine(limit: limit) }
+    }
+
+    public func makeAsyncIterator() -> AsyncIterator { AsyncIterator(connection: connection, limit: limit) }
+  }
+
+  /// The bytes of the stream to its end, a chunk at a time. For the fastest way see ``forEachChunk(_:)``.
+  public var chunks: Chunks { Chunks(connection: self) }
+
+  /// The lines of the stream to its end; a line may have 64 KiB.
+  public var lines: Lines { lines(limit: 64 * 1024) }
+
+  /// The lines of the stream to its end, with a limit in bytes for each.
+  public func lines(limit: Int) -> Lines { Lines(connection: self, limit: limit) }
+}

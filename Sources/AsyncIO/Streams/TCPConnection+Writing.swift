@@ -1,0 +1,32 @@
+extension TCPConnection {
+  /// Writes all the bytes; returns when the system has taken the last one, so a peer that does not read makes the
+  /// writer wait. Answers `write` and `drain` in one.
+  ///
+  /// Throws ``IOError`` (`.brokenPipe` or `.connectionReset` when the peer is gone) or `CancellationError`; then part
+  /// of the bytes may have been sent.
+  public func write(_ bytes: RawSpan) async throws {
+    try claimWriter()
+    defer { releaseWriter() }
+    try checkOpen("write")
+    // Right because the caller lends the bytes until this call returns, and it returns with the operation's end.
+    let memory = bytes.withUnsafeBytes { $0 }
+    guard memory.count > 0 else { return }
+    let operation = sending
+    operation.buffer = UnsafeMutableRawPointer(mutating: memory.baseAddress)
+    operation.count = memory.count
+    operation.transferred = 0
+    await core.complete(operation)
+    operation.buffer = nil
+    guard operation.result >= 0 else { throw failure(operation.result, "write") }
+  }
+
+  /// Writes all the bytes of an array. See ``write(_:)-(RawSpan)``.
+  public func write(_ bytes: [UInt8]) async throws {
+    try await write(bytes.span.bytes)
+  }
+
+  /// Writes the UTF-8 of a string. See ``write(_:)-(RawSpan)``.
+  public func write(_ text: String) async throws {
+    try await write(text.utf8Span.span.bytes)
+  }
+}

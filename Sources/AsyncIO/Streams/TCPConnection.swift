@@ -1,0 +1,123 @@
+internal import CAsyncIO
+internal import Logging
+internal import Synchronization
+internal import SystemPackage
+
+/// A TCP connection of an event loop. Answers asyncio's pair of `StreamReader` and `StreamWriter`.
+///
+/// One task at a time may read and one may write; a second one is refused with code `busy`. Reading and writing may
+/// go on in different tasks at once. Cancelling a task ends its operation and loses no byte: what had arrived is
+/// delivered, now or by the next read. `close()` ends what waits, in any task, with an error.
+///
+/// **Threads.** Methods may be called from any task in any thread. In tasks of the connection's loop they run without
+/// a hop; from elsewhere the operation travels to the loop and the task resumes where it was. The fields are guarded
+/// by the two claims, which is what makes the unchecked conformance right.
+public final class TCPConnection: @unchecked Sendable {
+  let core: BaseEventLoop
+  let descriptor: IODescriptor
+  let receiving: IOOperation
+  let sending: IOOperation
+  private let readClaim = Atomic<Bool>(false)
+  private let writeClaim = Atomic<Bool>(false)
+
+  /// Bytes that were received and not delivered yet; guarded by the reader's claim.
+  @exclusivity(unchecked) var leftover = ReadBuffer()
+  /// Takes a connected, non-blocking socket into the loop's care.
+  init(_ fd: Int32, core: BaseEventLoop) {
+    self.core = core
+    descriptor = IODescriptor(fd, loop: core)
+    receiving = IOOperation(.receive, on: descriptor)
+    sending = IOOperation(.send, on: descriptor)
+    Sockets.setNoDelay(fd)
+    if core.isRunningInThisThread { core.backend.attach(descriptor) }
+  }
+
+  deinit {
+    guard !descriptor.isClosed else { return }
+    if core.isDebug { core.logger.warning("a connection was dropped without close(); it is closed now") }
+    descriptor.close()
+  }
+
+  // MARK: State
+
+  /// The event loop that it belongs to.
+  public var loop: any EventLoop { core }
+
+  /// True once `close()` or `abort()` was called.
+  public var isClosed: Bool { descriptor.isClosed }
+
+  /// The address of this side; nil when the connection is closed or broken.
+  public var localAddress: SocketAddress? {
+    isClosed ? nil : SocketAddress.local(of: descriptor.fileDescriptor)
+  }
+
+  /// The address of the other side; nil when the connection is closed or broken.
+  public var peerAddress: SocketAddress? {
+    isClosed ? nil : SocketAddress.peer(of: descriptor.fileDescriptor)
+  }
+
+  // MARK: Ending
+
+  /// Ends the connection: operations that wait end with an error at once, the descriptor is closed. Everything that
+  /// `write` returned for is on its way to the peer. Idempotent, any thread.
+  public func close() { descriptor.close() }
+
+  /// Ends the connection the hard way: the peer sees a reset, unsent data is dropped. Idempotent, any thread.
+  public func abort() {
+    guard !isClosed else { return }
+    var linger = linger(l_onoff: 1, l_linger: 0)
+    _ = setsockopt(
+      descriptor.fileDescriptor, SOL_SOCKET, SO_LINGER, &linger, socklen_t(MemoryLayout.size(ofValue: linger)))
+    descriptor.close()
+  }
+
+  /// Half-close: the peer sees the end of the stream, this side goes on reading. Idempotent. Answers `write_eof`.
+  public func writeEOF() throws {
+    try checkOpen("writeEOF")
+    guard shutdown(descriptor.fileDescriptor, Int32(SHUT_WR)) != 0 else { return }
+    let error = Errno(rawValue: casyncio_errno())
+    // The connection is gone already: the peer has seen its end.
+    if error != .socketNotConnected { throw IOError(error, "writeEOF", subject) }
+  }
+
+  // MARK: Claims
+
+  func claimReader() throws(EventLoopError) {
+    guard readClaim.compareExchange(expected: false, desired: true, ordering: .acquiring).exchanged else {
+      throw EventLoopError(.busy, "read: another task is reading this connection. Let one task read it.")
+    }
+  }
+
+  func releaseReader() { readClaim.store(false, ordering: .releasing) }
+
+  func claimWriter() throws(EventLoopError) {
+    guard writeClaim.compareExchange(expected: false, desired: true, ordering: .acquiring).exchanged else {
+      throw EventLoopError(.busy, "write: another task is writing this connection. Let one task write it.")
+    }
+  }
+
+  func releaseWriter() { writeClaim.store(false, ordering: .releasing) }
+
+  func checkOpen(_ operation: String) throws(IOError) {
+    if isClosed { throw IOError(.badFileDescriptor, operation, "on a connection that was closed here") }
+  }
+
+  // MARK: Errors
+
+  var subject: String { "descriptor \(descriptor.fileDescriptor)" }
+
+  /// What a failed operation throws: the cancellation of the task, the close of the connection or of the loop, or the
+  /// system's error.
+  func failure(_ result: Int, _ operation: String) -> any Error {
+    guard result == -Int(ECANCELED) else { return IOError(result: result, operation, subject) }
+    if Task.isCancelled { return CancellationError() }
+    if core.isClosed { return EventLoopError.closed(operation) }
+    return IOError(.canceled, operation, subject)
+  }
+
+  /// Ends what the owning task waits for. Loop thread.
+  func cancelOperations() {
+    core.backend.cancel(receiving)
+    core.backend.cancel(sending)
+  }
+}

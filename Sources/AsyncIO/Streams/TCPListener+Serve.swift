@@ -1,0 +1,33 @@
+extension TCPListener {
+  /// Accepts connections until the listener is closed or the task is cancelled, and runs the handler for each in a
+  /// task of its own on this loop. The connection is closed when its handler returns or throws.
+  ///
+  /// - Close the listener and `serve` waits for the handlers that run, then returns.
+  /// - Cancel the task and the handlers are cancelled and awaited; then `serve` throws `CancellationError`.
+  /// - An error of a handler goes to the loop's exception handler (the loss of a connection in debug mode only) and
+  ///   never ends the server.
+  /// - Out of descriptors or memory, one report is made, accepting pauses for a second and goes on.
+  ///
+  /// - Parameter maximumConnections: how many handlers may run at a time; more clients wait in the backlog.
+  /// - Throws: code `wrongThread` outside of the listener's loop, `busy` if another task accepts already.
+  public func serve(
+    maximumConnections: Int = .max, _ handler: @escaping @Sendable (TCPConnection) async throws -> Void
+  ) async throws {
+    guard core.isRunningInThisThread else { throw EventLoopError.wrongThread("serve") }
+    guard maximumConnections > 0 else {
+      throw EventLoopError(.invalidArgument, "serve: maximumConnections is \(maximumConnections). Give at least 1.")
+    }
+    try claimAccept()
+    defer { releaseAccept() }
+    let server = ConnectionServer(self, limit: maximumConnections, handler)
+    await withTaskCancellationHandler {
+      await withUnsafeContinuation { continuation in
+        server.begin(continuation)
+        if Task.isCancelled { server.cancelAll() }
+      }
+    } onCancel: {
+      core.perform { _ in server.cancelAll() }
+    }
+    try Task.checkCancellation()
+  }
+}
