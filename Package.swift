@@ -38,7 +38,7 @@ let package = Package(
     .executableTarget(
       name: "AsyncIOCommand",
       dependencies: [
-        "AsyncIO",
+        "AsyncIO", "CAsyncIO",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "SystemPackage", package: "swift-system"),
       ],

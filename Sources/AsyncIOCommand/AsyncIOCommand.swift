@@ -12,6 +12,6 @@ struct AsyncIOCommand: ParsableCommand {
 
       Start with `asyncio demo`.
       """,
-    subcommands: [EchoCommand.self]
+    subcommands: [DemoCommand.self, EchoCommand.self, ProxyCommand.self, DoctorCommand.self]
   )
 }

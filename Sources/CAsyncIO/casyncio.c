@@ -204,6 +204,8 @@ int casyncio_poll(struct pollfd *fds, size_t count, int64_t nanoseconds) {
 #define SIGNAL_COUNT 128
 static _Atomic int pending[SIGNAL_COUNT];
 static _Atomic int wake_end = -1;
+// What stood there before; callers serialise installs and restores.
+static struct sigaction before[SIGNAL_COUNT];
 
 static void on_signal(int number) {
   if (number <= 0 || number >= SIGNAL_COUNT) return;
@@ -219,14 +221,15 @@ int casyncio_signal_install(int number) {
   action.sa_handler = on_signal;
   action.sa_flags = SA_RESTART;
   sigfillset(&action.sa_mask);
-  return sigaction(number, &action, NULL) < 0 ? -errno : 0;
+  return sigaction(number, &action, &before[number]) < 0 ? -errno : 0;
 }
 
 int casyncio_signal_restore(int number) {
-  struct sigaction action;
-  memset(&action, 0, sizeof action);
-  action.sa_handler = SIG_DFL;
-  return sigaction(number, &action, NULL) < 0 ? -errno : 0;
+  if (number <= 0 || number >= SIGNAL_COUNT) return -EINVAL;
+  struct sigaction now;
+  // Somebody else's handler by now: theirs stays.
+  if (sigaction(number, NULL, &now) == 0 && now.sa_handler != on_signal) return 0;
+  return sigaction(number, &before[number], NULL) < 0 ? -errno : 0;
 }
 
 int casyncio_signal_take(int number) {

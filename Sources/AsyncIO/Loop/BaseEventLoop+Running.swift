@@ -224,15 +224,14 @@ extension BaseEventLoop {
     watches = [:]
     completeDeferred()
     backend.close()
-    let (executor, hooks) = shared.withLock { state in
+    let (executor, usesSignals) = shared.withLock { state in
       defer {
         state.defaultExecutor = nil
         state.executorIsShutDown = true
-        state.atClose = []
       }
-      return (state.defaultExecutor, state.atClose)
+      return (state.defaultExecutor, state.usesSignals)
     }
-    for hook in hooks { hook() }
+    if usesSignals { SignalDispatcher.removeAll(for: self) }
     executor?.shutDown()
   }
 

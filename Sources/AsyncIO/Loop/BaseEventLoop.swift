@@ -93,8 +93,8 @@ open class BaseEventLoop: EventLoop, @unchecked Sendable {
     var exceptionHandler: ExceptionHandler?
     var defaultExecutor: ThreadPool?
     var executorIsShutDown = false
-    /// Runs once when the loop closes, in order of registration.
-    var atClose: [@Sendable () -> Void] = []
+    /// A signal handler was added; they go at the close.
+    var usesSignals = false
   }
 
   /// Makes a loop over a backend, which it owns from here on.

@@ -1,16 +1,18 @@
-public import SystemPackage
-
 /// The event loop over readiness: epoll on Linux, poll(2) elsewhere, or any ``IOSelector``. Answers asyncio's
 /// `SelectorEventLoop`.
 public final class SelectorEventLoop: BaseEventLoop, @unchecked Sendable {
-  /// Makes a loop over the best selector of the platform. Throws the errno of the step that failed, `EMFILE` for
-  /// instance where no descriptors are left.
-  public convenience init() throws(Errno) {
-    #if os(Linux) || os(Android)
-      self.init(selector: try EpollSelector())
-    #else
-      self.init(selector: try PollSelector())
-    #endif
+  /// Makes a loop over the best selector of the platform. Throws ``IOError`` where the system refuses, for instance
+  /// because no descriptors are left.
+  public convenience init() throws(IOError) {
+    do {
+      #if os(Linux) || os(Android)
+        self.init(selector: try EpollSelector())
+      #else
+        self.init(selector: try PollSelector())
+      #endif
+    } catch {
+      throw IOError(error, "make an event loop")
+    }
   }
 
   /// Makes a loop over a given selector, which it owns from here on.

@@ -17,12 +17,15 @@
 #include <signal.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/types.h>
 #include <sys/un.h>
+#include <sys/utsname.h>
 #include <time.h>
 #include <unistd.h>
 #if defined(__linux__)
@@ -99,6 +102,11 @@ int casyncio_set_close_on_exec(int fd);
 // 1 if reads and writes on the descriptor do not block, 0 if they do.
 int casyncio_is_nonblocking(int fd);
 
+// The limit on open files; a plain call, because the resource's name is of another type on every platform.
+static inline int casyncio_open_file_limit(struct rlimit *CASYNCIO_NONNULL limit) {
+  return getrlimit(RLIMIT_NOFILE, limit) < 0 ? -errno : 0;
+}
+
 // A non-blocking, close-on-exec socket; without SIGPIPE where that is a property of the socket.
 int casyncio_socket(int family, int type, int protocol);
 // Accepts without the peer's address; the result is non-blocking and close-on-exec.
@@ -126,7 +134,8 @@ int casyncio_poll(struct pollfd *CASYNCIO_NULLABLE fds, size_t count, int64_t na
 // MARK: Signals
 
 // Installs or removes the process-wide handler of one signal. The handler sets a pending bit and then signals the
-// wake end: a byte in a full pipe can be lost, a bit cannot.
+// wake end: a byte in a full pipe can be lost, a bit cannot. Removing brings back what stood there before. Callers
+// serialise these two.
 int casyncio_signal_install(int number);
 int casyncio_signal_restore(int number);
 // Takes and clears the pending bit: 1 if the signal came since the last call.

@@ -1,0 +1,82 @@
+internal import CAsyncIO
+internal import Synchronization
+internal import SystemPackage
+
+// Signals belong to the process, loops to threads. A loop that took signals for itself (asyncio's wake-up descriptor)
+// would steal them from every other loop, and one that wrote signal numbers into its pipe would lose them when the
+// pipe is full. So there is one dispatcher: the handler in C sets a bit per signal and wakes this thread, the thread
+// takes the bits and calls back every loop that asked, as an ordinary callback of that loop, on whatever thread it runs.
+// A burst of one signal may arrive as one call, as POSIX has it; none is lost altogether.
+
+/// Fans signals out to loops. Any thread.
+enum SignalDispatcher {
+  private struct Entry {
+    /// Removed by the loop's close before the loop is gone.
+    unowned let loop: BaseEventLoop
+    let callback: @Sendable () throws -> Void
+  }
+
+  private struct State {
+    var entries: [Int32: [ObjectIdentifier: Entry]] = [:]
+    var isStarted = false
+  }
+
+  private static let state = Mutex(State())
+
+  static func add(
+    _ number: Int32, for loop: BaseEventLoop, _ callback: @escaping @Sendable () throws -> Void
+  ) throws {
+    try state.withLock { state in
+      try start(&state)
+      if state.entries[number, default: [:]].isEmpty {
+        let status = casyncio_signal_install(number)
+        guard status >= 0 else { throw Errno(rawValue: -status) }
+      }
+      state.entries[number, default: [:]][ObjectIdentifier(loop)] = Entry(loop: loop, callback: callback)
+    }
+  }
+
+  /// `false` if there was none.
+  static func remove(_ number: Int32, for loop: BaseEventLoop) -> Bool {
+    state.withLock { state in
+      guard state.entries[number]?.removeValue(forKey: ObjectIdentifier(loop)) != nil else { return false }
+      if state.entries[number]?.isEmpty == true {
+        state.entries[number] = nil
+        _ = casyncio_signal_restore(number)
+      }
+      return true
+    }
+  }
+
+  static func removeAll(for loop: BaseEventLoop) {
+    let numbers = state.withLock { Array($0.entries.keys) }
+    for number in numbers { _ = remove(number, for: loop) }
+  }
+
+  /// The thread starts with the first handler and lives as long as the process: it sleeps in one poll.
+  private static func start(_ state: inout State) throws(Errno) {
+    guard !state.isStarted else { return }
+    let wake = try WakeDescriptor()
+    casyncio_signal_set_wake(wake.writeEnd)
+    state.isStarted = true
+    Thread.detach(name: "asyncio signals") { serve(wake) }
+  }
+
+  private static func serve(_ wake: WakeDescriptor) {
+    while true {
+      var entry = pollfd(fd: wake.readEnd, events: Int16(POLLIN), revents: 0)
+      _ = casyncio_poll(&entry, 1, -1)
+      wake.drain()
+      dispatch()
+    }
+  }
+
+  private static func dispatch() {
+    // Under the lock, so that no loop closes between the look-up and the post; posting takes only the inbox's lock.
+    state.withLock { state in
+      for (number, entries) in state.entries where casyncio_signal_take(number) != 0 {
+        for entry in entries.values { _ = try? entry.loop.callSoonThreadsafe(entry.callback) }
+      }
+    }
+  }
+}

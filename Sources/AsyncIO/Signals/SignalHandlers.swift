@@ -1,0 +1,38 @@
+internal import CAsyncIO
+internal import Synchronization
+internal import SystemPackage
+
+extension EventLoop {
+  /// Calls back, as an ordinary callback of this loop, when the process gets the signal. Replaces an earlier handler
+  /// of this loop for the signal; other loops keep theirs. Any thread may run the loop. Answers `add_signal_handler`.
+  ///
+  /// - Parameter signal: a number, `SIGTERM` for instance.
+  /// - Throws: code `invalidArgument` for numbers that are no signals and for those that cannot be caught (SIGKILL,
+  ///   SIGSTOP), `closed` for a closed loop, `notOffered` for loops that do not build on ``BaseEventLoop``.
+  public func addSignalHandler(_ signal: Int32, _ callback: @escaping @Sendable () throws -> Void) throws {
+    guard let core = self as? BaseEventLoop else {
+      throw EventLoopError(.notOffered, "addSignalHandler: this event loop does not build on BaseEventLoop.")
+    }
+    if core.isClosed { throw EventLoopError.closed("addSignalHandler") }
+    guard signal > 0, signal < 65 else {
+      throw EventLoopError(.invalidArgument, "addSignalHandler: \(signal) is not a signal number.")
+    }
+    guard signal != SIGKILL, signal != SIGSTOP else {
+      throw EventLoopError(.invalidArgument, "addSignalHandler: signal \(signal) cannot be caught.")
+    }
+    do {
+      try SignalDispatcher.add(signal, for: core, callback)
+    } catch let error as Errno {
+      throw EventLoopError(.invalidArgument, "addSignalHandler: signal \(signal): \(error)")
+    }
+    core.shared.withLock { $0.usesSignals = true }
+  }
+
+  /// Removes this loop's handler of the signal; `false` if there was none. With the last loop's handler gone the
+  /// signal has the action again that it had before. Answers `remove_signal_handler`.
+  @discardableResult
+  public func removeSignalHandler(_ signal: Int32) -> Bool {
+    guard let core = self as? BaseEventLoop else { return false }
+    return SignalDispatcher.remove(signal, for: core)
+  }
+}

@@ -1,0 +1,174 @@
+import ArgumentParser
+import AsyncIO
+import CAsyncIO
+
+/// `asyncio demo`: real traffic through a loop that a policy chose.
+struct DemoCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "demo",
+    abstract: "See a loop run: an echo server and its clients in this process.",
+    discussion: """
+      A policy makes the loop, the loop takes the process over, and everything runs on it in one thread: the server, the
+      clients, the main actor, actors and timers. Prints what ran where, the throughput, and latency percentiles.
+      """
+  )
+
+  @Option(help: "Clients at a time.")
+  var connections = 64
+
+  @Option(help: "Bytes of a message.")
+  var size = 64
+
+  @Option(help: "Seconds of traffic.")
+  var seconds = 3.0
+
+  @OptionGroup var loop: LoopOptions
+
+  func validate() throws {
+    guard 1...4096 ~= connections else { throw ValidationError("--connections must be 1 to 4096.") }
+    guard 1...1_048_576 ~= size else { throw ValidationError("--size must be 1 to 1048576 bytes.") }
+    guard seconds > 0, seconds <= 3600 else { throw ValidationError("--seconds must be above 0 and at most 3600.") }
+  }
+
+  func run() throws {
+    let (connections, size, seconds) = (connections, size, seconds)
+    let kind = loop.loop ?? "the default"
+    try loop.run {
+      let loop = try getRunningLoop()
+      let backend = (loop as? BaseEventLoop)?.backendName ?? "unknown"
+      print("policy: \(kind); loop: \(type(of: loop)) over \(backend)\n")
+      try await WhatRunsWhere.show()
+      let traffic = Traffic(connections: connections, size: size, duration: .seconds(seconds))
+      let result = try await traffic.run()
+      print(result.table)
+    }
+  }
+}
+
+/// Shows that everything runs on the loop's thread.
+enum WhatRunsWhere {
+  actor Counter {
+    func thread() -> Int { currentThread() }
+  }
+
+  @concurrent static func concurrentThread() async -> Int { currentThread() }
+
+  static func show() async throws {
+    var rows = [("the main task", currentThread())]
+    rows.append(("MainActor", await MainActor.run { currentThread() }))
+    rows.append(("Task { }", await Task { currentThread() }.value))
+    rows.append(("Task.detached { }", await Task.detached { currentThread() }.value))
+    rows.append(("an actor", await Counter().thread()))
+    rows.append(("a @concurrent function", await concurrentThread()))
+    try await Task.sleep(for: .milliseconds(1))
+    rows.append(("after Task.sleep", currentThread()))
+    let callback = try getRunningLoop().createFuture(of: Int.self)
+    try getRunningLoop().callSoon { try callback.setResult(currentThread()) }
+    rows.append(("a callback of callSoon", try await callback.get()))
+    for (what, thread) in rows {
+      print("  \(what.padded(to: 24)) thread \(thread)")
+    }
+    print("")
+  }
+}
+
+/// An echo server and its clients.
+struct Traffic: Sendable {
+  let connections: Int
+  let size: Int
+  let duration: Duration
+
+  struct Result {
+    var messages = 0
+    var bytes = 0
+    var elapsed: Duration = .zero
+    var latencies: [Int64] = []
+
+    var table: String {
+      let seconds = elapsed / .seconds(1)
+      let sorted = latencies.sorted()
+      func percentile(_ p: Double) -> String {
+        guard !sorted.isEmpty else { return "-" }
+        let nanoseconds = sorted[min(sorted.count - 1, Int(Double(sorted.count) * p))]
+        return "\((Double(nanoseconds) / 1e3).rounded(to: 1)) µs"
+      }
+      let rows = [
+        ("messages", "\(messages)"),
+        ("throughput", "\(Int(Double(messages) / seconds)) messages/s"),
+        ("", "\((Double(bytes) / seconds / 1e6).rounded(to: 1)) MB/s each way"),
+        ("latency p50", percentile(0.50)),
+        ("latency p90", percentile(0.90)),
+        ("latency p99", percentile(0.99)),
+        ("latency p99.9", percentile(0.999)),
+        ("latency max", percentile(1)),
+      ]
+      return rows.map { "  \($0.0.padded(to: 24)) \($0.1)" }.joined(separator: "\n")
+    }
+  }
+
+  /// Loop thread only: clients are tasks of one loop. That is what makes the unchecked conformance right.
+  final class Collector: @unchecked Sendable {
+    var result = Result()
+    var isOver = false
+  }
+
+  func run() async throws -> Result {
+    let listener = try await TCPListener.bind(host: "127.0.0.1", port: 0)
+    let loop = try getRunningLoop()
+    let serving = try loop.createTask(name: "server") { try await listener.serve(EchoCommand.echo) }
+    let collector = Collector()
+    let start = loop.time()
+    let timer = try loop.callLater(duration) { collector.isOver = true }
+    let progress = try loop.createTask(name: "progress") {
+      // A bar is for eyes; in a file or a pipe it is noise.
+      if isatty(STDOUT_FILENO) != 0 { try await showProgress(since: start, collector) }
+    }
+    try await withThrowingTaskGroup(of: Void.self) { group in
+      for _ in 0..<connections {
+        group.addTask { try await client(port: listener.port, loop, collector) }
+      }
+      try await group.waitForAll()
+    }
+    timer.cancel()
+    collector.result.elapsed = start.duration(to: loop.time())
+    progress.cancel()
+    _ = try? await progress.get()
+    listener.close()
+    try await serving.get()
+    return collector.result
+  }
+
+  private func client(port: UInt16, _ loop: any EventLoop, _ collector: Collector) async throws {
+    let connection = try await TCPConnection.connect(host: "127.0.0.1", port: port)
+    defer { connection.close() }
+    let message = [UInt8](repeating: UInt8(ascii: "x"), count: size)
+    while !collector.isOver {
+      let sent = loop.time()
+      // A message larger than the buffers of the system needs its echo to be read while it is written.
+      async let echo = connection.readExactly(size)
+      try await connection.write(message)
+      guard try await echo == message else { throw DemoError.wrongEcho }
+      collector.result.latencies.append(loop.time().nanoseconds - sent.nanoseconds)
+      collector.result.messages += 1
+      collector.result.bytes += size
+    }
+  }
+
+  private func showProgress(since start: EventLoopInstant, _ collector: Collector) async throws {
+    let width = 30
+    let loop = try getRunningLoop()
+    defer { printNow("\r" + String(repeating: " ", count: width + 30) + "\r") }
+    while !collector.isOver {
+      let share = min(1, start.duration(to: loop.time()) / duration)
+      let done = Int(share * Double(width))
+      let bar = String(repeating: "#", count: done) + String(repeating: ".", count: width - done)
+      printNow("\r  [\(bar)] \(collector.result.messages) messages")
+      try await sleep(for: .milliseconds(100))
+    }
+  }
+}
+
+enum DemoError: Error, CustomStringConvertible {
+  case wrongEcho
+  var description: String { "the echo differs from what was sent" }
+}

@@ -1,0 +1,27 @@
+import CAsyncIO
+
+/// The kernel's number of the calling thread.
+func currentThread() -> Int {
+  Int(casyncio_thread_number())
+}
+
+/// Prints without a line end, at once.
+func printNow(_ text: String) {
+  print(text, terminator: "")
+  fflush(nil)
+}
+
+extension String {
+  /// Spaces behind the text, up to a width.
+  func padded(to width: Int) -> String {
+    count >= width ? self : self + String(repeating: " ", count: width - count)
+  }
+}
+
+extension Double {
+  /// Rounded to some decimal places.
+  func rounded(to places: Int) -> Double {
+    let scale = (0..<places).reduce(1.0) { scale, _ in scale * 10 }
+    return (self * scale).rounded() / scale
+  }
+}
