@@ -44,6 +44,16 @@ let package = Package(
       ],
       swiftSettings: settings
     ),
+    // Programs that tests start as child processes: whole-process runs and the policy of the process need one each.
+    .executableTarget(
+      name: "AsyncIOTestHelper",
+      dependencies: [
+        "AsyncIO",
+        .product(name: "Logging", package: "swift-log"),
+      ],
+      path: "Tests/AsyncIOTestHelper",
+      swiftSettings: settings
+    ),
     .testTarget(
       name: "AsyncIOTests",
       dependencies: [

@@ -1,0 +1,134 @@
+import AsyncIO
+import Testing
+
+/// The default policy's contexts, away from the main thread. Every test asks a policy of its own.
+@Suite struct DefaultPolicyTests {
+  private func code(of body: () throws -> Void) -> EventLoopError.Code? {
+    #expect(throws: EventLoopError.self) { try body() }?.code
+  }
+
+  @Test("A4: another thread, nothing set: an error that names the thread, and no creation")
+  func otherThread() async throws {
+    for policy in [RecordingPolicy(), RecordingPolicy(creation: .never)] {
+      let error = await #expect(throws: EventLoopError.self) {
+        try await inThread { _ = try policy.getEventLoop() }
+      }
+      #expect(error?.code == .noCurrentLoop)
+      #expect(error?.description.contains(/in thread \d+\./) == true)
+      #expect(policy.calls.all == ["get"])
+    }
+  }
+
+  @Test("A5: a loop set in one thread is not the current one of another")
+  func perThread() async throws {
+    try await withLoop { loop in
+      let policy = DefaultEventLoopPolicy()
+      let ownContext = try await inThread {
+        policy.setEventLoop(loop)
+        return try policy.getEventLoop() === loop
+      }
+      #expect(ownContext)
+      let error = await #expect(throws: EventLoopError.self) {
+        try await inThread { _ = try policy.getEventLoop() }
+      }
+      #expect(error?.code == .noCurrentLoop)
+    }
+  }
+
+  @Test("A5: the contexts of many threads at once stay apart")
+  func manyThreads() async throws {
+    let policy = DefaultEventLoopPolicy(creation: .never)
+    let kept = try await withThrowingTaskGroup(of: Bool.self) { group in
+      for _ in 0..<16 {
+        group.addTask {
+          try await inThread {
+            let mine = try policy.newEventLoop()
+            defer { try? mine.close() }
+            for _ in 0..<200 {
+              policy.setEventLoop(nil)
+              if code(of: { _ = try policy.getEventLoop() }) != .noCurrentLoop { return false }
+              policy.setEventLoop(mine)
+              if try policy.getEventLoop() !== mine { return false }
+            }
+            return true
+          }
+        }
+      }
+      return try await group.reduce(into: []) { $0.append($1) }
+    }
+    #expect(kept == Array(repeating: true, count: 16))
+  }
+
+  @Test("A6: set twice: the second is current, the first neither closed nor stopped")
+  func setTwice() async throws {
+    try await inThread {
+      let policy = DefaultEventLoopPolicy()
+      let (first, second) = (try policy.newEventLoop(), try policy.newEventLoop())
+      let ran = Recorder<String>()
+      try first.callSoon { ran.record("callback") }
+      policy.setEventLoop(first)
+      policy.setEventLoop(second)
+      #expect(try policy.getEventLoop() === second)
+      #expect(!first.isClosed)
+      // A loop that was stopped before its run would make one turn and return without the value.
+      #expect(try first.run { 5 } == 5)
+      #expect(ran.all == ["callback"])
+      try first.close()
+      try second.close()
+    }
+  }
+
+  @Test("A7: a closed loop stays current")
+  func closedStaysCurrent() async throws {
+    try await inThread {
+      let policy = DefaultEventLoopPolicy()
+      let loop = try policy.newEventLoop()
+      policy.setEventLoop(loop)
+      try loop.close()
+      let current = try policy.getEventLoop()
+      #expect(current === loop && current.isClosed)
+    }
+  }
+
+  @Test("A8: new loops are distinct, not current, not running")
+  func newLoops() async throws {
+    try await inThread {
+      let policy = DefaultEventLoopPolicy()
+      let (first, second) = (try policy.newEventLoop(), try policy.newEventLoop())
+      #expect(first !== second)
+      #expect(!first.isRunning && !second.isRunning && !first.isClosed && !second.isClosed)
+      #expect(code(of: { _ = try policy.getEventLoop() }) == .noCurrentLoop)
+      try first.close()
+      try second.close()
+    }
+  }
+
+  @Test("A16: the explicit policies make their own kind")
+  func explicitKinds() throws {
+    let loop = try SelectorEventLoopPolicy().newEventLoop()
+    #expect((loop as? SelectorEventLoop)?.backendName == "epoll")
+    try loop.close()
+    EventLoopKinds.register("test-only kind") { SelectorEventLoop(selector: try PollSelector()) }
+    #expect(EventLoopKinds.names.contains("test-only kind"))
+    let registered = try EventLoopKinds.make("test-only kind")
+    #expect((registered as? SelectorEventLoop)?.backendName == "poll")
+    try registered.close()
+  }
+
+  @Test("A policy holds the loops it was given and lets them go with its contexts")
+  func ownership() async throws {
+    try await inThread {
+      let policy = DefaultEventLoopPolicy()
+      weak var seen: SelectorEventLoop?
+      do {
+        let loop = try SelectorEventLoop()
+        seen = loop
+        policy.setEventLoop(loop)
+        try loop.close()
+      }
+      #expect(seen != nil)
+      policy.setEventLoop(nil)
+      #expect(seen == nil)
+    }
+  }
+}

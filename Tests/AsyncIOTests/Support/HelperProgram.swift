@@ -1,0 +1,96 @@
+#if os(Linux)
+  import Glibc
+  import Testing
+
+  /// One case of the program AsyncIOTestHelper, run in a process of its own. The case prints facts, one `name=value`
+  /// a line; the expectations about them are in the tests.
+  struct HelperProgram {
+    /// Exit status, or minus the number of the signal that ended it.
+    var status: Int32
+    var facts: [String: String]
+    var standardError: String
+
+    subscript(name: String) -> String? { facts[name] }
+
+    /// Runs a case and expects that it ended well.
+    static func run(_ name: String, _ environment: [String: String] = [:]) async throws -> HelperProgram {
+      let program = try await runToEnd(name, environment)
+      try #require(program.status == 0, "\(name) ended with \(program.status): \(program.standardError)")
+      return program
+    }
+
+    /// Runs a case, however it ends. A case that hangs ends itself by an alarm.
+    static func runToEnd(_ name: String, _ environment: [String: String] = [:]) async throws -> HelperProgram {
+      try await withCheckedThrowingContinuation { continuation in
+        // The wait blocks, so it gets a thread that nobody else needs.
+        startThread { continuation.resume(with: Result { try execute(name, environment) }) }
+      }
+    }
+
+    private static func execute(_ name: String, _ environment: [String: String]) throws -> HelperProgram {
+      let output = temporaryFile()
+      let errors = temporaryFile()
+      defer {
+        close(output)
+        close(errors)
+      }
+      var actions = posix_spawn_file_actions_t()
+      posix_spawn_file_actions_init(&actions)
+      defer { posix_spawn_file_actions_destroy(&actions) }
+      posix_spawn_file_actions_adddup2(&actions, output, STDOUT_FILENO)
+      posix_spawn_file_actions_adddup2(&actions, errors, STDERR_FILENO)
+
+      var arguments: [UnsafeMutablePointer<CChar>?] = [strdup(path), strdup(name), nil]
+      var variables = environment.map { strdup("\($0.key)=\($0.value)") } + [nil]
+      defer { for string in arguments + variables { free(string) } }
+      var child: pid_t = 0
+      let failure = posix_spawn(&child, path, &actions, nil, &arguments, &variables)
+      try #require(failure == 0, "\(path): \(String(cString: strerror(failure)))")
+
+      var status: Int32 = 0
+      while waitpid(child, &status, 0) < 0 && errno == EINTR {}
+      let signal = status & 0x7f
+      return HelperProgram(
+        status: signal == 0 ? (status >> 8) & 0xff : -signal, facts: facts(in: contents(of: output)),
+        standardError: contents(of: errors))
+    }
+
+    /// A file without a name: unlike a pipe it never fills, so nobody has to read while the program runs.
+    private static func temporaryFile() -> Int32 {
+      var template = Array("/tmp/asyncio-test-XXXXXX".utf8CString)
+      let file = mkstemp(&template)
+      _ = fcntl(file, F_SETFD, FD_CLOEXEC)
+      unlink(template)
+      return file
+    }
+
+    /// The program lies beside the test bundle.
+    private static var path: String {
+      var buffer = [UInt8](repeating: 0, count: Int(PATH_MAX))
+      let count = buffer.withUnsafeMutableBytes {
+        readlink("/proc/self/exe", $0.baseAddress!.assumingMemoryBound(to: CChar.self), $0.count)
+      }
+      let executable = String(decoding: buffer.prefix(max(0, count)), as: UTF8.self)
+      return executable.split(separator: "/").dropLast().map { "/\($0)" }.joined() + "/AsyncIOTestHelper"
+    }
+
+    private static func facts(in text: String) -> [String: String] {
+      var facts: [String: String] = [:]
+      for line in text.split(separator: "\n") {
+        let parts = line.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
+        facts[String(parts[0])] = parts.count > 1 ? String(parts[1]) : ""
+      }
+      return facts
+    }
+
+    private static func contents(of descriptor: Int32) -> String {
+      var bytes: [UInt8] = []
+      var buffer = [UInt8](repeating: 0, count: 4096)
+      while true {
+        let count = pread(descriptor, &buffer, buffer.count, off_t(bytes.count))
+        guard count > 0 else { return String(decoding: bytes, as: UTF8.self) }
+        bytes += buffer.prefix(count)
+      }
+    }
+  }
+#endif
