@@ -29,6 +29,8 @@ open class DefaultEventLoopPolicy: EventLoopPolicy, @unchecked Sendable {
     var slots: [ThreadIdentity: Slot] = [:]
     var forkGeneration = casyncio_fork_generation()
     var hasWarned = false
+    /// What the environment asked for when this policy first looked; the inner nil is "nothing".
+    var kind: String??
 
     /// The child of a fork has none of its parent's loops.
     mutating func forgetParent() {
@@ -75,9 +77,15 @@ open class DefaultEventLoopPolicy: EventLoopPolicy, @unchecked Sendable {
     withExtendedLifetime(old) {}
   }
 
-  /// The loop kind of the platform, or what `ASYNCIO_EVENT_LOOP` said when the policy was first asked.
+  /// The loop kind of the platform, or what `ASYNCIO_EVENT_LOOP` said when this policy was first asked for one.
   open func newEventLoop() throws -> any EventLoop {
-    try EventLoopKinds.makeDefault()
+    let kind = state.withLock { state in
+      if let kind = state.kind { return kind }
+      let kind = Environment.eventLoop
+      state.kind = .some(kind)
+      return kind
+    }
+    return try EventLoopKinds.makeDefault(kind)
   }
 
   private func warnOnce() {

@@ -28,9 +28,9 @@ public enum EventLoopKinds {
     return try make()
   }
 
-  /// The platform's default, or what `ASYNCIO_EVENT_LOOP` names.
-  static func makeDefault() throws -> any EventLoop {
-    guard let name = Environment.eventLoop else { return try SelectorEventLoop() }
+  /// The kind that `ASYNCIO_EVENT_LOOP` named, the platform's default for nil.
+  static func makeDefault(_ name: String?) throws -> any EventLoop {
+    guard let name else { return try SelectorEventLoop() }
     do {
       return try make(name)
     } catch let error as EventLoopError where error.code == .invalidConfiguration {
