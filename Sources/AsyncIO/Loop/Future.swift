@@ -15,13 +15,20 @@ public class Future<Value: Sendable>: @unchecked Sendable {
     var continuation: UnsafeContinuation<Void, Never>
   }
 
+  /// What runs when the future is done, in the scoped policy of the code that asked for it, whoever completes it.
+  private struct Callback {
+    var id: UInt64
+    var policy: (any EventLoopPolicy)?
+    var body: @Sendable (Future<Value>) -> Void
+  }
+
   private struct State {
     var outcome: Result<Value, any Error>?
     var isCancelled = false
     var message: String?
     var wasRetrieved = false
     var nextID: UInt64 = 0
-    var callbacks: [(id: UInt64, body: @Sendable (Future<Value>) -> Void)] = []
+    var callbacks: [Callback] = []
     var waiters: [Waiter] = []
   }
 
@@ -130,20 +137,19 @@ public class Future<Value: Sendable>: @unchecked Sendable {
   final func complete(
     _ outcome: Result<Value, any Error>, cancelled: Bool = false, message: String? = nil
   ) -> Bool {
-    let released: (callbacks: [(id: UInt64, body: @Sendable (Future<Value>) -> Void)], waiters: [Waiter])? =
-      state.withLock { state in
-        guard state.outcome == nil else { return nil }
-        state.outcome = outcome
-        state.isCancelled = cancelled
-        state.message = message
-        defer {
-          state.callbacks = []
-          state.waiters = []
-        }
-        return (state.callbacks, state.waiters)
+    let released: (callbacks: [Callback], waiters: [Waiter])? = state.withLock { state in
+      guard state.outcome == nil else { return nil }
+      state.outcome = outcome
+      state.isCancelled = cancelled
+      state.message = message
+      defer {
+        state.callbacks = []
+        state.waiters = []
       }
+      return (state.callbacks, state.waiters)
+    }
     guard let released else { return false }
-    for callback in released.callbacks { schedule(callback.body) }
+    for callback in released.callbacks { schedule(callback) }
     for waiter in released.waiters { waiter.continuation.resume() }
     return true
   }
@@ -153,13 +159,15 @@ public class Future<Value: Sendable>: @unchecked Sendable {
   /// Queues the callback for when the future is done. Returns a token to remove it by.
   @discardableResult
   public final func addDoneCallback(_ body: @escaping @Sendable (Future<Value>) -> Void) -> CallbackToken {
-    let (id, isDone) = state.withLock { state in
+    var callback = Callback(id: 0, policy: ScopedPolicy.current, body: body)
+    let isDone = state.withLock { state in
       state.nextID += 1
-      if state.outcome == nil { state.callbacks.append((state.nextID, body)) }
-      return (state.nextID, state.outcome != nil)
+      callback.id = state.nextID
+      if state.outcome == nil { state.callbacks.append(callback) }
+      return state.outcome != nil
     }
-    if isDone { schedule(body) }
-    return CallbackToken(id: id)
+    if isDone { schedule(callback) }
+    return CallbackToken(id: callback.id)
   }
 
   /// Removes a callback; `false` if it was not there any more.
@@ -172,8 +180,11 @@ public class Future<Value: Sendable>: @unchecked Sendable {
     }
   }
 
-  private func schedule(_ body: @escaping @Sendable (Future<Value>) -> Void) {
+  private func schedule(_ callback: Callback) {
+    guard ScopedPolicy.current === callback.policy else {
+      return ScopedPolicy.$current.withValue(callback.policy) { schedule(callback) }
+    }
     // A closed loop runs no callbacks; who awaits is resumed all the same.
-    _ = try? loop.callSoonThreadsafe { body(self) }
+    _ = try? loop.callSoonThreadsafe { callback.body(self) }
   }
 }
