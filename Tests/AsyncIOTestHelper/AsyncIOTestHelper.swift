@@ -8,11 +8,13 @@ import AsyncIO
 /// runs that take the whole process over. A case prints facts; what they have to be is in the tests.
 @main
 enum AsyncIOTestHelper {
-  nonisolated(unsafe) static let cases = policyCases
+  nonisolated(unsafe) static let cases = [policyCases, takeOverCases, runCases, forkCases]
+    .reduce(into: [:]) { $0.merge($1) { first, _ in first } }
 
   static func main() {
     // A case that hangs must not hang the tests.
     alarm(50)
+    mainThread = pthread_self()
     guard let name = CommandLine.arguments.dropFirst().first, let body = cases[name] else {
       fatalError("usage: AsyncIOTestHelper \(cases.keys.sorted().joined(separator: "|"))")
     }
@@ -38,6 +40,11 @@ func fact(_ name: String, refusalOf body: () throws -> Void) {
     fact(name, error)
   }
 }
+
+/// Whether this is the thread that runs `main`.
+func isMainThread() -> Bool { pthread_equal(pthread_self(), mainThread) != 0 }
+
+nonisolated(unsafe) private var mainThread = pthread_t()
 
 /// How many threads this process has now.
 func threadCount() -> Int { entryCount("/proc/self/task") }

@@ -1,0 +1,19 @@
+import AsyncIO
+import Synchronization
+
+/// Writes down its own `new` and `set`: who makes a loop on demand, and who runs one, has to go through them.
+final class ObservedPolicy: DefaultEventLoopPolicy, @unchecked Sendable {
+  private let record = Mutex<[String]>([])
+
+  var calls: [String] { record.withLock { $0 } }
+
+  override func setEventLoop(_ loop: (any EventLoop)?) {
+    record.withLock { $0.append(loop == nil ? "set(nil)" : "set(loop)") }
+    super.setEventLoop(loop)
+  }
+
+  override func newEventLoop() throws -> any EventLoop {
+    record.withLock { $0.append("new") }
+    return try super.newEventLoop()
+  }
+}

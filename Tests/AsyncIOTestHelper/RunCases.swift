@@ -1,0 +1,110 @@
+import AsyncIO
+import Glibc
+
+nonisolated(unsafe) let runCases: [String: () throws -> Void] = [
+  "run-with-policy": runWithPolicy,
+  "run-with-factory": runWithFactory,
+  "run-ends-its-tasks": runEndsItsTasks,
+  "program": { Program.main() },
+  "program-fails": { FailingProgram.main() },
+  "leaves-nothing": leavesNothing,
+]
+
+private struct Failure: Error {}
+
+private func runWithPolicy() throws {
+  let policy = ObservedPolicy()
+  setEventLoopPolicy(policy)
+  try AsyncIO.run {
+    fact("during", policy.calls)
+    fact("debug", try getRunningLoop().isDebug)
+  }
+  fact("after", policy.calls)
+  fact("get") { _ = try getEventLoop() }
+  do { try AsyncIO.run(debug: true) { throw Failure() } } catch { fact("error", type(of: error)) }
+  fact("after an error", policy.calls)
+  try AsyncIO.run(debug: true) { fact("debug asked for", try getRunningLoop().isDebug) }
+}
+
+private func runWithFactory() throws {
+  let policy = ObservedPolicy()
+  setEventLoopPolicy(policy)
+  let loop = SelectorEventLoop(selector: try PollSelector())
+  try AsyncIO.run(loopFactory: { loop }) {
+    fact("runs the factory's loop", try getRunningLoop() === loop)
+    fact("has the process", await Task.detached { isMainThread() }.value)
+  }
+  fact("calls", policy.calls)
+  fact("closed", loop.isClosed)
+  do { try AsyncIO.run(loopFactory: { throw Failure() }) {} } catch { fact("factory's error", type(of: error)) }
+}
+
+/// Tasks that `createTask` made are cancelled and awaited before the run returns.
+private func runEndsItsTasks() throws {
+  let notes = Notes()
+  try AsyncIO.run {
+    for name in ["a", "b"] {
+      try getRunningLoop().createTask {
+        do { try await sleep(for: .seconds(3600)) } catch {
+          // A clean-up that suspends is still waited for.
+          await Task.yield()
+          notes.add("\(name) cleaned up")
+          throw error
+        }
+      }
+    }
+    try await sleep(for: .zero)
+  }
+  fact("notes", notes.all)
+  fact("sleepers", LiveCounters.snapshot["sleepers"] ?? -1)
+}
+
+private struct Program: AsyncProgram {
+  private static let observed = ObservedPolicy()
+
+  static var policy: any EventLoopPolicy { observed }
+
+  static func run() async throws {
+    fact("calls", observed.calls)
+    fact("policy", getEventLoopPolicy() === observed)
+    fact("seen in a task", await Task { getEventLoopPolicy() === observed }.value)
+    fact("main thread", isMainThread())
+    fact("threads", threadCount())
+  }
+}
+
+private struct FailingProgram: AsyncProgram {
+  struct OutOfCoffee: Error, CustomStringConvertible { let description = "no coffee left" }
+
+  static func run() async throws {
+    try await sleep(for: .zero)
+    throw OutOfCoffee()
+  }
+}
+
+/// Counts what is alive before and after a lot of everything that ended well, badly, or not at all.
+private func leavesNothing() throws {
+  try useEverything()
+  let (descriptors, threads, before) = (descriptorCount(), threadCount(), LiveCounters.snapshot)
+  fact("nothing after one", before.values.allSatisfy { $0 == 0 })
+  for _ in 0..<50 { try useEverything() }
+  fact("descriptors", descriptorCount() - descriptors)
+  fact("threads", threadCount() - threads)
+  fact("counters", LiveCounters.snapshot == before ? "same" : "\(LiveCounters.snapshot)")
+}
+
+private func useEverything() throws {
+  try AsyncIO.run {
+    let loop = try getRunningLoop()
+    try loop.callLater(.seconds(3600)) {}
+    try loop.callLater(.seconds(3600)) {}.cancel()
+    _ = loop.createFuture(of: Int.self)
+    Task { try await Task.sleep(for: .nanoseconds(1)) }
+    let value = try loop.createTask { try await loop.runInExecutor { 5 }.get() }
+    let five = try await value.get()
+    precondition(five == 5)
+    try loop.createTask { try await sleep(for: .seconds(3600)) }
+    do { try await withTimeout(.microseconds(1)) { try await sleep(for: .seconds(3600)) } } catch is TimeoutError {}
+    try loop.callSoon {}
+  }
+}

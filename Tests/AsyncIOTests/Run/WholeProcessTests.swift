@@ -1,0 +1,147 @@
+#if os(Linux)
+  import AsyncIO
+  import Testing
+
+  /// `AsyncIO.run` takes the process over, so each test has a process of its own.
+  @Suite struct WholeProcessTests {
+    @Test("A run has everything that Swift starts, in one thread")
+    func oneThread() async throws {
+      let program = try await HelperProgram.run("one-thread")
+      let places = [
+        "body", "main actor", "task", "task on the main actor", "detached", "detached low", "default actor",
+        "concurrent function", "async let", "group", "after Task.sleep", "after sleep", "after yield",
+      ]
+      for place in places { #expect(program[place] == "true", "\(place)") }
+      #expect(program["threads"] == "1")
+      #expect(program["value"] == "42")
+    }
+
+    @Test("A run after a task has run is refused, and leaves nothing behind", arguments: ["global", "detached"])
+    func late(_ how: String) async throws {
+      let program = try await HelperProgram.run("late-\(how)")
+      #expect(program["refusal"] == "runtimeAlreadyStarted")
+      #expect(program["refusal text"]?.contains("tasks ran before it") == true)
+      #expect(program["refusal text"]?.contains("use loop.run { }") == true)
+      #expect(program["body"] == nil)
+      // The policy may have been asked for a loop; the context of the thread is as it was.
+      #expect(program["context was touched"] == "false")
+      #expect(program["loop.run"] == "7")
+    }
+
+    @Test("A run inside a run is refused, and the outer one goes on")
+    func insideRun() async throws {
+      let program = try await HelperProgram.run("run-inside-run")
+      #expect(program["refusal"] == "anotherLoopRunning")
+      #expect(program["outer still runs"] == "true")
+      #expect(program["outer went on"] == "true")
+      #expect(program["body"] == nil)
+      #expect(program["calls"] == #"["new", "set(loop)", "set(nil)"]"#)
+    }
+
+    @Test("A whole-process run inside a task is refused, as is the synchronous loop.run; the asynchronous one is not")
+    func insideTask() async throws {
+      let program = try await HelperProgram.run("run-inside-task")
+      #expect(program["refusal"] == "runInsideTask")
+      #expect(program["loop refusal"] == "runInsideTask")
+      #expect(program["refusal text"]?.contains("try await loop.run") == true)
+      #expect(program["body"] == nil && program["loop body"] == nil)
+      #expect(program["loop.run"] == "3")
+    }
+
+    @Test("What is started between two runs waits for the second one and runs there")
+    func twoRuns() async throws {
+      let program = try await HelperProgram.run("two-runs")
+      #expect(program["ran between"] == "[]")
+      #expect(program["threads between"] == "1")
+      #expect(program["another loop"] == "true")
+      #expect(program["ran in the second run"] == #"["detached", "main actor", "task"]"#)
+      #expect(program["on the main thread"] == "true")
+      #expect(program["default executor is the second loop"] == "true")
+      #expect(program["threads"] == "1")
+    }
+
+    @Test("A main actor's task that is suspended in one run and resumed in a later one finds its executor")
+    func parkedMainActor() async throws {
+      let program = try await HelperProgram.run("parked-main-actor")
+      #expect(program["before"] == "[]")
+      #expect(program["after"] == #"["resumed"]"#)
+      #expect(program["on the main thread"] == "true")
+    }
+
+    @Test("A Task.sleep that is under way when its run ends is not over early in the next run")
+    func sleepAcrossRuns() async throws {
+      let program = try await HelperProgram.run("sleep-across-runs")
+      #expect(program["slept its time"] == #"["true"]"#)
+    }
+
+    @Test("A14: run without a factory: the policy sees exactly new, set(loop), set(nil)")
+    func policyIsTold() async throws {
+      let program = try await HelperProgram.run("run-with-policy")
+      #expect(program["during"] == #"["new", "set(loop)"]"#)
+      let once = #""new", "set(loop)", "set(nil)""#
+      #expect(program["after"] == "[\(once)]")
+      #expect(program["get"] == "noCurrentLoop")
+      #expect(program["error"] == "Failure")
+      #expect(program["after an error"] == "[\(once), \(once)]")
+      #expect(program["debug"] == "false")
+      #expect(program["debug asked for"] == "true")
+    }
+
+    @Test("A15: run with a factory: the policy is not consulted")
+    func factory() async throws {
+      let program = try await HelperProgram.run("run-with-factory")
+      #expect(program["runs the factory's loop"] == "true")
+      #expect(program["has the process"] == "true")
+      #expect(program["calls"] == "[]")
+      #expect(program["closed"] == "true")
+      #expect(program["factory's error"] == "Failure")
+    }
+
+    @Test("A17: the child of a fork has no running loop, no task and no current loop, and runs a new one")
+    func fork() async throws {
+      let program = try await HelperProgram.run("fork")
+      #expect(program["child threw"] == nil)
+      #expect(program["running"] == "noRunningLoop")
+      #expect(program["current"] == "noCurrentLoop")
+      #expect(program["task"] == "false")
+      for fact in ["fresh", "callback", "runs", "is another process"] { #expect(program[fact] == "true", "\(fact)") }
+      #expect(program["child status"] == "0")
+      #expect(program["parent still runs"] == "true")
+      #expect(program["parent's context"] == "true")
+      // What the parent's loops had to do is not done twice.
+      #expect(program["work of the parent's loop"] == nil)
+      #expect(!program.standardError.contains("dropped without close"))
+    }
+
+    @Test("Tasks of createTask that are left at the end of a run are cancelled and awaited")
+    func leftovers() async throws {
+      let program = try await HelperProgram.run("run-ends-its-tasks")
+      #expect(program["notes"] == #"["a cleaned up", "b cleaned up"]"#)
+      #expect(program["sleepers"] == "0")
+    }
+
+    @Test("An AsyncProgram runs by its own policy, which code of the program sees")
+    func program() async throws {
+      let program = try await HelperProgram.run("program")
+      #expect(program["calls"] == #"["new", "set(loop)"]"#)
+      for fact in ["policy", "seen in a task", "main thread"] { #expect(program[fact] == "true", "\(fact)") }
+      #expect(program["threads"] == "1")
+    }
+
+    @Test("An error that leaves an AsyncProgram is printed, and the status of the process is 1")
+    func failingProgram() async throws {
+      let program = try await HelperProgram.runToEnd("program-fails")
+      #expect(program.status == 1)
+      #expect(program.standardError == "error: no coffee left\n")
+    }
+
+    @Test("Runs leave no descriptor, no thread and nothing counted behind")
+    func leavesNothing() async throws {
+      let program = try await HelperProgram.run("leaves-nothing")
+      #expect(program["nothing after one"] == "true")
+      #expect(program["descriptors"] == "0")
+      #expect(program["threads"] == "0")
+      #expect(program["counters"] == "same")
+    }
+  }
+#endif
