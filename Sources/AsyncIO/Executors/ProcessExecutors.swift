@@ -41,7 +41,9 @@
       var installing: BaseEventLoop?
       /// The loop of the whole-process run that is going on.
       var current: LoopIntake?
-      var owned: Set<ObjectIdentifier> = []
+      /// The executors of all whole-process runs so far, for ever: a suspended main-actor function names the one
+      /// that it left from by its bare address. By the intake, whose address therefore is never another's.
+      var owned: [ObjectIdentifier: (TaskFacade, SerialFacade)] = [:]
       var waiting: [LoopWord] = []
     }
 
@@ -65,7 +67,7 @@
         state.wasInstalled = true
         state.installing = loop
         state.current = loop.intake
-        state.owned.insert(ObjectIdentifier(loop.intake))
+        state.owned[ObjectIdentifier(loop.intake)] = (loop.taskFacade, loop.serialFacade)
         defer { state.waiting = [] }
         return state.waiting
       }
@@ -88,7 +90,7 @@
       case .serial: tag = .serialJob
       }
       let current: LoopIntake?? = state.withLock { state in
-        guard state.owned.contains(ObjectIdentifier(intake)) else { return nil }
+        guard state.owned[ObjectIdentifier(intake)] != nil else { return nil }
         if state.current == nil { state.waiting.append(LoopWord(job, tag)) }
         return .some(state.current)
       }

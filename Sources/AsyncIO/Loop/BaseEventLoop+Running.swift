@@ -208,7 +208,7 @@ extension BaseEventLoop {
     let (taken, _) = lifecycle.compareExchange(
       expected: Lifecycle.idle, desired: Lifecycle.closed, ordering: .acquiringAndReleasing)
     guard taken else { return }
-    let posted = intake.inbox.close()
+    let posted = intake.close()
     while !ready.isEmpty { drop(ready.pop()) }
     for bits in posted { drop(LoopWord(bits: bits)) }
     for payload in timers.removeAll() {

@@ -23,7 +23,8 @@ final class LoopIntake: RunningContext, @unchecked Sendable {
   // Right because the inbox locks, and `core` is followed only in the thread that runs the loop.
   private let unmanagedCore: Unmanaged<BaseEventLoop>
   let inbox = Inbox()
-  let backend: any IOBackend
+  /// For waking. Followed under the lock of an inbox that is not closed; gone with the close, as executors may live on.
+  private var backend: (any IOBackend)?
 
   init(_ core: BaseEventLoop, _ backend: any IOBackend) {
     unmanagedCore = .passUnretained(core)
@@ -44,7 +45,14 @@ final class LoopIntake: RunningContext, @unchecked Sendable {
   }
 
   /// Posts a word from any thread. `false`: the loop is closed.
-  func post(_ word: LoopWord) -> Bool { inbox.post(word) { backend.wake() } }
+  func post(_ word: LoopWord) -> Bool { inbox.post(word) { backend?.wake() } }
+
+  /// Refuses what comes from here on and returns what is left.
+  func close() -> [UInt] {
+    let left = inbox.close()
+    backend = nil
+    return left
+  }
 }
 
 /// The core that all loops of this package share, over any ``IOBackend``.
