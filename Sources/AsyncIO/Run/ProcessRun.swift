@@ -17,16 +17,15 @@ public func run<Value: Sendable>(
   try refuseInsideRun()
   let policy = getEventLoopPolicy()
   let loop = try loopFactory?() ?? policy.newEventLoop()
+  defer { try? loop.close() }
   if let debug { loop.isDebug = debug }
+  let core = loop as? BaseEventLoop
+  // First what may be refused: a refused run leaves the thread's context as it is.
+  if let core { try ProcessExecutors.install(core) }
+  defer { if let core { ProcessExecutors.uninstall(core) } }
   let usesPolicy = loopFactory == nil
   if usesPolicy { policy.setEventLoop(loop) }
-  let core = loop as? BaseEventLoop
-  defer {
-    if usesPolicy { policy.setEventLoop(nil) }
-    if let core { ProcessExecutors.uninstall(core) }
-    try? loop.close()
-  }
-  if let core { try ProcessExecutors.install(core) }
+  defer { if usesPolicy { policy.setEventLoop(nil) } }
   nonisolated(unsafe) let body = body  // sent here, used by the one task of the run
   return try loop.run {
     let outcome: Result<Value, any Error>
