@@ -32,11 +32,13 @@ open class DefaultEventLoopPolicy: EventLoopPolicy, @unchecked Sendable {
     /// What the environment asked for when this policy first looked; the inner nil is "nothing".
     var kind: String??
 
-    /// The child of a fork has none of its parent's loops.
+    /// The child of a fork has none of its parent's loops. They are not given back either: a loop that goes away
+    /// hands its jobs on, and the parent's work would be done twice.
     mutating func forgetParent() {
       let generation = casyncio_fork_generation()
       guard generation != forkGeneration else { return }
       forkGeneration = generation
+      for case let loop? in slots.values.map(\.loop) { _ = Unmanaged.passRetained(loop as AnyObject) }
       slots = [:]
     }
   }
