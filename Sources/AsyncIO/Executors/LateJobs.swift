@@ -6,7 +6,7 @@ internal import Synchronization
 ///
 /// Task-role jobs go to the platform's own executor. Serial-role jobs belong to actors, whose isolation is that their
 /// jobs do not overlap; a concurrent pool would break it (a probe kept 2,129 of 4,000 increments). They go to one
-/// serial thread for the whole process. If the closed loop was the whole process's, its jobs wait for the next one.
+/// serial thread for the whole process. A sleeping job keeps its time. If the closed loop was the whole process's, its jobs wait for the next one.
 enum LateJobs {
   /// How the job came in; a serial job is run in the name of the facade it came through.
   enum Role {
@@ -31,11 +31,14 @@ enum LateJobs {
   /// Jobs that came too late for their loop so far.
   static let count = Atomic<Int>(0)
 
-  static func run(_ job: UnownedJob, role: Role, of intake: LoopIntake) {
+  /// - Parameter deadline: for a job of the runtime's `Task.sleep`, in monotonic nanoseconds.
+  static func run(_ job: UnownedJob, role: Role, of intake: LoopIntake, at deadline: Int64? = nil) {
     count.add(1, ordering: .relaxed)
-    if ProcessExecutors.keep(job, role, of: intake) { return }
+    if ProcessExecutors.keep(job, role, of: intake, at: deadline) { return }
     switch role {
-    case .task: ProcessExecutors.platformExecutor.enqueue(ExecutorJob(job))
+    case .task:
+      if let deadline { return ProcessExecutors.enqueueOnPlatform(job, at: deadline) }
+      ProcessExecutors.platformExecutor.enqueue(ExecutorJob(job))
     case .serial(let facade): append(Waiting(job: job, facade: facade))
     }
   }

@@ -36,16 +36,34 @@ final class TaskFacade: TaskExecutor {
       core.timers.insert(.job(job), deadline: core.time().advanced(byNanoseconds: delay).nanoseconds)
       return
     }
-    let deadline = casyncio_monotonic_nanoseconds().addingReportingOverflow(delay)
-    let action = PostedAction { core in
-      core.timers.insert(.job(job), deadline: deadline.overflow ? .max : deadline.partialValue)
-    } dropped: { [intake] in
-      LateJobs.run(job, role: .task, of: intake)
-    }
-    guard !intake.post(LoopWord(action, .action)) else { return }
-    Unmanaged.passUnretained(action).release()
-    action.dropped()
+    let deadline = MonotonicTime.after(delay)
+    if !intake.post(job, at: deadline) { LateJobs.run(job, role: .task, of: intake, at: deadline) }
   }
+}
+
+extension LoopIntake {
+  /// Posts a job for a time, in monotonic nanoseconds, from any thread. `false`: the loop is closed.
+  func post(_ job: UnownedJob, at deadline: Int64) -> Bool {
+    let action = PostedAction { core in
+      core.timers.insert(.job(job), deadline: deadline)
+    } dropped: { [self] in
+      LateJobs.run(job, role: .task, of: self, at: deadline)
+    }
+    if post(LoopWord(action, .action)) { return true }
+    Unmanaged.passUnretained(action).release()
+    return false
+  }
+}
+
+/// The system's monotonic clock, for times that outlive a loop and its own clock.
+enum MonotonicTime {
+  static func after(_ delay: Int64) -> Int64 {
+    let (time, overflow) = casyncio_monotonic_nanoseconds().addingReportingOverflow(delay)
+    return overflow ? .max : time
+  }
+
+  /// Nanoseconds from now on, never negative.
+  static func remaining(to time: Int64) -> Int64 { max(0, time - casyncio_monotonic_nanoseconds()) }
 }
 
 /// The loop as the executor of actors that are pinned to it, and of the main actor after a take-over.

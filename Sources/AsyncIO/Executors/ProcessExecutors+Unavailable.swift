@@ -6,6 +6,14 @@
     static let canTakeOver = false
     static func install(_ loop: BaseEventLoop) throws(EventLoopError) {}
     static func uninstall(_ loop: BaseEventLoop) {}
-    static func keep(_ job: UnownedJob, _ role: LateJobs.Role, of intake: LoopIntake) -> Bool { false }
+    static func keep(
+      _ job: UnownedJob, _ role: LateJobs.Role, of intake: LoopIntake, at deadline: Int64?
+    ) -> Bool { false }
+    static func enqueueOnPlatform(_ job: UnownedJob, at deadline: Int64) {
+      Task.detached {
+        try? await Task.sleep(nanoseconds: UInt64(MonotonicTime.remaining(to: deadline)))
+        globalConcurrentExecutor.enqueue(ExecutorJob(job))
+      }
+    }
   }
 #endif

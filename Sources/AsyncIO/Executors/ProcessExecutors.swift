@@ -36,6 +36,19 @@
 
   /// The executors of the whole process: who has them, and how a loop takes them over.
   enum ProcessExecutors {
+    /// A job between two runs.
+    private struct Waiting {
+      var job: UnownedJob
+      var tag: LoopWord.Tag
+      /// When a sleep is over, in monotonic nanoseconds.
+      var deadline: Int64?
+
+      func post(to intake: LoopIntake) -> Bool {
+        if let deadline { return intake.post(job, at: deadline) }
+        return intake.post(LoopWord(job, tag))
+      }
+    }
+
     private struct State {
       var wasInstalled = false
       var installing: BaseEventLoop?
@@ -44,7 +57,7 @@
       /// The executors of all whole-process runs so far, for ever: a suspended main-actor function names the one
       /// that it left from by its bare address. By the intake, whose address therefore is never another's.
       var owned: [ObjectIdentifier: (TaskFacade, SerialFacade)] = [:]
-      var waiting: [LoopWord] = []
+      var waiting: [Waiting] = []
     }
 
     private static let state = Mutex(State())
@@ -74,7 +87,7 @@
       _createExecutors(factory: Factory.self)
       loop.isProcessWide = true
       state.withLock { $0.installing = nil }
-      for word in waiting { _ = loop.intake.post(word) }
+      for job in waiting { _ = job.post(to: loop.intake) }
     }
 
     /// The whole-process run is over; jobs that come from here on wait for the next one.
@@ -83,22 +96,30 @@
     }
 
     /// Keeps a late job of a whole-process loop for the next such run, or gives it to the one that is going on.
-    static func keep(_ job: UnownedJob, _ role: LateJobs.Role, of intake: LoopIntake) -> Bool {
-      let tag: LoopWord.Tag
+    static func keep(
+      _ job: UnownedJob, _ role: LateJobs.Role, of intake: LoopIntake, at deadline: Int64?
+    ) -> Bool {
+      let late: Waiting
       switch role {
-      case .task: tag = .taskJob
-      case .serial: tag = .serialJob
+      case .task: late = Waiting(job: job, tag: .taskJob, deadline: deadline)
+      case .serial: late = Waiting(job: job, tag: .serialJob, deadline: deadline)
       }
       let current: LoopIntake?? = state.withLock { state in
         guard state.owned[ObjectIdentifier(intake)] != nil else { return nil }
-        if state.current == nil { state.waiting.append(LoopWord(job, tag)) }
+        if state.current == nil { state.waiting.append(late) }
         return .some(state.current)
       }
       guard let current else { return false }
       guard let current else { return true }
-      if current.post(LoopWord(job, tag)) { return true }
-      state.withLock { $0.waiting.append(LoopWord(job, tag)) }
+      if !late.post(to: current) { state.withLock { $0.waiting.append(late) } }
       return true
+    }
+
+    /// Gives a sleeping job to the platform's executor, which has timers of its own.
+    static func enqueueOnPlatform(_ job: UnownedJob, at deadline: Int64) {
+      guard let executor = platformExecutor as? any SchedulingExecutor else { return platformExecutor.enqueue(job) }
+      let delay = Duration.nanoseconds(MonotonicTime.remaining(to: deadline))
+      executor.enqueue(ExecutorJob(job), after: delay, tolerance: nil, clock: ContinuousClock())
     }
 
     private final class Probe: TaskExecutor {

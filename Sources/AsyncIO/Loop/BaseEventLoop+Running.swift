@@ -211,10 +211,13 @@ extension BaseEventLoop {
     let posted = intake.close()
     while !ready.isEmpty { drop(ready.pop()) }
     for bits in posted { drop(LoopWord(bits: bits)) }
-    for payload in timers.removeAll() {
-      switch payload {
+    let now = time().nanoseconds
+    for timer in timers.removeAll() {
+      switch timer.payload {
       case .node(let node): node.drop()
-      case .job(let job): LateJobs.run(job, role: .task, of: intake)
+      case .job(let job):
+        let deadline = timer.deadline == .max ? .max : MonotonicTime.after(max(0, timer.deadline - now))
+        LateJobs.run(job, role: .task, of: intake, at: deadline)
       }
     }
     for watch in watches.values {

@@ -63,9 +63,9 @@ struct TimerHeap: ~Copyable {
   }
 
   /// Takes everything out, earliest first is not promised.
-  mutating func removeAll() -> [Payload] {
-    let all = entries.map(\.payload)
-    for case .node(let node) in all { node.heapIndex = -1 }
+  mutating func removeAll() -> [(payload: Payload, deadline: Int64)] {
+    let all = entries.map { (payload: $0.payload, deadline: $0.deadline) }
+    for case .node(let node) in all.map(\.payload) { node.heapIndex = -1 }
     entries = []
     return all
   }
