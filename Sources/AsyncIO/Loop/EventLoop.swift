@@ -199,7 +199,9 @@ extension EventLoop {
   }
 
   /// A future bound to this loop. Answers `create_future`.
-  public func createFuture<Value: Sendable>(of type: Value.Type = Value.self) -> Future<Value> {
-    Future(loop: self)
+  public func createFuture<Value: Sendable>(
+    of type: Value.Type = Value.self, fileID: StaticString = #fileID, line: UInt = #line
+  ) -> Future<Value> {
+    Future(loop: self, fileID: fileID, line: line)
   }
 }

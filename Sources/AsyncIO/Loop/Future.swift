@@ -38,22 +38,27 @@ public class Future<Value: Sendable>: @unchecked Sendable {
   private let site: CallSite?
 
   /// A pending future. Usually made by `loop.createFuture()`.
-  public init(loop: any EventLoop, site: CallSite = CallSite()) {
+  public init(loop: any EventLoop, fileID: StaticString = #fileID, line: UInt = #line) {
     self.loop = loop
-    self.site = loop.isDebug ? site : nil
+    site = loop.isDebug ? CallSite(file: fileID, line: line) : nil
   }
 
-  deinit {
+  deinit { reportLostError(taskName: nil) }
+
+  /// The last reference is going away: tells the loop of an error that nobody looked at, once.
+  final func reportLostError(taskName: String?) {
     let lost: (any Error)? = state.withLock { state in
       guard !state.wasRetrieved, !state.isCancelled, case .failure(let error) = state.outcome else { return nil }
+      state.wasRetrieved = true
       return error
     }
-    if let lost {
-      var context = ExceptionContext(message: "the exception of a future was never retrieved", exception: lost)
-      context.source = site
-      context.future = "\(type(of: self))"
-      loop.callExceptionHandler(context)
-    }
+    guard let lost else { return }
+    let kind = taskName == nil ? "future" : "task"
+    var context = ExceptionContext(message: "the exception of a \(kind) was never retrieved", exception: lost)
+    context.source = site
+    context.future = "\(type(of: self))"
+    context.task = taskName
+    loop.callExceptionHandler(context)
   }
 
   // MARK: Reading
@@ -90,8 +95,10 @@ public class Future<Value: Sendable>: @unchecked Sendable {
     }
   }
 
-  /// Waits for the result. Cancelling the awaiting task cancels the future, as asyncio does.
+  /// Waits for the result. Cancelling the awaiting task cancels the future, as asyncio does. Code `invalidState` in
+  /// a task that awaits itself.
   public final func get() async throws -> Value {
+    try refuseSelfWait()
     let id = state.withLock { state in
       state.nextID += 1
       return state.nextID
@@ -109,6 +116,9 @@ public class Future<Value: Sendable>: @unchecked Sendable {
     }
     return try result()
   }
+
+  /// A task overrides this to refuse a wait that would never end.
+  func refuseSelfWait() throws(EventLoopError) {}
 
   // MARK: Completing
 

@@ -7,9 +7,10 @@ internal import Synchronization
 public final class LoopTask<Value: Sendable>: Future<Value>, @unchecked Sendable {
   private struct Run {
     var task: Task<Void, Never>?
-    var hasStarted = false
     var requests = 0
     var message: String?
+    /// Which Swift task runs the body, while it does.
+    var identity: Int?
   }
 
   /// "Task-N" unless it was given one.
@@ -17,10 +18,13 @@ public final class LoopTask<Value: Sendable>: Future<Value>, @unchecked Sendable
   private let run = Mutex(Run())
   private static var numbers: TaskNumbers { .shared }
 
-  init(loop: any EventLoop, name: String?) {
+  init(loop: any EventLoop, name: String?, site: CallSite) {
     taskName = name ?? "Task-\(Self.numbers.next())"
-    super.init(loop: loop)
+    super.init(loop: loop, fileID: site.file, line: site.line)
   }
+
+  // Here and not in the superclass alone: the name is gone by then.
+  deinit { reportLostError(taskName: taskName) }
 
   func start(_ body: sending @escaping () async throws -> Value, ended: @escaping @Sendable () -> Void) {
     nonisolated(unsafe) let body = body  // sent here, used by the one task below
@@ -36,10 +40,12 @@ public final class LoopTask<Value: Sendable>: Future<Value>, @unchecked Sendable
   }
 
   private func main(_ body: () async throws -> Value) async {
+    let identity = Self.currentIdentity
     let cancelledBefore = run.withLock { run in
-      run.hasStarted = true
+      run.identity = identity
       return run.requests > 0
     }
+    defer { run.withLock { $0.identity = nil } }
     if cancelledBefore {
       super.cancel(run.withLock { $0.message })
       return
@@ -51,6 +57,13 @@ public final class LoopTask<Value: Sendable>: Future<Value>, @unchecked Sendable
     } catch {
       complete(.failure(error))
     }
+  }
+
+  private static var currentIdentity: Int? { withUnsafeCurrentTask { $0?.hashValue } }
+
+  override func refuseSelfWait() throws(EventLoopError) {
+    guard let identity = Self.currentIdentity, run.withLock({ $0.identity == identity }) else { return }
+    throw EventLoopError(.invalidState, "get: \(taskName) awaits itself and would never end.")
   }
 
   /// Asks the task to end; `false` if it is done. It is done when its body has ended, not before.
@@ -91,11 +104,12 @@ extension EventLoop {
   /// `wrongThread` for a running loop of another thread.
   @discardableResult
   public func createTask<Value: Sendable>(
-    name: String? = nil, _ body: sending @escaping () async throws -> Value
+    name: String? = nil, fileID: StaticString = #fileID, line: UInt = #line,
+    _ body: sending @escaping () async throws -> Value
   ) throws(EventLoopError) -> LoopTask<Value> {
     if isClosed { throw .closed("createTask") }
     if isDebug, isRunning, RunningContext.current?.loop !== self { throw .wrongThread("createTask") }
-    let task = LoopTask<Value>(loop: self, name: name)
+    let task = LoopTask<Value>(loop: self, name: name, site: CallSite(file: fileID, line: line))
     LoopTaskRegistry.shared.insert(task, for: self)
     task.start(body) { LoopTaskRegistry.shared.remove(task, for: self) }
     return task
