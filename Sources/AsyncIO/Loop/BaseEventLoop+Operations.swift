@@ -36,15 +36,11 @@ extension BaseEventLoop {
       return descriptor.streak < Self.streakLimit ? .ended : .othersFirst
     }
     descriptor.streak = 0
-    if let owner = descriptor.owner, owner == casyncio_current_task() { return .waitingOwned }
-    return .waiting
-  }
-
-  /// The continuation of a `waitingOwned` operation.
-  @inline(__always)
-  final func park(_ operation: IOOperation, _ continuation: UnsafeContinuation<Void, Never>) {
-    operation.continuation = continuation
-    if casyncio_is_current_task_cancelled() { backend.cancel(operation) }
+    guard let owner = descriptor.owner, owner == casyncio_current_task() else { return .waiting }
+    guard casyncio_is_task_cancelled(owner) else { return .waitingOwned }
+    // Nobody waits yet: the cancel ends the operation, or leaves it to its completion.
+    backend.cancel(operation)
+    return operation.state == .inFlight ? .waitingOwned : .ended
   }
 
   /// Submits and suspends until the operation has ended.
@@ -52,7 +48,7 @@ extension BaseEventLoop {
   final func complete(_ operation: IOOperation) async {
     switch begin(operation) {
     case .ended: return
-    case .waitingOwned: await withUnsafeContinuation { park(operation, $0) }
+    case .waitingOwned: await withUnsafeContinuation { operation.continuation = $0 }
     case .waiting: await completeCancellably(operation)
     case .othersFirst: await completeInNextTurn(operation)
     }

@@ -39,7 +39,7 @@ extension BaseEventLoop {
         "\(operation): this event loop runs already. Use callSoon, a task, or callSoonThreadsafe from another thread.")
     default: break
     }
-    if RunningContext.current != nil {
+    if LoopIntake.running != nil {
       throw EventLoopError(
         .anotherLoopRunning,
         "\(operation): another event loop runs in this thread. Await the asynchronous form, or use another thread.")
@@ -55,7 +55,7 @@ extension BaseEventLoop {
         ? EventLoopError.closed("run")
         : EventLoopError(.alreadyRunning, "run: this event loop runs already, in another thread.")
     }
-    casyncio_set_running_loop(Unmanaged.passUnretained(intake as RunningContext).toOpaque())
+    casyncio_set_running_loop(Unmanaged.passUnretained(intake).toOpaque())
     defer {
       isStopping = false
       casyncio_set_running_loop(nil)

@@ -3,58 +3,6 @@ internal import Logging
 internal import Synchronization
 internal import SystemPackage
 
-/// What a thread-local word points to while a loop runs in the thread.
-class RunningContext: @unchecked Sendable {
-  // Right because it is read in the thread that runs the loop only, where the loop is alive.
-  unowned(unsafe) let loop: any EventLoop
-
-  init(_ loop: any EventLoop) { self.loop = loop }
-
-  /// The one of this thread.
-  static var current: RunningContext? {
-    guard let word = casyncio_running_loop() else { return nil }
-    return Unmanaged<RunningContext>.fromOpaque(word).takeUnretainedValue()
-  }
-}
-
-/// The part of a loop that outlives it: executors hold this, so a job that comes after the loop is gone finds a
-/// closed inbox and not freed memory.
-final class LoopIntake: RunningContext, @unchecked Sendable {
-  // Right because the inbox locks, and `core` is followed only in the thread that runs the loop.
-  private let unmanagedCore: Unmanaged<BaseEventLoop>
-  let inbox = Inbox()
-  /// For waking. Followed under the lock of an inbox that is not closed; gone with the close, as executors may live on.
-  private var backend: (any IOBackend)?
-
-  init(_ core: BaseEventLoop, _ backend: any IOBackend) {
-    unmanagedCore = .passUnretained(core)
-    self.backend = backend
-    super.init(core)
-  }
-
-  /// The loop; only where it is known to be alive, as in the thread that runs it.
-  var core: BaseEventLoop { unmanagedCore.takeUnretainedValue() }
-
-  /// Queues a job in the thread that runs the loop, without a retain of the loop.
-  @inline(__always)
-  func push(_ word: LoopWord) { unmanagedCore._withUnsafeGuaranteedRef { $0.ready.push(word) } }
-
-  @inline(__always)
-  var isRunningInThisThread: Bool {
-    casyncio_running_loop() == Unmanaged.passUnretained(self).toOpaque()
-  }
-
-  /// Posts a word from any thread. `false`: the loop is closed.
-  func post(_ word: LoopWord) -> Bool { inbox.post(word) { backend?.wake() } }
-
-  /// Refuses what comes from here on and returns what is left.
-  func close() -> [UInt] {
-    let left = inbox.close()
-    backend = nil
-    return left
-  }
-}
-
 /// The core that all loops of this package share, over any ``IOBackend``.
 ///
 /// One turn is: wait (not at all if something is ready), deliver completions, empty the inbox, move due timers to the
@@ -74,9 +22,9 @@ open class BaseEventLoop: EventLoop, @unchecked Sendable {
   }
 
   final let backend: any IOBackend
-  private(set) final var intake: LoopIntake! = nil
-  private(set) final var taskFacade: TaskFacade! = nil
-  private(set) final var serialFacade: SerialFacade! = nil
+  final let intake: LoopIntake
+  final let taskFacade: TaskFacade
+  final let serialFacade: SerialFacade
 
   // Hot state without exclusivity checks, see the thread rules above.
   @exclusivity(unchecked) final var ready = ReadyQueue()
@@ -109,9 +57,10 @@ open class BaseEventLoop: EventLoop, @unchecked Sendable {
   public init(backend: any IOBackend) {
     self.backend = backend
     debugFlag = Atomic(Environment.debug)
-    intake = LoopIntake(self, backend)
+    intake = LoopIntake(backend)
     taskFacade = TaskFacade(intake)
     serialFacade = SerialFacade(intake)
+    intake.attach(self)
     LiveCounters.loops.add(1, ordering: .relaxed)
     casyncio_ignore_sigpipe()
   }

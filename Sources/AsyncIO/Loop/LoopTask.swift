@@ -108,7 +108,7 @@ extension EventLoop {
     _ body: sending @escaping () async throws -> Value
   ) throws(EventLoopError) -> LoopTask<Value> {
     if isClosed { throw .closed("createTask") }
-    if isDebug, isRunning, RunningContext.current?.loop !== self { throw .wrongThread("createTask") }
+    if isDebug, isRunning, LoopIntake.running?.core !== self { throw .wrongThread("createTask") }
     let task = LoopTask<Value>(loop: self, name: name, site: CallSite(file: fileID, line: line))
     LoopTaskRegistry.shared.insert(task, for: self)
     task.start(body) { LoopTaskRegistry.shared.remove(task, for: self) }

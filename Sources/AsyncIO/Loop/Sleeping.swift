@@ -4,8 +4,8 @@ internal import Synchronization
 /// once, and then leaves no timer behind (`Task.sleep` leaves its timer until its time). Zero and negative durations
 /// take exactly one turn. Throws code `noRunningLoop` outside of a loop's thread. Answers `asyncio.sleep()`.
 public func sleep(for duration: Duration) async throws {
-  let context = try runningCore("sleep")
-  try await context.core.sleep(until: context.core.time().advanced(by: duration))
+  let core = try runningCore("sleep")
+  try await core.sleep(until: core.time().advanced(by: duration))
 }
 
 /// As ``sleep(for:)``, in seconds; NaN is refused with code `invalidArgument`.
@@ -15,20 +15,14 @@ public func sleep(seconds: Double) async throws {
 
 /// As ``sleep(for:)``, until a time on the loop's clock.
 public func sleep(until when: EventLoopInstant) async throws {
-  try await runningCore("sleep").core.sleep(until: when)
+  try await runningCore("sleep").sleep(until: when)
 }
 
 /// The core that runs in this thread.
-func runningCore(_ operation: String) throws(EventLoopError) -> LoopIntake {
-  guard let context = RunningContext.current else {
-    throw EventLoopError(
-      .noRunningLoop, "\(operation): no event loop runs in this thread. Use a task of a loop, or AsyncIO.run.")
-  }
-  guard let intake = context as? LoopIntake else {
-    throw EventLoopError(
-      .notOffered, "\(operation): the running event loop does not build on BaseEventLoop, which this needs.")
-  }
-  return intake
+func runningCore(_ operation: String) throws(EventLoopError) -> BaseEventLoop {
+  if let running = LoopIntake.running { return running.core }
+  throw EventLoopError(
+    .noRunningLoop, "\(operation): no event loop runs in this thread. Use a task of a loop, or AsyncIO.run.")
 }
 
 /// A sleeping task. Loop thread only; that is what makes the unchecked conformance right.

@@ -17,7 +17,7 @@ public struct TimeoutError: Error, Hashable, Sendable, CustomStringConvertible {
 /// loop's thread. Answers `asyncio.timeout()` and `wait_for()`.
 public func withTimeout<Value: Sendable>(_ limit: Duration, _ body: () async throws -> Value) async throws -> Value {
   guard limit > .zero else { throw TimeoutError(limit: limit) }
-  let core = try runningCore("withTimeout").core
+  let core = try runningCore("withTimeout")
   return try await withTimeout(until: core.time().advanced(by: limit), limit: limit, on: core, body)
 }
 

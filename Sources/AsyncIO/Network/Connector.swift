@@ -13,7 +13,7 @@ extension TCPConnection {
   public static func connect(
     host: String, port: UInt16, localHost: String? = nil
   ) async throws -> TCPConnection {
-    let core = try runningCore("TCPConnection.connect").core
+    let core = try runningCore("TCPConnection.connect")
     let local = try localHost.map { try Connector.literal($0) }
     let addresses = try await Resolver.addresses(of: host, port: port, passive: false, on: core)
     return try await Connector.connect(to: addresses, from: local, host: host, on: core)
@@ -21,7 +21,7 @@ extension TCPConnection {
 
   /// Connects to an address. Throws ``IOError``, `CancellationError`; code `noRunningLoop` outside of a loop's thread.
   public static func connect(to address: SocketAddress) async throws -> TCPConnection {
-    let core = try runningCore("TCPConnection.connect").core
+    let core = try runningCore("TCPConnection.connect")
     return try await Connector.connect(to: address, from: nil, on: core)
   }
 }

@@ -75,18 +75,18 @@ public func withEventLoopPolicy<Result>(
 /// The loop that runs in this thread. Throws code `noRunningLoop` if none does. Never asks a policy. Answers
 /// `asyncio.get_running_loop()`.
 public func getRunningLoop() throws(EventLoopError) -> any EventLoop {
-  guard let context = RunningContext.current else {
+  guard let running = LoopIntake.running else {
     throw EventLoopError(
       .noRunningLoop,
       "no event loop runs in this thread. Run this code with AsyncIO.run, loop.run, or in a task of a loop.")
   }
-  return context.loop
+  return running.core
 }
 
 /// The loop that runs in this thread, else what the current policy gives for the calling context. Answers
 /// `asyncio.get_event_loop()`.
 public func getEventLoop() throws -> any EventLoop {
-  if let context = RunningContext.current { return context.loop }
+  if let running = LoopIntake.running { return running.core }
   return try getEventLoopPolicy().getEventLoop()
 }
 

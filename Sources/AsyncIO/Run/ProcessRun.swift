@@ -37,7 +37,7 @@ public func run<Value: Sendable>(
 }
 
 private func refuseInsideRun() throws(EventLoopError) {
-  if RunningContext.current != nil {
+  if LoopIntake.running != nil {
     throw EventLoopError(
       .anotherLoopRunning,
       "AsyncIO.run: an event loop runs in this thread already. Await your code, or use another thread.")

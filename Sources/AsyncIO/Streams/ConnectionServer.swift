@@ -13,7 +13,7 @@ internal import SystemPackage
 
 /// Accepts for one `serve` call and keeps its connections. Loop thread only, but for the list, which late jobs of a
 /// closed loop leave from other threads and which is locked; that is what makes the unchecked conformance right.
-final class ConnectionServer: @unchecked Sendable {
+final class ConnectionServer: OperationObserver, @unchecked Sendable {
   private static let retryDelay: Duration = .seconds(1)
 
   private let core: BaseEventLoop
@@ -49,7 +49,7 @@ final class ConnectionServer: @unchecked Sendable {
       $0.accepting = listener.accepting.count
     }
     for operation in listener.accepting {
-      operation.handler = { [unowned self] in self.accepted($0) }
+      operation.observer = .passUnretained(self)
       if operation.descriptor.isClosed { ended(operation) } else { accept(operation) }
     }
   }
@@ -74,7 +74,7 @@ final class ConnectionServer: @unchecked Sendable {
     }
   }
 
-  private func accepted(_ operation: IOOperation) {
+  override func operationEnded(_ operation: IOOperation) {
     if take(operation) { accept(operation) }
   }
 
@@ -121,7 +121,7 @@ final class ConnectionServer: @unchecked Sendable {
 
   /// One listening socket takes no more.
   private func ended(_ operation: IOOperation) {
-    operation.handler = nil
+    operation.observer = nil
     resumeIfDone { $0.accepting -= 1 }
   }
 

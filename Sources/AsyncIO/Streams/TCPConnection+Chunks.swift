@@ -6,12 +6,12 @@ internal import CAsyncIO
 
 /// Where a synchronous chunk handler writes. Valid during the call of the handler.
 public struct ChunkWriter: ~Copyable {
-  fileprivate unowned(unsafe) let pump: ChunkPump
+  fileprivate let pump: Unmanaged<ChunkPump>
 
   /// Writes the bytes: what the system takes at once is sent, the rest is kept and sent before the next chunk is
   /// received.
   public func write(_ bytes: RawSpan) {
-    bytes.withUnsafeBytes { pump.write($0) }
+    bytes.withUnsafeBytes { bytes in pump._withUnsafeGuaranteedRef { $0.write(bytes) } }
   }
 }
 
@@ -37,30 +37,38 @@ extension TCPConnection {
   }
 }
 
+/// The caller's closure behind one reference, so that a call does not retain it.
+private final class ChunkHandler {
+  let body: (RawSpan, borrowing ChunkWriter) throws -> Void
+  init(_ body: @escaping (RawSpan, borrowing ChunkWriter) throws -> Void) { self.body = body }
+}
+
 /// Drives one connection from completions. Loop thread only.
-private final class ChunkPump: @unchecked Sendable {
+private final class ChunkPump: OperationObserver, @unchecked Sendable {
   // Unchecked because the cancellation handler names it; it only asks the loop to cancel, in the loop's thread.
   private let connection: TCPConnection
   private let core: BaseEventLoop
   private let receiving: IOOperation
   private let sending: IOOperation
-  private var handler: ((RawSpan, borrowing ChunkWriter) throws -> Void)?
+  /// The caller's closure, owned until `end()`.
+  private var handler: Unmanaged<ChunkHandler>?
   @exclusivity(unchecked) private var output: [UInt8] = []
+  @exclusivity(unchecked) private var hasOutput = false
   @exclusivity(unchecked) private var failure: (any Error)?
   @exclusivity(unchecked) private var isFinished = false
   @exclusivity(unchecked) private var waiter: UnsafeContinuation<Void, Never>?
 
   init(_ connection: TCPConnection, _ handler: @escaping (RawSpan, borrowing ChunkWriter) throws -> Void) {
     self.connection = connection
-    self.handler = handler
+    self.handler = .passRetained(ChunkHandler(handler))
     core = connection.core
     receiving = connection.receiving
     sending = connection.sending
   }
 
   func run() async throws {
-    receiving.handler = { [unowned(unsafe) self] _ in self.received() }
-    sending.handler = { [unowned(unsafe) self] _ in self.sent() }
+    receiving.observer = .passUnretained(self)
+    sending.observer = .passUnretained(self)
     await withTaskCancellationHandler {
       await withUnsafeContinuation { continuation in
         waiter = continuation
@@ -75,8 +83,9 @@ private final class ChunkPump: @unchecked Sendable {
 
   /// Breaks the ties to the connection's records.
   func end() {
-    receiving.handler = nil
-    sending.handler = nil
+    receiving.observer = nil
+    sending.observer = nil
+    handler?.release()
     handler = nil
   }
 
@@ -99,12 +108,12 @@ private final class ChunkPump: @unchecked Sendable {
     guard !connection.leftover.isEmpty else { return receive() }
     let bytes = connection.leftover.take(connection.leftover.count)
     guard handle(bytes.span.bytes) else { return }
-    if output.isEmpty { receive() } else { flush() }
+    if hasOutput { flush() } else { receive() }
   }
 
   private func handle(_ bytes: RawSpan) -> Bool {
     do {
-      try handler!(bytes, ChunkWriter(pump: self))
+      try handler!._withUnsafeGuaranteedRef { try $0.body(bytes, ChunkWriter(pump: .passUnretained(self))) }
       return !isFinished
     } catch {
       finish(error)
@@ -132,6 +141,11 @@ private final class ChunkPump: @unchecked Sendable {
     }
   }
 
+  override func operationEnded(_ operation: IOOperation) {
+    if operation === receiving { received() } else { sent() }
+  }
+
+  @inline(__always)
   private func received() {
     if isFinished { return finish() }
     if process() { receive() }
@@ -152,7 +166,7 @@ private final class ChunkPump: @unchecked Sendable {
     let proceed = handle(UnsafeRawBufferPointer(start: receiving.buffer, count: n).bytes)
     core.backend.returnLent(receiving)
     guard proceed else { return false }
-    if output.isEmpty { return true }
+    if !hasOutput { return true }
     flush()
     return false
   }
@@ -167,14 +181,16 @@ private final class ChunkPump: @unchecked Sendable {
   func write(_ bytes: UnsafeRawBufferPointer) {
     guard bytes.count > 0, !isFinished else { return }
     var sent = 0
-    if output.isEmpty {
+    if !hasOutput {
       sent = core.backend.trySend(connection.descriptor, bytes)
       if sent < 0 {
         _ = fail(sent, "write")
         return
       }
     }
-    if sent < bytes.count { output.append(contentsOf: UnsafeRawBufferPointer(rebasing: bytes[sent...])) }
+    guard sent < bytes.count else { return }
+    output.append(contentsOf: UnsafeRawBufferPointer(rebasing: bytes[sent...]))
+    hasOutput = true
   }
 
   /// Sends what is kept; the array does not change until that has ended.
@@ -190,7 +206,8 @@ private final class ChunkPump: @unchecked Sendable {
 
   private func sent() {
     sending.buffer = nil
-    output.removeAll(keepingCapacity: false)
+    output = []
+    hasOutput = false
     if isFinished { return finish() }
     guard sending.result >= 0 else {
       _ = fail(sending.result, "write")

@@ -23,7 +23,8 @@ extension TCPConnection {
       operation.kind = .receiveLent
       switch core.begin(operation) {
       case .ended: break
-      case .waitingOwned: await withUnsafeContinuation { core.park(operation, $0) }
+      // This spelling of withUnsafeContinuation does not hop to the caller's executor first, where it is already.
+      case .waitingOwned: await _unsafeInheritExecutor_withUnsafeContinuation { operation.continuation = $0 }
       case .waiting: await core.completeCancellably(operation)
       case .othersFirst: await core.completeInNextTurn(operation)
       }

@@ -42,7 +42,7 @@ public final class TCPListener: @unchecked Sendable {
   public static func bind(
     host: String? = nil, port: UInt16, backlog: Int32 = 4096, reuseAddress: Bool = true, reusePort: Bool = false
   ) async throws -> TCPListener {
-    let core = try runningCore("TCPListener.bind").core
+    let core = try runningCore("TCPListener.bind")
     guard backlog > 0 else {
       throw EventLoopError(.invalidArgument, "TCPListener.bind: backlog is \(backlog). Give a positive number.")
     }

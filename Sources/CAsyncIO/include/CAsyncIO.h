@@ -78,10 +78,9 @@ _Bool swift_task_isCancelled(void *CASYNCIO_NONNULL task);
 
 static inline const void *CASYNCIO_NULLABLE casyncio_current_task(void) { return swift_task_getCurrent(); }
 
-// `Task.isCancelled` without its retain and release.
-static inline _Bool casyncio_is_current_task_cancelled(void) {
-  void *task = swift_task_getCurrent();
-  return task && swift_task_isCancelled(task);
+// `Task.isCancelled` without its retain and release, for a task that runs now.
+static inline _Bool casyncio_is_task_cancelled(const void *CASYNCIO_NONNULL task) {
+  return swift_task_isCancelled((void *)task);
 }
 
 // MARK: Clock
