@@ -48,7 +48,10 @@ final class ConnectionServer: OperationObserver, @unchecked Sendable {
       $0.waiter = waiter
       $0.accepting = listener.accepting.count
     }
+    // What an earlier `accept()` left.
+    for fd in listener.acceptQueue.takeConnections() { start(fd) }
     for operation in listener.accepting {
+      if operation.state == .inFlight { core.backend.cancel(operation) }
       operation.observer = .passUnretained(self)
       if operation.descriptor.isClosed { ended(operation) } else { accept(operation) }
     }

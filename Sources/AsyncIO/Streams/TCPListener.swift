@@ -11,6 +11,8 @@ public final class TCPListener: @unchecked Sendable {
   let descriptors: [IODescriptor]
   let accepting: [IOOperation]
   private let claim = Atomic<Bool>(false)
+  /// What `accept()` waits with; loop thread only.
+  let acceptQueue = AcceptQueue()
 
   /// The addresses it listens on, ports filled in.
   public let addresses: [SocketAddress]
@@ -26,7 +28,13 @@ public final class TCPListener: @unchecked Sendable {
     for descriptor in descriptors { core.backend.attach(descriptor) }
   }
 
-  deinit { close() }
+  deinit {
+    close()
+    acceptQueue.closeAll()
+    // Accepts may be in flight; their records must outlive the close, which from another thread is still to come.
+    let (records, queue) = (accepting, acceptQueue)
+    core.perform { _ in withExtendedLifetime((records, queue)) { queue.closeAll() } }
+  }
 
   /// Binds and listens, on the running loop.
   ///
@@ -76,25 +84,6 @@ public final class TCPListener: @unchecked Sendable {
   /// it has, and returns. Idempotent, any thread.
   public func close() {
     for descriptor in descriptors { descriptor.close() }
-  }
-
-  /// Waits for a connection. One task at a time; a second one is refused with code `busy`. With several addresses use
-  /// `serve`: this accepts from the first.
-  public func accept() async throws -> TCPConnection {
-    try claimAccept()
-    defer { releaseAccept() }
-    while true {
-      guard !isClosed else { throw IOError(.badFileDescriptor, "accept", "on a listener that was closed here") }
-      let operation = accepting[0]
-      await core.complete(operation)
-      let result = operation.result
-      if result >= 0 { return TCPConnection(Int32(result), core: core) }
-      if result == -Int(ECANCELED) {
-        if Task.isCancelled { throw CancellationError() }
-        if core.isClosed { throw EventLoopError.closed("accept") }
-      }
-      throw IOError(result: result, "accept", "on \(addresses[0])")
-    }
   }
 
   func claimAccept() throws(EventLoopError) {
