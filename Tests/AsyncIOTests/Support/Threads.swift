@@ -1,3 +1,5 @@
+import CAsyncIO
+
 @testable import AsyncIO
 
 /// Starts a thread of the operating system: a context without a running loop, which is never the main thread.
@@ -11,3 +13,53 @@ func inThread<Value: Sendable>(_ body: @escaping @Sendable () throws -> Value) a
     startThread { continuation.resume(with: Result { try body() }) }
   }
 }
+
+/// Opens once. For threads that block; a task awaits instead.
+final class Gate: @unchecked Sendable {
+  // Right because the flag is under the mutex.
+  private let mutex = UnsafeMutablePointer<pthread_mutex_t>.allocate(capacity: 1)
+  private let condition = UnsafeMutablePointer<pthread_cond_t>.allocate(capacity: 1)
+  private var isOpen = false
+
+  init() {
+    pthread_mutex_init(mutex, nil)
+    pthread_cond_init(condition, nil)
+  }
+
+  deinit {
+    pthread_cond_destroy(condition)
+    pthread_mutex_destroy(mutex)
+    condition.deallocate()
+    mutex.deallocate()
+  }
+
+  func open() {
+    pthread_mutex_lock(mutex)
+    isOpen = true
+    pthread_cond_broadcast(condition)
+    pthread_mutex_unlock(mutex)
+  }
+
+  func wait() {
+    pthread_mutex_lock(mutex)
+    while !isOpen { pthread_cond_wait(condition, mutex) }
+    pthread_mutex_unlock(mutex)
+  }
+}
+
+/// A thread that other threads can wait for.
+final class TestThread: Sendable {
+  private let ended = Gate()
+
+  init(_ body: @escaping @Sendable () -> Void) {
+    Thread.detach(name: "test") { [ended] in
+      body()
+      ended.open()
+    }
+  }
+
+  func join() { ended.wait() }
+}
+
+/// Something to capture; whoever keeps only a weak reference sees when it is gone.
+final class Canary: Sendable {}

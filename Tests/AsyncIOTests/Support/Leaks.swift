@@ -1,0 +1,47 @@
+import AsyncIO
+import Testing
+
+#if canImport(Glibc)
+  import Glibc
+#else
+  import Darwin
+#endif
+
+/// What a process holds. Meaningful where nothing else runs: inside an exit test, which has a process of its own.
+struct Holdings: Equatable, CustomStringConvertible {
+  var counters: [String: Int]
+  var descriptors: Int
+  var threads: Int
+
+  static var now: Holdings {
+    Holdings(
+      counters: LiveCounters.snapshot, descriptors: entries(of: "/proc/self/fd"), threads: entries(of: "/proc/self/task"))
+  }
+
+  private static func entries(of path: String) -> Int {
+    guard let directory = opendir(path) else { return 0 }
+    defer { closedir(directory) }
+    var count = 0
+    while readdir(directory) != nil { count += 1 }
+    return count
+  }
+
+  var description: String { "\(counters), descriptors: \(descriptors), threads: \(threads)" }
+}
+
+/// Runs the body and expects that the process then holds no more than before. Threads and the last references of
+/// tasks may still be on their way out when the body returns, so there is a number of looks before the verdict.
+func expectNoLeaks(
+  sourceLocation: SourceLocation = #_sourceLocation, _ body: () async throws -> Void
+) async rethrows {
+  let before = Holdings.now
+  try await body()
+  var after = Holdings.now
+  for _ in 0..<10_000 where after != before {
+    await Task.yield()
+    after = Holdings.now
+  }
+  #expect(after.counters == before.counters, sourceLocation: sourceLocation)
+  #expect(after.descriptors <= before.descriptors, sourceLocation: sourceLocation)
+  #expect(after.threads <= before.threads, sourceLocation: sourceLocation)
+}
