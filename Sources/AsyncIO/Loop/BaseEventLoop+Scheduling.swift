@@ -102,6 +102,9 @@ extension BaseEventLoop {
   /// Entries of the own queue. Loop thread, or while nobody runs the loop.
   package final var readyCount: Int { ready.count }
 
+  /// Entries that went into the own queue so far. Loop thread, or while nobody runs the loop.
+  package final var enqueueCount: Int { ready.pushed }
+
   /// Turns made so far. Loop thread, or while nobody runs the loop.
   package final var turnCount: UInt64 { turns }
 }

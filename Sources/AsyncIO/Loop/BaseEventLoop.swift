@@ -1,5 +1,5 @@
 internal import CAsyncIO
-internal import Logging
+package import Logging
 internal import Synchronization
 internal import SystemPackage
 
@@ -32,7 +32,8 @@ open class BaseEventLoop: EventLoop, @unchecked Sendable {
   @exclusivity(unchecked) final var deferred: [IOOperation] = []
   @exclusivity(unchecked) final var isStopping = false
   @exclusivity(unchecked) final var spareWords: [UInt] = []
-  /// Turns made so far.
+  /// Runs begun and turns made so far.
+  @exclusivity(unchecked) final var runs: UInt64 = 0
   @exclusivity(unchecked) final var turns: UInt64 = 0
   @exclusivity(unchecked) final var watches: [Int32: IODescriptor] = [:]
 
@@ -42,7 +43,8 @@ open class BaseEventLoop: EventLoop, @unchecked Sendable {
   final let shared = Mutex(SharedState())
   /// True if this loop is the default executor of the process. Set once, before its run.
   @exclusivity(unchecked) final var isProcessWide = false
-  final let logger = Logger(label: "asyncio")
+  /// Where reports go. Replace it before the loop is used, if at all.
+  package final var logger = Logger(label: "asyncio")
 
   /// Settings and services that any thread may touch.
   struct SharedState {

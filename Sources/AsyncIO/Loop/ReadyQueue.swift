@@ -68,6 +68,8 @@ struct ReadyQueue: ~Copyable {
   var count: Int { tail &- head }
   @inline(__always)
   var isEmpty: Bool { tail == head }
+  /// Words pushed so far: the places go on counting, also when the ring grows.
+  var pushed: Int { tail }
 
   @inline(__always)
   mutating func push(_ word: LoopWord) {
@@ -91,11 +93,10 @@ struct ReadyQueue: ~Copyable {
   private mutating func grow() {
     let capacity = mask + 1
     let larger = UnsafeMutablePointer<UInt>.allocate(capacity: capacity * 2)
-    for i in 0..<capacity { larger[i] = storage[(head &+ i) & mask] }
+    let largerMask = capacity * 2 - 1
+    for i in head..<tail { larger[i & largerMask] = storage[i & mask] }
     storage.deallocate()
     storage = larger
-    mask = capacity * 2 - 1
-    tail = capacity
-    head = 0
+    mask = largerMask
   }
 }
