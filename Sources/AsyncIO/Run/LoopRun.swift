@@ -12,6 +12,10 @@ extension EventLoop {
         "loop.run was called synchronously inside a task, whose thread it would block. Use `try await loop.run { }`.")
     }
     try refuseNestedRun()
+    if RunningContext.current != nil {
+      throw EventLoopError(
+        .anotherLoopRunning, "run: another event loop runs in this thread. Await the asynchronous form in a task.")
+    }
     let future = Future<Value>(loop: self)
     _ = startMain(body, future)
     return try runUntilComplete(future)
