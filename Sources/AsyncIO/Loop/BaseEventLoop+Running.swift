@@ -19,7 +19,9 @@ extension BaseEventLoop {
       throw EventLoopError(.foreignLoop, "runUntilComplete: the future belongs to another event loop.")
     }
     try checkRunnable("runUntilComplete")
-    let token = future.addDoneCallback { [unowned self] _ in self.stop() }
+    // Queued in the turn that stopped for another reason, the callback must not stop the run after this one.
+    let number = runs &+ 1
+    let token = future.addDoneCallback { [unowned self] _ in if self.runs == number { self.stop() } }
     defer { future.removeDoneCallback(token) }
     try run()
     guard future.isDone else {
@@ -55,6 +57,7 @@ extension BaseEventLoop {
         ? EventLoopError.closed("run")
         : EventLoopError(.alreadyRunning, "run: this event loop runs already, in another thread.")
     }
+    runs &+= 1
     casyncio_set_running_loop(Unmanaged.passUnretained(intake).toOpaque())
     defer {
       isStopping = false
