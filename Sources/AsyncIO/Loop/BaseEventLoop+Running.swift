@@ -82,7 +82,7 @@ extension BaseEventLoop {
           message: "stop() from another thread; it is honoured, but callSoonThreadsafe says what you mean",
           exception: EventLoopError.wrongThread("stop")))
     }
-    _ = intake.post(LoopWord(PostedAction { $0.isStopping = true }, .action))
+    perform { $0.isStopping = true }
   }
 
   // MARK: One turn

@@ -45,3 +45,13 @@ func expectNoLeaks(
   #expect(after.descriptors <= before.descriptors, sourceLocation: sourceLocation)
   #expect(after.threads <= before.threads, sourceLocation: sourceLocation)
 }
+
+/// Memory of the process that is in use.
+func residentBytes() -> Int {
+  guard let file = fopen("/proc/self/statm", "r") else { return 0 }
+  defer { fclose(file) }
+  var text = [CChar](repeating: 0, count: 128)
+  guard fgets(&text, 128, file) != nil else { return 0 }
+  let fields = String(decoding: text.prefix { $0 != 0 }.map(UInt8.init), as: UTF8.self).split(separator: " ")
+  return (Int(fields[1]) ?? 0) * Int(sysconf(Int32(_SC_PAGESIZE)))
+}
