@@ -62,16 +62,6 @@ extension BaseEventLoop {
     }
   }
 
-  /// A timer was cancelled. Out of the heap at once in the loop's thread, else as soon as the loop looks.
-  final func timerWasCancelled(_ timer: TimerHandle) {
-    if isRunningInThisThread {
-      timers.remove(timer)
-    } else {
-      let word = LoopWord(timer, .timer)
-      if !intake.post(word) { Unmanaged.passUnretained(timer).release() }
-    }
-  }
-
   /// Whether the call comes from the loop's thread. Throws for a closed loop, and in debug mode for a running loop of
   /// another thread.
   @inline(__always)

@@ -24,13 +24,14 @@ public class Handle: @unchecked Sendable {
   private let policy: (any EventLoopPolicy)?
   /// Where it was made; kept in debug mode only.
   final let site: CallSite?
-  unowned(unsafe) let loop: BaseEventLoop
+  /// Not the loop: a cancel may come from another thread while the loop closes and goes away.
+  final let intake: LoopIntake
 
   init(
     loop: BaseEventLoop, site: CallSite, repeating: Bool = false, cancelWaits: Bool = false,
     callback: sending @escaping () throws -> Void
   ) {
-    self.loop = loop
+    intake = loop.intake
     self.callback = callback
     isRepeating = repeating
     self.cancelWaits = cancelWaits
@@ -61,7 +62,7 @@ public class Handle: @unchecked Sendable {
           expected: State.running, desired: State.cancelled, ordering: .acquiringAndReleasing)
         if marked { return }
       } else {
-        if cancelWaits && !loop.isRunningInThisThread {
+        if cancelWaits && !intake.isRunningInThisThread {
           while state.load(ordering: .acquiring) == State.running { sched_yield() }
         }
         return
@@ -120,7 +121,14 @@ public final class TimerHandle: Handle, TimerNode, @unchecked Sendable {
     super.init(loop: loop, site: site, callback: callback)
   }
 
-  override func wasCancelled() { loop.timerWasCancelled(self) }
+  /// Out of the heap at once in the loop's thread, else as soon as the loop looks.
+  override func wasCancelled() {
+    if intake.isRunningInThisThread {
+      intake.core.timers.remove(self)
+    } else if !intake.post(LoopWord(self, .timer)) {
+      Unmanaged.passUnretained(self).release()
+    }
+  }
 
-  func fire() { loop.pushReady(self) }
+  func fire() { intake.core.pushReady(self) }
 }
