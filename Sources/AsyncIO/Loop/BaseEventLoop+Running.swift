@@ -109,10 +109,10 @@ extension BaseEventLoop {
     if !ready.isEmpty || isStopping || !deferred.isEmpty { return 0 }
     var timeout: Int64 = -1
     if let earliest = timers.earliest, earliest != .max {
-      timeout = earliest &- time().nanoseconds
-      if timeout <= 0 { return 0 }
+      let now = time().nanoseconds
+      if earliest <= now { return 0 }
       // A bound on one wait: a day, as asyncio has it.
-      timeout = min(timeout, 86_400_000_000_000)
+      timeout = min(earliest &- now, 86_400_000_000_000)
     }
     return intake.inbox.announceSleep() ? timeout : 0
   }
