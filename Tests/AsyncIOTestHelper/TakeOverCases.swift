@@ -8,6 +8,7 @@ nonisolated(unsafe) let takeOverCases: [String: () throws -> Void] = [
   "late-detached": lateDetached,
   "run-inside-run": runInsideRun,
   "run-inside-task": runInsideTask,
+  "run-beside-run": runBesideRun,
   "two-runs": twoRuns,
   "parked-main-actor": parkedMainActor,
   "sleep-across-runs": sleepAcrossRuns,
@@ -108,6 +109,26 @@ private func runInsideRun() throws {
     fact("outer still runs", try getRunningLoop() === outer)
     try await sleep(for: .zero)
     fact("outer went on", true)
+  }
+  fact("calls", policy.calls)
+}
+
+/// Another thread, which is in no task and runs no loop, asks for the process while it is taken.
+private func runBesideRun() throws {
+  let policy = ObservedPolicy()
+  setEventLoopPolicy(policy)
+  try AsyncIO.run {
+    let loop = try getRunningLoop()
+    let other = try loop.runInExecutor { fact("refusal") { try AsyncIO.run { fact("body", "ran") } } }
+    try await other.get()
+    fact("still has the process", await Task.detached { isMainThread() }.value)
+    // A loop that does not want the process may run there.
+    let scoped = try loop.runInExecutor {
+      let loop = try SelectorEventLoop()
+      defer { try? loop.close() }
+      return try loop.run { try getRunningLoop() === loop && !isMainThread() }
+    }
+    fact("scoped loop", try await scoped.get())
   }
   fact("calls", policy.calls)
 }

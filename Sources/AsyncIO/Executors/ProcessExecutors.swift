@@ -68,7 +68,7 @@
     static let canTakeOver = true
 
     /// Makes the loop the executor of the main actor and of every task without a preference. Refused with code
-    /// `runtimeAlreadyStarted` when tasks ran before.
+    /// `runtimeAlreadyStarted` when tasks ran before, `anotherLoopRunning` while another loop has the process.
     static func install(_ loop: BaseEventLoop) throws(EventLoopError) {
       if !state.withLock({ $0.wasInstalled }) && !isRuntimeUntouched() {
         throw EventLoopError(
@@ -76,13 +76,19 @@
           "AsyncIO.run: tasks ran before it, so the Swift runtime has its executors already. Call it first thing from "
             + "a synchronous main (or conform to AsyncProgram), or use loop.run { } inside this program.")
       }
-      let waiting = state.withLock { state in
+      let taken: [Waiting]? = state.withLock { state in
+        guard state.current == nil else { return nil }
         state.wasInstalled = true
         state.installing = loop
         state.current = loop.intake
         state.owned[ObjectIdentifier(loop.intake)] = (loop.taskFacade, loop.serialFacade)
         defer { state.waiting = [] }
         return state.waiting
+      }
+      guard let waiting = taken else {
+        throw EventLoopError(
+          .anotherLoopRunning,
+          "AsyncIO.run: a loop in another thread has the process already. Use `loop.run { }` in this thread.")
       }
       _createExecutors(factory: Factory.self)
       loop.isProcessWide = true

@@ -9,7 +9,8 @@ internal import Synchronization
 ///
 /// Call it from synchronous code before any task was made: the first thing in `main`, or by way of ``AsyncProgram``.
 /// A later first call throws code `runtimeAlreadyStarted`; inside a program that has its tasks already use
-/// `loop.run { }`. Throws code `anotherLoopRunning` in a thread that runs a loop.
+/// `loop.run { }`. Throws code `anotherLoopRunning` in a thread that runs a loop, and while a loop of another thread
+/// has the process.
 public func run<Value: Sendable>(
   debug: Bool? = nil, loopFactory: (() throws -> any EventLoop)? = nil,
   _ body: sending @escaping () async throws -> Value

@@ -38,6 +38,17 @@
       #expect(program["calls"] == #"["new", "set(loop)", "set(nil)"]"#)
     }
 
+    @Test("A run in another thread while one is going on is refused, and the first one keeps the process")
+    func besideRun() async throws {
+      let program = try await HelperProgram.run("run-beside-run")
+      #expect(program["refusal"] == "anotherLoopRunning")
+      #expect(program["refusal text"]?.contains("another thread") == true)
+      #expect(program["body"] == nil)
+      #expect(program["still has the process"] == "true")
+      #expect(program["scoped loop"] == "true")
+      #expect(program["calls"] == #"["new", "set(loop)", "new", "set(nil)"]"#)
+    }
+
     @Test("A whole-process run inside a task is refused, as is the synchronous loop.run; the asynchronous one is not")
     func insideTask() async throws {
       let program = try await HelperProgram.run("run-inside-task")
