@@ -1,0 +1,25 @@
+// swift-tools-version:6.2
+import PackageDescription
+
+// Programs to read and to start from. A package of its own, as a program that uses the library would be.
+let settings: [SwiftSetting] = [
+  .enableUpcomingFeature("ExistentialAny"),
+  .enableUpcomingFeature("MemberImportVisibility"),
+  .enableUpcomingFeature("NonisolatedNonsendingByDefault"),
+  .treatAllWarnings(as: .error),
+]
+
+func example(_ name: String) -> Target {
+  .executableTarget(
+    name: name, dependencies: [.product(name: "AsyncIO", package: "swift-asyncio")], swiftSettings: settings)
+}
+
+let package = Package(
+  name: "Examples",
+  platforms: [.macOS("26.0")],
+  dependencies: [.package(name: "swift-asyncio", path: "..")],
+  targets: [
+    example("CustomPolicy"),
+    example("ContextPolicy"),
+  ]
+)
