@@ -186,4 +186,21 @@ import Testing
     gate.open()
     #expect(await task.value == 5)
   }
+
+  #if os(Linux)
+    @Test("Loops that are closed under their tasks leave no descriptor and nothing counted behind")
+    func leavesNothing() async throws {
+      let program = try await HelperProgram.run("late-leaves-nothing")
+      #expect(program["counters"] == "zero")
+      #expect(program["descriptors"] == "0")
+    }
+
+    @Test("A job of an earlier whole-process loop that comes during a later run, runs in that run")
+    func lateJobDuringRun() async throws {
+      let program = try await HelperProgram.run("late-job-during-run")
+      #expect(program["notes"] == #"["preferred the old loop"]"#)
+      #expect(program["on the main thread"] == "true")
+      #expect(program["threads"] == "1")
+    }
+  #endif
 }
