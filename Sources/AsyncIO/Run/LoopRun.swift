@@ -12,7 +12,7 @@ extension EventLoop {
         "loop.run was called synchronously inside a task, whose thread it would block. Use `try await loop.run { }`.")
     }
     try refuseNestedRun()
-    if RunningContext.current != nil {
+    if LoopIntake.running != nil {
       throw EventLoopError(
         .anotherLoopRunning, "run: another event loop runs in this thread. Await the asynchronous form in a task.")
     }
