@@ -59,6 +59,33 @@ int casyncio_is_main_thread(void) { return pthread_main_np() != 0; }
 void casyncio_name_thread(const char *name) { pthread_setname_np(name); }
 #endif
 
+struct start {
+  void (*body)(void *);
+  void *argument;
+};
+
+static void *begin(void *start) {
+  struct start s = *(struct start *)start;
+  free(start);
+  s.body(s.argument);
+  return NULL;
+}
+
+int casyncio_thread_detach(void (*body)(void *), void *argument) {
+  struct start *start = malloc(sizeof *start);
+  if (!start) return ENOMEM;
+  start->body = body;
+  start->argument = argument;
+  pthread_attr_t attributes;
+  pthread_attr_init(&attributes);
+  pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
+  pthread_t thread;
+  int status = pthread_create(&thread, &attributes, begin, start);
+  pthread_attr_destroy(&attributes);
+  if (status != 0) free(start);
+  return status;
+}
+
 // MARK: Descriptors
 
 int casyncio_set_nonblocking(int fd) {
@@ -186,12 +213,16 @@ int casyncio_epoll_wait(int epoll, struct epoll_event *events, int capacity, int
   return casyncio_epoll_wait(epoll, events, capacity, nanoseconds);
 }
 
+int casyncio_poll_is_exact(void) { return 1; }
+
 int casyncio_poll(struct pollfd *fds, size_t count, int64_t nanoseconds) {
   struct timespec t = timespec_of(nanoseconds);
   int n = ppoll(fds, (nfds_t)count, nanoseconds < 0 ? NULL : &t, NULL);
   return n < 0 ? -errno : n;
 }
 #else
+int casyncio_poll_is_exact(void) { return 0; }
+
 int casyncio_poll(struct pollfd *fds, size_t count, int64_t nanoseconds) {
   (void)timespec_of;
   int n = poll(fds, (nfds_t)count, milliseconds_rounded_up(nanoseconds));

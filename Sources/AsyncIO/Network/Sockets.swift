@@ -3,17 +3,9 @@ internal import SystemPackage
 
 /// System calls on sockets that do not wait.
 enum Sockets {
-  static var stream: Int32 {
-    #if canImport(Darwin)
-      SOCK_STREAM
-    #else
-      Int32(SOCK_STREAM.rawValue)
-    #endif
-  }
-
   /// A new non-blocking stream socket for an address.
   static func make(for address: SocketAddress) throws(IOError) -> Int32 {
-    let fd = casyncio_socket(address.family, stream, 0)
+    let fd = casyncio_socket(address.family, casyncio_stream_type, 0)
     guard fd >= 0 else { throw IOError(result: Int(fd), "socket", "\(address)") }
     return fd
   }

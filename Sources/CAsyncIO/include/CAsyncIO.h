@@ -58,6 +58,8 @@ uint64_t casyncio_fork_generation(void);
 int casyncio_is_main_thread(void);
 // The kernel's number for this thread, for messages.
 int64_t casyncio_thread_number(void);
+// Starts a detached thread; zero or an errno (not negated, as pthread_create has it).
+int casyncio_thread_detach(void (*CASYNCIO_NONNULL body)(void *CASYNCIO_NONNULL), void *CASYNCIO_NONNULL argument);
 // Names the calling thread for debuggers and ps; at most 15 bytes are kept.
 void casyncio_name_thread(const char *CASYNCIO_NONNULL name);
 
@@ -106,6 +108,9 @@ static inline int casyncio_open_file_limit(struct rlimit *CASYNCIO_NONNULL limit
   return getrlimit(RLIMIT_NOFILE, limit) < 0 ? -errno : 0;
 }
 
+// SOCK_STREAM, which is of another type on every platform.
+static const int casyncio_stream_type = SOCK_STREAM;
+
 // A non-blocking, close-on-exec socket; without SIGPIPE where that is a property of the socket.
 int casyncio_socket(int family, int type, int protocol);
 // Accepts without the peer's address; the result is non-blocking and close-on-exec.
@@ -128,6 +133,8 @@ void casyncio_wake_drain(int read_end);
 #if defined(__linux__)
 int casyncio_epoll_wait(int epoll, struct epoll_event *CASYNCIO_NONNULL events, int capacity, int64_t nanoseconds);
 #endif
+// True where casyncio_poll does not round to milliseconds.
+int casyncio_poll_is_exact(void);
 int casyncio_poll(struct pollfd *CASYNCIO_NULLABLE fds, size_t count, int64_t nanoseconds);
 
 // MARK: Signals

@@ -22,11 +22,7 @@ public final class PollSelector: IOSelector, @unchecked Sendable {
 
   public let name = "poll"
   public let supportsEdgeTriggering = false
-  #if os(Linux) || os(Android)
-    public let hasSubMillisecondWaits = true
-  #else
-    public let hasSubMillisecondWaits = false
-  #endif
+  public let hasSubMillisecondWaits = casyncio_poll_is_exact() != 0
 
   /// Makes the set and its wake descriptor. Throws the errno of the step that failed.
   public init() throws(Errno) {

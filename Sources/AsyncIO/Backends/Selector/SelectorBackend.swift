@@ -21,15 +21,15 @@ public import SystemPackage
 /// Thread rules as for ``IOBackend``: that is what makes the unchecked conformance right.
 public final class SelectorBackend: IOBackend, @unchecked Sendable {
   let selector: any IOSelector
-  @exclusivity(unchecked) private var pool = LentBufferPool()
+  @exclusivity(unchecked) var pool = LentBufferPool()
   private let events = UnsafeMutableBufferPointer<SelectorEvent>.allocate(capacity: 1024)
-  private let isEdgeTriggered: Bool
-  private let sendFlags = casyncio_send_flags()
+  let isEdgeTriggered: Bool
+  let sendFlags = casyncio_send_flags()
 
   /// Registered descriptors by number, each retained once.
-  @exclusivity(unchecked) private var slots: [Unmanaged<IODescriptor>?] = []
+  @exclusivity(unchecked) var slots: [Unmanaged<IODescriptor>?] = []
   /// A descriptor left while the current batch was delivered: a stale event in it is no ghost.
-  @exclusivity(unchecked) private var detachedInBatch = false
+  @exclusivity(unchecked) var detachedInBatch = false
   @exclusivity(unchecked) private var ghosts = 0
 
   /// - Parameter selector: the mechanism; the backend owns it from here on.
@@ -117,123 +117,6 @@ public final class SelectorBackend: IOBackend, @unchecked Sendable {
     }
   }
 
-  // MARK: Registration
-
-  private func register(_ descriptor: IODescriptor) throws(Errno) {
-    let interest = interest(of: descriptor)
-    if !interest.isDisjoint(with: [.readable, .writable]) {
-      try selector.register(descriptor.fileDescriptor, interest: interest, token: descriptor.token)
-      descriptor.isRegistered = true
-    }
-    attach(descriptor)
-  }
-
-  public func attach(_ descriptor: IODescriptor) {
-    let fd = Int(descriptor.fileDescriptor)
-    while slots.count <= fd { slots.append(nil) }
-    if let old = slots[fd], old.toOpaque() != Unmanaged.passUnretained(descriptor).toOpaque() {
-      // The number was closed behind the loop's back and is somebody else's now. What waited under it has lost.
-      abandon(old.takeUnretainedValue())
-      old.release()
-      slots[fd] = nil
-    }
-    if slots[fd] == nil { slots[fd] = Unmanaged.passRetained(descriptor) }
-  }
-
-  public func attached(_ fileDescriptor: Int32) -> IODescriptor? {
-    let fd = Int(fileDescriptor)
-    return fd >= 0 && fd < slots.count ? slots[fd]?.takeUnretainedValue() : nil
-  }
-
-  private func interest(of descriptor: IODescriptor) -> SelectorFlags {
-    var interest: SelectorFlags = []
-    if descriptor.isWatch {
-      if descriptor.reader != nil { interest.insert(.readable) }
-      if descriptor.writer != nil { interest.insert(.writable) }
-    } else if isEdgeTriggered {
-      interest = [.readable, .writable, .edge]
-    } else {
-      if descriptor.reading != nil { interest.insert(.readable) }
-      if descriptor.writing != nil { interest.insert(.writable) }
-    }
-    return interest
-  }
-
-  /// Level-triggered selectors are told what is waited for now; edge-triggered ones know all they need.
-  @inline(__always)
-  private func refreshInterest(_ descriptor: IODescriptor) {
-    if !isEdgeTriggered { updateInterest(descriptor) }
-  }
-
-  private func updateInterest(_ descriptor: IODescriptor) {
-    let interest = interest(of: descriptor)
-    if interest.isEmpty {
-      if descriptor.isRegistered { selector.unregister(descriptor.fileDescriptor) }
-      descriptor.isRegistered = false
-    } else {
-      // A failure here shows as an error of the parked operation's own call at the next report or cancel.
-      try? selector.register(descriptor.fileDescriptor, interest: interest, token: descriptor.token)
-      descriptor.isRegistered = true
-    }
-  }
-
-  private func abandon(_ descriptor: IODescriptor) {
-    descriptor.reader?.cancel()
-    descriptor.writer?.cancel()
-    descriptor.reader = nil
-    descriptor.writer = nil
-    cancelParked(descriptor)
-  }
-
-  public func detach(_ descriptor: IODescriptor, closing: Bool) {
-    detachedInBatch = true
-    let fd = Int(descriptor.fileDescriptor)
-    if fd < slots.count, let slot = slots[fd], slot.toOpaque() == Unmanaged.passUnretained(descriptor).toOpaque() {
-      slots[fd] = nil
-      // Closing a socket removes its edge-triggered registration; the call to do it by hand would be wasted.
-      if descriptor.isRegistered && !(closing && isEdgeTriggered && !descriptor.isWatch) {
-        selector.unregister(descriptor.fileDescriptor)
-      }
-      descriptor.isRegistered = false
-      defer { slot.release() }
-      cancelParked(descriptor)
-    } else {
-      cancelParked(descriptor)
-    }
-  }
-
-  private func cancelParked(_ descriptor: IODescriptor) {
-    if let operation = descriptor.reading?.takeUnretainedValue() {
-      descriptor.reading = nil
-      operation.complete(-Int(ECANCELED))
-    }
-    if let operation = descriptor.writing?.takeUnretainedValue() {
-      descriptor.writing = nil
-      operation.complete(-Int(ECANCELED))
-    }
-  }
-
-  public func watch(_ descriptor: IODescriptor, readable: Bool, writable: Bool) throws(Errno) {
-    if readable || writable {
-      try register(descriptor)
-    } else {
-      detach(descriptor, closing: false)
-    }
-  }
-
-  public func close() {
-    for index in slots.indices {
-      guard let slot = slots[index] else { continue }
-      slots[index] = nil
-      let descriptor = slot.takeRetainedValue()
-      descriptor.reader = nil
-      descriptor.writer = nil
-      cancelParked(descriptor)
-    }
-    pool.deallocateAll()
-    selector.close()
-  }
-
   // MARK: Operations
 
   @inline(__always)
@@ -286,141 +169,8 @@ public final class SelectorBackend: IOBackend, @unchecked Sendable {
     operation.complete(-Int(ECANCELED))
   }
 
-  private static func parks(_ parked: Unmanaged<IOOperation>?, _ operation: IOOperation) -> Bool {
+  static func parks(_ parked: Unmanaged<IOOperation>?, _ operation: IOOperation) -> Bool {
     parked?.toOpaque() == Unmanaged.passUnretained(operation).toOpaque()
-  }
-
-  /// Makes the system call. `true`: the operation has ended, `result` says how. `false`: it would block.
-  @inline(__always)
-  private func attempt(_ operation: IOOperation) -> Bool {
-    switch operation.kind {
-    case .receiveLent:
-      // The bytes are fetched later, see above.
-      operation.result = 0
-      return true
-    case .receive: return attemptReceive(operation)
-    case .send: return attemptSend(operation)
-    case .accept: return attemptAccept(operation)
-    case .connect: return attemptConnect(operation)
-    }
-  }
-
-  private func attemptReceive(_ operation: IOOperation) -> Bool {
-    let descriptor = operation.descriptor
-    let n = receive(descriptor, operation.buffer, operation.count)
-    operation.result = n
-    return n != -Int(EAGAIN)
-  }
-
-  /// recv(2) with EINTR retried and the readable bit kept.
-  @inline(__always)
-  private func receive(_ descriptor: IODescriptor, _ buffer: UnsafeMutableRawPointer?, _ count: Int) -> Int {
-    while true {
-      let n = recv(descriptor.fileDescriptor, buffer, count, 0)
-      if n >= 0 {
-        if n < count && !descriptor.isHungUp { descriptor.isReadable = false }
-        return n
-      }
-      let error = casyncio_errno()
-      if error == EINTR { continue }
-      if error == EAGAIN { descriptor.isReadable = false }
-      return -Int(error)
-    }
-  }
-
-  private func attemptSend(_ operation: IOOperation) -> Bool {
-    let descriptor = operation.descriptor
-    while operation.transferred < operation.count {
-      let n = send(
-        descriptor.fileDescriptor, operation.buffer! + operation.transferred,
-        operation.count - operation.transferred, sendFlags)
-      if n >= 0 {
-        operation.transferred += n
-        continue
-      }
-      let error = casyncio_errno()
-      if error == EINTR { continue }
-      if error == EAGAIN {
-        descriptor.isWritable = false
-        return false
-      }
-      operation.result = -Int(error)
-      return true
-    }
-    operation.result = operation.count
-    return true
-  }
-
-  @inline(__always)
-  public func trySend(_ descriptor: IODescriptor, _ bytes: UnsafeRawBufferPointer) -> Int {
-    guard descriptor.isWritable else { return 0 }
-    while true {
-      let n = send(descriptor.fileDescriptor, bytes.baseAddress, bytes.count, sendFlags)
-      if n >= 0 { return n }
-      let error = casyncio_errno()
-      if error == EINTR { continue }
-      guard error == EAGAIN else { return -Int(error) }
-      descriptor.isWritable = false
-      return 0
-    }
-  }
-
-  private func attemptAccept(_ operation: IOOperation) -> Bool {
-    while true {
-      let fd = casyncio_accept(operation.descriptor.fileDescriptor)
-      switch -fd {
-      case EINTR, ECONNABORTED, EPROTO:
-        // The connection that failed is gone from the queue; the next one may be fine.
-        continue
-      case EAGAIN:
-        operation.descriptor.isReadable = false
-        return false
-      default:
-        operation.result = Int(fd)
-        return true
-      }
-    }
-  }
-
-  private func attemptConnect(_ operation: IOOperation) -> Bool {
-    let fd = operation.descriptor.fileDescriptor
-    if operation.transferred == 0 {
-      operation.transferred = 1
-      let address = operation.buffer!.assumingMemoryBound(to: sockaddr.self)
-      if connect(fd, address, socklen_t(operation.count)) == 0 {
-        operation.result = 0
-        return true
-      }
-      let error = casyncio_errno()
-      // An interrupted connect goes on in the kernel, like one in progress.
-      if error == EINPROGRESS || error == EINTR {
-        operation.descriptor.isWritable = false
-        return false
-      }
-      operation.result = -Int(error)
-      return true
-    }
-    return finishConnect(operation, fd)
-  }
-
-  private func finishConnect(_ operation: IOOperation, _ fd: Int32) -> Bool {
-    var error: Int32 = 0
-    var size = socklen_t(MemoryLayout<Int32>.size)
-    if getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &size) != 0 { error = casyncio_errno() }
-    if error == 0 {
-      // A report that came too early: no error, but no peer either.
-      var storage = sockaddr_storage()
-      var length = socklen_t(MemoryLayout<sockaddr_storage>.size)
-      let connected = withUnsafeMutablePointer(to: &storage) {
-        $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { getpeername(fd, $0, &length) == 0 }
-      }
-      if !connected && casyncio_errno() == ENOTCONN {
-        operation.descriptor.isWritable = false
-        return false
-      }
-    }
-    operation.result = -Int(error)
-    return true
   }
 
   // MARK: Lent receiving

@@ -1,0 +1,138 @@
+internal import CAsyncIO
+
+// One system call per kind of operation, tried without waiting.
+
+extension SelectorBackend {
+  /// Makes the system call. `true`: the operation has ended, `result` says how. `false`: it would block.
+  @inline(__always)
+  func attempt(_ operation: IOOperation) -> Bool {
+    switch operation.kind {
+    case .receiveLent:
+      // The bytes are fetched later, see above.
+      operation.result = 0
+      return true
+    case .receive: return attemptReceive(operation)
+    case .send: return attemptSend(operation)
+    case .accept: return attemptAccept(operation)
+    case .connect: return attemptConnect(operation)
+    }
+  }
+
+  func attemptReceive(_ operation: IOOperation) -> Bool {
+    let descriptor = operation.descriptor
+    let n = receive(descriptor, operation.buffer, operation.count)
+    operation.result = n
+    return n != -Int(EAGAIN)
+  }
+
+  /// recv(2) with EINTR retried and the readable bit kept.
+  @inline(__always)
+  func receive(_ descriptor: IODescriptor, _ buffer: UnsafeMutableRawPointer?, _ count: Int) -> Int {
+    while true {
+      let n = recv(descriptor.fileDescriptor, buffer, count, 0)
+      if n >= 0 {
+        if n < count && !descriptor.isHungUp { descriptor.isReadable = false }
+        return n
+      }
+      let error = casyncio_errno()
+      if error == EINTR { continue }
+      if error == EAGAIN { descriptor.isReadable = false }
+      return -Int(error)
+    }
+  }
+
+  func attemptSend(_ operation: IOOperation) -> Bool {
+    let descriptor = operation.descriptor
+    while operation.transferred < operation.count {
+      let n = send(
+        descriptor.fileDescriptor, operation.buffer! + operation.transferred,
+        operation.count - operation.transferred, sendFlags)
+      if n >= 0 {
+        operation.transferred += n
+        continue
+      }
+      let error = casyncio_errno()
+      if error == EINTR { continue }
+      if error == EAGAIN {
+        descriptor.isWritable = false
+        return false
+      }
+      operation.result = -Int(error)
+      return true
+    }
+    operation.result = operation.count
+    return true
+  }
+
+  @inline(__always)
+  public func trySend(_ descriptor: IODescriptor, _ bytes: UnsafeRawBufferPointer) -> Int {
+    guard descriptor.isWritable else { return 0 }
+    while true {
+      let n = send(descriptor.fileDescriptor, bytes.baseAddress, bytes.count, sendFlags)
+      if n >= 0 { return n }
+      let error = casyncio_errno()
+      if error == EINTR { continue }
+      guard error == EAGAIN else { return -Int(error) }
+      descriptor.isWritable = false
+      return 0
+    }
+  }
+
+  func attemptAccept(_ operation: IOOperation) -> Bool {
+    while true {
+      let fd = casyncio_accept(operation.descriptor.fileDescriptor)
+      switch -fd {
+      case EINTR, ECONNABORTED, EPROTO:
+        // The connection that failed is gone from the queue; the next one may be fine.
+        continue
+      case EAGAIN:
+        operation.descriptor.isReadable = false
+        return false
+      default:
+        operation.result = Int(fd)
+        return true
+      }
+    }
+  }
+
+  func attemptConnect(_ operation: IOOperation) -> Bool {
+    let fd = operation.descriptor.fileDescriptor
+    if operation.transferred == 0 {
+      operation.transferred = 1
+      let address = operation.buffer!.assumingMemoryBound(to: sockaddr.self)
+      if connect(fd, address, socklen_t(operation.count)) == 0 {
+        operation.result = 0
+        return true
+      }
+      let error = casyncio_errno()
+      // An interrupted connect goes on in the kernel, like one in progress.
+      if error == EINPROGRESS || error == EINTR {
+        operation.descriptor.isWritable = false
+        return false
+      }
+      operation.result = -Int(error)
+      return true
+    }
+    return finishConnect(operation, fd)
+  }
+
+  func finishConnect(_ operation: IOOperation, _ fd: Int32) -> Bool {
+    var error: Int32 = 0
+    var size = socklen_t(MemoryLayout<Int32>.size)
+    if getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &size) != 0 { error = casyncio_errno() }
+    if error == 0 {
+      // A report that came too early: no error, but no peer either.
+      var storage = sockaddr_storage()
+      var length = socklen_t(MemoryLayout<sockaddr_storage>.size)
+      let connected = withUnsafeMutablePointer(to: &storage) {
+        $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { getpeername(fd, $0, &length) == 0 }
+      }
+      if !connected && casyncio_errno() == ENOTCONN {
+        operation.descriptor.isWritable = false
+        return false
+      }
+    }
+    operation.result = -Int(error)
+    return true
+  }
+}

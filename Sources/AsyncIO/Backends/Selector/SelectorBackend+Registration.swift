@@ -1,0 +1,119 @@
+internal import CAsyncIO
+public import SystemPackage
+
+extension SelectorBackend {
+  func register(_ descriptor: IODescriptor) throws(Errno) {
+    let interest = interest(of: descriptor)
+    if !interest.isDisjoint(with: [.readable, .writable]) {
+      try selector.register(descriptor.fileDescriptor, interest: interest, token: descriptor.token)
+      descriptor.isRegistered = true
+    }
+    attach(descriptor)
+  }
+
+  public func attach(_ descriptor: IODescriptor) {
+    let fd = Int(descriptor.fileDescriptor)
+    while slots.count <= fd { slots.append(nil) }
+    if let old = slots[fd], old.toOpaque() != Unmanaged.passUnretained(descriptor).toOpaque() {
+      // The number was closed behind the loop's back and is somebody else's now. What waited under it has lost.
+      abandon(old.takeUnretainedValue())
+      old.release()
+      slots[fd] = nil
+    }
+    if slots[fd] == nil { slots[fd] = Unmanaged.passRetained(descriptor) }
+  }
+
+  public func attached(_ fileDescriptor: Int32) -> IODescriptor? {
+    let fd = Int(fileDescriptor)
+    return fd >= 0 && fd < slots.count ? slots[fd]?.takeUnretainedValue() : nil
+  }
+
+  func interest(of descriptor: IODescriptor) -> SelectorFlags {
+    var interest: SelectorFlags = []
+    if descriptor.isWatch {
+      if descriptor.reader != nil { interest.insert(.readable) }
+      if descriptor.writer != nil { interest.insert(.writable) }
+    } else if isEdgeTriggered {
+      interest = [.readable, .writable, .edge]
+    } else {
+      if descriptor.reading != nil { interest.insert(.readable) }
+      if descriptor.writing != nil { interest.insert(.writable) }
+    }
+    return interest
+  }
+
+  /// Level-triggered selectors are told what is waited for now; edge-triggered ones know all they need.
+  @inline(__always)
+  func refreshInterest(_ descriptor: IODescriptor) {
+    if !isEdgeTriggered { updateInterest(descriptor) }
+  }
+
+  func updateInterest(_ descriptor: IODescriptor) {
+    let interest = interest(of: descriptor)
+    if interest.isEmpty {
+      if descriptor.isRegistered { selector.unregister(descriptor.fileDescriptor) }
+      descriptor.isRegistered = false
+    } else {
+      // A failure here shows as an error of the parked operation's own call at the next report or cancel.
+      try? selector.register(descriptor.fileDescriptor, interest: interest, token: descriptor.token)
+      descriptor.isRegistered = true
+    }
+  }
+
+  func abandon(_ descriptor: IODescriptor) {
+    descriptor.reader?.cancel()
+    descriptor.writer?.cancel()
+    descriptor.reader = nil
+    descriptor.writer = nil
+    cancelParked(descriptor)
+  }
+
+  public func detach(_ descriptor: IODescriptor, closing: Bool) {
+    detachedInBatch = true
+    let fd = Int(descriptor.fileDescriptor)
+    if fd < slots.count, let slot = slots[fd], slot.toOpaque() == Unmanaged.passUnretained(descriptor).toOpaque() {
+      slots[fd] = nil
+      // Closing a socket removes its edge-triggered registration; the call to do it by hand would be wasted.
+      if descriptor.isRegistered && !(closing && isEdgeTriggered && !descriptor.isWatch) {
+        selector.unregister(descriptor.fileDescriptor)
+      }
+      descriptor.isRegistered = false
+      defer { slot.release() }
+      cancelParked(descriptor)
+    } else {
+      cancelParked(descriptor)
+    }
+  }
+
+  func cancelParked(_ descriptor: IODescriptor) {
+    if let operation = descriptor.reading?.takeUnretainedValue() {
+      descriptor.reading = nil
+      operation.complete(-Int(ECANCELED))
+    }
+    if let operation = descriptor.writing?.takeUnretainedValue() {
+      descriptor.writing = nil
+      operation.complete(-Int(ECANCELED))
+    }
+  }
+
+  public func watch(_ descriptor: IODescriptor, readable: Bool, writable: Bool) throws(Errno) {
+    if readable || writable {
+      try register(descriptor)
+    } else {
+      detach(descriptor, closing: false)
+    }
+  }
+
+  public func close() {
+    for index in slots.indices {
+      guard let slot = slots[index] else { continue }
+      slots[index] = nil
+      let descriptor = slot.takeRetainedValue()
+      descriptor.reader = nil
+      descriptor.writer = nil
+      cancelParked(descriptor)
+    }
+    pool.deallocateAll()
+    selector.close()
+  }
+}
