@@ -7,6 +7,7 @@ extension TCPConnection {
   ///
   /// - Parameters:
   ///   - host: a name or a literal address.
+  ///   - port: the port on that host.
   ///   - localHost: a literal address of this machine to connect from.
   /// - Throws: ``ResolutionError``, ``IOError``, ``ConnectError``, `CancellationError`; code `noRunningLoop` outside
   ///   of a loop's thread.

@@ -6,7 +6,9 @@ extension EventLoop {
   /// Calls back, as an ordinary callback of this loop, when the process gets the signal. Replaces an earlier handler
   /// of this loop for the signal; other loops keep theirs. Any thread may run the loop. Answers `add_signal_handler`.
   ///
-  /// - Parameter signal: a number, `SIGTERM` for instance.
+  /// - Parameters:
+  ///   - signal: a number, `SIGTERM` for instance.
+  ///   - callback: runs in the loop's thread.
   /// - Throws: code `invalidArgument` for numbers that are no signals and for those that cannot be caught (SIGKILL,
   ///   SIGSTOP), `closed` for a closed loop, `notOffered` for loops that do not build on ``BaseEventLoop``.
   public func addSignalHandler(_ signal: Int32, _ callback: @escaping @Sendable () throws -> Void) throws {

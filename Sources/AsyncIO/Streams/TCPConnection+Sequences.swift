@@ -32,7 +32,7 @@ extension TCPConnection {
     public func makeAsyncIterator() -> AsyncIterator { AsyncIterator(connection: connection, limit: limit) }
   }
 
-  /// The bytes of the stream to its end, a chunk at a time. For the fastest way see ``forEachChunk(_:)``.
+  /// The bytes of the stream to its end, a chunk at a time. For the fastest way see ``forEachChunk(_:)-((RawSpan)->Void)``.
   public var chunks: Chunks { Chunks(connection: self) }
 
   /// The lines of the stream to its end; a line may have 64 KiB.

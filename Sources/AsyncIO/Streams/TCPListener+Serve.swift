@@ -8,7 +8,9 @@ extension TCPListener {
   ///   never ends the server.
   /// - Out of descriptors or memory, one report is made, accepting pauses for a second and goes on.
   ///
-  /// - Parameter maximumConnections: how many handlers may run at a time; more clients wait in the backlog.
+  /// - Parameters:
+  ///   - maximumConnections: how many handlers may run at a time; more clients wait in the backlog.
+  ///   - handler: serves one connection.
   /// - Throws: code `wrongThread` outside of the listener's loop, `busy` if another task accepts already.
   public func serve(
     maximumConnections: Int = .max, _ handler: @escaping @Sendable (TCPConnection) async throws -> Void
