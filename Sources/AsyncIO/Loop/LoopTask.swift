@@ -123,11 +123,15 @@ extension EventLoop {
 package protocol CancellableTask: AnyObject, Sendable {
   var taskName: String { get }
   @discardableResult func cancel(_ message: String?) -> Bool
-  func waitUntilDone() async
+  /// Waits for its end and returns its error, if it was not just cancelled.
+  func waitUntilDone() async -> (any Error)?
 }
 
 extension LoopTask: CancellableTask {
-  package func waitUntilDone() async { _ = try? await get() }
+  package func waitUntilDone() async -> (any Error)? {
+    do { _ = try await get() } catch { return isCancelled ? nil : error }
+    return nil
+  }
 }
 
 /// Holds tasks strongly while they run: asyncio holds them weakly, and background tasks vanish there.

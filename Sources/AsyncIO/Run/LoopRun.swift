@@ -55,13 +55,15 @@ extension EventLoop {
   }
 
   /// The task of the body; its outcome goes to the future.
-  private func startMain<Value: Sendable>(
+  func startMain<Value: Sendable>(
     _ body: sending @escaping () async throws -> Value, _ future: Future<Value>
   ) -> Task<Void, Never> {
     nonisolated(unsafe) let body = body  // sent here, used by the one task below
     @Sendable func main() async {
       do {
         future.complete(.success(try await body()))
+      } catch is CancellationError {
+        future.cancel()
       } catch {
         future.complete(.failure(error))
       }

@@ -4,8 +4,9 @@ internal import Synchronization
 /// run on it, in this thread, until the body ends. Answers `asyncio.run()`.
 ///
 /// The loop is made by `loopFactory`, or by the current policy, which then also sees it set as current and unset at
-/// the end. Afterwards tasks made by `createTask` are cancelled and awaited, the default executor is shut down (at
-/// most 300 seconds), and the loop is closed. Jobs that are left wait for the next such run.
+/// the end. Afterwards tasks made by `createTask` are cancelled and awaited, and the body, too, if an
+/// ``InterruptError`` or `stop()` ended the run before it; the default executor is shut down (at most 300 seconds),
+/// and the loop is closed. Jobs that are left wait for the next such run.
 ///
 /// Call it from synchronous code before any task was made: the first thing in `main`, or by way of ``AsyncProgram``.
 /// A later first call throws code `runtimeAlreadyStarted`; inside a program that has its tasks already use
@@ -27,14 +28,17 @@ public func run<Value: Sendable>(
   let usesPolicy = loopFactory == nil
   if usesPolicy { policy.setEventLoop(loop) }
   defer { if usesPolicy { policy.setEventLoop(nil) } }
-  nonisolated(unsafe) let body = body  // sent here, used by the one task of the run
-  return try loop.run {
-    let outcome: Result<Value, any Error>
-    do { outcome = .success(try await body()) } catch { outcome = .failure(error) }
+  let future = Future<Value>(loop: loop)
+  let main = loop.startMain(body, future)
+  let outcome = Result { try loop.runUntilComplete(future) }
+  // An interrupt or a stop() leaves the body suspended; whatever ended the run, its code ends before it returns.
+  if !future.isDone { main.cancel() }
+  try loop.run {
+    await main.value
     await endTasks(of: loop)
     await loop.shutdownDefaultExecutor(timeout: .seconds(300))
-    return try outcome.get()
   }
+  return try outcome.get()
 }
 
 private func refuseInsideRun() throws(EventLoopError) {
@@ -51,11 +55,16 @@ private func refuseInsideRun() throws(EventLoopError) {
   }
 }
 
-/// Cancels what `createTask` made and has not ended, and waits for it.
+/// Cancels what `createTask` made and has not ended, and waits for it. Nobody else will look at its errors.
 private func endTasks(of loop: any EventLoop) async {
   let left = loop.unfinishedTasks
   for task in left { task.cancel(nil) }
-  for task in left { await task.waitUntilDone() }
+  for task in left {
+    guard let error = await task.waitUntilDone() else { continue }
+    var context = ExceptionContext(message: "unhandled error during the shutdown of AsyncIO.run", exception: error)
+    context.task = task.taskName
+    loop.callExceptionHandler(context)
+  }
 }
 
 /// A program whose whole process runs on one event loop.

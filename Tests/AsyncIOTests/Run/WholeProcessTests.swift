@@ -131,6 +131,26 @@
       #expect(program["sleepers"] == "0")
     }
 
+    @Test("173: the error of a left-over task is reported with the task")
+    func leftoverErrors() async throws {
+      let program = try await HelperProgram.run("run-reports-leftovers")
+      #expect(program["report"]?.contains("shutdown") == true)
+      #expect(program["error"] == "Failure")
+      #expect(program["task"] == "careless")
+    }
+
+    @Test(
+      "A run that an interrupt or stop() ends cancels and awaits its body and tasks before it returns",
+      arguments: [("run-interrupted", "KeyboardInterrupt"), ("run-stopped", "stoppedBeforeCompletion")])
+    func endedEarly(_ name: String, _ error: String) async throws {
+      let program = try await HelperProgram.run(name)
+      #expect(program["ended with"] == error)
+      #expect(program["notes"] == #"["body cleaned up", "task cleaned up"]"#)
+      #expect(program["calls"] == #"["new", "set(loop)", "set(nil)"]"#)
+      #expect(program["again"] == "5")
+      #expect(program.standardError == "")
+    }
+
     @Test("An AsyncProgram runs by its own policy, which code of the program sees")
     func program() async throws {
       let program = try await HelperProgram.run("program")
@@ -149,7 +169,6 @@
     @Test("Runs leave no descriptor, no thread and nothing counted behind")
     func leavesNothing() async throws {
       let program = try await HelperProgram.run("leaves-nothing")
-      #expect(program["nothing after one"] == "true")
       #expect(program["descriptors"] == "0")
       #expect(program["threads"] == "0")
       #expect(program["counters"] == "same")
