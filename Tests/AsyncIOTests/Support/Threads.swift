@@ -79,3 +79,6 @@ final class TestThread: Sendable {
 
 /// Something to capture; whoever keeps only a weak reference sees when it is gone.
 final class Canary: Sendable {}
+
+/// Tells threads apart while they live.
+func threadNumber() -> Int64 { casyncio_thread_number() }
