@@ -42,6 +42,10 @@ public final class IODescriptor: @unchecked Sendable {
   @exclusivity(unchecked) var reader: Handle?
   @exclusivity(unchecked) var writer: Handle?
   var isWatch: Bool { reader != nil || writer != nil }
+  /// What the number of a watch stood for when it was registered.
+  @exclusivity(unchecked) var file: FileIdentity?
+  /// False if the number was closed behind the loop's back, and perhaps is somebody else's now.
+  var isSameFile: Bool { FileIdentity(fileDescriptor) == file }
 
   private let closed = Atomic<Bool>(false)
 
@@ -78,5 +82,24 @@ public final class IODescriptor: @unchecked Sendable {
   func release() {
     guard !closed.exchange(true, ordering: .acquiringAndReleasing) else { return }
     loop.detachDescriptor(self, closing: false)
+  }
+}
+
+/// The file behind a number. Sockets, pipes and files have an inode each; eventfd and its kin share one, so a change
+/// from one of those to another is not seen.
+struct FileIdentity: Equatable {
+  let device: dev_t
+  let inode: ino_t
+
+  init(_ status: stat) {
+    device = status.st_dev
+    inode = status.st_ino
+  }
+
+  /// Nil for a number that is not open.
+  init?(_ fileDescriptor: Int32) {
+    var status = stat()
+    guard fstat(fileDescriptor, &status) == 0 else { return nil }
+    self.init(status)
   }
 }

@@ -31,10 +31,13 @@ extension BaseEventLoop {
     _ fd: Int32, _ side: Side, _ operation: String, _ site: CallSite, _ callback: sending @escaping () throws -> Void
   ) throws {
     try checkWatchAccess(operation)
-    try Self.checkWatchable(fd)
+    let file = try Self.checkWatchable(fd)
     try checkNotOwned(fd, operation)
     let handle = Handle(loop: self, site: site, repeating: true, callback: callback)
-    let descriptor = watches[fd] ?? IODescriptor(fd, loop: self)
+    let known = watches[fd]
+    // A number that came again is a new descriptor; the backend ends what waited under the old one.
+    let descriptor = known.flatMap { $0.file == file ? $0 : nil } ?? IODescriptor(fd, loop: self)
+    descriptor.file = file
     let replaced = descriptor[keyPath: side]
     descriptor[keyPath: side] = handle
     do {
@@ -56,7 +59,8 @@ extension BaseEventLoop {
     handle.cancel()
     descriptor[keyPath: side] = nil
     if !descriptor.isWatch { watches[fd] = nil }
-    try backend.watch(descriptor, readable: descriptor.reader != nil, writable: descriptor.writer != nil)
+    // It fails for a number that was closed first, and then the kernel has forgotten the other side, too.
+    try? backend.watch(descriptor, readable: descriptor.reader != nil, writable: descriptor.writer != nil)
     return true
   }
 
@@ -78,10 +82,11 @@ extension BaseEventLoop {
   }
 
   /// Refuses dead numbers and files that are always ready, in the same way on every backend.
-  private static func checkWatchable(_ fd: Int32) throws(Errno) {
+  private static func checkWatchable(_ fd: Int32) throws(Errno) -> FileIdentity {
     var status = stat()
     guard fstat(fd, &status) == 0 else { throw Errno(rawValue: casyncio_errno()) }
     let kind = status.st_mode & mode_t(S_IFMT)
     if kind == mode_t(S_IFREG) || kind == mode_t(S_IFDIR) { throw .notPermitted }
+    return FileIdentity(status)
   }
 }

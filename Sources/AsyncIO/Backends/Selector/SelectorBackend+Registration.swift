@@ -85,14 +85,16 @@ extension SelectorBackend {
     }
   }
 
-  func cancelParked(_ descriptor: IODescriptor) {
+  func cancelParked(_ descriptor: IODescriptor) { endParked(descriptor, -Int(ECANCELED)) }
+
+  func endParked(_ descriptor: IODescriptor, _ result: Int) {
     if let operation = descriptor.reading?.takeUnretainedValue() {
       descriptor.reading = nil
-      operation.complete(-Int(ECANCELED))
+      operation.complete(result)
     }
     if let operation = descriptor.writing?.takeUnretainedValue() {
       descriptor.writing = nil
-      operation.complete(-Int(ECANCELED))
+      operation.complete(result)
     }
   }
 

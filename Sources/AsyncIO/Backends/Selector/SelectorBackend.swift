@@ -76,10 +76,7 @@ public final class SelectorBackend: IOBackend, @unchecked Sendable {
     let failed = !flags.isDisjoint(with: [.hangup, .error])
     let readable = failed || flags.contains(.readable)
     let writable = flags.contains(.writable) || flags.contains(.error) || flags.contains(.hangup)
-    if descriptor.isWatch {
-      descriptor.deliverWatch(readable: readable, writable: writable)
-      return
-    }
+    if descriptor.isWatch { return deliverWatch(descriptor, readable: readable, writable: writable) }
     if failed { descriptor.isHungUp = true }
     if readable {
       descriptor.isReadable = true
@@ -101,6 +98,13 @@ public final class SelectorBackend: IOBackend, @unchecked Sendable {
     }
   }
 
+  private func deliverWatch(_ descriptor: IODescriptor, readable: Bool, writable: Bool) {
+    // Where the kernel keeps no registrations, a number is all there is: closed, it would report for ever, and used
+    // again it would report of somebody else's file.
+    if !isEdgeTriggered && !descriptor.isSameFile { return detach(descriptor, closing: false) }
+    descriptor.deliverWatch(readable: readable, writable: writable)
+  }
+
   /// An event whose descriptor is not registered (any more). One or two are ordinary: closed in this very batch.
   private func noteGhost() {
     if !detachedInBatch { ghosts += 1 }
@@ -110,10 +114,10 @@ public final class SelectorBackend: IOBackend, @unchecked Sendable {
   private func exorcise() throws(Errno) {
     ghosts = 0
     try selector.reset()
-    for case let slot? in slots {
-      let descriptor = slot.takeUnretainedValue()
+    for index in slots.indices {
+      guard let descriptor = slots[index]?.takeUnretainedValue() else { continue }
       descriptor.isRegistered = false
-      try register(descriptor)
+      do { try register(descriptor) } catch { endParked(descriptor, -Int(error.rawValue)) }
     }
   }
 
