@@ -4,6 +4,10 @@ import Testing
 
 @testable import AsyncIO
 
+#if canImport(Glibc)
+  import Glibc
+#endif
+
 /// Two connected stream sockets that do not block. Closes what is left when it goes away.
 final class SocketPair: @unchecked Sendable {
   // Right because a test closes an end in one place only.
@@ -25,6 +29,12 @@ final class SocketPair: @unchecked Sendable {
     }
   }
 
+  /// A pair whose first end has a number that was just closed.
+  convenience init(reusing number: Int32) throws {
+    try self.init()
+    try #require(a == number, "somebody else took the number")
+  }
+
   deinit { for end in open { _ = CAsyncIO.close(end) } }
 
   func close(_ end: Int32) {
@@ -35,6 +45,12 @@ final class SocketPair: @unchecked Sendable {
   func write(_ count: Int, to end: Int32) {
     let bytes = [UInt8](repeating: 7, count: count)
     #expect(CAsyncIO.write(end, bytes, count) == count)
+  }
+
+  /// Writes until it would block; the bytes of one write, or -1.
+  func fill(_ end: Int32) -> Int {
+    let bytes = [UInt8](repeating: 0, count: 65536)
+    return CAsyncIO.write(end, bytes, bytes.count)
   }
 
   /// Reads what is there; the number of bytes, or -1.
@@ -56,3 +72,27 @@ func expectRefusal<R>(
     #expect((error as? EventLoopError)?.code == code, "\(error)", sourceLocation: sourceLocation)
   }
 }
+
+#if os(Linux)
+  /// The masks that an epoll instance has registered, by descriptor.
+  func interests(of epoll: Int32) -> [Int32: UInt32] {
+    guard let file = fopen("/proc/self/fdinfo/\(epoll)", "r") else { return [:] }
+    defer { fclose(file) }
+    var interests: [Int32: UInt32] = [:]
+    var line = [CChar](repeating: 0, count: 256)
+    while fgets(&line, 256, file) != nil {
+      // "tfd:        5 events:       19 data: … "
+      let fields = String(decoding: line.prefix { $0 != 0 }.map(UInt8.init), as: UTF8.self)
+        .split { $0 == " " || $0 == ":" }
+      guard fields.first == "tfd", fields.count >= 4 else { continue }
+      interests[Int32(fields[1])!] = UInt32(fields[3], radix: 16)
+    }
+    return interests
+  }
+
+  /// The epoll instance that knows the descriptor after the body, among all of this process.
+  func epollDescriptor(interestedIn descriptor: Int32, after body: () throws -> Void) rethrows -> Int32? {
+    try body()
+    return (0..<1024).first { interests(of: $0)[descriptor] != nil }
+  }
+#endif

@@ -15,7 +15,8 @@ struct Holdings: Equatable, CustomStringConvertible {
 
   static var now: Holdings {
     Holdings(
-      counters: LiveCounters.snapshot, descriptors: entries(of: "/proc/self/fd"), threads: entries(of: "/proc/self/task"))
+      counters: LiveCounters.snapshot, descriptors: entries(of: "/proc/self/fd"),
+      threads: entries(of: "/proc/self/task"))
   }
 
   private static func entries(of path: String) -> Int {

@@ -1,0 +1,162 @@
+import CAsyncIO
+import SystemPackage
+import Testing
+
+@testable import AsyncIO
+
+/// Descriptors that are closed behind the loop's back, and numbers that come again: line 63 of the conformance list.
+/// Each test has a process of its own, because the kernel gives a closed number to whoever asks first.
+@Suite struct ReusedDescriptorTests {
+  @Test("E63: a number that came again serves its new callback only", arguments: LoopKind.allCases)
+  func reused(kind: LoopKind) async {
+    await #expect(processExitsWith: .success) { [kind] in
+      try await kind.withLoop { loop in
+        let old = try SocketPair()
+        let fired = Recorder<String>()
+        try loop.addReader(old.a) { fired.record("old reader") }
+        try loop.addWriter(old.a) { fired.record("old writer") }
+        old.close(old.a)
+        let new = try SocketPair(reusing: old.a)
+        try loop.addReader(new.a) {
+          fired.record("new reader")
+          loop.stop()
+        }
+        new.write(1, to: new.b)
+        try loop.runForever()
+        #expect(fired.all == ["new reader"])
+        #expect(try !loop.removeWriter(new.a), "the old writer went with its file")
+        #expect(try loop.removeReader(new.a))
+      }
+    }
+  }
+
+  @Test("E63: an old callback does not fire for a file that nobody registered", arguments: LoopKind.allCases)
+  func notRegistered(kind: LoopKind) async {
+    await #expect(processExitsWith: .success) { [kind] in
+      try await kind.withLoop { loop in
+        let old = try SocketPair()
+        let fired = Recorder<String>()
+        try loop.addReader(old.a) { fired.record("old reader") }
+        old.close(old.a)
+        let new = try SocketPair(reusing: old.a)
+        new.write(1, to: new.b)
+        try loop.callLater(.milliseconds(20)) { loop.stop() }
+        try loop.runForever()
+        #expect(fired.all.isEmpty)
+        #expect(loop.turnCount <= 6)
+      }
+    }
+  }
+
+  @Test("E63: a descriptor closed behind the loop's back does not make it spin", arguments: LoopKind.allCases)
+  func closedDoesNotSpin(kind: LoopKind) async {
+    await #expect(processExitsWith: .success) { [kind] in
+      try await kind.withLoop { loop in
+        let pair = try SocketPair()
+        let fired = Recorder<Int>()
+        try loop.addReader(pair.a) { fired.record(1) }
+        pair.close(pair.a)
+        try loop.callLater(.milliseconds(20)) { loop.stop() }
+        try loop.runForever()
+        #expect(loop.turnCount <= 6)
+        #expect(fired.all.count <= 1)
+        #expect(try loop.removeReader(pair.a))
+      }
+    }
+  }
+
+  @Test("A1: callbacks that close everything and open it anew meet no stale event", arguments: LoopKind.allCases)
+  func sameBatch(kind: LoopKind) async {
+    await #expect(processExitsWith: .success) { [kind] in
+      try await kind.withLoop { loop in
+        let old = try (0..<10).map { _ in try SocketPair() }
+        let fired = Recorder<String>()
+        let fresh = Recorder<SocketPair>()
+        for pair in old {
+          try loop.addReader(pair.a) {
+            fired.record("old")
+            for each in old {
+              try loop.removeReader(each.a)
+              each.close(each.a)
+              each.close(each.b)
+            }
+            for _ in old {
+              let pair = try SocketPair()
+              fresh.record(pair)
+              try loop.addReader(pair.a) {
+                fired.record("new")
+                pair.read(from: pair.a)
+                if fired.all.count == 11 { loop.stop() }
+              }
+            }
+            #expect(Set(fresh.all.map(\.a)).intersection(old.flatMap { [$0.a, $0.b] }).count == 10)
+            try loop.callSoon { for pair in fresh.all { pair.write(1, to: pair.b) } }
+          }
+        }
+        for pair in old { pair.write(1, to: pair.b) }
+        try loop.runForever()
+        #expect(fired.all == ["old"] + Array(repeating: "new", count: 10))
+      }
+    }
+  }
+
+  @Test("A2: a registration that a duplicate keeps alive does not make the loop spin", arguments: LoopKind.allCases)
+  func ghost(kind: LoopKind) async {
+    await #expect(processExitsWith: .success) { [kind] in
+      try await kind.withLoop { loop in
+        let old = try SocketPair()
+        let fired = Recorder<String>()
+        try loop.addReader(old.a) { fired.record("ghost") }
+        // What a child process that inherited the descriptor does to its registration.
+        let duplicate = dup(old.a)
+        old.close(old.a)
+        #expect(try loop.removeReader(old.a))
+        let idle = try SocketPair(reusing: old.a)
+        try loop.addReader(idle.a) { fired.record("idle") }
+        old.write(1, to: old.b)
+        try loop.callLater(.milliseconds(50)) {
+          // The new registration outlived the cure.
+          idle.write(1, to: idle.b)
+          try loop.callLater(.milliseconds(50)) { loop.stop() }
+          try loop.addReader(idle.a) {
+            fired.record("woken")
+            try loop.removeReader(idle.a)
+          }
+        }
+        try loop.runForever()
+        #expect(fired.all == ["woken"])
+        #expect(loop.turnCount <= 30, "\(loop.turnCount) turns")
+        _ = CAsyncIO.close(duplicate)
+      }
+    }
+  }
+
+  @Test("A2: the cure for ghosts survives other dead descriptors", arguments: LoopKind.allCases)
+  func ghostAmongDead(kind: LoopKind) async {
+    await #expect(processExitsWith: .success) { [kind] in
+      try await kind.withLoop { loop in
+        let ghost = try SocketPair()
+        let dead = try SocketPair()
+        let alive = try SocketPair()
+        let fired = Recorder<String>()
+        try loop.addReader(ghost.a) { fired.record("ghost") }
+        try loop.addReader(dead.a) { fired.record("dead") }
+        try loop.addReader(alive.a) {
+          fired.record("alive")
+          loop.stop()
+        }
+        let duplicate = dup(ghost.a)
+        ghost.close(ghost.a)
+        try loop.removeReader(ghost.a)
+        dead.close(dead.a)
+        ghost.write(1, to: ghost.b)
+        try loop.callLater(.milliseconds(20)) { alive.write(1, to: alive.b) }
+        try loop.runForever()
+        #expect(fired.all.last == "alive")
+        #expect(!fired.all.contains("ghost"))
+        #expect(loop.turnCount <= 30, "\(loop.turnCount) turns")
+        _ = CAsyncIO.close(duplicate)
+      }
+    }
+  }
+}
