@@ -82,3 +82,6 @@ final class Canary: Sendable {}
 
 /// Tells threads apart while they live.
 func threadNumber() -> Int64 { casyncio_thread_number() }
+
+/// Lets other threads run; for loops that wait for an atomic.
+func yieldProcessor() { sched_yield() }
