@@ -59,6 +59,28 @@ int casyncio_is_main_thread(void) { return pthread_main_np() != 0; }
 void casyncio_name_thread(const char *name) { pthread_setname_np(name); }
 #endif
 
+static pthread_key_t thread_word_key;
+static pthread_once_t thread_word_once = PTHREAD_ONCE_INIT;
+static void (*_Atomic thread_word_ended)(void *);
+
+static void end_thread_word(void *word) {
+  void (*ended)(void *) = atomic_load(&thread_word_ended);
+  if (ended) ended(word);
+}
+
+static void make_thread_word_key(void) { pthread_key_create(&thread_word_key, end_thread_word); }
+
+void *casyncio_thread_word(void) {
+  pthread_once(&thread_word_once, make_thread_word_key);
+  return pthread_getspecific(thread_word_key);
+}
+
+void casyncio_set_thread_word(void *word, void (*ended)(void *)) {
+  pthread_once(&thread_word_once, make_thread_word_key);
+  atomic_store(&thread_word_ended, ended);
+  pthread_setspecific(thread_word_key, word);
+}
+
 struct start {
   void (*body)(void *);
   void *argument;

@@ -4,13 +4,13 @@ internal import SystemPackage
 
 extension BaseEventLoop {
   public final func addReader(
-    _ fileDescriptor: Int32, context: CallbackContext, site: CallSite, _ callback: sending @escaping () throws -> Void
+    _ fileDescriptor: Int32, site: CallSite, _ callback: sending @escaping () throws -> Void
   ) throws {
     try addWatch(fileDescriptor, \.reader, "addReader", site, callback)
   }
 
   public final func addWriter(
-    _ fileDescriptor: Int32, context: CallbackContext, site: CallSite, _ callback: sending @escaping () throws -> Void
+    _ fileDescriptor: Int32, site: CallSite, _ callback: sending @escaping () throws -> Void
   ) throws {
     try addWatch(fileDescriptor, \.writer, "addWriter", site, callback)
   }

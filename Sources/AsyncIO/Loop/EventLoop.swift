@@ -7,7 +7,7 @@
 /// **Threads.** One thread at a time runs a loop; it may be another thread in the next run. Every call is memory-safe
 /// from every thread, in release builds too. In debug mode (`ASYNCIO_DEBUG=1`) the calls marked "loop thread" throw
 /// ``EventLoopError`` with code `wrongThread` when the loop runs in another thread; without debug mode they take the
-/// thread-safe path. ``callSoonThreadsafe(context:site:_:)`` is the one to use from other threads.
+/// thread-safe path. Readers and writers are for the loop's thread always, and throw from others while it runs. ``callSoonThreadsafe(context:site:_:)`` is the one to use from other threads.
 ///
 /// **Closed loops** refuse to schedule, to register and to run with code `closed`; removals answer `false`, `close()`
 /// does nothing, and reading properties goes on working.
@@ -53,14 +53,14 @@ public protocol EventLoop: AnyObject, Sendable {
   // MARK: Descriptors
 
   /// Runs the callback in every turn in which the descriptor can be read, has hung up or failed. Replaces an earlier
-  /// reader. Throws `Errno` for a descriptor that is dead (`EBADF`) or cannot be waited for (`EPERM`: regular files),
+  /// reader. The callback sees the scoped policy of this call. Throws `Errno` for a descriptor that is dead (`EBADF`) or cannot be waited for (`EPERM`: regular files),
   /// code `invalidState` if a connection of this package owns it. Loop thread.
   func addReader(
-    _ fileDescriptor: Int32, context: CallbackContext, site: CallSite, _ callback: sending @escaping () throws -> Void
+    _ fileDescriptor: Int32, site: CallSite, _ callback: sending @escaping () throws -> Void
   ) throws
-  /// As ``addReader(_:context:site:_:)``, for writing. Loop thread.
+  /// As ``addReader(_:site:_:)``, for writing. Loop thread.
   func addWriter(
-    _ fileDescriptor: Int32, context: CallbackContext, site: CallSite, _ callback: sending @escaping () throws -> Void
+    _ fileDescriptor: Int32, site: CallSite, _ callback: sending @escaping () throws -> Void
   ) throws
   /// Removes the reader; `false` if there was none. The kernel forgets its interest at once. Loop thread.
   @discardableResult
@@ -177,18 +177,18 @@ extension EventLoop {
 
   /// Calls back while the descriptor can be read. See the protocol's requirement.
   public func addReader(
-    _ fileDescriptor: Int32, context: CallbackContext = .scopedPolicy, fileID: StaticString = #fileID,
-    line: UInt = #line, _ callback: sending @escaping () throws -> Void
+    _ fileDescriptor: Int32, fileID: StaticString = #fileID, line: UInt = #line,
+    _ callback: sending @escaping () throws -> Void
   ) throws {
-    try addReader(fileDescriptor, context: context, site: CallSite(file: fileID, line: line), callback)
+    try addReader(fileDescriptor, site: CallSite(file: fileID, line: line), callback)
   }
 
   /// Calls back while the descriptor can be written. See the protocol's requirement.
   public func addWriter(
-    _ fileDescriptor: Int32, context: CallbackContext = .scopedPolicy, fileID: StaticString = #fileID,
-    line: UInt = #line, _ callback: sending @escaping () throws -> Void
+    _ fileDescriptor: Int32, fileID: StaticString = #fileID, line: UInt = #line,
+    _ callback: sending @escaping () throws -> Void
   ) throws {
-    try addWriter(fileDescriptor, context: context, site: CallSite(file: fileID, line: line), callback)
+    try addWriter(fileDescriptor, site: CallSite(file: fileID, line: line), callback)
   }
 
   /// Runs blocking work on the default executor. See the protocol's requirement.

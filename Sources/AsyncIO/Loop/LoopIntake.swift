@@ -37,6 +37,12 @@ final class LoopIntake: @unchecked Sendable {
   /// Posts a word from any thread. `false`: the loop is closed.
   func post(_ word: LoopWord) -> Bool { inbox.post(word) { backend?.wake() } }
 
+  /// Does something in the loop's thread; nothing if the loop is closed.
+  func post(_ body: sending @escaping (BaseEventLoop) -> Void) {
+    let action = PostedAction(body)
+    if !post(LoopWord(action, .action)) { Unmanaged.passUnretained(action).release() }
+  }
+
   /// Refuses what comes from here on and returns what is left.
   func close() -> [UInt] {
     let left = inbox.close()

@@ -41,7 +41,7 @@ public func getEventLoopPolicy() -> any EventLoopPolicy {
 }
 
 /// Replaces the current policy; `nil` restores a fresh default, which reads `ASYNCIO_EVENT_LOOP` anew. Inside
-/// `withEventLoopPolicy` it replaces the policy of that scope, else that of the process. Running loops are not
+/// `withEventLoopPolicy`, and so in an ``AsyncProgram``, it replaces the policy of that scope, else that of the process. Running loops are not
 /// touched. Any thread. Answers `asyncio.set_event_loop_policy()`.
 public func setEventLoopPolicy(_ policy: (any EventLoopPolicy)?) {
   if let scope = ScopedPolicy.current as? ScopedPolicy {

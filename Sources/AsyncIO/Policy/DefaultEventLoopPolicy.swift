@@ -26,7 +26,7 @@ open class DefaultEventLoopPolicy: EventLoopPolicy, @unchecked Sendable {
   private struct Slot { var loop: (any EventLoop)? }
 
   private struct State {
-    var slots: [ThreadIdentity: Slot] = [:]
+    var slots: [ThreadContext.ID: Slot] = [:]
     var forkGeneration = casyncio_fork_generation()
     var hasWarned = false
     /// What the environment asked for when this policy first looked; the inner nil is "nothing".
@@ -53,7 +53,7 @@ open class DefaultEventLoopPolicy: EventLoopPolicy, @unchecked Sendable {
   open func getEventLoop() throws -> any EventLoop {
     let slot = state.withLock { state in
       state.forgetParent()
-      return state.slots[ThreadIdentity.current]
+      return state.slots[ThreadContext.current.id]
     }
     if let loop = slot?.loop { return loop }
     if slot == nil, creation == .mainThread, casyncio_is_main_thread() != 0 {
@@ -64,18 +64,25 @@ open class DefaultEventLoopPolicy: EventLoopPolicy, @unchecked Sendable {
     }
     throw EventLoopError(
       .noCurrentLoop,
-      "there is no current event loop in \(ThreadIdentity.current). Use setEventLoop(newEventLoop()), or run your "
+      "there is no current event loop in \(ThreadContext.current). Use setEventLoop(newEventLoop()), or run your "
         + "code with AsyncIO.run.")
   }
 
   open func setEventLoop(_ loop: (any EventLoop)?) {
-    let identity = ThreadIdentity.current
+    let context = ThreadContext.current
+    context.whenEnded(by: self) { [weak self] id in self?.forget(id) }
     // The old loop, if this was its last reference, goes away outside of the lock.
     let old = state.withLock { state in
       state.forgetParent()
-      defer { state.slots[identity] = Slot(loop: loop) }
-      return state.slots[identity]
+      defer { state.slots[context.id] = Slot(loop: loop) }
+      return state.slots[context.id]
     }
+    withExtendedLifetime(old) {}
+  }
+
+  /// A thread has ended: a later one must not find its loop.
+  private func forget(_ id: ThreadContext.ID) {
+    let old = state.withLock { $0.slots.removeValue(forKey: id) }
     withExtendedLifetime(old) {}
   }
 
@@ -99,16 +106,5 @@ open class DefaultEventLoopPolicy: EventLoopPolicy, @unchecked Sendable {
     Logger(label: "asyncio").warning(
       "deprecated: getEventLoop() made an event loop because none was set in the main thread. Use AsyncIO.run, or setEventLoop(newEventLoop()) first."
     )
-  }
-}
-
-/// Which thread is asking. A number of the kernel, given out again only after its thread has ended.
-struct ThreadIdentity: Hashable, CustomStringConvertible {
-  let number: Int64
-
-  static var current: ThreadIdentity { ThreadIdentity(number: casyncio_thread_number()) }
-
-  var description: String {
-    casyncio_is_main_thread() != 0 ? "the main thread" : "thread \(number)"
   }
 }

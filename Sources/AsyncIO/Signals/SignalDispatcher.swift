@@ -11,8 +11,8 @@ internal import SystemPackage
 /// Fans signals out to loops. Any thread.
 enum SignalDispatcher {
   private struct Entry {
-    /// Removed by the loop's close before the loop is gone.
-    unowned let loop: BaseEventLoop
+    /// Not the loop: a signal may come while the loop goes away. A closed intake refuses.
+    let intake: LoopIntake
     let callback: @Sendable () throws -> Void
   }
 
@@ -32,7 +32,7 @@ enum SignalDispatcher {
         let status = casyncio_signal_install(number)
         guard status >= 0 else { throw Errno(rawValue: -status) }
       }
-      state.entries[number, default: [:]][ObjectIdentifier(loop)] = Entry(loop: loop, callback: callback)
+      state.entries[number, default: [:]][ObjectIdentifier(loop)] = Entry(intake: loop.intake, callback: callback)
     }
   }
 
@@ -72,11 +72,12 @@ enum SignalDispatcher {
   }
 
   private static func dispatch() {
-    // Under the lock, so that no loop closes between the look-up and the post; posting takes only the inbox's lock.
-    state.withLock { state in
-      for (number, entries) in state.entries where casyncio_signal_take(number) != 0 {
-        for entry in entries.values { _ = try? entry.loop.callSoonThreadsafe(entry.callback) }
-      }
+    let called = state.withLock { state in
+      state.entries.filter { casyncio_signal_take($0.key) != 0 }.flatMap { $0.value.values }
+    }
+    for entry in called {
+      let callback = entry.callback
+      entry.intake.post { _ = try? $0.callSoon(callback) }
     }
   }
 }

@@ -6,7 +6,7 @@ extension TCPListener {
   /// - Cancel the task and the handlers are cancelled and awaited; then `serve` throws `CancellationError`.
   /// - An error of a handler goes to the loop's exception handler (the loss of a connection in debug mode only) and
   ///   never ends the server.
-  /// - Out of descriptors or memory, one report is made, accepting pauses for a second and goes on.
+  /// - Out of descriptors or memory, a listening socket makes one report, pauses for a second and goes on.
   ///
   /// - Parameters:
   ///   - maximumConnections: how many handlers may run at a time; more clients wait in the backlog.

@@ -60,6 +60,9 @@ int casyncio_is_main_thread(void);
 int64_t casyncio_thread_number(void);
 // Starts a detached thread; zero or an errno (not negated, as pthread_create has it).
 int casyncio_thread_detach(void (*CASYNCIO_NONNULL body)(void *CASYNCIO_NONNULL), void *CASYNCIO_NONNULL argument);
+// A word of the calling thread, null at first. `ended` gets it when the thread ends; it is the same for all words.
+void *CASYNCIO_NULLABLE casyncio_thread_word(void);
+void casyncio_set_thread_word(void *CASYNCIO_NONNULL word, void (*CASYNCIO_NONNULL ended)(void *CASYNCIO_NONNULL));
 // Names the calling thread for debuggers and ps; at most 15 bytes are kept.
 void casyncio_name_thread(const char *CASYNCIO_NONNULL name);
 

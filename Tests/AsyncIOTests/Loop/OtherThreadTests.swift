@@ -109,7 +109,8 @@ import Testing
     }
   }
 
-  @Test("A timer that its own thread cancels before the loop has seen it never enters the heap",
+  @Test(
+    "A timer that its own thread cancels before the loop has seen it never enters the heap",
     arguments: LoopKind.allCases)
   func cancelledOnTheWay(kind: LoopKind) async throws {
     try await kind.withLoop { loop in
@@ -133,7 +134,8 @@ import Testing
     }
   }
 
-  @Test("D54: in debug mode scheduling from another thread is refused, threadsafe calls are not",
+  @Test(
+    "D54: in debug mode scheduling from another thread is refused, threadsafe calls are not",
     arguments: LoopKind.allCases)
   func debugMode(kind: LoopKind) async throws {
     try await kind.withLoop { loop in

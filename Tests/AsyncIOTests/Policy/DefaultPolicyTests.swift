@@ -35,6 +35,25 @@ import Testing
     }
   }
 
+  @Test("A5: a thread's loop goes with its thread, and no later thread inherits it")
+  func contextEndsWithItsThread() async throws {
+    let policy = DefaultEventLoopPolicy(creation: .never)
+    var loop: SelectorEventLoop? = try SelectorEventLoop()
+    weak let seen = loop
+    try loop?.close()
+    // Many threads in a row: the kernel gives their numbers out again.
+    for _ in 0..<200 {
+      let inherited = try await inThread { [loop] in
+        defer { policy.setEventLoop(loop) }
+        return (try? policy.getEventLoop()) != nil
+      }
+      #expect(!inherited)
+    }
+    loop = nil
+    // A thread's own end comes just after its body's: wait for that, not for a time.
+    while seen != nil { await Task.yield() }
+  }
+
   @Test("A5: the contexts of many threads at once stay apart")
   func manyThreads() async throws {
     let policy = DefaultEventLoopPolicy(creation: .never)
