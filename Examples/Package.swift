@@ -21,5 +21,6 @@ let package = Package(
   targets: [
     example("CustomPolicy"),
     example("ContextPolicy"),
+    example("EchoServer"),
   ]
 )

@@ -31,15 +31,6 @@ struct Inbox: ~Copyable {
     }
   }
 
-  /// Wakes a sleeping loop without a word.
-  borrowing func nudge(wake: () -> Void) {
-    contents.withLock { contents in
-      guard !contents.isClosed else { return }
-      hasPostsFlag.store(true, ordering: .sequentiallyConsistent)
-      if sleeping.exchange(false, ordering: .sequentiallyConsistent) { wake() }
-    }
-  }
-
   /// The loop is about to wait. `false`: something is here already, do not wait.
   @inline(__always)
   borrowing func announceSleep() -> Bool {
