@@ -18,7 +18,7 @@ public class Future<Value: Sendable>: @unchecked Sendable {
   /// What runs when the future is done, in the scoped policy of the code that asked for it, whoever completes it.
   private struct Callback {
     var id: UInt64
-    var policy: (any EventLoopPolicy)?
+    var scope: CarriedScope?
     var body: @Sendable (Future<Value>) -> Void
   }
 
@@ -169,7 +169,7 @@ public class Future<Value: Sendable>: @unchecked Sendable {
   /// Queues the callback for when the future is done. Returns a token to remove it by.
   @discardableResult
   public final func addDoneCallback(_ body: @escaping @Sendable (Future<Value>) -> Void) -> CallbackToken {
-    var callback = Callback(id: 0, policy: ScopedPolicy.current, body: body)
+    var callback = Callback(id: 0, scope: CarriedScope.current, body: body)
     let isDone = state.withLock { state in
       state.nextID += 1
       callback.id = state.nextID
@@ -191,8 +191,8 @@ public class Future<Value: Sendable>: @unchecked Sendable {
   }
 
   private func schedule(_ callback: Callback) {
-    guard ScopedPolicy.current === callback.policy else {
-      return ScopedPolicy.$current.withValue(callback.policy) { schedule(callback) }
+    guard CarriedScope.current === callback.scope else {
+      return CarriedScope.$current.withValue(callback.scope) { schedule(callback) }
     }
     // A closed loop runs no callbacks; who awaits is resumed all the same.
     _ = try? loop.callSoonThreadsafe { callback.body(self) }

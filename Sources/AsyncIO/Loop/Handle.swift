@@ -21,7 +21,7 @@ public class Handle: @unchecked Sendable {
   private let isRepeating: Bool
   /// Another thread's cancel waits until a running callback has ended.
   private let cancelWaits: Bool
-  private let policy: (any EventLoopPolicy)?
+  private let scope: CarriedScope?
   /// Where it was made; kept in debug mode only.
   final let site: CallSite?
   /// Not the loop: a cancel may come from another thread while the loop closes and goes away.
@@ -35,7 +35,7 @@ public class Handle: @unchecked Sendable {
     self.callback = callback
     isRepeating = repeating
     self.cancelWaits = cancelWaits
-    policy = ScopedPolicy.current
+    scope = CarriedScope.current
     self.site = loop.isDebug ? site : nil
   }
 
@@ -90,8 +90,8 @@ public class Handle: @unchecked Sendable {
     }
     let work = callback
     if !isRepeating { callback = nil }
-    if let policy {
-      try ScopedPolicy.$current.withValue(policy) { try work?() }
+    if let scope {
+      try CarriedScope.$current.withValue(scope) { try work?() }
     } else {
       try work?()
     }

@@ -11,27 +11,24 @@ private enum ProcessPolicy {
 }
 
 /// The policy of a scope. `setEventLoopPolicy` inside the scope replaces what the scope holds.
-final class ScopedPolicy: EventLoopPolicy {
-  @TaskLocal static var current: (any EventLoopPolicy)?
-
+private final class PolicyScope: CarriedScope, @unchecked Sendable {
+  // Unchecked because the base class is; the policy is behind a lock.
   private let held: Mutex<any EventLoopPolicy>
 
   init(_ policy: any EventLoopPolicy) { held = Mutex(policy) }
+
+  static var innermost: PolicyScope? { CarriedScope.current.map { unsafeDowncast($0, to: PolicyScope.self) } }
 
   var policy: any EventLoopPolicy {
     get { held.withLock { $0 } }
     set { held.withLock { $0 = newValue } }
   }
-
-  func getEventLoop() throws -> any EventLoop { try policy.getEventLoop() }
-  func setEventLoop(_ loop: (any EventLoop)?) { policy.setEventLoop(loop) }
-  func newEventLoop() throws -> any EventLoop { try policy.newEventLoop() }
 }
 
 /// The current policy: the one of the innermost scope, else the process-wide one, which is made on first use, once,
 /// whoever asks first. Any thread. Answers `asyncio.get_event_loop_policy()`.
 public func getEventLoopPolicy() -> any EventLoopPolicy {
-  if let scope = ScopedPolicy.current as? ScopedPolicy { return scope.policy }
+  if let scope = PolicyScope.innermost { return scope.policy }
   return ProcessPolicy.current.withLock { current in
     if let current { return current }
     let policy = DefaultEventLoopPolicy()
@@ -41,10 +38,10 @@ public func getEventLoopPolicy() -> any EventLoopPolicy {
 }
 
 /// Replaces the current policy; `nil` restores a fresh default, which reads `ASYNCIO_EVENT_LOOP` anew. Inside
-/// `withEventLoopPolicy`, and so in an ``AsyncProgram``, it replaces the policy of that scope, else that of the process. Running loops are not
-/// touched. Any thread. Answers `asyncio.set_event_loop_policy()`.
+/// `withEventLoopPolicy`, and so in an ``AsyncProgram``, it replaces the policy of that scope, else that of the
+/// process. Running loops are not touched. Any thread. Answers `asyncio.set_event_loop_policy()`.
 public func setEventLoopPolicy(_ policy: (any EventLoopPolicy)?) {
-  if let scope = ScopedPolicy.current as? ScopedPolicy {
+  if let scope = PolicyScope.innermost {
     scope.policy = policy ?? DefaultEventLoopPolicy()
   } else {
     let old = ProcessPolicy.current.withLock { current in
@@ -62,14 +59,14 @@ public func setEventLoopPolicy(_ policy: (any EventLoopPolicy)?) {
 public func withEventLoopPolicy<Result>(
   _ policy: any EventLoopPolicy, _ body: () throws -> Result
 ) rethrows -> Result {
-  try ScopedPolicy.$current.withValue(ScopedPolicy(policy)) { try body() }
+  try CarriedScope.$current.withValue(PolicyScope(policy)) { try body() }
 }
 
 /// The asynchronous form of ``withEventLoopPolicy(_:_:)-(_,()->Result)``.
 public func withEventLoopPolicy<Result>(
   _ policy: any EventLoopPolicy, _ body: () async throws -> Result
 ) async rethrows -> Result {
-  try await ScopedPolicy.$current.withValue(ScopedPolicy(policy)) { try await body() }
+  try await CarriedScope.$current.withValue(PolicyScope(policy)) { try await body() }
 }
 
 /// The loop that runs in this thread. Throws code `noRunningLoop` if none does. Never asks a policy. Answers

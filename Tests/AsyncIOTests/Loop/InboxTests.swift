@@ -38,7 +38,6 @@ import Testing
     check(inbox.close().isEmpty)
     _ = inbox.announceSleep()
     check(!inbox.post(word(2)) { Issue.record("a wake-up after the close") })
-    inbox.nudge { Issue.record("a wake-up after the close") }
   }
 
   @Test("E1: two producers and a consumer that sleeps without limit lose nothing")
