@@ -112,7 +112,7 @@ import Testing
   @Test("D52: calls that race with a close run or are refused, and never crash", arguments: LoopKind.allCases)
   func racingWithClose(kind: LoopKind) async throws {
     try await inThread {
-      for _ in 0..<50 {
+      for _ in 0..<20 {
         let loop = try kind.makeLoop()
         let started = Gate()
         let callers = (0..<2).map { _ in
