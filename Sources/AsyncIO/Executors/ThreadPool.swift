@@ -18,14 +18,21 @@ public final class ThreadPool: @unchecked Sendable {
   /// Most threads at a time.
   public let maximumThreads: Int
   private let name: String
+  private let idleNanoseconds: Int64
 
   /// - Parameters:
   ///   - maximumThreads: at least 1; the default is asyncio's, min(32, processors + 4).
   ///   - name: threads are named by it and a number.
-  public init(maximumThreads: Int? = nil, name: String = "asyncio") {
+  public convenience init(maximumThreads: Int? = nil, name: String = "asyncio") {
+    self.init(maximumThreads: maximumThreads, name: name, idleTime: .seconds(10))
+  }
+
+  /// - Parameter idleTime: how long a thread waits for work before it ends.
+  package init(maximumThreads: Int?, name: String = "asyncio", idleTime: Duration) {
     let processors = max(1, Int(sysconf(Int32(_SC_NPROCESSORS_ONLN))))
     self.maximumThreads = max(1, maximumThreads ?? min(32, processors + 4))
     self.name = name
+    idleNanoseconds = idleTime.saturatedNanoseconds
     pthread_mutex_init(mutex, nil)
     pthread_cond_init(condition, nil)
   }
@@ -67,7 +74,6 @@ public final class ThreadPool: @unchecked Sendable {
   private func serve() {
     while let work = next() { work() }
     let ended = locked { () -> [@Sendable () -> Void] in
-      threads -= 1
       guard threads == 0 && isShutDown else { return [] }
       defer { whenEnded = [] }
       return whenEnded
@@ -76,17 +82,18 @@ public final class ThreadPool: @unchecked Sendable {
     for callback in ended { callback() }
   }
 
-  /// The next work; nil when this thread should end.
+  /// The next work; nil when this thread should end. It is counted out under the same lock: work that comes right
+  /// after must not count on a thread that is on its way out.
   private func next() -> (@Sendable () -> Void)? {
     locked {
       while head == queue.count {
         queue.removeAll(keepingCapacity: true)
         head = 0
-        if isShutDown { return nil }
+        if isShutDown { return leave() }
         idle += 1
         let timedOut = !waitIdle()
         idle -= 1
-        if timedOut && head == queue.count { return nil }
+        if timedOut && head == queue.count { return leave() }
       }
       let work = queue[head]
       // The closure's captures must not live as long as the array.
@@ -96,10 +103,17 @@ public final class ThreadPool: @unchecked Sendable {
     }
   }
 
+  private func leave() -> (@Sendable () -> Void)? {
+    threads -= 1
+    return nil
+  }
+
   private func waitIdle() -> Bool {
     var deadline = timespec()
     clock_gettime(CLOCK_REALTIME, &deadline)
-    deadline.tv_sec += 10
+    let nanoseconds = Int64(deadline.tv_nsec) + idleNanoseconds
+    deadline.tv_sec += Int(nanoseconds / 1_000_000_000)
+    deadline.tv_nsec = Int(nanoseconds % 1_000_000_000)
     return pthread_cond_timedwait(condition, mutex, &deadline) == 0
   }
 
