@@ -50,12 +50,14 @@ extension BaseEventLoop {
       _ = try? await ended.get()
       return
     }
-    let timer = try? callLater(timeout) { ended.cancel() }
+    let timer = try? callLater(timeout) { ended.cancel("timeout") }
+    defer { timer?.cancel() }
     do {
       try await ended.get()
-      timer?.cancel()
-    } catch {
+    } catch where ended.cancelMessage != nil {
       logger.warning("the executor did not end its work within \(timeout); its threads are left to end alone")
+    } catch {
+      // The task that waits was cancelled: it waits no longer.
     }
   }
 }
