@@ -44,10 +44,14 @@ private final class Sleeper: TimerNode, @unchecked Sendable {
 }
 
 extension BaseEventLoop {
-  func sleep(until when: EventLoopInstant) async throws {
+  /// The isolation is handed to the closure by hand: without it the closure of `withTaskCancellationHandler` runs
+  /// wherever the task prefers, and for an actor of the loop whose task prefers nothing that is a thread of the pool.
+  func sleep(until when: EventLoopInstant, isolation: isolated (any Actor)? = #isolation) async throws {
     let sleeper = Sleeper()
     let slept = await withTaskCancellationHandler {
-      await withUnsafeContinuation { (continuation: UnsafeContinuation<Bool, Never>) in
+      _ = isolation
+      return await withUnsafeContinuation { (continuation: UnsafeContinuation<Bool, Never>) in
+        assert(isRunningInThisThread)
         sleeper.continuation = continuation
         timers.insert(.node(sleeper), deadline: when.nanoseconds)
         if Task.isCancelled { wake(sleeper) }
