@@ -149,7 +149,8 @@ extension BaseEventLoop {
   final func run(_ word: LoopWord) throws {
     switch word.rawTag {
     case LoopWord.Tag.taskJob.rawValue: word.job.runSynchronously(on: taskFacade.unowned)
-    case LoopWord.Tag.serialJob.rawValue: word.job.runSynchronously(on: serialFacade.unowned)
+    case LoopWord.Tag.serialJob.rawValue:
+      word.job.runSynchronously(isolatedTo: serialFacade.unowned, taskExecutor: taskFacade.unowned)
     default: try run(word.object(Handle.self))
     }
   }
