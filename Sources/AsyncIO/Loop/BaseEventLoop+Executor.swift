@@ -54,7 +54,7 @@ extension BaseEventLoop {
     defer { timer?.cancel() }
     do {
       try await ended.get()
-    } catch where ended.cancelMessage != nil {
+    } catch  where ended.cancelMessage != nil {
       logger.warning("the executor did not end its work within \(timeout); its threads are left to end alone")
     } catch {
       // The task that waits was cancelled: it waits no longer.
