@@ -55,10 +55,17 @@ extension BaseEventLoop {
   }
 
   /// The same with a cancellation handler for this one operation.
-  final func completeCancellably(_ operation: IOOperation) async {
+  ///
+  /// The isolation is handed to the closure by hand: without it the closure of `withTaskCancellationHandler` runs
+  /// wherever the task prefers, and for an actor of the loop whose task prefers nothing that is a thread of the pool.
+  /// The completion could then come before anybody waits for it.
+  final func completeCancellably(
+    _ operation: IOOperation, isolation: isolated (any Actor)? = #isolation
+  ) async {
     let sequence = operation.sequence
     await withTaskCancellationHandler {
-      await withUnsafeContinuation { (continuation: UnsafeContinuation<Void, Never>) in
+      _ = isolation
+      return await withUnsafeContinuation { (continuation: UnsafeContinuation<Void, Never>) in
         operation.continuation = continuation
         guard operation.state != .inFlight else { return }
         post(operation)
