@@ -66,9 +66,14 @@ extension BaseEventLoop {
     await withTaskCancellationHandler {
       _ = isolation
       return await withUnsafeContinuation { (continuation: UnsafeContinuation<Void, Never>) in
-        operation.continuation = continuation
-        guard operation.state != .inFlight else { return }
-        post(operation)
+        switch operation.state {
+        case .inFlight: operation.continuation = continuation
+        // The task was cancelled before: the handler has run already, and the operation has ended with it.
+        case .done: continuation.resume()
+        case .idle:
+          operation.continuation = continuation
+          post(operation)
+        }
         // A cancel that came between the check of the handler and the post was sent before the operation.
         if Task.isCancelled { requestCancel(operation, sequence: sequence) }
       }

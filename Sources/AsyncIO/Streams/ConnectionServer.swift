@@ -41,19 +41,34 @@ final class ConnectionServer: OperationObserver, @unchecked Sendable {
     core = listener.core
   }
 
+  /// Serves until the listener is closed or the task is cancelled. The isolation is handed to the closure by hand, see
+  /// `BaseEventLoop.completeCancellably`.
+  func run(isolation: isolated (any Actor)? = #isolation) async {
+    await withTaskCancellationHandler {
+      _ = isolation
+      return await withUnsafeContinuation { continuation in
+        // A task that was cancelled before has run its handler already; the server then ends as it begins.
+        if Task.isCancelled { cancelAll() }
+        begin(continuation)
+      }
+    } onCancel: {
+      core.perform { _ in self.cancelAll() }
+    }
+  }
+
   // MARK: Accepting
 
-  func begin(_ waiter: UnsafeContinuation<Void, Never>) {
+  private func begin(_ waiter: UnsafeContinuation<Void, Never>) {
     members.withLock {
       $0.waiter = waiter
       $0.accepting = listener.accepting.count
     }
-    // What an earlier `accept()` left.
+    // What an earlier `accept()` left: its operations end, its connections are served.
+    for operation in listener.accepting where operation.state == .inFlight { core.backend.cancel(operation) }
     for fd in listener.acceptQueue.takeConnections() { start(fd) }
     for operation in listener.accepting {
-      if operation.state == .inFlight { core.backend.cancel(operation) }
       operation.observer = .passUnretained(self)
-      if operation.descriptor.isClosed { ended(operation) } else { accept(operation) }
+      if isCancelled || operation.descriptor.isClosed { ended(operation) } else { accept(operation) }
     }
   }
 
@@ -181,7 +196,7 @@ final class ConnectionServer: OperationObserver, @unchecked Sendable {
   // MARK: Ending
 
   /// No more connections, and those that run are cancelled.
-  func cancelAll() {
+  private func cancelAll() {
     guard !isCancelled else { return }
     isCancelled = true
     for operation in listener.accepting where operation.state == .inFlight { core.backend.cancel(operation) }

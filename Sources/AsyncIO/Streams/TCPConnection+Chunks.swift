@@ -66,14 +66,16 @@ private final class ChunkPump: OperationObserver, @unchecked Sendable {
     sending = connection.sending
   }
 
-  func run() async throws {
+  /// The isolation is handed to the closure by hand, see `BaseEventLoop.completeCancellably`.
+  func run(isolation: isolated (any Actor)? = #isolation) async throws {
     receiving.observer = .passUnretained(self)
     sending.observer = .passUnretained(self)
     await withTaskCancellationHandler {
-      await withUnsafeContinuation { continuation in
+      _ = isolation
+      return await withUnsafeContinuation { continuation in
         waiter = continuation
-        deliverLeftover()
-        if Task.isCancelled { cancel() }
+        // A task that was cancelled before has run its handler already; nothing may begin to wait after that.
+        if Task.isCancelled { cancel() } else { deliverLeftover() }
       }
     } onCancel: {
       core.perform { [self] _ in self.cancel() }

@@ -14,16 +14,7 @@ extension TCPListener {
     defer { releaseAccept() }
     let queue = acceptQueue
     for operation in accepting where operation.state != .inFlight { queue.begin(operation, on: core) }
-    if queue.isEmpty {
-      await withTaskCancellationHandler {
-        await withUnsafeContinuation { continuation in
-          queue.wait(continuation)
-          if Task.isCancelled { queue.wake() }
-        }
-      } onCancel: {
-        core.perform { _ in queue.wake() }
-      }
-    }
+    if queue.isEmpty { await queue.waitForResult(on: core) }
     guard let result = queue.take() else {
       try Task.checkCancellation()
       throw core.isClosed ? EventLoopError.closed("accept") : closedHere
@@ -73,7 +64,21 @@ final class AcceptQueue: OperationObserver, @unchecked Sendable {
     waiter?.resume()
   }
 
-  func wait(_ waiter: UnsafeContinuation<Void, Never>) {
+  /// Suspends until a result is here or the task is cancelled. The isolation is handed to the closure by hand, see
+  /// `BaseEventLoop.completeCancellably`.
+  func waitForResult(on core: BaseEventLoop, isolation: isolated (any Actor)? = #isolation) async {
+    await withTaskCancellationHandler {
+      _ = isolation
+      return await withUnsafeContinuation { continuation in
+        wait(continuation)
+        if Task.isCancelled { wake() }
+      }
+    } onCancel: {
+      core.perform { _ in self.wake() }
+    }
+  }
+
+  private func wait(_ waiter: UnsafeContinuation<Void, Never>) {
     let isReady = state.withLock { state in
       if state.results.isEmpty { state.waiter = waiter }
       return !state.results.isEmpty
@@ -82,7 +87,7 @@ final class AcceptQueue: OperationObserver, @unchecked Sendable {
   }
 
   /// Resumes the waiter without a result.
-  func wake() {
+  private func wake() {
     let waiter = state.withLock { state in
       defer { state.waiter = nil }
       return state.waiter

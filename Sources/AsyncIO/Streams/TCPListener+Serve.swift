@@ -21,15 +21,7 @@ extension TCPListener {
     }
     try claimAccept()
     defer { releaseAccept() }
-    let server = ConnectionServer(self, limit: maximumConnections, handler)
-    await withTaskCancellationHandler {
-      await withUnsafeContinuation { continuation in
-        server.begin(continuation)
-        if Task.isCancelled { server.cancelAll() }
-      }
-    } onCancel: {
-      core.perform { _ in server.cancelAll() }
-    }
+    await ConnectionServer(self, limit: maximumConnections, handler).run()
     try Task.checkCancellation()
   }
 }

@@ -1,0 +1,99 @@
+import Synchronization
+import Testing
+
+@testable import AsyncIO
+
+/// Two ends of one TCP connection over the loopback.
+struct StreamPair: Sendable {
+  let near: TCPConnection
+  let far: TCPConnection
+
+  /// Both ends on the running loop.
+  static func make() async throws -> StreamPair {
+    let listener = try await TCPListener.bind(host: "127.0.0.1", port: 0)
+    defer { listener.close() }
+    async let accepted = listener.accept()
+    let near = try await TCPConnection.connect(host: "127.0.0.1", port: listener.port)
+    return StreamPair(near: near, far: try await accepted)
+  }
+
+  func close() {
+    near.close()
+    far.close()
+  }
+}
+
+extension LoopKind {
+  /// Runs the body as a task on a new loop with the two ends of a connection, then closes everything.
+  func withPair<R: Sendable>(
+    _ body: @escaping @Sendable (_ near: TCPConnection, _ far: TCPConnection) async throws -> R
+  ) async throws -> R {
+    try await run { _ in
+      let pair = try await StreamPair.make()
+      defer { pair.close() }
+      return try await body(pair.near, pair.far)
+    }
+  }
+}
+
+/// Lets the running loop turn until the condition holds; a number of turns is the limit, not a time.
+func turnUntil(
+  sourceLocation: SourceLocation = #_sourceLocation, _ condition: () -> Bool
+) async throws {
+  for _ in 0..<100_000 {
+    if condition() { return }
+    try await sleep(for: .microseconds(50))
+  }
+  Issue.record("the condition never held", sourceLocation: sourceLocation)
+}
+
+extension TCPConnection {
+  /// A read waits in the backend.
+  var isReading: Bool { receiving.state == .inFlight }
+  /// A write waits in the backend.
+  var isWriting: Bool { sending.state == .inFlight }
+}
+
+/// Bytes whose values follow from their positions, so that loss, doubling and disorder all show.
+func numbered(_ range: Range<Int>) -> [UInt8] {
+  var bytes: [UInt8] = []
+  bytes.reserveCapacity(range.count)
+  var next = range.lowerBound
+  while next < range.upperBound {
+    let offset = next & 0xFFFF
+    let count = min(numberTable.count - offset, range.upperBound - next)
+    bytes.append(contentsOf: numberTable[offset..<offset + count])
+    next += count
+  }
+  return bytes
+}
+
+/// One period of the numbers.
+private let numberTable: [UInt8] = (0..<65536).map { UInt8(truncatingIfNeeded: $0 &* 31 &+ $0 >> 8) }
+
+/// Starts a task on the loop of the connection: a plain `Task { }` would run in the pool.
+@discardableResult
+func loopTask<R: Sendable>(_ body: @escaping @Sendable () async throws -> R) throws -> Task<R, any Error> {
+  Task(executorPreference: try getRunningLoop().taskExecutor, operation: body)
+}
+
+/// What the call throws, as the expected type.
+func failure<E: Error>(
+  _: E.Type, sourceLocation: SourceLocation = #_sourceLocation, _ body: () async throws -> Void
+) async throws -> E {
+  do {
+    try await body()
+  } catch {
+    return try #require(error as? E, "\(type(of: error)): \(error)", sourceLocation: sourceLocation)
+  }
+  throw NothingThrown()
+}
+
+struct NothingThrown: Error {}
+
+/// Set once, seen by every thread.
+final class Flag: Sendable {
+  private let value = Atomic<Bool>(false)
+  var isSet: Bool { value.load(ordering: .sequentiallyConsistent) }
+  func set() { value.store(true, ordering: .sequentiallyConsistent) }
+}
