@@ -24,7 +24,7 @@ enum LateJobs {
     var isDraining = false
   }
 
-  private static let state = Mutex(State())
+  private static let state = Lock(State())
   /// The intake whose job the serial thread runs now, and that thread.
   private static let servingIntake = Atomic<UInt>(0)
   private static let servingThread = Atomic<Int64>(0)

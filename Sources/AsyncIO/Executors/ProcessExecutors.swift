@@ -1,6 +1,5 @@
 #if os(Linux) && compiler(>=6.3)
   @_spi(ExperimentalCustomExecutors) @_spi(ExperimentalScheduling) internal import _Concurrency
-  internal import Synchronization
 
   // Everything that is not public API of the Swift runtime is in this file: the hook that replaces the executors of
   // the whole process, and the protocol by which `Task.sleep` finds the loop's timers. What the runtime does with it
@@ -60,7 +59,7 @@
       var waiting: [Waiting] = []
     }
 
-    private static let state = Mutex(State())
+    private static let state = Lock(State())
 
     /// The platform's own default executor, whatever is installed now.
     static var platformExecutor: any TaskExecutor { PlatformExecutorFactory.defaultExecutor }
@@ -129,7 +128,7 @@
     }
 
     private final class Probe: TaskExecutor {
-      let job = Mutex<(UnownedJob, String)?>(nil)
+      let job = Lock<(UnownedJob, String)?>(nil)
 
       func enqueue(_ job: consuming ExecutorJob) {
         let description = job.description

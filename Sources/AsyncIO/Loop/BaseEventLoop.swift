@@ -40,7 +40,7 @@ open class BaseEventLoop: EventLoop, @unchecked Sendable {
   final let lifecycle = Atomic<UInt8>(Lifecycle.idle)
   final let debugFlag: Atomic<Bool>
   final let slowCallbackNanoseconds = Atomic<Int64>(100_000_000)
-  final let shared = Mutex(SharedState())
+  final let shared = Lock(SharedState())
   /// True if this loop is the default executor of the process. Set once, before its run.
   @exclusivity(unchecked) final var isProcessWide = false
   /// Where reports go. Replace it before the loop is used, if at all.

@@ -1,5 +1,3 @@
-internal import Synchronization
-
 /// A result that will come, bound to a loop. Answers asyncio's `Future`.
 ///
 /// Pending, then done exactly once: with a value, with an error, or cancelled. Callbacks are always queued on the
@@ -34,7 +32,7 @@ public class Future<Value: Sendable>: @unchecked Sendable {
 
   /// The loop that runs its callbacks.
   public final let loop: any EventLoop
-  private let state = Mutex(State())
+  private let state = Lock(State())
   private let site: CallSite?
 
   /// A pending future. Usually made by `loop.createFuture()`.

@@ -16,7 +16,7 @@ struct Inbox: ~Copyable {
     var isClosed = false
   }
 
-  private let contents = Mutex(Contents())
+  private let contents = Lock(Contents())
   private let hasPostsFlag = Atomic<Bool>(false)
   private let sleeping = Atomic<Bool>(false)
 

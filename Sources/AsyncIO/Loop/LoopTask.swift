@@ -15,7 +15,7 @@ public final class LoopTask<Value: Sendable>: Future<Value>, @unchecked Sendable
 
   /// "Task-N" unless it was given one.
   public let taskName: String
-  private let run = Mutex(Run())
+  private let run = Lock(Run())
   private static var numbers: TaskNumbers { .shared }
 
   init(loop: any EventLoop, name: String?, site: CallSite) {
@@ -137,7 +137,7 @@ extension LoopTask: CancellableTask {
 /// Holds tasks strongly while they run: asyncio holds them weakly, and background tasks vanish there.
 private final class LoopTaskRegistry: Sendable {
   static let shared = LoopTaskRegistry()
-  private let tasks = Mutex<[ObjectIdentifier: [ObjectIdentifier: any CancellableTask]]>([:])
+  private let tasks = Lock<[ObjectIdentifier: [ObjectIdentifier: any CancellableTask]]>([:])
 
   func insert(_ task: any CancellableTask, for loop: any EventLoop) {
     tasks.withLock { $0[ObjectIdentifier(loop), default: [:]][ObjectIdentifier(task)] = task }

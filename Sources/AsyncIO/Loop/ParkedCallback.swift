@@ -1,5 +1,3 @@
-internal import Synchronization
-
 /// Carries all task-local values of the scheduling code to a callback.
 ///
 /// Swift copies task-locals into a task and nowhere else. So the callback becomes the body of a task whose executor
@@ -8,7 +6,7 @@ internal import Synchronization
 final class ParkedCallback: @unchecked Sendable {
   // Right because the job is run once, by the loop's thread or by the last release, never by both.
   private final class ParkingExecutor: TaskExecutor {
-    let job = Mutex<UnownedJob?>(nil)
+    let job = Lock<UnownedJob?>(nil)
 
     func enqueue(_ job: consuming ExecutorJob) {
       let unowned = UnownedJob(job)

@@ -1,5 +1,3 @@
-internal import Synchronization
-
 // Where the current policy comes from, innermost first: the scope of `withEventLoopPolicy` that the code runs in
 // (task-local, so child tasks and callbacks see it), then the one of the process, then a fresh default.
 //
@@ -7,15 +5,15 @@ internal import Synchronization
 
 /// The policy of the process.
 private enum ProcessPolicy {
-  static let current = Mutex<(any EventLoopPolicy)?>(nil)
+  static let current = Lock<(any EventLoopPolicy)?>(nil)
 }
 
 /// The policy of a scope. `setEventLoopPolicy` inside the scope replaces what the scope holds.
 private final class PolicyScope: CarriedScope, @unchecked Sendable {
   // Unchecked because the base class is; the policy is behind a lock.
-  private let held: Mutex<any EventLoopPolicy>
+  private let held: Lock<any EventLoopPolicy>
 
-  init(_ policy: any EventLoopPolicy) { held = Mutex(policy) }
+  init(_ policy: any EventLoopPolicy) { held = Lock(policy) }
 
   static var innermost: PolicyScope? { CarriedScope.current.map { unsafeDowncast($0, to: PolicyScope.self) } }
 

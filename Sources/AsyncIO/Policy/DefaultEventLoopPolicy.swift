@@ -1,6 +1,5 @@
 internal import CAsyncIO
 internal import Logging
-internal import Synchronization
 
 /// The policy of the documentation: one current loop per thread, made on demand in the main thread only.
 ///
@@ -44,7 +43,7 @@ open class DefaultEventLoopPolicy: EventLoopPolicy, @unchecked Sendable {
   }
 
   private let creation: Creation
-  private let state = Mutex(State())
+  private let state = Lock(State())
 
   public init(creation: Creation = .mainThread) {
     self.creation = creation

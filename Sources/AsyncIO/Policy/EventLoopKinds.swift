@@ -1,11 +1,9 @@
-internal import Synchronization
-
 /// The loop kinds that can be asked for by name: `ASYNCIO_EVENT_LOOP`, and the `--loop` option of programs.
 ///
 /// Modules that bring a loop register its kind under a name; the default policy then makes it when the environment
 /// asks for it.
 public enum EventLoopKinds {
-  private static let registered = Mutex<[String: @Sendable () throws -> any EventLoop]>([
+  private static let registered = Lock<[String: @Sendable () throws -> any EventLoop]>([
     "selector": { try SelectorEventLoop() },
     "poll": { SelectorEventLoop(selector: try PollSelector()) },
   ])

@@ -13,7 +13,7 @@ final class ThreadContext: Sendable, CustomStringConvertible {
 
   let id: ID
   let description: String
-  private let endings = Mutex<[ObjectIdentifier: @Sendable (ID) -> Void]>([:])
+  private let endings = Lock<[ObjectIdentifier: @Sendable (ID) -> Void]>([:])
 
   private init() {
     id = Self.ids.add(1, ordering: .relaxed).newValue

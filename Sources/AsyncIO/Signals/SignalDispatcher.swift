@@ -1,5 +1,4 @@
 internal import CAsyncIO
-internal import Synchronization
 internal import SystemPackage
 
 // Signals belong to the process, loops to threads. A loop that took signals for itself (asyncio's wake-up descriptor)
@@ -21,7 +20,7 @@ enum SignalDispatcher {
     var isStarted = false
   }
 
-  private static let state = Mutex(State())
+  private static let state = Lock(State())
 
   static func add(
     _ number: Int32, for loop: BaseEventLoop, _ callback: @escaping @Sendable () throws -> Void

@@ -28,7 +28,7 @@ final class ConnectionServer: OperationObserver, @unchecked Sendable {
     var accepting = 0
   }
 
-  private let members = Mutex(Members())
+  private let members = Lock(Members())
   private var isCancelled = false
   /// Accept operations that wait for a free place.
   private var paused: [IOOperation] = []

@@ -1,5 +1,4 @@
 internal import CAsyncIO
-internal import Synchronization
 internal import SystemPackage
 
 extension TCPListener {
@@ -38,7 +37,7 @@ final class AcceptQueue: OperationObserver, @unchecked Sendable {
     var waiter: UnsafeContinuation<Void, Never>?
   }
 
-  private let state = Mutex(State())
+  private let state = Lock(State())
 
   var isEmpty: Bool { state.withLock { $0.results.isEmpty } }
 

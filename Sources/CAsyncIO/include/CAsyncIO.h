@@ -99,6 +99,23 @@ static inline int64_t casyncio_monotonic_nanoseconds(void) {
 
 static inline int casyncio_errno(void) { return errno; }
 
+// MARK: The thread sanitizer
+
+// Says that a lock was taken, or will be left, at an address. Nothing where the sanitizer is not linked.
+#if defined(__linux__)
+void __tsan_acquire(void *CASYNCIO_NONNULL address) __attribute__((weak));
+void __tsan_release(void *CASYNCIO_NONNULL address) __attribute__((weak));
+static inline void casyncio_lock_taken(void *CASYNCIO_NONNULL address) {
+  if (__tsan_acquire) __tsan_acquire(address);
+}
+static inline void casyncio_lock_leaving(void *CASYNCIO_NONNULL address) {
+  if (__tsan_release) __tsan_release(address);
+}
+#else
+static inline void casyncio_lock_taken(void *CASYNCIO_NONNULL address) { (void)address; }
+static inline void casyncio_lock_leaving(void *CASYNCIO_NONNULL address) { (void)address; }
+#endif
+
 // MARK: Descriptors. Each returns a value >= 0, or the negated errno.
 
 int casyncio_set_nonblocking(int fd);

@@ -36,13 +36,14 @@
     public init() throws(Errno) {
       wakeDescriptor = try WakeDescriptor()
       epoll = epoll_create1(Int32(EPOLL_CLOEXEC))
-      guard epoll >= 0 else {
-        let error = Errno(rawValue: casyncio_errno())
-        wakeDescriptor.close()
+      buffer = .allocate(capacity: 1024)
+      do throws(Errno) {
+        guard epoll >= 0 else { throw Errno(rawValue: casyncio_errno()) }
+        try registerWake()
+      } catch {
+        close()
         throw error
       }
-      buffer = .allocate(capacity: 1024)
-      try registerWake()
     }
 
     deinit { buffer.deallocate() }
@@ -117,7 +118,7 @@
     public func wake() { wakeDescriptor.signal() }
 
     public func close() {
-      _ = CAsyncIO.close(epoll)
+      if epoll >= 0 { _ = CAsyncIO.close(epoll) }
       wakeDescriptor.close()
     }
   }
