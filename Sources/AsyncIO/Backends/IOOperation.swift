@@ -49,6 +49,12 @@ public final class IOOperation: @unchecked Sendable {
     self.descriptor = descriptor
   }
 
+  /// Ends the operation before it was submitted.
+  func end(_ result: Int) {
+    state = .done
+    self.result = result
+  }
+
   /// Ends the operation: resumes the awaiting task or tells the observer. Called by backends only, once per submit
   /// that answered `false`, on the loop's thread (or while the loop closes).
   @inline(__always)

@@ -31,6 +31,12 @@ extension BaseEventLoop {
       return .waiting
     }
     let descriptor = operation.descriptor
+    // A task may have been on its way from one operation to the next when the connection was closed. The number is
+    // the next connection's by now.
+    if descriptor.isClosed {
+      operation.end(-Int(ECANCELED))
+      return .ended
+    }
     if backend.submit(operation) {
       descriptor.streak &+= 1
       return descriptor.streak < Self.streakLimit ? .ended : .othersFirst

@@ -116,6 +116,8 @@ private final class ChunkPump: OperationObserver, @unchecked Sendable {
   private func handle(_ bytes: RawSpan) -> Bool {
     do {
       try handler!._withUnsafeGuaranteedRef { try $0.body(bytes, ChunkWriter(pump: .passUnretained(self))) }
+      // A handler that closes its connection is called no more: the number is the next connection's by now.
+      if connection.isClosed { return fail(-Int(ECANCELED), "read") }
       return !isFinished
     } catch {
       finish(error)
@@ -157,6 +159,7 @@ private final class ChunkPump: OperationObserver, @unchecked Sendable {
   @inline(__always)
   private func process() -> Bool {
     guard receiving.result >= 0 else { return fail(receiving.result, "read") }
+    if connection.isClosed { return fail(-Int(ECANCELED), "read") }
     guard core.backend.claimLent(receiving) else { return true }
     let n = receiving.result
     guard n > 0 else {
@@ -181,7 +184,7 @@ private final class ChunkPump: OperationObserver, @unchecked Sendable {
   // MARK: Sending
 
   func write(_ bytes: UnsafeRawBufferPointer) {
-    guard bytes.count > 0, !isFinished else { return }
+    guard bytes.count > 0, !isFinished, !connection.isClosed else { return }
     var sent = 0
     if !hasOutput {
       sent = core.backend.trySend(connection.descriptor, bytes)

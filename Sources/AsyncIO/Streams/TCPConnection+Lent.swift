@@ -33,6 +33,8 @@ extension TCPConnection {
         return
       }
       guard operation.result >= 0 else { throw failure(operation.result, "read") }
+      // Closed between the report that bytes are there and this task's turn to fetch them.
+      guard !descriptor.isClosed else { throw failure(-Int(ECANCELED), "read") }
       guard backend.claimLent(operation) else { continue }
       let n = operation.result
       if n <= 0 {
