@@ -30,8 +30,10 @@ final class ConnectionServer: OperationObserver, @unchecked Sendable {
 
   private let members = Lock(Members())
   private var isCancelled = false
-  /// Accept operations that wait for a free place.
+  /// Accept operations that wait for a free place, in order of arrival.
   private var paused: [IOOperation] = []
+  /// Connections that were accepted when the last place was just taken by another address's; one at most for each.
+  private var held: [Int32] = []
   private var retries: [TimerHandle] = []
 
   init(_ listener: TCPListener, limit: Int, _ handler: @escaping @Sendable (TCPConnection) async throws -> Void) {
@@ -99,9 +101,7 @@ final class ConnectionServer: OperationObserver, @unchecked Sendable {
   /// Deals with what an accept brought. `true`: go on accepting.
   private func take(_ operation: IOOperation) -> Bool {
     let result = operation.result
-    if result >= 0 {
-      start(Int32(result))
-    }
+    if result >= 0 { startOrHold(Int32(result)) }
     if isCancelled || operation.descriptor.isClosed {
       ended(operation)
       return false
@@ -112,6 +112,9 @@ final class ConnectionServer: OperationObserver, @unchecked Sendable {
       pause(operation)
     case ECANCELED:
       ended(operation)
+    case EPERM, ENETDOWN, ENETUNREACH, EHOSTDOWN, EHOSTUNREACH, ENOPROTOOPT, EOPNOTSUPP, ETIMEDOUT:
+      // The fault of one connection, which is gone from the queue; the next one may be fine.
+      return true
     default:
       report("accept failed; the listener is closed", IOError(result: result, "accept"))
       operation.descriptor.close()
@@ -145,6 +148,16 @@ final class ConnectionServer: OperationObserver, @unchecked Sendable {
 
   // MARK: Connections
 
+  private func startOrHold(_ fd: Int32) {
+    if isCancelled {
+      _ = CAsyncIO.close(fd)
+    } else if members.withLock({ $0.count }) < limit {
+      start(fd)
+    } else {
+      held.append(fd)
+    }
+  }
+
   private func start(_ fd: Int32) {
     let connection = TCPConnection(fd, core: core)
     let served = ServedConnection(connection)
@@ -156,7 +169,6 @@ final class ConnectionServer: OperationObserver, @unchecked Sendable {
     }
     // The task holds the entry and the entry is in the list until the task has ended it.
     served.task = core.startTask { await self.run(served) }
-    if isCancelled { served.cancel() }
   }
 
   private func run(_ served: ServedConnection) async {
@@ -173,14 +185,20 @@ final class ConnectionServer: OperationObserver, @unchecked Sendable {
   }
 
   private func leave(_ served: ServedConnection) {
+    // First, so that the server does not look empty in between.
+    if core.isRunningInThisThread, !held.isEmpty { start(held.removeFirst()) }
     resumeIfDone { members in
       served.next?.previous = served.previous
       if let previous = served.previous { previous.next = served.next } else { members.first = served.next }
       members.count -= 1
     }
-    guard !paused.isEmpty, core.isRunningInThisThread else { return }
-    let operation = paused.removeLast()
-    if isCancelled || operation.descriptor.isClosed { ended(operation) } else { accept(operation) }
+    guard core.isRunningInThisThread else { return }
+    // All of them: each takes a place or waits for its listener, and of several addresses none must wait for ever.
+    let waiting = paused
+    paused = []
+    for operation in waiting {
+      if isCancelled || operation.descriptor.isClosed { ended(operation) } else { accept(operation) }
+    }
   }
 
   private func resumeIfDone(_ change: (inout Members) -> Void) {
@@ -201,6 +219,8 @@ final class ConnectionServer: OperationObserver, @unchecked Sendable {
     isCancelled = true
     for operation in listener.accepting where operation.state == .inFlight { core.backend.cancel(operation) }
     stopWaiting()
+    for fd in held { _ = CAsyncIO.close(fd) }
+    held = []
     // Collected first: a cancelled task may leave the list while it is cancelled.
     var running: [ServedConnection] = []
     members.withLock { members in
