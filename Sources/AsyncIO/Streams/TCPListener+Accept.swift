@@ -11,21 +11,20 @@ extension TCPListener {
     guard core.isRunningInThisThread else { throw EventLoopError.wrongThread("accept") }
     try claimAccept()
     defer { releaseAccept() }
+    if isClosed { throw IOError(.badFileDescriptor, "accept", "on a listener that was closed here") }
     let queue = acceptQueue
     for operation in accepting where operation.state != .inFlight { queue.begin(operation, on: core) }
     if queue.isEmpty { await queue.waitForResult(on: core) }
     guard let result = queue.take() else {
       try Task.checkCancellation()
-      throw core.isClosed ? EventLoopError.closed("accept") : closedHere
+      throw core.isClosed ? EventLoopError.closed("accept") : IOError(.canceled, "accept", subject)
     }
     if result >= 0 { return TCPConnection(Int32(result), core: core) }
-    if result == -Int(ECANCELED) { throw core.isClosed ? EventLoopError.closed("accept") : closedHere }
-    throw IOError(result: result, "accept", "on \(addresses.map(\.description).joined(separator: ", "))")
+    if result == -Int(ECANCELED), core.isClosed { throw EventLoopError.closed("accept") }
+    throw IOError(result: result, "accept", subject)
   }
 
-  private var closedHere: any Error {
-    IOError(.badFileDescriptor, "accept", "on a listener that was closed here")
-  }
+  private var subject: String { "on " + addresses.map(\.description).joined(separator: ", ") }
 }
 
 /// Collects what the accept operations of a listener bring; they stay in flight between calls, one for each address.

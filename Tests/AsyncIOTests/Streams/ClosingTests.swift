@@ -133,11 +133,13 @@ struct ClosingTests {
       try await pair.far.write("x")
       #expect(try await pair.near.readExactly(1) == [UInt8(ascii: "x")])
       pair.near.close()
+      // Other tests take and give descriptors meanwhile, so the number itself may be anybody's by now; the loop's own
+      // table is what must have let go of it.
+      #expect(pair.near.core.backend.attached(fd) == nil)
       var ends: [Int32] = [0, 0]
       #expect(pipe(&ends) == 0)
-      #expect(ends.contains(fd), "the number is given out again")
       try loop.addReader(ends[0]) {}
-      try loop.removeReader(ends[0])
+      #expect(try loop.removeReader(ends[0]))
       for end in ends { _ = CAsyncIO.close(end) }
     }
   }
