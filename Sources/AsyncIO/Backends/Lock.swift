@@ -16,8 +16,9 @@ struct Lock<Value: ~Copyable>: ~Copyable {
   borrowing func withLock<Result: ~Copyable, Failure: Error>(
     _ body: (inout sending Value) throws(Failure) -> sending Result
   ) throws(Failure) -> sending Result {
-    try mutex.withLock { (value: inout sending Value) throws(Failure) -> sending Result in
-      let address = withUnsafeMutablePointer(to: &value) { UnsafeMutableRawPointer($0) }
+    // The lock's own address: it does not move, and asking for the value's would be an access before it is announced.
+    let address = withUnsafePointer(to: self) { UnsafeMutableRawPointer(mutating: $0) }
+    return try mutex.withLock { (value: inout sending Value) throws(Failure) -> sending Result in
       casyncio_lock_taken(address)
       defer { casyncio_lock_leaving(address) }
       return try body(&value)

@@ -34,6 +34,8 @@ extension EventLoop {
             _ = try self.runUntilComplete(future)
             ended.resume(returning: nil)
           } catch {
+            // A run that lost against another one must not have its body run by the winner.
+            if (error as? EventLoopError)?.code == .alreadyRunning { future.complete(.failure(error)) }
             ended.resume(returning: error)
           }
         }
@@ -60,6 +62,7 @@ extension EventLoop {
   ) -> Task<Void, Never> {
     nonisolated(unsafe) let body = body  // sent here, used by the one task below
     @Sendable func main() async {
+      if future.isDone { return }
       do {
         future.complete(.success(try await body()))
       } catch is CancellationError {
