@@ -1,9 +1,8 @@
 import AsyncIO
-import Synchronization
 
 /// Writes down its own `new` and `set`: who makes a loop on demand, and who runs one, has to go through them.
 final class ObservedPolicy: DefaultEventLoopPolicy, @unchecked Sendable {
-  private let record = Mutex<[String]>([])
+  private let record = Lock<[String]>([])
 
   var calls: [String] { record.withLock { $0 } }
 

@@ -16,7 +16,7 @@ nonisolated(unsafe) let policyCases: [String: () throws -> Void] = [
 
 /// Keeps what is logged, so that warnings can be counted.
 private struct RecordingLogHandler: LogHandler {
-  static let lines = Mutex<[String]>([])
+  static let lines = Lock<[String]>([])
 
   var metadata: Logger.Metadata = [:]
   var logLevel = Logger.Level.trace
@@ -83,7 +83,7 @@ private func processPolicy() throws {
   let mine = ObservedPolicy()
   setEventLoopPolicy(mine)
   fact("seen here", getEventLoopPolicy() === mine)
-  let seen = Mutex<(any EventLoopPolicy)?>(nil)
+  let seen = Lock<(any EventLoopPolicy)?>(nil)
   runThreads(1) { _ in seen.withLock { $0 = getEventLoopPolicy() } }
   fact("seen in another thread", seen.withLock { $0 } === mine)
 
@@ -101,7 +101,7 @@ private func processPolicy() throws {
 private func concurrentFirstUse() throws {
   let count = 64
   let barrier = Atomic<Int>(0)
-  let seen = Mutex<[any EventLoopPolicy]>([])
+  let seen = Lock<[any EventLoopPolicy]>([])
   runThreads(count) { _ in
     // All at once, as near as threads can get.
     barrier.add(1, ordering: .acquiringAndReleasing)

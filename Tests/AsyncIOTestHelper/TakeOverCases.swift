@@ -1,6 +1,5 @@
 import AsyncIO
 import Glibc
-import Synchronization
 
 nonisolated(unsafe) let takeOverCases: [String: () throws -> Void] = [
   "one-thread": oneThread,
@@ -224,7 +223,7 @@ private final class Place: @unchecked Sendable {
 
 /// What tasks of a run did, and where.
 final class Notes: Sendable {
-  private let state = Mutex<(all: [String], onMainThread: Bool)>(([], true))
+  private let state = Lock<(all: [String], onMainThread: Bool)>(([], true))
 
   func add(_ note: String) {
     state.withLock {

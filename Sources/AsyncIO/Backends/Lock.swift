@@ -6,14 +6,14 @@ internal import Synchronization
 /// The slow path of `Mutex` is in a library that is not instrumented, so under contention the sanitizer misses that
 /// one thread took the lock after another, and reports races where there are none. Telling it costs a test of a null
 /// pointer where no sanitizer is linked.
-struct Lock<Value: ~Copyable>: ~Copyable {
+package struct Lock<Value: ~Copyable>: ~Copyable {
   private let mutex: Mutex<Value>
 
-  init(_ value: consuming sending Value) { mutex = Mutex(value) }
+  package init(_ value: consuming sending Value) { mutex = Mutex(value) }
 
   /// Runs the body with the value; other threads wait. Must not be nested, and nobody is called or resumed inside.
   @inline(__always)
-  borrowing func withLock<Result: ~Copyable, Failure: Error>(
+  package borrowing func withLock<Result: ~Copyable, Failure: Error>(
     _ body: (inout sending Value) throws(Failure) -> sending Result
   ) throws(Failure) -> sending Result {
     // The lock's own address: it does not move, and asking for the value's would be an access before it is announced.

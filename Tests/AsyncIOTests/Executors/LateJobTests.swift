@@ -1,6 +1,7 @@
-import AsyncIO
 import Synchronization
 import Testing
+
+@testable import AsyncIO
 
 /// What becomes of Swift code whose loop was closed: every job runs, and actors keep their isolation.
 @Suite struct LateJobTests {
@@ -35,7 +36,7 @@ import Testing
 
   /// Holds tasks until it is opened.
   private final class Gate: Sendable {
-    private let state = Mutex<(isOpen: Bool, waiting: [UnsafeContinuation<Void, Never>])>((false, []))
+    private let state = Lock<(isOpen: Bool, waiting: [UnsafeContinuation<Void, Never>])>((false, []))
 
     var waiting: Int { state.withLock { $0.waiting.count } }
 

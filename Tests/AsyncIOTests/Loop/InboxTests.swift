@@ -118,7 +118,7 @@ private final class SharedInbox: Sendable {
   let inbox = Inbox()
   let spin = Atomic<Int>(0)
   let sleeps = Atomic<Int>(0)
-  private let gate = Mutex(Gate())
+  private let gate = Lock(Gate())
 
   func wake() { gate.withLock { $0 }.open() }
 

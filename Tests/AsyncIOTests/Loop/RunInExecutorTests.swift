@@ -166,7 +166,10 @@ import Testing
       // The pauses are around the idle time, so that threads end in the middle of submits.
       let start = ContinuousClock.now
       while ContinuousClock.now - start < .microseconds(150 + round % 150) {}
-      await withUnsafeContinuation { done in _ = pool.submit { done.resume() } }
+      // A gate, not a continuation: a thread of the pool must not end while the test's task is on its way.
+      let done = Gate()
+      _ = pool.submit { done.open() }
+      done.wait()
     }
     pool.shutDown()
     await withUnsafeContinuation { ended in pool.notifyWhenEnded { ended.resume() } }

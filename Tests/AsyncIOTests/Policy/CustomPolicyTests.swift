@@ -1,6 +1,6 @@
-import AsyncIO
-import Synchronization
 import Testing
+
+@testable import AsyncIO
 
 /// Policies that programs write themselves.
 @Suite struct CustomPolicyTests {
@@ -72,7 +72,7 @@ import Testing
 
     struct NoTenant: Error {}
 
-    private let loops = Mutex<[String: any EventLoop]>([:])
+    private let loops = Lock<[String: any EventLoop]>([:])
 
     func getEventLoop() throws -> any EventLoop {
       guard let tenant = Self.tenant else { throw NoTenant() }

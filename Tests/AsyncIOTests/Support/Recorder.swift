@@ -1,9 +1,8 @@
-import AsyncIO
-import Synchronization
+@testable import AsyncIO
 
 /// Collects what happened, in order, from any thread.
 final class Recorder<Element: Sendable>: Sendable {
-  private let elements = Mutex<[Element]>([])
+  private let elements = Lock<[Element]>([])
 
   func record(_ element: Element) { elements.withLock { $0.append(element) } }
   var all: [Element] { elements.withLock { $0 } }
