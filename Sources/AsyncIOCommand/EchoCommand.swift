@@ -31,7 +31,7 @@ struct EchoCommand: ParsableCommand {
     let (host, port, api) = (host, port, api)
     try loop.run {
       let listener = try await TCPListener.bind(host: host, port: port)
-      print("echo (\(api.rawValue)) on \(listener.addresses.map(\.description).joined(separator: ", "))")
+      announce("echo (\(api.rawValue)) on \(listener.addresses.map(\.description).joined(separator: ", "))")
       switch api {
       case .streams: try await listener.serve(Self.echo)
       case .sync: try await listener.serve(Self.echoSynchronously)

@@ -49,7 +49,7 @@ struct ProxyCommand: ParsableCommand {
     try loop.run {
       let loop = try getRunningLoop()
       let listener = try await TCPListener.bind(host: listen.host ?? "127.0.0.1", port: listen.port)
-      print("proxy on \(listener.addresses.map(\.description).joined(separator: ", "))")
+      announce("proxy on \(listener.addresses.map(\.description).joined(separator: ", "))")
       let serving = try loop.createTask(name: "serve") {
         try await listener.serve(maximumConnections: limit) { try await proxy.forward($0) }
       }
@@ -57,14 +57,14 @@ struct ProxyCommand: ParsableCommand {
         if listener.isClosed {
           serving.cancel()
         } else {
-          print("draining")
+          announce("draining")
           listener.close()
           try loop.callLater(drain) { serving.cancel() }
         }
       }
       for signal in [SIGTERM, SIGINT] { try loop.addSignalHandler(signal, stop) }
       do { try await serving.get() } catch is CancellationError {}
-      print("drained")
+      announce("drained")
     }
   }
 }

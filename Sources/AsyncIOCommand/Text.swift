@@ -11,6 +11,11 @@ func printNow(_ text: String) {
   fflush(nil)
 }
 
+/// Prints a line at once, also to a file or a pipe: whoever started a server waits for it.
+func announce(_ line: String) {
+  printNow(line + "\n")
+}
+
 extension String {
   /// Spaces behind the text, up to a width.
   func padded(to width: Int) -> String {
