@@ -104,16 +104,25 @@ extension SelectorBackend {
         operation.result = 0
         return true
       }
-      let error = casyncio_errno()
-      // An interrupted connect goes on in the kernel, like one in progress.
-      if error == EINPROGRESS || error == EINTR {
-        operation.descriptor.isWritable = false
-        return false
-      }
-      operation.result = -Int(error)
-      return true
+      return beganConnect(operation, casyncio_errno())
     }
     return finishConnect(operation, fd)
+  }
+
+  /// The first call has answered with an error, or with that it goes on.
+  func beganConnect(_ operation: IOOperation, _ error: Int32) -> Bool {
+    switch error {
+    case EINPROGRESS, EALREADY:
+      operation.descriptor.isWritable = false
+      return false
+    case EINTR:
+      // Goes on in the kernel, or never began: the same call again tells, by EALREADY or by beginning.
+      operation.transferred = 0
+      return attemptConnect(operation)
+    default:
+      operation.result = error == EISCONN ? 0 : -Int(error)
+      return true
+    }
   }
 
   func finishConnect(_ operation: IOOperation, _ fd: Int32) -> Bool {

@@ -11,6 +11,9 @@ public import SystemPackage
 //   With edge triggering the next byte is a new edge. Once the peer has hung up the rule is off: the end of the
 //   stream may hide behind the short read and no new edge will come for it.
 // - A new descriptor is not readable until the selector says so, and is writable until a call says otherwise.
+// - EAGAIN clears the bit and trusts the system to make a new edge. Linux keeps that: a stream socket answers EAGAIN
+//   only with its receive queue, its accept queue or its send space empty, and whatever fills one reports it. (A tool
+//   that injects EAGAIN into a ready socket eats an edge; the next byte or connection then brings the work on.)
 // - Hang-up and error set both bits and try both operations: the calls themselves say what happened.
 //
 // Lent receives are not read when they become ready but when their task (or handler) comes to fetch them: a burst of
