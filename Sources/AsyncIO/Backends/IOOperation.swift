@@ -1,3 +1,5 @@
+internal import CAsyncIO
+
 /// One asynchronous operation: a record that is made once per connection and direction and used again and again.
 ///
 /// A record is idle, in flight, or done. Whoever submits it fills the fields that its ``Kind`` names, calls
@@ -47,6 +49,21 @@ public final class IOOperation: @unchecked Sendable {
   public init(_ kind: Kind, on descriptor: IODescriptor) {
     self.kind = kind
     self.descriptor = descriptor
+  }
+
+  /// Asks for the memory that the completion will touch first.
+  @inline(__always)
+  func prefetchWaiter() {
+    if let continuation {
+      // The task: its status is in the second and third line.
+      let task = unsafeBitCast(continuation, to: UnsafeRawPointer.self)
+      casyncio_prefetch(task)
+      casyncio_prefetch(task + 64)
+      casyncio_prefetch(task + 128)
+    } else if let observer {
+      casyncio_prefetch(observer.toOpaque())
+      casyncio_prefetch(observer.toOpaque() + 64)
+    }
   }
 
   /// Ends the operation before it was submitted.

@@ -135,6 +135,7 @@ extension BaseEventLoop {
     if debugFlag.load(ordering: .relaxed) { return try runReadyDebug() }
     while left > 0 {
       left -= 1
+      ready.prefetchNext()
       try run(ready.pop())
     }
     guard !isStopping else { return }

@@ -1,3 +1,5 @@
+internal import CAsyncIO
+
 /// What a loop has to run or to do, in one machine word.
 ///
 /// Jobs of the Swift runtime and objects of Swift are aligned to 16 bytes, which leaves four bits for saying what the
@@ -89,6 +91,22 @@ struct ReadyQueue: ~Copyable {
   /// The word that `pop` would give.
   @inline(__always)
   var first: LoopWord { LoopWord(bits: storage[head & mask]) }
+
+  /// Asks for the memory of the jobs behind the first one, while the first one runs: the task two entries ahead, and
+  /// the frame of the one that comes next. Entries that are not there any more are old words, and asking for what they
+  /// name does no harm; only jobs are followed, and only those that are queued.
+  @inline(__always)
+  func prefetchNext() {
+    guard count > 2 else { return }
+    let next = storage[(head &+ 1) & mask]
+    if next & 15 <= LoopWord.Tag.serialJob.rawValue {
+      casyncio_prefetch_frame(UnsafeRawPointer(bitPattern: next & ~15)!)
+    }
+    let task = UnsafeRawPointer(bitPattern: storage[(head &+ 2) & mask] & ~15)
+    casyncio_prefetch(task)
+    casyncio_prefetch(task.map { $0 + 64 })
+    casyncio_prefetch(task.map { $0 + 128 })
+  }
 
   private mutating func grow() {
     let capacity = mask + 1

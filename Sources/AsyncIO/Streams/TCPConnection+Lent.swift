@@ -35,6 +35,7 @@ extension TCPConnection {
       guard operation.result >= 0 else { throw failure(operation.result, "read") }
       // Closed between the report that bytes are there and this task's turn to fetch them.
       guard !descriptor.isClosed else { throw failure(-Int(ECANCELED), "read") }
+      prefetchWriting()
       guard backend.claimLent(operation) else { continue }
       let n = operation.result
       if n <= 0 {
@@ -50,6 +51,15 @@ extension TCPConnection {
       }
       backend.returnLent(operation)
     }
+  }
+
+  /// Asks for what the body's `write` will touch, while the system fetches the bytes.
+  @inline(__always)
+  private func prefetchWriting() {
+    let operation = Unmanaged.passUnretained(sending).toOpaque()
+    casyncio_prefetch(operation)
+    casyncio_prefetch(operation + 64)
+    casyncio_prefetch(Unmanaged.passUnretained(self).toOpaque() + 64)
   }
 
   /// The same for a task that does not run on the connection's loop: a buffer of its own instead of a lent one.

@@ -99,6 +99,18 @@ static inline int64_t casyncio_monotonic_nanoseconds(void) {
 
 static inline int casyncio_errno(void) { return errno; }
 
+// MARK: Caches
+
+// Asks for a cache line that will be needed soon. Any address will do, also one that is not mapped.
+static inline void casyncio_prefetch(const void *CASYNCIO_NULLABLE address) { __builtin_prefetch(address, 1, 3); }
+
+// Asks for the frame that a Swift task will resume in. The word behind a job's seven is its task's context; for jobs
+// that are no tasks it is something else, and asking for that does no harm either.
+static inline void casyncio_prefetch_frame(const void *CASYNCIO_NONNULL job) {
+  const char *frame = ((const char *const *)job)[7];
+  for (int line = 0; line < 12; line++) casyncio_prefetch(frame + 64 * line);
+}
+
 // MARK: The thread sanitizer
 
 // Says that a lock was taken, or will be left, at an address. Nothing where the sanitizer is not linked.

@@ -61,6 +61,7 @@ public final class SelectorBackend: IOBackend, @unchecked Sendable {
     detachedInBatch = false
     let n = try selector.select(timeout: timeout, into: events)
     for i in 0..<n {
+      prefetch(after: i, of: n)
       let event = events[i]
       let fd = Int(event.token & 0xFFFF_FFFF)
       guard fd < slots.count, let slot = slots[fd] else {
@@ -72,6 +73,34 @@ public final class SelectorBackend: IOBackend, @unchecked Sendable {
       }
     }
     if ghosts >= 16 { try exorcise() }
+  }
+
+  /// With a thousand connections the system's own work on each has pushed the records of the next one out of the
+  /// cache, and every one of them would be waited for in turn. The batch says who comes next: ask for the descriptor
+  /// three events ahead, for its operation two ahead, and for what the operation leads to one ahead.
+  @inline(__always)
+  private func prefetch(after i: Int, of n: Int) {
+    if i + 3 < n, let descriptor = slot(of: events[i + 3]) {
+      casyncio_prefetch(descriptor.toOpaque())
+      casyncio_prefetch(descriptor.toOpaque() + 64)
+    }
+    if i + 2 < n, let descriptor = slot(of: events[i + 2]),
+      let operation = descriptor._withUnsafeGuaranteedRef({ $0.reading })
+    {
+      casyncio_prefetch(operation.toOpaque())
+      casyncio_prefetch(operation.toOpaque() + 64)
+    }
+    if i + 1 < n, let descriptor = slot(of: events[i + 1]),
+      let operation = descriptor._withUnsafeGuaranteedRef({ $0.reading })
+    {
+      operation._withUnsafeGuaranteedRef { $0.prefetchWaiter() }
+    }
+  }
+
+  @inline(__always)
+  private func slot(of event: SelectorEvent) -> Unmanaged<IODescriptor>? {
+    let fd = Int(event.token & 0xFFFF_FFFF)
+    return fd < slots.count ? slots[fd] : nil
   }
 
   @inline(__always)
