@@ -133,9 +133,10 @@ extension BaseEventLoop {
   private final func runReady() throws {
     var left = ready.count
     if debugFlag.load(ordering: .relaxed) { return try runReadyDebug() }
+    let isCrowded = left > ReadyQueue.crowd
     while left > 0 {
       left -= 1
-      ready.prefetchNext()
+      if isCrowded { ready.prefetchNext() }
       try run(ready.pop())
     }
     guard !isStopping else { return }

@@ -54,6 +54,9 @@ struct LoopWord {
 
 /// The queue of a loop's own thread: a ring of words that grows. First in, first out; no locks, no checks.
 struct ReadyQueue: ~Copyable {
+  /// From how many at a time on it pays to ask for the memory of the next one: fewer stay in the cache by themselves.
+  static var crowd: Int { 64 }
+
   private var storage: UnsafeMutablePointer<UInt>
   private var mask: Int
   private var head = 0

@@ -60,8 +60,9 @@ public final class SelectorBackend: IOBackend, @unchecked Sendable {
   public func poll(timeout: Int64) throws(Errno) {
     detachedInBatch = false
     let n = try selector.select(timeout: timeout, into: events)
+    let isCrowded = n > ReadyQueue.crowd
     for i in 0..<n {
-      prefetch(after: i, of: n)
+      if isCrowded { prefetch(after: i, of: n) }
       let event = events[i]
       let fd = Int(event.token & 0xFFFF_FFFF)
       guard fd < slots.count, let slot = slots[fd] else {
