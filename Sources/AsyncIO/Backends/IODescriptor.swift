@@ -48,6 +48,8 @@ public final class IODescriptor: @unchecked Sendable {
   var isSameFile: Bool { FileIdentity(fileDescriptor) == file }
 
   private let closed = Atomic<Bool>(false)
+  /// The peer is to see a reset. Written by the one call that closes, before the descriptor is handed to the loop.
+  private var isAbortive = false
 
   init(_ fileDescriptor: Int32, loop: BaseEventLoop) {
     self.fileDescriptor = fileDescriptor
@@ -73,9 +75,19 @@ public final class IODescriptor: @unchecked Sendable {
 
   /// Ends what waits on the descriptor and closes it: at once on the loop's thread or when the loop is closed, else
   /// as soon as the loop gets to it. Once only; later calls do nothing.
-  func close() {
+  func close(abortively: Bool = false) {
     guard !closed.exchange(true, ordering: .acquiringAndReleasing) else { return }
+    isAbortive = abortively
     loop.closeDescriptor(self)
+  }
+
+  /// Gives the number back to the system. By the loop only, once, when nothing waits on it any more.
+  func closeNumber() {
+    if isAbortive {
+      var linger = linger(l_onoff: 1, l_linger: 0)
+      _ = setsockopt(fileDescriptor, SOL_SOCKET, SO_LINGER, &linger, socklen_t(MemoryLayout.size(ofValue: linger)))
+    }
+    _ = CAsyncIO.close(fileDescriptor)
   }
 
   /// The number leaves this object's care without being closed.

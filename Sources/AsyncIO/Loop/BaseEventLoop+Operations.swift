@@ -34,7 +34,7 @@ extension BaseEventLoop {
     // A task may have been on its way from one operation to the next when the connection was closed. The number is
     // the next connection's by now.
     if descriptor.isClosed {
-      operation.end(-Int(ECANCELED))
+      operation.end(-Int(EBADF))
       return .ended
     }
     if backend.submit(operation) {
@@ -86,6 +86,7 @@ extension BaseEventLoop {
     } onCancel: {
       requestCancel(operation, sequence: sequence)
     }
+    casyncio_lock_taken(Unmanaged.passUnretained(operation).toOpaque())
   }
 
   private final func post(_ operation: IOOperation) {
@@ -151,12 +152,12 @@ extension BaseEventLoop {
     if isRunningInThisThread { return closeDescriptorNow(descriptor) }
     guard !intake.post(LoopWord(descriptor, .closeDescriptor)) else { return }
     Unmanaged.passUnretained(descriptor).release()
-    _ = CAsyncIO.close(descriptor.fileDescriptor)
+    descriptor.closeNumber()
   }
 
   final func closeDescriptorNow(_ descriptor: IODescriptor) {
     if !isClosed { backend.detach(descriptor, closing: true) }
-    _ = CAsyncIO.close(descriptor.fileDescriptor)
+    descriptor.closeNumber()
   }
 
   final func detachDescriptor(_ descriptor: IODescriptor, closing: Bool) {

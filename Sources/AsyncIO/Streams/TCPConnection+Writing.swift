@@ -7,7 +7,6 @@ extension TCPConnection {
   public func write(_ bytes: RawSpan) async throws {
     try claimWriter()
     defer { releaseWriter() }
-    try checkOpen("write")
     // Right because the caller lends the bytes until this call returns, and it returns with the operation's end.
     let memory = bytes.withUnsafeBytes { $0 }
     guard memory.count > 0 else { return }

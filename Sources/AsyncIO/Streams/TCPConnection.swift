@@ -64,11 +64,7 @@ public final class TCPConnection: @unchecked Sendable {
 
   /// Ends the connection the hard way: the peer sees a reset, unsent data is dropped. Idempotent, any thread.
   public func abort() {
-    guard !isClosed else { return }
-    var linger = linger(l_onoff: 1, l_linger: 0)
-    _ = setsockopt(
-      descriptor.fileDescriptor, SOL_SOCKET, SO_LINGER, &linger, socklen_t(MemoryLayout.size(ofValue: linger)))
-    descriptor.close()
+    descriptor.close(abortively: true)
   }
 
   /// Half-close: the peer sees the end of the stream, this side goes on reading. Idempotent. Answers `write_eof`.
@@ -99,7 +95,11 @@ public final class TCPConnection: @unchecked Sendable {
   func releaseWriter() { writeClaim.store(false, ordering: .releasing) }
 
   func checkOpen(_ operation: String) throws(IOError) {
-    if isClosed { throw IOError(.badFileDescriptor, operation, "on a connection that was closed here") }
+    if isClosed { throw closedHere(operation) }
+  }
+
+  private func closedHere(_ operation: String) -> IOError {
+    IOError(.badFileDescriptor, operation, "on a connection that was closed here")
   }
 
   // MARK: Errors
@@ -109,6 +109,7 @@ public final class TCPConnection: @unchecked Sendable {
   /// What a failed operation throws: the cancellation of the task, the close of the connection or of the loop, or the
   /// system's error.
   func failure(_ result: Int, _ operation: String) -> any Error {
+    if result == -Int(EBADF) && isClosed { return closedHere(operation) }
     guard result == -Int(ECANCELED) else { return IOError(result: result, operation, subject) }
     if Task.isCancelled { return CancellationError() }
     if core.isClosed { return EventLoopError.closed(operation) }
