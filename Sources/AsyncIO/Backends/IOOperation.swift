@@ -79,10 +79,10 @@ public final class IOOperation: @unchecked Sendable {
     precondition(state == .inFlight, "an operation completed twice")
     state = .done
     self.result = result
-    // For the thread sanitizer, which does not see how the runtime hands a task to another thread.
-    casyncio_lock_leaving(Unmanaged.passUnretained(self).toOpaque())
     if let continuation {
       self.continuation = nil
+      // For the thread sanitizer, which does not see how the runtime hands a task to another thread.
+      casyncio_lock_leaving(Unmanaged.passUnretained(self).toOpaque())
       continuation.resume()
     } else {
       observer?._withUnsafeGuaranteedRef { $0.operationEnded(self) }
