@@ -41,6 +41,9 @@ extension TCPConnection {
 private final class ChunkHandler {
   let body: (RawSpan, borrowing ChunkWriter) throws -> Void
   init(_ body: @escaping (RawSpan, borrowing ChunkWriter) throws -> Void) { self.body = body }
+
+  /// What the closure captured, as an address to ask for ahead and never to follow: a closure is its code and that.
+  var captures: UnsafeRawPointer? { unsafeBitCast(body, to: (UnsafeRawPointer, UnsafeRawPointer?).self).1 }
 }
 
 /// Drives one connection from completions. Loop thread only.
@@ -52,6 +55,7 @@ private final class ChunkPump: OperationObserver, @unchecked Sendable {
   private let sending: IOOperation
   /// The caller's closure, owned until `end()`.
   private var handler: Unmanaged<ChunkHandler>?
+  private let captures: UnsafeRawPointer?
   @exclusivity(unchecked) private var output: [UInt8] = []
   @exclusivity(unchecked) private var hasOutput = false
   @exclusivity(unchecked) private var failure: (any Error)?
@@ -60,7 +64,9 @@ private final class ChunkPump: OperationObserver, @unchecked Sendable {
 
   init(_ connection: TCPConnection, _ handler: @escaping (RawSpan, borrowing ChunkWriter) throws -> Void) {
     self.connection = connection
-    self.handler = .passRetained(ChunkHandler(handler))
+    let handler = ChunkHandler(handler)
+    captures = handler.captures
+    self.handler = .passRetained(handler)
     core = connection.core
     receiving = connection.receiving
     sending = connection.sending
@@ -160,6 +166,9 @@ private final class ChunkPump: OperationObserver, @unchecked Sendable {
   private func process() -> Bool {
     guard receiving.result >= 0 else { return fail(receiving.result, "read") }
     if connection.isClosed { return fail(-Int(ECANCELED), "read") }
+    // Needed when the system has fetched the bytes.
+    casyncio_prefetch(handler?.toOpaque())
+    casyncio_prefetch(captures)
     guard core.backend.claimLent(receiving) else { return true }
     let n = receiving.result
     guard n > 0 else {
