@@ -102,6 +102,6 @@ func expectRefusal<R>(
   /// The epoll instance that knows the descriptor after the body, among all of this process.
   func epollDescriptor(interestedIn descriptor: Int32, after body: () throws -> Void) rethrows -> Int32? {
     try body()
-    return (0..<1024).first { interests(of: $0)[descriptor] != nil }
+    return (0..<20_000).first { interests(of: $0)[descriptor] != nil }
   }
 #endif
