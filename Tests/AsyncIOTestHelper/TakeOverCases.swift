@@ -185,7 +185,7 @@ private func parkedMainActor() throws {
   for _ in 0..<3 {
     try AsyncIO.run {
       for size in stride(from: 16, through: 128, by: 8) {
-        for _ in 0..<200 { memset(malloc(size)!, 0xA5, size) }
+        for _ in 0..<200 { fillers.append(memset(malloc(size)!, 0xA5, size)) }
       }
     }
   }
@@ -196,7 +196,11 @@ private func parkedMainActor() throws {
     fact("after", notes.all)
     fact("on the main thread", notes.wereOnMainThread)
   }
+  for filler in fillers { free(filler) }
 }
+
+/// What the case above took, to be given back: written by one run at a time, in the main thread.
+nonisolated(unsafe) private var fillers: [UnsafeMutableRawPointer] = []
 
 /// A sleep that is under way when its run ends is not over early in the next one.
 private func sleepAcrossRuns() throws {

@@ -1,0 +1,8 @@
+#if canImport(Glibc)
+  import Glibc
+#elseif canImport(Darwin)
+  import Darwin
+#endif
+
+/// True in a run with the address sanitizer.
+let isAddressSanitized = dlsym(dlopen(nil, RTLD_NOW), "__asan_init") != nil
