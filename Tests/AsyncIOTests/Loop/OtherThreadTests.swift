@@ -37,8 +37,8 @@ import Testing
         try loop.callSoon { note(2, "soon") }
         for gate in all { gate.wait() }
       }
+      // In what order is the clock's business: a thread may take its two milliseconds between two of these calls.
       #expect(ran.all.sorted() == ["at", "later", "soon"])
-      #expect(ran.all.last == "later")
     }
   }
 
