@@ -50,6 +50,8 @@ public final class IODescriptor: @unchecked Sendable {
   private let closed = Atomic<Bool>(false)
   /// The peer is to see a reset. Written by the one call that closes, before the descriptor is handed to the loop.
   private var isAbortive = false
+  /// A socket that listens. Set when it is made.
+  var isListening = false
 
   init(_ fileDescriptor: Int32, loop: BaseEventLoop) {
     self.fileDescriptor = fileDescriptor
@@ -87,6 +89,8 @@ public final class IODescriptor: @unchecked Sendable {
       var linger = linger(l_onoff: 1, l_linger: 0)
       _ = setsockopt(fileDescriptor, SOL_SOCKET, SO_LINGER, &linger, socklen_t(MemoryLayout.size(ofValue: linger)))
     }
+    // A child process that is just being started holds a copy for a moment, and would keep it listening.
+    if isListening { _ = shutdown(fileDescriptor, Int32(SHUT_RDWR)) }
     _ = CAsyncIO.close(fileDescriptor)
   }
 

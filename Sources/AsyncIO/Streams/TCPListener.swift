@@ -25,7 +25,10 @@ public final class TCPListener: @unchecked Sendable {
     descriptors = sockets.map { IODescriptor($0.0, loop: core) }
     accepting = descriptors.map { IOOperation(.accept, on: $0) }
     addresses = sockets.map(\.1)
-    for descriptor in descriptors { core.backend.attach(descriptor) }
+    for descriptor in descriptors {
+      descriptor.isListening = true
+      core.backend.attach(descriptor)
+    }
   }
 
   deinit {
