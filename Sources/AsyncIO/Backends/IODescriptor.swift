@@ -93,12 +93,6 @@ public final class IODescriptor: @unchecked Sendable {
     if isListening { _ = shutdown(fileDescriptor, Int32(SHUT_RDWR)) }
     _ = CAsyncIO.close(fileDescriptor)
   }
-
-  /// The number leaves this object's care without being closed.
-  func release() {
-    guard !closed.exchange(true, ordering: .acquiringAndReleasing) else { return }
-    loop.detachDescriptor(self, closing: false)
-  }
 }
 
 /// The file behind a number. Sockets, pipes and files have an inode each; eventfd and its kin share one, so a change

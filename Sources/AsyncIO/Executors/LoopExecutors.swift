@@ -49,9 +49,7 @@ extension LoopIntake {
     } dropped: { [self] in
       LateJobs.run(job, role: .task, of: self, at: deadline)
     }
-    if post(LoopWord(action, .action)) { return true }
-    Unmanaged.passUnretained(action).release()
-    return false
+    return post(action, .action)
   }
 }
 

@@ -3,7 +3,6 @@
   /// the loop, and the main actor stays where it is.
   enum ProcessExecutors {
     static var platformExecutor: any TaskExecutor { globalConcurrentExecutor }
-    static let canTakeOver = false
     static func install(_ loop: BaseEventLoop) throws(EventLoopError) {}
     static func uninstall(_ loop: BaseEventLoop) {}
     static func keep(

@@ -64,8 +64,6 @@
     /// The platform's own default executor, whatever is installed now.
     static var platformExecutor: any TaskExecutor { PlatformExecutorFactory.defaultExecutor }
 
-    static let canTakeOver = true
-
     /// Makes the loop the executor of the main actor and of every task without a preference. Refused with code
     /// `runtimeAlreadyStarted` when tasks ran before, `anotherLoopRunning` while another loop has the process.
     static func install(_ loop: BaseEventLoop) throws(EventLoopError) {

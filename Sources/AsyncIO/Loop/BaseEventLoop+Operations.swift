@@ -90,8 +90,7 @@ extension BaseEventLoop {
   }
 
   private final func post(_ operation: IOOperation) {
-    guard !intake.post(LoopWord(operation, .submit)) else { return }
-    Unmanaged.passUnretained(operation).release()
+    guard !intake.post(operation, .submit) else { return }
     operation.state = .inFlight
     operation.complete(-Int(ECANCELED))
   }
@@ -150,17 +149,12 @@ extension BaseEventLoop {
   /// Ends what waits on a descriptor and closes it, in the loop's thread or when there will be none any more.
   final func closeDescriptor(_ descriptor: IODescriptor) {
     if isRunningInThisThread { return closeDescriptorNow(descriptor) }
-    guard !intake.post(LoopWord(descriptor, .closeDescriptor)) else { return }
-    Unmanaged.passUnretained(descriptor).release()
+    guard !intake.post(descriptor, .closeDescriptor) else { return }
     descriptor.closeNumber()
   }
 
   final func closeDescriptorNow(_ descriptor: IODescriptor) {
     if !isClosed { backend.detach(descriptor, closing: true) }
     descriptor.closeNumber()
-  }
-
-  final func detachDescriptor(_ descriptor: IODescriptor, closing: Bool) {
-    perform { $0.backend.detach(descriptor, closing: closing) }
   }
 }

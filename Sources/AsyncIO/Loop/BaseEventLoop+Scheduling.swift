@@ -9,8 +9,8 @@ extension BaseEventLoop {
     let handle = Handle(loop: self, site: site, callback: Self.bind(callback, context))
     if onLoop {
       pushReady(handle)
-    } else if !intake.post(LoopWord(handle, .handle)) {
-      throw refused(handle, .handle, "callSoon")
+    } else if !intake.post(handle, .handle) {
+      throw .closed("callSoon")
     }
     return handle
   }
@@ -23,8 +23,8 @@ extension BaseEventLoop {
     let handle = Handle(loop: self, site: site, cancelWaits: true, callback: Self.bind(callback, context))
     if isRunningInThisThread {
       pushReady(handle)
-    } else if !intake.post(LoopWord(handle, .handle)) {
-      throw refused(handle, .handle, "callSoonThreadsafe")
+    } else if !intake.post(handle, .handle) {
+      throw .closed("callSoonThreadsafe")
     }
     return handle
   }
@@ -38,16 +38,10 @@ extension BaseEventLoop {
     let timer = TimerHandle(loop: self, site: site, when: when, callback: Self.bind(callback, context))
     if onLoop {
       timers.insert(.node(timer), deadline: when.nanoseconds)
-    } else if !intake.post(LoopWord(timer, .timer)) {
-      throw refused(timer, .timer, "callAt")
+    } else if !intake.post(timer, .timer) {
+      throw .closed("callAt")
     }
     return timer
-  }
-
-  /// The inbox is closed: takes back the reference that the refused word holds.
-  private final func refused(_ handle: Handle, _ tag: LoopWord.Tag, _ operation: String) -> EventLoopError {
-    Unmanaged.passUnretained(handle).release()
-    return .closed(operation)
   }
 
   private static func bind(
@@ -81,9 +75,7 @@ extension BaseEventLoop {
   ) {
     if isRunningInThisThread { return body(self) }
     let action = PostedAction(body, dropped: dropped)
-    guard !intake.post(LoopWord(action, .action)) else { return }
-    Unmanaged.passUnretained(action).release()
-    action.dropped()
+    if !intake.post(action, .action) { action.dropped() }
   }
 
   /// Timers that are set now. Loop thread, or while nobody runs the loop.

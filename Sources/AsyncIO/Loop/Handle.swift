@@ -125,8 +125,8 @@ public final class TimerHandle: Handle, TimerNode, @unchecked Sendable {
   override func wasCancelled() {
     if intake.isRunningInThisThread {
       intake.core.timers.remove(self)
-    } else if !intake.post(LoopWord(self, .timer)) {
-      Unmanaged.passUnretained(self).release()
+    } else {
+      _ = intake.post(self, .timer)
     }
   }
 

@@ -37,10 +37,17 @@ final class LoopIntake: @unchecked Sendable {
   /// Posts a word from any thread. `false`: the loop is closed.
   func post(_ word: LoopWord) -> Bool { inbox.post(word) { backend?.wake() } }
 
+  /// Posts an object from any thread, with a reference of the word's own, which a refusal gives back. `false`: the loop
+  /// is closed.
+  func post(_ object: some AnyObject, _ tag: LoopWord.Tag) -> Bool {
+    if post(LoopWord(object, tag)) { return true }
+    Unmanaged.passUnretained(object).release()
+    return false
+  }
+
   /// Does something in the loop's thread; nothing if the loop is closed.
   func post(_ body: sending @escaping (BaseEventLoop) -> Void) {
-    let action = PostedAction(body)
-    if !post(LoopWord(action, .action)) { Unmanaged.passUnretained(action).release() }
+    _ = post(PostedAction(body), .action)
   }
 
   /// Refuses what comes from here on and returns what is left.

@@ -22,6 +22,7 @@ public final class TCPConnection: @unchecked Sendable {
 
   /// Bytes that were received and not delivered yet; guarded by the reader's claim.
   @exclusivity(unchecked) var leftover = ReadBuffer()
+
   /// Takes a connected, non-blocking socket into the loop's care.
   init(_ fd: Int32, core: BaseEventLoop) {
     self.core = core
