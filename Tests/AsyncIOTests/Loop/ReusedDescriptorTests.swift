@@ -5,13 +5,14 @@ import Testing
 @testable import AsyncIO
 
 /// Descriptors that are closed behind the loop's back, and numbers that come again: line 63 of the conformance list.
-/// Each test has a process of its own, because the kernel gives a closed number to whoever asks first.
+/// Each test has a process of its own, because the kernel gives a closed number to whoever asks first; where one
+/// has to come again for certain, it is a number apart from those that the process is given.
 @Suite struct ReusedDescriptorTests {
   @Test("E63: a number that came again serves its new callback only", arguments: LoopKind.allCases)
   func reused(kind: LoopKind) async {
     await #expect(processExitsWith: .success) { [kind] in
       try await kind.withLoop { loop in
-        let old = try SocketPair()
+        let old = try SocketPair(apart: ())
         let fired = Recorder<String>()
         try loop.addReader(old.a) { fired.record("old reader") }
         try loop.addWriter(old.a) { fired.record("old writer") }
@@ -34,7 +35,7 @@ import Testing
   func notRegistered(kind: LoopKind) async {
     await #expect(processExitsWith: .success) { [kind] in
       try await kind.withLoop { loop in
-        let old = try SocketPair()
+        let old = try SocketPair(apart: ())
         let fired = Recorder<String>()
         try loop.addReader(old.a) { fired.record("old reader") }
         old.close(old.a)
@@ -105,7 +106,7 @@ import Testing
   func ghost(kind: LoopKind) async {
     await #expect(processExitsWith: .success) { [kind] in
       try await kind.withLoop { loop in
-        let old = try SocketPair()
+        let old = try SocketPair(apart: ())
         let fired = Recorder<String>()
         try loop.addReader(old.a) { fired.record("ghost") }
         // What a child process that inherited the descriptor does to its registration.

@@ -17,23 +17,26 @@ final class SocketPair: @unchecked Sendable {
 
   convenience init() throws { try self.init(firstEnd: nil) }
 
-  /// A pair whose first end has a number that was just closed.
-  convenience init(reusing number: Int32) throws { try self.init(firstEnd: number) }
+  /// A pair whose first end has a number that nobody else in this process is given: the kernel hands out the lowest.
+  convenience init(apart: Void) throws { try self.init(firstEnd: 600) }
 
-  /// - Parameter wanted: the number of the first end. Other tests in this process may take it first; they give it back
-  ///   sooner or later.
-  private init(firstEnd wanted: Int32?) throws {
+  /// A pair whose first end has a number that was just closed, of a pair that was made `apart`.
+  convenience init(reusing number: Int32) throws {
+    try self.init(firstEnd: number)
+    try #require(a == number, "\(number) was not closed")
+  }
+
+  /// - Parameter lowest: the first end has this number or the next one that is free.
+  private init(firstEnd lowest: Int32?) throws {
     var ends: [Int32] = [-1, -1]
-    for attempt in 0... {
-      guard socketpair(AF_UNIX, Int32(SOCK_STREAM.rawValue), 0, &ends) == 0 else {
-        throw Errno(rawValue: casyncio_errno())
-      }
-      guard let wanted else { break }
-      if ends[1] == wanted { ends.swapAt(0, 1) }
-      if ends[0] == wanted { break }
-      for end in ends { _ = CAsyncIO.close(end) }
-      try #require(attempt < 1_000_000, "somebody else keeps the number")
-      sched_yield()
+    guard socketpair(AF_UNIX, Int32(SOCK_STREAM.rawValue), 0, &ends) == 0 else {
+      throw Errno(rawValue: casyncio_errno())
+    }
+    if let lowest {
+      let moved = fcntl(ends[0], F_DUPFD, lowest)
+      try #require(moved >= 0)
+      _ = CAsyncIO.close(ends[0])
+      ends[0] = moved
     }
     a = ends[0]
     b = ends[1]
