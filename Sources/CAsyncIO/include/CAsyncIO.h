@@ -40,6 +40,8 @@
 #define CASYNCIO_NONNULL
 #endif
 
+#include "CompletionPort.h"
+
 // MARK: The running loop of this thread
 
 // Identity of the loop that runs on this thread, or null. Swift has no thread-local storage that costs one

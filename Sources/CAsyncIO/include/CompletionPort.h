@@ -1,0 +1,189 @@
+// The completion port: one interface over the systems where I/O ends instead of becoming possible. io_uring is behind
+// it on Linux; it is shaped so that Windows' completion ports fit, too. The rules that both have to keep:
+//
+// - A handle belongs to one port for life, with one receive (or accept) and one send (or connect) in flight.
+// - A record is one operation. It, the memory that it names and its handle stay until its last event was reaped.
+// - Starting an operation never fails and never waits. What the system refuses comes back as an event with an error.
+// - A send ends once, with all bytes gone or with an error. Accepting and connecting hide what they take.
+// - `casyncio_port_cancel` is a request. The operation still ends by its own event, with what had happened by then or
+//   with -ECANCELED. A record that is not in flight is left alone.
+// - An event without CASYNCIO_EVENT_MORE is the last one of its operation. Only accepts and lent receives bring more
+//   than one, and a system that has no such thing brings them one by one.
+//
+// Thread rules: everything between `begin` and `end` is for the thread that called `begin`, but for
+// `casyncio_port_wake`, which is for any thread and for signal handlers. A port that nobody has begun can be created,
+// destroyed and begun by any thread. `casyncio_lent_return` after `casyncio_port_destroy` is for any thread.
+//
+// Values that can fail are >= 0 or a negated errno.
+#ifndef CASYNCIO_COMPLETION_PORT_H
+#define CASYNCIO_COMPLETION_PORT_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/socket.h>
+
+#if __has_feature(nullability)
+#define CASYNCIO_NULLABLE _Nullable
+#define CASYNCIO_NONNULL _Nonnull
+#else
+#define CASYNCIO_NULLABLE
+#define CASYNCIO_NONNULL
+#endif
+
+typedef int casyncio_handle;
+typedef struct casyncio_port casyncio_port;
+typedef struct casyncio_lent casyncio_lent;
+
+// One operation. Zero it once; the first field is the caller's, the rest is the port's.
+typedef struct casyncio_record {
+  // Whatever the caller wants to find its way by.
+  void *CASYNCIO_NULLABLE owner;
+  void *CASYNCIO_NULLABLE buffer;
+  uint64_t count;
+  // Bytes of a send that are gone, to be read after its event.
+  uint64_t transferred;
+  casyncio_handle handle;
+  uint8_t kind;
+  uint8_t stage;
+  uint8_t flags;
+  // True from the start of the operation until its last event was reaped.
+  uint8_t in_flight;
+  struct casyncio_record *CASYNCIO_NULLABLE next;
+  int64_t result;
+} casyncio_record;
+
+enum {
+  // Further events of this operation follow.
+  CASYNCIO_EVENT_MORE = 1,
+  // `bytes` and `lease` are set: `result` bytes are lent until `casyncio_lent_return`.
+  CASYNCIO_EVENT_LENT = 2,
+};
+
+typedef struct casyncio_event {
+  casyncio_record *CASYNCIO_NONNULL record;
+  // Bytes, a new handle, poll flags or 0; or a negated errno.
+  int64_t result;
+  void *CASYNCIO_NULLABLE bytes;
+  uint32_t lease;
+  uint32_t flags;
+} casyncio_event;
+
+// MARK: What a system can do
+
+enum {
+  // The port works at all.
+  CASYNCIO_PORT_BASIC = 1 << 0,
+  // One accept serves many connections.
+  CASYNCIO_PORT_MULTISHOT_ACCEPT = 1 << 1,
+  // Lent receives work, and one serves many chunks.
+  CASYNCIO_PORT_LENT = 1 << 2,
+  // Chunks share buffers.
+  CASYNCIO_PORT_SHARED_BUFFERS = 1 << 3,
+  // Completions are worked on only when this thread asks for them.
+  CASYNCIO_PORT_DEFERRED_WORK = 1 << 4,
+};
+
+typedef struct casyncio_port_options {
+  // Operations that can be handed over in one call, and events that fit without the system's overflow list. Powers of
+  // two; 0 is the default.
+  uint32_t entries;
+  uint32_t event_entries;
+  // The lent memory: how many buffers of which size. The number is a power of two; 0 is the default.
+  uint32_t lent_count;
+  uint32_t lent_size;
+  // Features to do without, for tests of the fallbacks.
+  uint32_t without;
+} casyncio_port_options;
+
+// Where detection stopped.
+enum {
+  CASYNCIO_STEP_NONE = 0,
+  CASYNCIO_STEP_PLATFORM,
+  CASYNCIO_STEP_SETUP,
+  CASYNCIO_STEP_MAP,
+  CASYNCIO_STEP_OPERATIONS,
+  CASYNCIO_STEP_BUFFERS,
+  CASYNCIO_STEP_SELF_TEST,
+};
+
+// Tries everything that a port needs in a port that is thrown away: making one, asking for each operation, and a round
+// trip through a socket pair with a cancelled receive. 0, or a negated errno and the step that said no.
+int casyncio_port_detect(int *CASYNCIO_NONNULL step, uint32_t *CASYNCIO_NONNULL features);
+
+// MARK: Life
+
+int casyncio_port_create(
+    const casyncio_port_options *CASYNCIO_NULLABLE options, casyncio_port *CASYNCIO_NULLABLE *CASYNCIO_NONNULL port);
+// The calling thread drives the port from here on. `step` says which step failed.
+int casyncio_port_begin(casyncio_port *CASYNCIO_NONNULL port, int *CASYNCIO_NONNULL step);
+// Nobody drives it any more. Nothing may be in flight, unless `abandon` says that the system answers no more.
+void casyncio_port_end(casyncio_port *CASYNCIO_NONNULL port, int abandon);
+// Not between `begin` and `end`. Lent memory stays until the last of it was returned.
+void casyncio_port_destroy(casyncio_port *CASYNCIO_NONNULL port);
+
+// Of the system that the last `begin` found.
+uint32_t casyncio_port_features(const casyncio_port *CASYNCIO_NONNULL port);
+// Operations that have been started and not reaped.
+uint64_t casyncio_port_in_flight(const casyncio_port *CASYNCIO_NONNULL port);
+
+// MARK: Operations. The record is not in flight; the handle is open.
+
+// Events: new connections, non-blocking and closed on exec.
+void casyncio_port_accept(
+    casyncio_port *CASYNCIO_NONNULL port, casyncio_record *CASYNCIO_NONNULL record, casyncio_handle handle);
+// The address stays until the event.
+void casyncio_port_connect(
+    casyncio_port *CASYNCIO_NONNULL port, casyncio_record *CASYNCIO_NONNULL record, casyncio_handle handle,
+    const void *CASYNCIO_NONNULL address, socklen_t length);
+// Receives into the caller's memory; 0 at the end of the stream.
+void casyncio_port_receive(
+    casyncio_port *CASYNCIO_NONNULL port, casyncio_record *CASYNCIO_NONNULL record, casyncio_handle handle,
+    void *CASYNCIO_NONNULL buffer, size_t count);
+// Receives into memory of the port, chunk after chunk. -ENOBUFS: there is none left; return some, or receive into
+// memory of your own. Only with CASYNCIO_PORT_LENT.
+void casyncio_port_receive_lent(
+    casyncio_port *CASYNCIO_NONNULL port, casyncio_record *CASYNCIO_NONNULL record, casyncio_handle handle);
+// Sends all the bytes.
+void casyncio_port_send(
+    casyncio_port *CASYNCIO_NONNULL port, casyncio_record *CASYNCIO_NONNULL record, casyncio_handle handle,
+    const void *CASYNCIO_NONNULL bytes, size_t count);
+// The same for pipes and other handles that are no sockets.
+void casyncio_port_read(
+    casyncio_port *CASYNCIO_NONNULL port, casyncio_record *CASYNCIO_NONNULL record, casyncio_handle handle,
+    void *CASYNCIO_NONNULL buffer, size_t count);
+void casyncio_port_write(
+    casyncio_port *CASYNCIO_NONNULL port, casyncio_record *CASYNCIO_NONNULL record, casyncio_handle handle,
+    const void *CASYNCIO_NONNULL bytes, size_t count);
+// Ends when the handle is ready for what `events` (POLLIN, POLLOUT) names, with the flags of poll(2). A process handle
+// (pidfd) is ready for POLLIN when its process has ended.
+void casyncio_port_watch(
+    casyncio_port *CASYNCIO_NONNULL port, casyncio_record *CASYNCIO_NONNULL record, casyncio_handle handle,
+    uint32_t events);
+
+// MARK: Ending
+
+void casyncio_port_cancel(casyncio_port *CASYNCIO_NONNULL port, casyncio_record *CASYNCIO_NONNULL record);
+// Asks for the end of everything in flight, and starts nothing again until `begin`.
+void casyncio_port_cancel_all(casyncio_port *CASYNCIO_NONNULL port);
+// Hands over what was started, waits for events and takes up to `capacity` of them. Nanoseconds; 0 does not wait, a
+// negative value waits for ever. Ends early, and without events, when woken. The number of events, or a negated errno
+// when the system answers no more.
+int casyncio_port_reap(
+    casyncio_port *CASYNCIO_NONNULL port, casyncio_event *CASYNCIO_NONNULL events, uint32_t capacity,
+    int64_t nanoseconds);
+// Ends the wait that runs, or the next one. Any thread, also a signal handler; keeps errno.
+void casyncio_port_wake(casyncio_port *CASYNCIO_NONNULL port);
+
+// MARK: Lent memory
+
+casyncio_lent *CASYNCIO_NONNULL casyncio_port_lent(casyncio_port *CASYNCIO_NONNULL port);
+// Gives back one lent chunk.
+void casyncio_lent_return(casyncio_lent *CASYNCIO_NONNULL lent, uint32_t lease);
+// Chunks that are lent.
+uint32_t casyncio_lent_leases(const casyncio_lent *CASYNCIO_NONNULL lent);
+// True when less than a quarter of the memory is left to receive into.
+int casyncio_lent_is_low(const casyncio_lent *CASYNCIO_NONNULL lent);
+// True when the books agree: every buffer is either with the system or has chunks that are lent.
+int casyncio_lent_is_sound(const casyncio_lent *CASYNCIO_NONNULL lent);
+
+#endif
