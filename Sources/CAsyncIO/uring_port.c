@@ -30,8 +30,6 @@
 
 enum { USER_IGNORED = 0, USER_WAKE = 1 };
 
-enum { KIND_ACCEPT = 1, KIND_CONNECT, KIND_RECEIVE, KIND_RECEIVE_LENT, KIND_SEND, KIND_READ, KIND_WRITE, KIND_WATCH };
-
 // Where an operation is that takes more than one submission.
 enum { STAGE_WORK = 0, STAGE_POLL };
 
@@ -90,8 +88,8 @@ static struct uring_sqe *place(casyncio_port *port) {
 
 static uint32_t poll_events(const casyncio_record *record) {
   switch (record->kind) {
-    case KIND_WATCH: return (uint32_t)record->count;
-    case KIND_READ: return POLLIN;
+    case CASYNCIO_KIND_WATCH: return (uint32_t)record->count;
+    case CASYNCIO_KIND_READ: return POLLIN;
     default: return POLLOUT;
   }
 }
@@ -120,20 +118,20 @@ static void fill(const casyncio_port *port, struct uring_sqe *sqe, const casynci
   sqe->addr = (uint64_t)(uintptr_t)record->buffer + record->transferred;
   sqe->len = length_left(record);
   switch (record->kind) {
-    case KIND_ACCEPT:
+    case CASYNCIO_KIND_ACCEPT:
       sqe->opcode = URING_OP_ACCEPT;
       sqe->addr = 0;
       sqe->len = 0;
       sqe->op_flags = SOCK_NONBLOCK | SOCK_CLOEXEC;
       if (port->features & CASYNCIO_PORT_MULTISHOT_ACCEPT) sqe->ioprio = URING_ACCEPT_MULTISHOT;
       break;
-    case KIND_CONNECT:
+    case CASYNCIO_KIND_CONNECT:
       sqe->opcode = URING_OP_CONNECT;
       sqe->off = record->count;
       sqe->len = 0;
       break;
-    case KIND_RECEIVE: sqe->opcode = URING_OP_RECV; break;
-    case KIND_RECEIVE_LENT:
+    case CASYNCIO_KIND_RECEIVE: sqe->opcode = URING_OP_RECV; break;
+    case CASYNCIO_KIND_RECEIVE_LENT:
       sqe->opcode = URING_OP_RECV;
       sqe->addr = 0;
       sqe->len = 0;
@@ -141,16 +139,16 @@ static void fill(const casyncio_port *port, struct uring_sqe *sqe, const casynci
       sqe->flags = URING_SQE_BUFFER_SELECT;
       sqe->buf_group = URING_LENT_GROUP;
       break;
-    case KIND_SEND:
+    case CASYNCIO_KIND_SEND:
       sqe->opcode = URING_OP_SEND;
       sqe->op_flags = MSG_NOSIGNAL | MSG_WAITALL;
       break;
-    case KIND_READ:
-    case KIND_WRITE:
-      sqe->opcode = record->kind == KIND_READ ? URING_OP_READ : URING_OP_WRITE;
+    case CASYNCIO_KIND_READ:
+    case CASYNCIO_KIND_WRITE:
+      sqe->opcode = record->kind == CASYNCIO_KIND_READ ? URING_OP_READ : URING_OP_WRITE;
       sqe->off = UINT64_MAX;
       break;
-    case KIND_WATCH: break;
+    case CASYNCIO_KIND_WATCH: break;
   }
 }
 
@@ -209,7 +207,7 @@ static void start(
   record->buffer = (void *)(uintptr_t)buffer;
   record->count = count;
   record->transferred = 0;
-  record->stage = kind == KIND_WATCH ? STAGE_POLL : STAGE_WORK;
+  record->stage = kind == CASYNCIO_KIND_WATCH ? STAGE_POLL : STAGE_WORK;
   record->flags = 0;
   record->in_flight = 1;
   port->in_flight++;
@@ -217,40 +215,40 @@ static void start(
 }
 
 void casyncio_port_accept(casyncio_port *port, casyncio_record *record, casyncio_handle handle) {
-  start(port, record, KIND_ACCEPT, handle, NULL, 0);
+  start(port, record, CASYNCIO_KIND_ACCEPT, handle, NULL, 0);
 }
 
 void casyncio_port_connect(
     casyncio_port *port, casyncio_record *record, casyncio_handle handle, const void *address, socklen_t length) {
-  start(port, record, KIND_CONNECT, handle, address, length);
+  start(port, record, CASYNCIO_KIND_CONNECT, handle, address, length);
 }
 
 void casyncio_port_receive(
     casyncio_port *port, casyncio_record *record, casyncio_handle handle, void *buffer, size_t count) {
-  start(port, record, KIND_RECEIVE, handle, buffer, count);
+  start(port, record, CASYNCIO_KIND_RECEIVE, handle, buffer, count);
 }
 
 void casyncio_port_receive_lent(casyncio_port *port, casyncio_record *record, casyncio_handle handle) {
-  start(port, record, KIND_RECEIVE_LENT, handle, NULL, 0);
+  start(port, record, CASYNCIO_KIND_RECEIVE_LENT, handle, NULL, 0);
 }
 
 void casyncio_port_send(
     casyncio_port *port, casyncio_record *record, casyncio_handle handle, const void *bytes, size_t count) {
-  start(port, record, KIND_SEND, handle, bytes, count);
+  start(port, record, CASYNCIO_KIND_SEND, handle, bytes, count);
 }
 
 void casyncio_port_read(
     casyncio_port *port, casyncio_record *record, casyncio_handle handle, void *buffer, size_t count) {
-  start(port, record, KIND_READ, handle, buffer, count);
+  start(port, record, CASYNCIO_KIND_READ, handle, buffer, count);
 }
 
 void casyncio_port_write(
     casyncio_port *port, casyncio_record *record, casyncio_handle handle, const void *bytes, size_t count) {
-  start(port, record, KIND_WRITE, handle, bytes, count);
+  start(port, record, CASYNCIO_KIND_WRITE, handle, bytes, count);
 }
 
 void casyncio_port_watch(casyncio_port *port, casyncio_record *record, casyncio_handle handle, uint32_t events) {
-  start(port, record, KIND_WATCH, handle, NULL, events);
+  start(port, record, CASYNCIO_KIND_WATCH, handle, NULL, events);
 }
 
 // MARK: Cancelling
@@ -308,8 +306,8 @@ static int64_t connect_result(const casyncio_record *record) {
 // What an event of the kernel means for its operation. 1: it goes on without an event for the caller.
 static int goes_on(casyncio_port *port, casyncio_record *record, int64_t *result) {
   switch (record->kind) {
-    case KIND_SEND:
-    case KIND_WRITE:
+    case CASYNCIO_KIND_SEND:
+    case CASYNCIO_KIND_WRITE:
       if (record->stage == STAGE_POLL && *result >= 0) {
         record->stage = STAGE_WORK;
         return again(port, record, result);
@@ -320,7 +318,7 @@ static int goes_on(casyncio_port *port, casyncio_record *record, int64_t *result
         return record->transferred < record->count && again(port, record, result);
       }
       // fall through
-    case KIND_READ:
+    case CASYNCIO_KIND_READ:
       if (record->stage == STAGE_POLL && *result >= 0) {
         record->stage = STAGE_WORK;
         return again(port, record, result);
@@ -330,8 +328,8 @@ static int goes_on(casyncio_port *port, casyncio_record *record, int64_t *result
         return again(port, record, result);
       }
       // fall through
-    case KIND_RECEIVE: return *result == -EINTR && again(port, record, result);
-    case KIND_CONNECT:
+    case CASYNCIO_KIND_RECEIVE: return *result == -EINTR && again(port, record, result);
+    case CASYNCIO_KIND_CONNECT:
       if (record->stage == STAGE_POLL) {
         if (*result >= 0) *result = connect_result(record);
         return 0;

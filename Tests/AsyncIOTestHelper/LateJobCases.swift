@@ -8,10 +8,10 @@ nonisolated(unsafe) let lateJobCases: [String: () throws -> Void] = [
 
 /// An actor that lives on a loop.
 private actor Pinned {
-  private let loop: SelectorEventLoop
+  private let loop: BaseEventLoop
   private var count = 0
 
-  init(on loop: SelectorEventLoop) { self.loop = loop }
+  init(on loop: BaseEventLoop) { self.loop = loop }
 
   nonisolated var unownedExecutor: UnownedSerialExecutor { loop.serialExecutor.asUnownedSerialExecutor() }
 

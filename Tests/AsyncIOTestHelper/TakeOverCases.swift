@@ -146,7 +146,7 @@ private func runInsideTask() throws {
 }
 
 /// The synchronous overload, which an asynchronous context would not choose.
-private func synchronousRun(of loop: SelectorEventLoop) -> () throws -> Void {
+private func synchronousRun(of loop: BaseEventLoop) -> () throws -> Void {
   { try loop.run { fact("loop body", "ran") } }
 }
 

@@ -60,6 +60,9 @@ public protocol IOBackend: AnyObject {
   /// negated errno. No send of the descriptor is in flight.
   func trySend(_ descriptor: IODescriptor, _ bytes: UnsafeRawBufferPointer) -> Int
 
+  /// The peer is to see the end of the stream, behind everything that was sent.
+  func endWriting(_ descriptor: IODescriptor) throws(Errno)
+
   /// Gives the lent buffer of an operation back to the pool. The one call that may follow ``close()``, then from any
   /// thread.
   func returnLent(_ operation: IOOperation)

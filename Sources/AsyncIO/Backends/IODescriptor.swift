@@ -32,6 +32,12 @@ public final class IODescriptor: @unchecked Sendable {
   /// The operation that waits to send or connect, unmanaged for the same reason.
   @exclusivity(unchecked) public var writing: Unmanaged<IOOperation>?
 
+  /// Memory of a backend that keeps more than the words above.
+  @exclusivity(unchecked) public var backendState: UnsafeMutableRawPointer?
+  /// The system still works on the number: it is closed when the backend lets go of it.
+  @exclusivity(unchecked) var isHeld = false
+  @exclusivity(unchecked) private var closesWhenLetGo = false
+
   /// The task of the server that serves the connection. The server cancels that task's operations itself, so they
   /// need no cancellation handlers. An identity to compare with, nothing to follow.
   @exclusivity(unchecked) var owner: UnsafeRawPointer?
@@ -49,7 +55,7 @@ public final class IODescriptor: @unchecked Sendable {
 
   private let closed = Atomic<Bool>(false)
   /// The peer is to see a reset. Written by the one call that closes, before the descriptor is handed to the loop.
-  private var isAbortive = false
+  private(set) var isAbortive = false
   /// A socket that listens. Set when it is made.
   var isListening = false
 
@@ -83,7 +89,7 @@ public final class IODescriptor: @unchecked Sendable {
     loop.closeDescriptor(self)
   }
 
-  /// Gives the number back to the system. By the loop only, once, when nothing waits on it any more.
+  /// Gives the number back to the system, as soon as the backend does not hold it. By the loop only, once.
   func closeNumber() {
     if isAbortive {
       var linger = linger(l_onoff: 1, l_linger: 0)
@@ -91,6 +97,14 @@ public final class IODescriptor: @unchecked Sendable {
     }
     // A child process that is just being started holds a copy for a moment, and would keep it listening.
     if isListening { _ = shutdown(fileDescriptor, Int32(SHUT_RDWR)) }
+    if isHeld { closesWhenLetGo = true } else { _ = CAsyncIO.close(fileDescriptor) }
+  }
+
+  /// The system has ended its last operation on the number. By the backend.
+  func letGo() {
+    isHeld = false
+    guard closesWhenLetGo else { return }
+    closesWhenLetGo = false
     _ = CAsyncIO.close(fileDescriptor)
   }
 }

@@ -9,6 +9,7 @@ package enum LiveCounters {
   static let sleepers = Atomic<Int>(0)
   static let poolThreads = Atomic<Int>(0)
   static let servedConnections = Atomic<Int>(0)
+  static let proactorStreams = Atomic<Int>(0)
 
   /// A snapshot by name.
   package static var snapshot: [String: Int] {
@@ -18,6 +19,7 @@ package enum LiveCounters {
       "sleepers": sleepers.load(ordering: .sequentiallyConsistent),
       "pool threads": poolThreads.load(ordering: .sequentiallyConsistent),
       "served connections": servedConnections.load(ordering: .sequentiallyConsistent),
+      "proactor streams": proactorStreams.load(ordering: .sequentiallyConsistent),
     ]
   }
 }

@@ -64,7 +64,7 @@ extension BaseEventLoop {
       casyncio_set_running_loop(nil)
       lifecycle.store(Lifecycle.idle, ordering: .releasing)
     }
-    try backend.runWillBegin()
+    do { try backend.runWillBegin() } catch { throw IOError(error, "begin to wait for events", "over \(backend.name)") }
     defer { backend.runDidEnd() }
     // Operations that were recorded while nobody ran the loop complete into the queue of this run.
     if intake.inbox.hasPosts { emptyInbox() }
@@ -94,7 +94,7 @@ extension BaseEventLoop {
       try backend.poll(timeout: timeout)
     } catch {
       intake.inbox.endSleep()
-      throw error
+      throw IOError(error, "wait for events", "over \(backend.name)")
     }
     if timeout != 0 { intake.inbox.endSleep() }
     if !deferred.isEmpty { completeDeferred() }

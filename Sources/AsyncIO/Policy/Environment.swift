@@ -11,6 +11,9 @@ enum Environment {
   /// `ASYNCIO_EVENT_LOOP`: the loop kind of the default policy; nil if it is not set or empty.
   static var eventLoop: String? { variable("ASYNCIO_EVENT_LOOP") }
 
+  /// `ASYNCIO_IO_URING`: 0 keeps every loop of this process away from io_uring.
+  static var allowsRing: Bool { variable("ASYNCIO_IO_URING") != "0" }
+
   private static func variable(_ name: String) -> String? {
     guard let value = getenv(name) else { return nil }
     let text = String(cString: value)

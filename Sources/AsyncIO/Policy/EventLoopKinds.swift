@@ -1,9 +1,13 @@
+internal import Logging
+internal import Synchronization
+
 /// The loop kinds that can be asked for by name: `ASYNCIO_EVENT_LOOP`, and the `--loop` option of programs.
 ///
 /// Modules that bring a loop register its kind under a name; the default policy then makes it when the environment
 /// asks for it.
 public enum EventLoopKinds {
   private static let registered = Lock<[String: @Sendable () throws -> any EventLoop]>([
+    "proactor": { try ProactorEventLoop() },
     "selector": { try SelectorEventLoop() },
     "poll": { SelectorEventLoop(selector: try PollSelector()) },
   ])
@@ -29,10 +33,25 @@ public enum EventLoopKinds {
   /// The kind that `ASYNCIO_EVENT_LOOP` named, the platform's default for nil.
   static func makeDefault(_ name: String?) throws -> any EventLoop {
     guard let name else { return try SelectorEventLoop() }
+    if name == "proactor" { return try proactorOrSelector("ASYNCIO_EVENT_LOOP") }
     do {
       return try make(name)
     } catch let error as EventLoopError where error.code == .invalidConfiguration {
       throw EventLoopError(.invalidConfiguration, "ASYNCIO_EVENT_LOOP: \(error.description)")
     }
+  }
+
+  private static let hasReportedFallback = Atomic<Bool>(false)
+
+  /// Who asks for a kind by policy wants a loop before a certain mechanism: the best there is, with one line in the log
+  /// of the process.
+  static func proactorOrSelector(_ asker: String) throws -> any EventLoop {
+    let detection = ProactorDetection.current
+    if detection.isAvailable { return try ProactorEventLoop() }
+    if !hasReportedFallback.exchange(true, ordering: .relaxed) {
+      Logger(label: "asyncio").warning(
+        "\(asker): \(detection.description) Selector loops are made instead.")
+    }
+    return try SelectorEventLoop()
   }
 }

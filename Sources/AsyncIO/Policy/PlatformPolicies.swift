@@ -3,6 +3,13 @@ open class SelectorEventLoopPolicy: DefaultEventLoopPolicy, @unchecked Sendable 
   open override func newEventLoop() throws -> any EventLoop { try SelectorEventLoop() }
 }
 
+/// Makes proactor loops: io_uring on Linux. Where that is not available it makes selector loops, and says so once.
+open class ProactorEventLoopPolicy: DefaultEventLoopPolicy, @unchecked Sendable {
+  open override func newEventLoop() throws -> any EventLoop {
+    try EventLoopKinds.proactorOrSelector("ProactorEventLoopPolicy")
+  }
+}
+
 #if os(Windows)
   /// Makes selector loops. Answers asyncio's policy of the same name. Availability: Windows.
   open class WindowsSelectorEventLoopPolicy: SelectorEventLoopPolicy, @unchecked Sendable {}

@@ -71,10 +71,13 @@ public final class TCPConnection: @unchecked Sendable {
   /// Half-close: the peer sees the end of the stream, this side goes on reading. Idempotent. Answers `write_eof`.
   public func writeEOF() throws {
     try checkOpen("writeEOF")
-    guard shutdown(descriptor.fileDescriptor, Int32(SHUT_WR)) != 0 else { return }
-    let error = Errno(rawValue: casyncio_errno())
-    // The connection is gone already: the peer has seen its end.
-    if error != .socketNotConnected { throw IOError(error, "writeEOF", subject) }
+    do {
+      try core.backend.endWriting(descriptor)
+    } catch .socketNotConnected {
+      // The connection is gone already: the peer has seen its end.
+    } catch {
+      throw IOError(error, "writeEOF", subject)
+    }
   }
 
   // MARK: Claims

@@ -43,6 +43,7 @@ typedef struct casyncio_record {
   // Bytes of a send that are gone, to be read after its event.
   uint64_t transferred;
   casyncio_handle handle;
+  // One of CASYNCIO_KIND_.
   uint8_t kind;
   uint8_t stage;
   uint8_t flags;
@@ -51,6 +52,19 @@ typedef struct casyncio_record {
   struct casyncio_record *CASYNCIO_NULLABLE next;
   int64_t result;
 } casyncio_record;
+
+// What a record does, or did last.
+enum {
+  CASYNCIO_KIND_NONE = 0,
+  CASYNCIO_KIND_ACCEPT,
+  CASYNCIO_KIND_CONNECT,
+  CASYNCIO_KIND_RECEIVE,
+  CASYNCIO_KIND_RECEIVE_LENT,
+  CASYNCIO_KIND_SEND,
+  CASYNCIO_KIND_READ,
+  CASYNCIO_KIND_WRITE,
+  CASYNCIO_KIND_WATCH,
+};
 
 enum {
   // Further events of this operation follow.

@@ -9,7 +9,7 @@ import Testing
 /// nothing either.
 @Suite struct EnqueueCountTests {
   /// Entries that went into the queue while the body ran.
-  private func enqueues(on loop: SelectorEventLoop, _ body: () async throws -> Void) async rethrows -> Int {
+  private func enqueues(on loop: BaseEventLoop, _ body: () async throws -> Void) async rethrows -> Int {
     let before = loop.enqueueCount
     try await body()
     return loop.enqueueCount - before
@@ -97,8 +97,8 @@ private actor Ordinary {
 }
 
 private actor Peer {
-  private nonisolated let loop: SelectorEventLoop
-  init(_ loop: SelectorEventLoop) { self.loop = loop }
+  private nonisolated let loop: BaseEventLoop
+  init(_ loop: BaseEventLoop) { self.loop = loop }
   nonisolated var unownedExecutor: UnownedSerialExecutor { loop.serialExecutor.asUnownedSerialExecutor() }
   func touch() {}
 

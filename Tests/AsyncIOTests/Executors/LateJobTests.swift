@@ -7,12 +7,12 @@ import Testing
 @Suite struct LateJobTests {
   /// An actor that lives on a loop. It notices if two of its jobs overlap.
   private actor Pinned {
-    private let loop: SelectorEventLoop
+    private let loop: BaseEventLoop
     nonisolated let overlaps = Atomic<Int>(0)
     private let inside = Atomic<Int>(0)
     private(set) var count = 0
 
-    init(on loop: SelectorEventLoop) { self.loop = loop }
+    init(on loop: BaseEventLoop) { self.loop = loop }
 
     nonisolated var unownedExecutor: UnownedSerialExecutor { loop.serialExecutor.asUnownedSerialExecutor() }
 

@@ -38,10 +38,10 @@ import Testing
 }
 
 private actor Client {
-  private nonisolated let loop: SelectorEventLoop
+  private nonisolated let loop: BaseEventLoop
   private let descriptor: Int32
 
-  init(_ loop: SelectorEventLoop, _ descriptor: Int32) {
+  init(_ loop: BaseEventLoop, _ descriptor: Int32) {
     self.loop = loop
     self.descriptor = descriptor
     casyncio_set_nonblocking(descriptor)

@@ -5,8 +5,8 @@ import Testing
 /// Swift's concurrency on a loop that does not have the whole process: what runs on its thread.
 @Suite struct SwiftOnLoopTests {
   /// True in the thread that runs the loop.
-  private nonisolated func isHere(_ loop: SelectorEventLoop) async -> Bool { loop.isRunningInThisThread }
-  @concurrent private func isHereConcurrently(_ loop: SelectorEventLoop) async -> Bool { loop.isRunningInThisThread }
+  private nonisolated func isHere(_ loop: BaseEventLoop) async -> Bool { loop.isRunningInThisThread }
+  @concurrent private func isHereConcurrently(_ loop: BaseEventLoop) async -> Bool { loop.isRunningInThisThread }
 
   @Test("Task.sleep, groups, async let, yields and concurrent functions stay on the loop", arguments: LoopKind.allCases)
   func structured(kind: LoopKind) async throws {
@@ -148,7 +148,7 @@ import Testing
     try await inThread { try loop.close() }
   }
 
-  private func pinnedStaysReadable(_ pinned: PinnedCounter, _ loop: SelectorEventLoop) async -> Int {
+  private func pinnedStaysReadable(_ pinned: PinnedCounter, _ loop: BaseEventLoop) async -> Int {
     (try? await loop.run { await pinned.total }) ?? -1
   }
 }
@@ -157,16 +157,16 @@ private func addAssumingIsolation(_ counter: PinnedCounter) { _ = counter.assume
 
 /// A default actor.
 private actor Ledger {
-  func isOn(_ loop: SelectorEventLoop) -> Bool { loop.isRunningInThisThread }
+  func isOn(_ loop: BaseEventLoop) -> Bool { loop.isRunningInThisThread }
 }
 
 /// An actor that lives on a loop.
 actor PinnedCounter {
-  private nonisolated let loop: SelectorEventLoop
+  private nonisolated let loop: BaseEventLoop
   private(set) var total = 0
   private(set) var wasElsewhere = false
 
-  init(_ loop: SelectorEventLoop) { self.loop = loop }
+  init(_ loop: BaseEventLoop) { self.loop = loop }
 
   nonisolated var unownedExecutor: UnownedSerialExecutor { loop.serialExecutor.asUnownedSerialExecutor() }
 

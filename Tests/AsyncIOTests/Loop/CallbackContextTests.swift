@@ -8,7 +8,7 @@ import Testing
 
   /// Schedules by every way there is, with the values of now, and runs what was scheduled.
   private func seen(
-    on loop: SelectorEventLoop, _ context: CallbackContext, _ look: @escaping @Sendable () -> String
+    on loop: BaseEventLoop, _ context: CallbackContext, _ look: @escaping @Sendable () -> String
   ) throws -> [String] {
     let seen = Recorder<String>()
     try Marker.$value.withValue("scheduling") {

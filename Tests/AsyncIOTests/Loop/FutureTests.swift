@@ -10,7 +10,7 @@ import Testing
   }
 
   /// Runs the loop in this thread until what is ready now, and what that makes ready at once, has run.
-  private func turn(_ loop: SelectorEventLoop) throws {
+  private func turn(_ loop: BaseEventLoop) throws {
     loop.stop()
     try loop.runForever()
   }

@@ -6,7 +6,7 @@ import Testing
 @Suite struct OtherThreadTests {
   /// Runs the loop in this thread and the body in another one, until the body has ended.
   private func besides(
-    _ loop: SelectorEventLoop, _ body: @escaping @Sendable () throws -> Void
+    _ loop: BaseEventLoop, _ body: @escaping @Sendable () throws -> Void
   ) throws {
     let failure = Recorder<any Error>()
     let running = Gate()

@@ -9,7 +9,7 @@ import Testing
   struct Failure: Error, Equatable, CustomStringConvertible { var description: String { "a failure" } }
   struct HandlerFailure: Error, CustomStringConvertible { var description: String { "the handler failed" } }
 
-  private func throwOnce(on loop: SelectorEventLoop) throws {
+  private func throwOnce(on loop: BaseEventLoop) throws {
     try loop.callSoon { throw Failure() }
     try loop.callSoon { try loop.callSoon { loop.stop() } }
     try loop.runForever()
@@ -93,7 +93,7 @@ import Testing
   }
 
   /// The messages of the slow-callback log for a callback and for a job that block for some time.
-  private func slow(on loop: SelectorEventLoop, _ milliseconds: Int) throws -> [String] {
+  private func slow(on loop: BaseEventLoop, _ milliseconds: Int) throws -> [String] {
     let log = CapturedLog(of: loop)
     func block() {
       let end = loop.time().advanced(by: .milliseconds(milliseconds))

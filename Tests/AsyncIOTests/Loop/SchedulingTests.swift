@@ -174,7 +174,7 @@ private final class Repeater: @unchecked Sendable {
   // Right because it is used in the loop's thread, and outside only while nobody runs the loop.
   private var isEnded = false
 
-  func start(on loop: SelectorEventLoop, _ body: @escaping @Sendable () -> Void) {
+  func start(on loop: BaseEventLoop, _ body: @escaping @Sendable () -> Void) {
     _ = try? loop.callSoon {
       if self.isEnded { return }
       body()

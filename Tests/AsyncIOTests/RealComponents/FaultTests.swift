@@ -27,6 +27,23 @@
         Fault(call: "epoll_wait,epoll_pwait2,ppoll,poll", error: "EINTR", when: "3+3"),
       ]
 
+      /// The same for a ring, whose operations are no system calls that strace could reach.
+      static let harmlessToRings = [
+        Fault(call: "io_uring_enter", error: "EINTR", when: "2+3"),
+        Fault(call: "io_uring_enter", error: "EAGAIN", when: "2+3"),
+        Fault(call: "io_uring_enter", error: "EBUSY", when: "2+3"),
+      ]
+
+      static let unnoticedCases =
+        harmless.flatMap { fault in LoopKind.selectors.map { Case(fault: fault, kind: $0) } }
+        + (LoopKind.hasProactor ? harmlessToRings : []).map { Case(fault: $0, kind: .proactor) }
+
+      struct Case: Codable, Sendable, CustomTestStringConvertible {
+        var fault: Fault
+        var kind: LoopKind
+        var testDescription: String { "\(kind.rawValue): \(fault.testDescription)" }
+      }
+
       private static let client = """
         import socket, sys
         port = int(sys.argv[1])
@@ -39,7 +56,7 @@
         """
 
       private func traced(_ fault: Fault, _ log: String) -> [String] {
-        let calls = "accept4,recvfrom,sendto,connect,epoll_wait,epoll_pwait2,ppoll,poll"
+        let calls = "accept4,recvfrom,sendto,connect,epoll_wait,epoll_pwait2,ppoll,poll,io_uring_enter"
         return [
           "strace", "-D", "-f", "-o", log, "-e", "trace=\(calls)", "-e",
           "inject=\(fault.call):error=\(fault.error):when=\(fault.when)",
@@ -56,8 +73,9 @@
         "Harmless faults: every client gets every byte",
         .enabled("strace is not installed or may not trace here") { await Program.canTrace() },
         .enabled(if: Program.areInstalled("python3"), "python3 is not installed"),
-        arguments: Faults.harmless, LoopKind.allCases)
-      func unnoticed(fault: Fault, kind: LoopKind) async throws {
+        arguments: Faults.unnoticedCases)
+      func unnoticed(_ each: Case) async throws {
+        let (fault, kind) = (each.fault, each.kind)
         let directory = TemporaryDirectory()
         let log = "\(directory.path)/log"
         let echo = try Program.echo(kind, before: traced(fault, log))
@@ -83,7 +101,7 @@
         .enabled("strace is not installed or may not trace here") { await Program.canTrace() },
         .enabled(if: Program.areInstalled("python3"), "python3 is not installed"),
         arguments: Faults.costly,
-        LoopKind.allCases)
+        LoopKind.selectors)
       func survived(fault: Fault, kind: LoopKind) async throws {
         let directory = TemporaryDirectory()
         let log = "\(directory.path)/log"
@@ -116,7 +134,7 @@
         "An interrupted connect still connects",
         .enabled("strace is not installed or may not trace here") { await Program.canTrace() },
         .enabled(if: Program.areInstalled("python3"), "python3 is not installed"),
-        arguments: LoopKind.allCases)
+        arguments: LoopKind.selectors)
       func interruptedConnect(kind: LoopKind) async throws {
         let directory = TemporaryDirectory()
         let log = "\(directory.path)/log"
@@ -126,6 +144,18 @@
         let client = try await Program.python(Self.client, "\(try await proxy.port())")
         #expect(client.output == "right\n")
         #expect(try await count("INJECTED", in: log).matching > 0)
+      }
+
+      @Test(
+        "A ring that the system answers no more ends the run with an error, without a hang",
+        .enabled("strace is not installed or may not trace here") { await Program.canTrace() },
+        .enabled(if: LoopKind.hasProactor, "io_uring is not available"), arguments: ["EBADF", "EFAULT", "ENXIO"])
+      func deadRing(error: String) async throws {
+        let directory = TemporaryDirectory()
+        let fault = Fault(call: "io_uring_enter", error: error, when: "12+")
+        let demo = try await Program.run(
+          traced(fault, "\(directory.path)/log") + [Program.command, "demo", "--seconds", "1", "--loop", "proactor"])
+        #expect(demo.status == 1)
       }
     }
   }

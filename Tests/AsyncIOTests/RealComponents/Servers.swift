@@ -63,7 +63,7 @@
 
   extension LoopKind {
     /// How the command calls it.
-    var commandName: String { self == .poll ? "poll" : "selector" }
+    var commandName: String { self == .epoll ? "selector" : rawValue }
   }
 
   /// A port that is free now.

@@ -183,10 +183,10 @@ import Testing
   }
 
   private actor Counter {
-    private let loop: SelectorEventLoop
+    private let loop: BaseEventLoop
     private var count = 0
 
-    init(on loop: SelectorEventLoop) { self.loop = loop }
+    init(on loop: BaseEventLoop) { self.loop = loop }
 
     nonisolated var unownedExecutor: UnownedSerialExecutor { loop.serialExecutor.asUnownedSerialExecutor() }
 

@@ -10,11 +10,14 @@ import Testing
 struct DescriptorReuseTests {
   /// Closes the connection and opens another one until that has its number.
   private static func replace(_ connection: TCPConnection) async throws -> (StreamPair, others: [StreamPair]) {
+    let listener = try await TCPListener.bind(host: "127.0.0.1", port: 0)
+    defer { listener.close() }
     let number = connection.descriptor.fileDescriptor
     connection.close()
     var others: [StreamPair] = []
+    // The lowest free number is given first, so the pairs fill the gaps below until it is this one's turn.
     for _ in 0..<100 {
-      let pair = try await StreamPair.make()
+      let pair = try await StreamPair.make(on: listener)
       if pair.near.descriptor.fileDescriptor == number { return (pair, others) }
       if pair.far.descriptor.fileDescriptor == number {
         return (StreamPair(near: pair.far, far: pair.near), others)
@@ -81,9 +84,10 @@ struct DescriptorReuseTests {
     }
   }
 
+  // The proactor keeps the number until the system has let go of it, so nobody can take it here.
   @Test(
     "A read that is ready when its connection is closed does not take a new one's bytes",
-    arguments: LoopKind.allCases)
+    arguments: LoopKind.selectors)
   func closeWhenReady(kind: LoopKind) async {
     await #expect(processExitsWith: .success) { [kind = kind as LoopKind] in
       try await Self.closeWhenReadyAlone(kind: kind)

@@ -2,13 +2,23 @@ import AsyncIO
 import SystemPackage
 import Testing
 
-/// The kinds of loop that every behaviour is tested on.
-enum LoopKind: String, CaseIterable, Codable, Sendable, CustomTestStringConvertible {
-  case epoll, poll
+/// The kinds of loop that every behaviour is tested on: those that this machine can run.
+enum LoopKind: String, Codable, Sendable, CaseIterable, CustomTestStringConvertible {
+  case epoll, poll, proactor
 
-  #if !os(Linux)
-    static var allCases: [LoopKind] { [.poll] }
-  #endif
+  static let allCases: [LoopKind] = selectors + (hasProactor ? [.proactor] : [])
+
+  /// Those over readiness.
+  static let selectors: [LoopKind] = {
+    #if os(Linux)
+      [.epoll, .poll]
+    #else
+      [.poll]
+    #endif
+  }()
+
+  /// False where io_uring is denied; ``ProactorDetectionTests`` then says which step said no.
+  static let hasProactor = ProactorDetection.current.isAvailable
 
   var testDescription: String { rawValue }
 
@@ -20,14 +30,18 @@ enum LoopKind: String, CaseIterable, Codable, Sendable, CustomTestStringConverti
       case .epoll: throw Errno.notSupported
     #endif
     case .poll: try PollSelector()
+    case .proactor: throw Errno.notSupported
     }
   }
 
-  func makeLoop() throws -> SelectorEventLoop { SelectorEventLoop(selector: try makeSelector()) }
+  func makeLoop() throws -> BaseEventLoop {
+    if self == .proactor { return try ProactorEventLoop() }
+    return SelectorEventLoop(selector: try makeSelector())
+  }
 
   /// Makes a loop for the body, on a thread of its own that runs no task, and closes it afterwards: the place for
   /// tests of the callback style, which block.
-  func withLoop<R: Sendable>(_ body: @escaping @Sendable (SelectorEventLoop) throws -> R) async throws -> R {
+  func withLoop<R: Sendable>(_ body: @escaping @Sendable (BaseEventLoop) throws -> R) async throws -> R {
     try await inThread {
       let loop = try makeLoop()
       defer { try? loop.close() }
@@ -36,7 +50,7 @@ enum LoopKind: String, CaseIterable, Codable, Sendable, CustomTestStringConverti
   }
 
   /// Makes a loop, runs the body as a task on it, and closes it.
-  func run<R: Sendable>(_ body: @escaping @Sendable (SelectorEventLoop) async throws -> R) async throws -> R {
+  func run<R: Sendable>(_ body: @escaping @Sendable (BaseEventLoop) async throws -> R) async throws -> R {
     let loop = try makeLoop()
     defer { try? loop.close() }
     return try await loop.run { try await body(loop) }

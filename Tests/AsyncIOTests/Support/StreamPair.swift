@@ -12,6 +12,10 @@ struct StreamPair: Sendable {
   static func make() async throws -> StreamPair {
     let listener = try await TCPListener.bind(host: "127.0.0.1", port: 0)
     defer { listener.close() }
+    return try await make(on: listener)
+  }
+
+  static func make(on listener: TCPListener) async throws -> StreamPair {
     async let accepted = listener.accept()
     let near = try await TCPConnection.connect(host: "127.0.0.1", port: listener.port)
     return StreamPair(near: near, far: try await accepted)
@@ -49,9 +53,9 @@ func turnUntil(
 
 extension TCPConnection {
   /// A read waits in the backend.
-  var isReading: Bool { descriptor.reading != nil }
+  var isReading: Bool { receiving.state == .inFlight }
   /// A write waits in the backend.
-  var isWriting: Bool { descriptor.writing != nil }
+  var isWriting: Bool { sending.state == .inFlight }
 }
 
 /// Bytes whose values follow from their positions, so that loss, doubling and disorder all show.

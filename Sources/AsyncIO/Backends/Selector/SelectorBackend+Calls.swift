@@ -1,4 +1,5 @@
 internal import CAsyncIO
+public import SystemPackage
 
 // One system call per kind of operation, tried without waiting.
 
@@ -76,6 +77,10 @@ extension SelectorBackend {
       descriptor.isWritable = false
       return 0
     }
+  }
+
+  public func endWriting(_ descriptor: IODescriptor) throws(Errno) {
+    if shutdown(descriptor.fileDescriptor, Int32(SHUT_WR)) != 0 { throw Errno(rawValue: casyncio_errno()) }
   }
 
   func attemptAccept(_ operation: IOOperation) -> Bool {

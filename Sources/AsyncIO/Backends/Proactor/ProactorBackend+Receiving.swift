@@ -1,0 +1,265 @@
+internal import CAsyncIO
+
+// What brings something in: receives, lent receives, accepts. All of them use the stream's receiving record, one at a
+// time; a lent receive and an accept stay with the system over many events, whether anybody waits or not.
+
+extension ProactorBackend {
+  /// Bytes that a stream may queue before it is paused.
+  private static var queueLimit: Int { 256 * 1024 }
+
+  // MARK: Starting
+
+  /// Starts what the waiting operation needs, unless it is with the system already.
+  func startReading(_ stream: ProactorStream.Pointer) {
+    guard !stream.pointee.isReceiving, let operation = stream.pointee.reading else { return }
+    let record = stream.receivingRecord
+    stream.pointee.isReadCancelled = false
+    stream.pointee.isReceiving = true
+    operation._withUnsafeGuaranteedRef { operation in
+      let fd = operation.descriptor.fileDescriptor
+      switch operation.kind {
+      case .accept: casyncio_port_accept(port, record, fd)
+      case .receive: casyncio_port_receive(port, record, fd, operation.buffer!, operation.count)
+      default:
+        if hasLent && casyncio_lent_is_low(lent) == 0 {
+          casyncio_port_receive_lent(port, record, fd)
+        } else {
+          casyncio_port_watch(port, record, fd, UInt32(POLLIN))
+        }
+      }
+    }
+  }
+
+  // MARK: What is there already
+
+  /// Serves an operation from what has come. `true`: it has ended.
+  func takeInput(_ operation: IOOperation, _ stream: ProactorStream.Pointer) -> Bool {
+    switch operation.kind {
+    case .receiveLent: operation.result = 0  // The bytes are claimed later.
+    case .accept: operation.result = takeConnection(stream)
+    default:
+      if stream.pointee.chunks.isEmpty && stream.pointee.end == Int.max {
+        // Readable: the system will not have to wait.
+        stream.pointee.isReadable = false
+        return false
+      }
+      operation.result = copyInput(operation, stream)
+    }
+    operation.state = .done
+    return true
+  }
+
+  private func takeConnection(_ stream: ProactorStream.Pointer) -> Int {
+    stream.pointee.chunks.isEmpty ? takeEnd(stream) : stream.pointee.chunks.removeFirst().count
+  }
+
+  private func takeEnd(_ stream: ProactorStream.Pointer) -> Int {
+    defer { stream.pointee.end = Int.max }
+    return stream.pointee.end
+  }
+
+  /// Copies lent bytes to where the operation wants them: a stream that was read chunk by chunk is now read otherwise.
+  private func copyInput(_ operation: IOOperation, _ stream: ProactorStream.Pointer) -> Int {
+    guard !stream.pointee.chunks.isEmpty else { return takeEnd(stream) }
+    let chunk = stream.pointee.chunks.firstChunk
+    let n = min(chunk.count, operation.count)
+    operation.buffer!.copyMemory(from: chunk.bytes!, byteCount: n)
+    if n < chunk.count {
+      stream.pointee.chunks.dropFirst(n)
+    } else {
+      casyncio_lent_return(lent, stream.pointee.chunks.removeFirst().lease)
+    }
+    return n
+  }
+
+  /// Gives back what came for a descriptor that nobody reads any more.
+  func dropInput(_ stream: ProactorStream.Pointer) {
+    while !stream.pointee.chunks.isEmpty {
+      let chunk = stream.pointee.chunks.removeFirst()
+      if chunk.bytes != nil { casyncio_lent_return(lent, chunk.lease) } else { _ = CAsyncIO.close(Int32(chunk.count)) }
+    }
+  }
+
+  // MARK: Events
+
+  @inline(__always)
+  func received(_ event: casyncio_event, _ stream: ProactorStream.Pointer) {
+    if event.flags & UInt32(CASYNCIO_EVENT_LENT) != 0 {
+      stream.pointee.chunks.append(Chunk(bytes: event.bytes, count: Int(event.result), lease: event.lease))
+      if stream.pointee.reading != nil { return serve(stream) }
+      return bytesForNobody(stream)
+    }
+    receivedRarely(event, stream)
+  }
+
+  /// Ends the waiting operation with what is there.
+  @inline(__always)
+  private func serve(_ stream: ProactorStream.Pointer) {
+    guard let parked = stream.pointee.reading else { return }
+    parked._withUnsafeGuaranteedRef { operation in
+      guard takeInput(operation, stream) else { return startIfIdle(stream) }
+      // The stream is not touched after the completion, which may let go of it.
+      stream.pointee.reading = nil
+      operation.state = .inFlight
+      operation.complete(operation.result)
+    }
+  }
+
+  /// A task holds its chunk, or is busy, or gone. What it may find later is bounded.
+  private func bytesForNobody(_ stream: ProactorStream.Pointer) {
+    if stream.pointee.isDetached {
+      dropInput(stream)
+      return freeIfEnded(stream)
+    }
+    let isTooMuch = stream.pointee.chunks.byteCount >= Self.queueLimit || casyncio_lent_is_low(lent) != 0
+    if isTooMuch && isStarted { casyncio_port_cancel(port, stream.receivingRecord) }
+  }
+
+  private func receivedRarely(_ event: casyncio_event, _ stream: ProactorStream.Pointer) {
+    // Strong: what happens here may let go of the descriptor.
+    let descriptor = stream.pointee.descriptor.takeUnretainedValue()
+    if descriptor.isWatch { return watchReported(event, stream, of: descriptor) }
+    let result = Int(event.result)
+    if descriptor.isListening && result >= 0 { return accepted(result, stream) }
+    if stream.pointee.isDetached { return endedDetached(result, stream) }
+    switch -result {
+    // Asked for by this backend: a pause, or the end of the run.
+    case Int(ECANCELED) where !stream.pointee.isReadCancelled: startIfIdle(stream)
+    // No lent memory: readiness, then.
+    case Int(ENOBUFS) where event.record.pointee.kind == UInt8(CASYNCIO_KIND_RECEIVE_LENT): startReadiness(stream)
+    // One connection failed before it was accepted; the next one may be fine.
+    case Int(ECONNABORTED) where descriptor.isListening, Int(EPROTO) where descriptor.isListening: startIfIdle(stream)
+    case Int(EINTR), Int(EAGAIN): startIfIdle(stream)
+    default: ended(result, event.record.pointee.kind, stream)
+    }
+  }
+
+  private func startIfIdle(_ stream: ProactorStream.Pointer) {
+    if isStarted { startReading(stream) }
+  }
+
+  private func startReadiness(_ stream: ProactorStream.Pointer) {
+    guard isStarted, !stream.pointee.isReceiving, let parked = stream.pointee.reading else { return }
+    parked._withUnsafeGuaranteedRef { operation in
+      guard operation.kind == .receiveLent else { return startReading(stream) }
+      stream.pointee.isReceiving = true
+      casyncio_port_watch(port, stream.receivingRecord, operation.descriptor.fileDescriptor, UInt32(POLLIN))
+    }
+  }
+
+  /// The record's operation has ended for good: the end of the stream, an error, readiness, or bytes in the caller's
+  /// memory.
+  private func ended(_ result: Int, _ kind: UInt8, _ stream: ProactorStream.Pointer) {
+    guard kind == UInt8(CASYNCIO_KIND_RECEIVE), let parked = stream.pointee.reading else {
+      note(result, kind, stream)
+      return serve(stream)
+    }
+    // The stream is not touched after the completion, which may let go of it.
+    stream.pointee.reading = nil
+    parked._withUnsafeGuaranteedRef { $0.complete(result) }
+  }
+
+  /// The last event of a stream that was let go. If somebody waits it is for memory that was with the system.
+  private func endedDetached(_ result: Int, _ stream: ProactorStream.Pointer) {
+    if let parked = stream.pointee.reading {
+      stream.pointee.reading = nil
+      parked._withUnsafeGuaranteedRef { $0.complete(result) }
+    }
+    freeIfEnded(stream)
+  }
+
+  private func note(_ result: Int, _ kind: UInt8, _ stream: ProactorStream.Pointer) {
+    if kind == UInt8(CASYNCIO_KIND_WATCH) && result >= 0 {
+      stream.pointee.isReadable = true
+    } else {
+      stream.pointee.end = result
+    }
+  }
+
+  private func accepted(_ fd: Int, _ stream: ProactorStream.Pointer) {
+    stream.pointee.chunks.append(Chunk(bytes: nil, count: fd))
+    if stream.pointee.reading != nil { return serve(stream) }
+    if stream.pointee.isDetached {
+      dropInput(stream)
+      freeIfEnded(stream)
+    } else if isStarted {
+      // Nobody takes connections: leave the others in the system's queue.
+      casyncio_port_cancel(port, stream.receivingRecord)
+    }
+  }
+
+  // MARK: Cancelling
+
+  func cancelReading(_ operation: IOOperation, _ stream: ProactorStream.Pointer) {
+    // Only a receive into the caller's memory has to end in the system; other waits end here.
+    let isInCallersMemory = stream.pointee.receiving.kind == UInt8(CASYNCIO_KIND_RECEIVE)
+    if stream.pointee.isReceiving && isInCallersMemory {
+      stream.pointee.isReadCancelled = true
+      if isStarted { casyncio_port_cancel(port, stream.receivingRecord) }
+      return
+    }
+    stream.pointee.reading = nil
+    operation.complete(-Int(ECANCELED))
+  }
+
+  // MARK: Lent bytes
+
+  @inline(__always)
+  public func claimLent(_ operation: IOOperation) -> Bool {
+    guard let stream = operation.descriptor.stream else {
+      operation.buffer = nil
+      operation.result = -Int(EBADF)
+      return true
+    }
+    guard !stream.pointee.chunks.isEmpty else { return claimRarely(operation, stream) }
+    let chunk = stream.pointee.chunks.removeFirst()
+    operation.buffer = chunk.bytes
+    operation.result = chunk.count
+    operation.count = 0
+    operation.backendWord = UInt(chunk.lease) << 1 | 1
+    return true
+  }
+
+  private func claimRarely(_ operation: IOOperation, _ stream: ProactorStream.Pointer) -> Bool {
+    operation.buffer = nil
+    if stream.pointee.end != Int.max {
+      operation.result = takeEnd(stream)
+      return true
+    }
+    guard stream.pointee.isReadable else { return false }
+    stream.pointee.isReadable = false
+    return claimReadable(operation)
+  }
+
+  /// Fetches bytes into the pool for times of shortage.
+  private func claimReadable(_ operation: IOOperation) -> Bool {
+    let buffer = pool.take()
+    var n = -1
+    repeat {
+      n = recv(operation.descriptor.fileDescriptor, buffer.base, buffer.capacity, 0)
+    } while n < 0 && casyncio_errno() == EINTR
+    if n > 0 {
+      let lent = pool.lend(buffer, filled: n)
+      operation.buffer = lent.base
+      operation.count = lent.capacity
+      operation.result = n
+      operation.backendWord = 0
+      return true
+    }
+    operation.result = n == 0 ? 0 : -Int(casyncio_errno())
+    pool.giveBack(buffer.base, capacity: buffer.capacity)
+    return operation.result != -Int(EAGAIN)
+  }
+
+  @inline(__always)
+  public func returnLent(_ operation: IOOperation) {
+    guard let buffer = operation.buffer else { return }
+    operation.buffer = nil
+    let word = operation.backendWord
+    if word & 1 != 0 {
+      casyncio_lent_return(lent, UInt32(truncatingIfNeeded: word >> 1))
+    } else {
+      pool.giveBack(buffer, capacity: operation.count)
+    }
+  }
+}

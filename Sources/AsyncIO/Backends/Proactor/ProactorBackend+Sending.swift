@@ -1,0 +1,174 @@
+internal import CAsyncIO
+public import SystemPackage
+
+// What goes out: sends and connects, with the stream's sending record.
+//
+// A small write is copied and counts as sent, as it does where the system copies it into the socket's buffer: its task
+// goes on without a wait, and what many tasks wrote goes to the system in one call per turn. What that takes on itself:
+//
+// - Later writes queue up behind it, in order. Large ones are not copied, they wait until it is gone.
+// - An error of it is the answer to the next write.
+// - The end of the stream is sent after it, and a closed connection's number is closed after it. A peer that does not
+//   read can hold that up: for a time, see `ProactorBackend+Lingering`.
+
+extension ProactorBackend {
+  /// Starts what waits to be written, with what of it is left.
+  func startWriting(_ stream: ProactorStream.Pointer) {
+    guard !stream.pointee.isSending else { return }
+    let fd = stream.pointee.descriptor._withUnsafeGuaranteedRef { $0.fileDescriptor }
+    if !stream.pointee.outbox.isEmpty { return startOutbox(stream, fd) }
+    guard let parked = stream.pointee.writing else { return }
+    stream.pointee.isWriteCancelled = false
+    stream.pointee.isSending = true
+    parked._withUnsafeGuaranteedRef { operation in
+      if operation.kind == .connect {
+        casyncio_port_connect(port, stream.sendingRecord, fd, operation.buffer!, socklen_t(operation.count))
+      } else {
+        casyncio_port_send(
+          port, stream.sendingRecord, fd, operation.buffer! + operation.transferred,
+          operation.count - operation.transferred)
+      }
+    }
+  }
+
+  @inline(__always)
+  private func startOutbox(_ stream: ProactorStream.Pointer, _ fd: Int32) {
+    stream.pointee.isSending = true
+    stream.pointee.isWriteCancelled = false
+    let bytes = stream.pointee.outbox.unsent
+    casyncio_port_send(port, stream.sendingRecord, fd, bytes.baseAddress!, bytes.count)
+  }
+
+  @inline(__always)
+  func submitWrite(_ operation: IOOperation, _ stream: ProactorStream.Pointer) -> Bool {
+    if operation.kind == .send {
+      let bytes = UnsafeRawBufferPointer(start: operation.buffer, count: operation.count)
+      let n = takeSmall(bytes, stream)
+      if n != 0 || bytes.isEmpty {
+        operation.transferred = max(n, 0)
+        operation.result = n
+        operation.state = .done
+        return true
+      }
+    }
+    precondition(stream.pointee.writing == nil, "two operations wait to write one descriptor")
+    stream.pointee.writing = .passUnretained(operation)
+    operation.state = .inFlight
+    if isStarted { startWriting(stream) }
+    return false
+  }
+
+  /// Takes bytes into the outbox: their number, 0 if they have to wait, or the error of an earlier write.
+  @inline(__always)
+  private func takeSmall(_ bytes: UnsafeRawBufferPointer, _ stream: ProactorStream.Pointer) -> Int {
+    if stream.pointee.sendError != 0 {
+      // That the stream was ended here is said to every write.
+      defer { if stream.pointee.sendError != -Int(EPIPE) { stream.pointee.sendError = 0 } }
+      return stream.pointee.sendError
+    }
+    guard bytes.count <= Outbox.blockSize, isStarted, stream.pointee.writing == nil, !bytes.isEmpty else { return 0 }
+    guard stream.pointee.outbox.take(bytes, &blocks) else { return 0 }
+    if !stream.pointee.isSending {
+      startOutbox(stream, stream.pointee.descriptor._withUnsafeGuaranteedRef { $0.fileDescriptor })
+    }
+    return bytes.count
+  }
+
+  @inline(__always)
+  public func trySend(_ descriptor: IODescriptor, _ bytes: UnsafeRawBufferPointer) -> Int {
+    takeSmall(bytes, stream(of: descriptor))
+  }
+
+  public func endWriting(_ descriptor: IODescriptor) throws(Errno) {
+    if let stream = descriptor.stream, !stream.pointee.outbox.isEmpty {
+      stream.pointee.endsWriting = true
+      stream.pointee.sendError = -Int(EPIPE)
+    } else if shutdown(descriptor.fileDescriptor, Int32(SHUT_WR)) != 0 {
+      throw Errno(rawValue: casyncio_errno())
+    }
+  }
+
+  // MARK: Events
+
+  @inline(__always)
+  func sent(_ event: casyncio_event, _ stream: ProactorStream.Pointer) {
+    if !stream.pointee.outbox.isEmpty { return outboxSent(Int(event.result), stream) }
+    guard let parked = stream.pointee.writing else { return sentForNobody(event, stream) }
+    parked._withUnsafeGuaranteedRef { operation in
+      var result = Int(event.result)
+      if operation.kind == .send {
+        operation.transferred += Int(stream.pointee.sending.transferred)
+        if result >= 0 { result = operation.count }
+      }
+      // Cancelled because the run ends, not because somebody wanted it: the next run goes on with it.
+      if result == -Int(ECANCELED) && !stream.pointee.isWriteCancelled { return }
+      stream.pointee.writing = nil
+      // A stream that is still attached may go with the completion.
+      let isDetached = stream.pointee.isDetached
+      operation.complete(result)
+      if isDetached { freeIfEnded(stream) }
+    }
+  }
+
+  @inline(__always)
+  private func outboxSent(_ result: Int, _ stream: ProactorStream.Pointer) {
+    if result < 0 {
+      guard endOutbox(result, stream) else { return }
+    } else if stream.pointee.outbox.removeFirst(&blocks) {
+      return continueOutbox(stream)
+    }
+    if stream.pointee.endsWriting || stream.pointee.writing != nil || stream.pointee.isDetached { drained(stream) }
+  }
+
+  private func continueOutbox(_ stream: ProactorStream.Pointer) {
+    if stream.pointee.isDetached && stream.pointee.isWriteCancelled {
+      stream.pointee.outbox.removeAll(&blocks)
+      freeIfEnded(stream)
+    } else if isStarted {
+      startWriting(stream)
+    }
+  }
+
+  /// A block was not sent. `false`: only because the run ends.
+  private func endOutbox(_ result: Int, _ stream: ProactorStream.Pointer) -> Bool {
+    stream.pointee.outbox.advance(Int(stream.pointee.sending.transferred))
+    if result == -Int(ECANCELED) && !stream.pointee.isWriteCancelled { return false }
+    stream.pointee.outbox.removeAll(&blocks)
+    stream.pointee.sendError = result
+    return true
+  }
+
+  /// Nothing that was taken is left: what waited for that goes on.
+  private func drained(_ stream: ProactorStream.Pointer) {
+    if stream.pointee.endsWriting {
+      stream.pointee.endsWriting = false
+      _ = shutdown(stream.pointee.descriptor._withUnsafeGuaranteedRef { $0.fileDescriptor }, Int32(SHUT_WR))
+    }
+    if stream.pointee.isDetached { return freeIfEnded(stream) }
+    guard let parked = stream.pointee.writing else { return }
+    let error = stream.pointee.sendError
+    guard error != 0 else { return continueOutbox(stream) }
+    stream.pointee.sendError = error == -Int(EPIPE) ? error : 0
+    stream.pointee.writing = nil
+    parked._withUnsafeGuaranteedRef { $0.complete(error) }
+  }
+
+  private func sentForNobody(_ event: casyncio_event, _ stream: ProactorStream.Pointer) {
+    // Strong: what happens here may let go of the descriptor.
+    let descriptor = stream.pointee.descriptor.takeUnretainedValue()
+    if descriptor.isWatch { watchReported(event, stream, of: descriptor) } else { freeIfEnded(stream) }
+  }
+
+  // MARK: Cancelling
+
+  func cancelWriting(_ operation: IOOperation, _ stream: ProactorStream.Pointer) {
+    // The bytes and the address are the caller's, so the operation ends when the system has let go of them.
+    if stream.pointee.isSending && stream.pointee.outbox.isEmpty {
+      stream.pointee.isWriteCancelled = true
+      if isStarted { casyncio_port_cancel(port, stream.sendingRecord) }
+      return
+    }
+    stream.pointee.writing = nil
+    operation.complete(-Int(ECANCELED))
+  }
+}

@@ -1,0 +1,60 @@
+internal import CAsyncIO
+public import SystemPackage
+
+// `addReader` and `addWriter`: waits for readiness, one for each direction, with the stream's two records.
+
+extension ProactorBackend {
+  public func watch(_ descriptor: IODescriptor, readable: Bool, writable: Bool) throws(Errno) {
+    guard readable || writable else { return detach(descriptor, closing: false) }
+    attach(descriptor)
+    guard let stream = descriptor.stream, isStarted else { return }
+    armWatch(stream)
+    if !readable { casyncio_port_cancel(port, stream.receivingRecord) }
+    if !writable { casyncio_port_cancel(port, stream.sendingRecord) }
+  }
+
+  /// Waits for what the callbacks want and what is not waited for already.
+  func armWatch(_ stream: ProactorStream.Pointer) {
+    stream.pointee.descriptor._withUnsafeGuaranteedRef { descriptor in
+      let fd = descriptor.fileDescriptor
+      if descriptor.reader != nil && !stream.pointee.isReceiving {
+        stream.pointee.isReceiving = true
+        casyncio_port_watch(port, stream.receivingRecord, fd, UInt32(POLLIN))
+      }
+      if descriptor.writer != nil && !stream.pointee.isSending {
+        stream.pointee.isSending = true
+        casyncio_port_watch(port, stream.sendingRecord, fd, UInt32(POLLOUT))
+      }
+    }
+  }
+
+  /// One wait of a watch has ended. It begins anew before the next poll, after the callbacks have run: so a callback
+  /// that leaves something unread is called again, as with the other loops.
+  func watchReported(_ event: casyncio_event, _ stream: ProactorStream.Pointer, of descriptor: IODescriptor) {
+    guard !stream.pointee.isDetached else { return freeIfEnded(stream) }
+    // A number is all that says what is watched: closed, or used again, it is not the same any more.
+    guard descriptor.isSameFile, event.result != -Int64(EBADF) else { return detach(descriptor, closing: false) }
+    let isReader = event.record == stream.receivingRecord
+    if event.result >= 0 { descriptor.deliverWatch(readable: isReader, writable: !isReader) }
+    guard isStarted else { return }
+    stream.pointee.pins += 1
+    watchesToArm.append(stream)
+  }
+
+  func armWatches() {
+    for stream in takeWatchesToArm() { armWatch(stream) }
+  }
+
+  /// The run ends; the next one arms everything.
+  func forgetWatchesToArm() { _ = takeWatchesToArm() }
+
+  private func takeWatchesToArm() -> [ProactorStream.Pointer] {
+    let batch = watchesToArm
+    watchesToArm = []
+    return batch.filter { stream in
+      let isDetached = stream.pointee.isDetached
+      unpin(stream)
+      return !isDetached
+    }
+  }
+}

@@ -1,0 +1,273 @@
+internal import CAsyncIO
+public import SystemPackage
+
+// How operations meet a completion port. The traps:
+//
+// - The ring belongs to the thread that runs the loop, and to no other one after it. So it is made when a run begins and
+//   given back when the run returns: by then everything was cancelled and has ended. What did not complete is recorded
+//   again and starts with the next run, on whatever thread. Between runs there is no ring, and nothing can reach it.
+// - A number may be given out again while the system still works on what it stood for. So a descriptor's number is
+//   closed when the last of its records has ended, one turn after the close in most cases.
+// - A lent receive goes on after an event, so bytes come also while nobody waits for them. They are queued, and a stream
+//   that queues too much is paused by ending its receive. Cancelling a wait for lent bytes therefore takes nothing but
+//   the waiting away: no byte can get lost.
+// - Lent memory can run out when many connections hold their chunks. Then receives wait for readiness instead and fetch
+//   their bytes as the selector backend does, into memory that grows with what is really held. So nobody starves.
+
+/// The backend of ``ProactorEventLoop``: hands operations to the kernel's completion port.
+///
+/// Thread rules as for ``IOBackend``: that is what makes the unchecked conformance right.
+public final class ProactorBackend: IOBackend, @unchecked Sendable {
+  let port: OpaquePointer
+  let lent: OpaquePointer
+  /// For receives after readiness, see above.
+  @exclusivity(unchecked) var pool = LentBufferPool()
+  let sendFlags = casyncio_send_flags()
+
+  private static let eventCapacity = 512
+  private let events = UnsafeMutablePointer<casyncio_event>.allocate(capacity: eventCapacity)
+
+  /// Descriptors in care by number, each retained once.
+  @exclusivity(unchecked) var slots: [Unmanaged<IODescriptor>?] = []
+  /// Memory for small writes.
+  @exclusivity(unchecked) var blocks = OutboxBlocks()
+  /// Closed connections with bytes on their way: of this turn, and those whose peers are slow, the earliest first.
+  @exclusivity(unchecked) var closed: [ProactorStream.Pointer] = []
+  @exclusivity(unchecked) var lingering: [Lingering] = []
+  /// Watches that have reported and wait to be armed again.
+  @exclusivity(unchecked) var watchesToArm: [ProactorStream.Pointer] = []
+  /// A thread drives the port and operations can start.
+  @exclusivity(unchecked) var isStarted = false
+  @exclusivity(unchecked) var hasLent = false
+
+  /// Makes a backend. It takes a ring when a run begins; ``ProactorDetection`` says beforehand whether that will work.
+  public convenience init() throws(Errno) { try self.init(options: casyncio_port_options()) }
+
+  init(options: casyncio_port_options) throws(Errno) {
+    var options = options
+    var made: OpaquePointer?
+    let error = casyncio_port_create(&options, &made)
+    guard let made else { throw Errno(rawValue: -error) }
+    port = made
+    lent = casyncio_port_lent(made)
+  }
+
+  deinit {
+    events.deallocate()
+    casyncio_port_destroy(port)
+  }
+
+  public var name: String { "io_uring" }
+
+  public var capabilities: IOCapabilities { [.descriptorWatches, .streamSockets, .subMillisecondWaits] }
+
+  // MARK: Runs
+
+  public func runWillBegin() throws(Errno) {
+    var step: Int32 = 0
+    let error = casyncio_port_begin(port, &step)
+    guard error == 0 else { throw Errno(rawValue: -error) }
+    hasLent = casyncio_port_features(port) & UInt32(CASYNCIO_PORT_LENT) != 0
+    isStarted = true
+    for case let slot? in slots {
+      guard let stream = slot._withUnsafeGuaranteedRef({ $0.stream }) else { continue }
+      startRecorded(stream)
+    }
+  }
+
+  /// Starts what waits on a stream and is not with the system.
+  private func startRecorded(_ stream: ProactorStream.Pointer) {
+    let isWatch = stream.pointee.descriptor._withUnsafeGuaranteedRef { $0.isWatch }
+    if isWatch { return armWatch(stream) }
+    if stream.pointee.reading != nil { startReading(stream) }
+    startWriting(stream)
+  }
+
+  public func runDidEnd() {
+    // Sends that the system takes at once are gone before anything is cancelled.
+    var isAlive = deliverEvents(timeout: 0)
+    isStarted = false
+    forgetWatchesToArm()
+    casyncio_port_cancel_all(port)
+    // Bounded, because every operation that a cancel can reach ends soon; what is at work in the system ends by itself.
+    while isAlive && casyncio_port_in_flight(port) > 0 { isAlive = deliverEvents(timeout: 1_000_000_000) }
+    casyncio_port_end(port, isAlive ? 0 : 1)
+    if !isAlive { takeBack() }
+    endLingering()
+  }
+
+  /// The system answers no more. The ring is gone, and with it what it worked on.
+  private func takeBack() {
+    for case let slot? in slots {
+      guard let stream = slot._withUnsafeGuaranteedRef({ $0.stream }) else { continue }
+      (stream.pointee.isReceiving, stream.pointee.isSending) = (false, false)
+      (stream.pointee.receiving.in_flight, stream.pointee.sending.in_flight) = (0, 0)
+    }
+  }
+
+  // MARK: Waiting
+
+  public func poll(timeout: Int64) throws(Errno) {
+    if !watchesToArm.isEmpty { armWatches() }
+    let wait = lingering.isEmpty ? timeout : boundByLingering(timeout)
+    let n = casyncio_port_reap(port, events, UInt32(Self.eventCapacity), wait)
+    guard n >= 0 else { throw Errno(rawValue: -n) }
+    deliver(Int(n))
+    if !closed.isEmpty || !lingering.isEmpty { checkLingering() }
+    assert(casyncio_lent_is_sound(lent) != 0, "lent memory: a buffer is neither with the system nor in use")
+  }
+
+  /// `false`: the system answers no more.
+  private func deliverEvents(timeout: Int64) -> Bool {
+    let n = casyncio_port_reap(port, events, UInt32(Self.eventCapacity), timeout)
+    if n > 0 { deliver(Int(n)) }
+    return n >= 0
+  }
+
+  @inline(__always)
+  private func deliver(_ n: Int) {
+    for i in 0..<n {
+      let event = events[i]
+      // Right because a record's owner is the stream that it is part of, which lives as long as it is with the system.
+      let stream = event.record.pointee.owner!.assumingMemoryBound(to: ProactorStream.self)
+      let isLast = event.flags & UInt32(CASYNCIO_EVENT_MORE) == 0
+      if event.record == stream.receivingRecord {
+        if isLast { stream.pointee.isReceiving = false }
+        received(event, stream)
+      } else {
+        if isLast { stream.pointee.isSending = false }
+        sent(event, stream)
+      }
+    }
+  }
+
+  public func wake() { casyncio_port_wake(port) }
+
+  // MARK: Operations
+
+  @inline(__always)
+  public func submit(_ operation: IOOperation) -> Bool {
+    let stream = self.stream(of: operation.descriptor)
+    switch operation.kind {
+    case .receiveLent, .receive, .accept:
+      if stream.pointee.hasInput && takeInput(operation, stream) { return true }
+      precondition(stream.pointee.reading == nil, "two operations wait to read one descriptor")
+      stream.pointee.reading = .passUnretained(operation)
+      operation.state = .inFlight
+      if isStarted && !stream.pointee.isReceiving { startReading(stream) }
+    case .send, .connect: return submitWrite(operation, stream)
+    }
+    return false
+  }
+
+  public func cancel(_ operation: IOOperation) {
+    guard let stream = operation.descriptor.stream else { return }
+    if Self.parks(stream.pointee.reading, operation) {
+      cancelReading(operation, stream)
+    } else if Self.parks(stream.pointee.writing, operation) {
+      cancelWriting(operation, stream)
+    }
+  }
+
+  static func parks(_ parked: Unmanaged<IOOperation>?, _ operation: IOOperation) -> Bool {
+    parked?.toOpaque() == Unmanaged.passUnretained(operation).toOpaque()
+  }
+
+  // MARK: Descriptors
+
+  @inline(__always)
+  func stream(of descriptor: IODescriptor) -> ProactorStream.Pointer {
+    descriptor.stream ?? take(descriptor)
+  }
+
+  private func take(_ descriptor: IODescriptor) -> ProactorStream.Pointer {
+    attach(descriptor)
+    return descriptor.stream!
+  }
+
+  public func attach(_ descriptor: IODescriptor) {
+    let fd = Int(descriptor.fileDescriptor)
+    while slots.count <= fd { slots.append(nil) }
+    if let old = slots[fd], old.toOpaque() != Unmanaged.passUnretained(descriptor).toOpaque() {
+      // The number was closed behind the loop's back and is somebody else's now. What waited under it has lost.
+      old._withUnsafeGuaranteedRef { old in
+        old.reader?.cancel()
+        old.writer?.cancel()
+        old.reader = nil
+        old.writer = nil
+        detach(old, closing: false)
+      }
+    }
+    if slots[fd] == nil { slots[fd] = .passRetained(descriptor) }
+    if descriptor.stream == nil {
+      descriptor.backendState = UnsafeMutableRawPointer(ProactorStream.make(for: descriptor))
+    }
+  }
+
+  public func attached(_ fileDescriptor: Int32) -> IODescriptor? {
+    let fd = Int(fileDescriptor)
+    return fd >= 0 && fd < slots.count ? slots[fd]?.takeUnretainedValue() : nil
+  }
+
+  public func detach(_ descriptor: IODescriptor, closing: Bool) {
+    guard let stream = descriptor.stream, !stream.pointee.isDetached else { return }
+    let fd = Int(descriptor.fileDescriptor)
+    let slot = slots[fd]
+    slots[fd] = nil
+    defer { slot?.release() }
+    stream.pointee.isDetached = true
+    if let operation = stream.pointee.reading?.takeUnretainedValue() { cancelReading(operation, stream) }
+    if let operation = stream.pointee.writing?.takeUnretainedValue() { cancelWriting(operation, stream) }
+    dropInput(stream)
+    let lingers = closing && !stream.pointee.outbox.isEmpty && isStarted && !descriptor.isAbortive
+    if lingers { linger(stream) } else { stopSending(stream) }
+    if isStarted { casyncio_port_cancel(port, stream.receivingRecord) }
+    freeIfEnded(stream)
+  }
+
+  /// What was on its way is not sent any more.
+  private func stopSending(_ stream: ProactorStream.Pointer) {
+    if stream.pointee.isSending {
+      stream.pointee.isWriteCancelled = true
+      if isStarted { casyncio_port_cancel(port, stream.sendingRecord) }
+    } else {
+      stream.pointee.outbox.removeAll(&blocks)
+    }
+  }
+
+  /// A detached stream goes when the system has let go of it, and the number with it.
+  @inline(__always)
+  func freeIfEnded(_ stream: ProactorStream.Pointer) {
+    guard stream.pointee.isDetached else { return }
+    let descriptor = stream.pointee.descriptor
+    if stream.pointee.isWithSystem || stream.pointee.pins > 0 || !stream.pointee.outbox.isEmpty {
+      descriptor._withUnsafeGuaranteedRef { $0.isHeld = true }
+      return
+    }
+    // Alive until the number is closed.
+    _ = descriptor.retain()
+    ProactorStream.free(stream)
+    descriptor._withUnsafeGuaranteedRef { $0.letGo() }
+    descriptor.release()
+  }
+
+  public func close() {
+    for index in slots.indices {
+      guard let descriptor = slots[index]?.takeUnretainedValue() else { continue }
+      descriptor.reader = nil
+      descriptor.writer = nil
+      if let stream = descriptor.stream { sendNow(stream) }
+      detach(descriptor, closing: false)
+    }
+    pool.deallocateAll()
+  }
+}
+
+extension IODescriptor {
+  /// The proactor's view of the descriptor.
+  @inline(__always)
+  var stream: ProactorStream.Pointer? {
+    // Right because only the proactor backend sets it, and to nothing else.
+    backendState?.assumingMemoryBound(to: ProactorStream.self)
+  }
+}
