@@ -24,7 +24,7 @@ public final class ProactorBackend: IOBackend, @unchecked Sendable {
   @exclusivity(unchecked) var pool = LentBufferPool()
   let sendFlags = casyncio_send_flags()
 
-  private static let eventCapacity = 512
+  private static let eventCapacity = 128
   private let events = UnsafeMutablePointer<casyncio_event>.allocate(capacity: eventCapacity)
 
   /// Descriptors in care by number, each retained once.
