@@ -9,6 +9,8 @@ public struct IOCapabilities: OptionSet, Sendable {
   public static let descriptorWatches = IOCapabilities(rawValue: 1 << 0)
   /// Stream sockets: connect, accept, receive, send.
   public static let streamSockets = IOCapabilities(rawValue: 1 << 1)
+  /// Pipes and process descriptors: read, write, ready.
+  public static let pipes = IOCapabilities(rawValue: 1 << 3)
   /// Waits are not rounded to whole milliseconds.
   public static let subMillisecondWaits = IOCapabilities(rawValue: 1 << 2)
 }

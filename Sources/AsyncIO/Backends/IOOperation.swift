@@ -20,6 +20,12 @@ public final class IOOperation: @unchecked Sendable {
     case receiveLent
     /// `buffer` and `count`: the bytes. Ends once, with all bytes sent (`result` = `count`) or with an error.
     case send
+    /// `receive` for pipes and other descriptors that are no sockets.
+    case read
+    /// `send` for the same.
+    case write
+    /// Completes with 0 when the descriptor is readable, and takes nothing: a process's (pidfd), when it has ended.
+    case ready
   }
 
   public enum State: UInt8, Sendable { case idle, inFlight, done }

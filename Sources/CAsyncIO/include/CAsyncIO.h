@@ -134,8 +134,6 @@ static inline void casyncio_lock_leaving(void *CASYNCIO_NONNULL address) { (void
 
 int casyncio_set_nonblocking(int fd);
 int casyncio_set_close_on_exec(int fd);
-// 1 if reads and writes on the descriptor do not block, 0 if they do.
-int casyncio_is_nonblocking(int fd);
 
 // The limit on open files; a plain call, because the resource's name is of another type on every platform.
 static inline int casyncio_open_file_limit(struct rlimit *CASYNCIO_NONNULL limit) {
@@ -151,6 +149,9 @@ int casyncio_socket(int family, int type, int protocol);
 int casyncio_accept(int fd);
 // Flags for send(2) that keep SIGPIPE away.
 int casyncio_send_flags(void);
+
+// A descriptor of a child process that is readable when the process has ended (Linux 5.3), or the negated errno.
+int casyncio_process_open(int64_t process);
 
 // MARK: Wake-ups
 

@@ -20,6 +20,8 @@ extension ProactorBackend {
       switch operation.kind {
       case .accept: casyncio_port_accept(port, record, fd)
       case .receive: casyncio_port_receive(port, record, fd, operation.buffer!, operation.count)
+      case .read: casyncio_port_read(port, record, fd, operation.buffer!, operation.count)
+      case .ready: casyncio_port_watch(port, record, fd, UInt32(POLLIN))
       default:
         if hasLent && casyncio_lent_is_low(lent) == 0 {
           casyncio_port_receive_lent(port, record, fd)
@@ -37,6 +39,9 @@ extension ProactorBackend {
     switch operation.kind {
     case .receiveLent: operation.result = 0  // The bytes are claimed later.
     case .accept: operation.result = takeConnection(stream)
+    case .ready:
+      operation.result = stream.pointee.end == Int.max ? 0 : takeEnd(stream)
+      stream.pointee.isReadable = false
     default:
       if stream.pointee.chunks.isEmpty && stream.pointee.end == Int.max {
         // Readable: the system will not have to wait.
@@ -150,7 +155,7 @@ extension ProactorBackend {
   /// The record's operation has ended for good: the end of the stream, an error, readiness, or bytes in the caller's
   /// memory.
   private func ended(_ result: Int, _ kind: UInt8, _ stream: ProactorStream.Pointer) {
-    guard kind == UInt8(CASYNCIO_KIND_RECEIVE), let parked = stream.pointee.reading else {
+    guard Self.isForCallersMemory(kind), let parked = stream.pointee.reading else {
       note(result, kind, stream)
       return serve(stream)
     }
@@ -188,12 +193,15 @@ extension ProactorBackend {
     }
   }
 
+  private static func isForCallersMemory(_ kind: UInt8) -> Bool {
+    kind == UInt8(CASYNCIO_KIND_RECEIVE) || kind == UInt8(CASYNCIO_KIND_READ)
+  }
+
   // MARK: Cancelling
 
   func cancelReading(_ operation: IOOperation, _ stream: ProactorStream.Pointer) {
     // Only a receive into the caller's memory has to end in the system; other waits end here.
-    let isInCallersMemory = stream.pointee.receiving.kind == UInt8(CASYNCIO_KIND_RECEIVE)
-    if stream.pointee.isReceiving && isInCallersMemory {
+    if stream.pointee.isReceiving && Self.isForCallersMemory(stream.pointee.receiving.kind) {
       stream.pointee.isReadCancelled = true
       if isStarted { casyncio_port_cancel(port, stream.receivingRecord) }
       return

@@ -25,12 +25,12 @@ extension ProactorBackend {
     stream.pointee.isWriteCancelled = false
     stream.pointee.isSending = true
     parked._withUnsafeGuaranteedRef { operation in
-      if operation.kind == .connect {
+      let (rest, count) = (operation.buffer! + operation.transferred, operation.count - operation.transferred)
+      switch operation.kind {
+      case .connect:
         casyncio_port_connect(port, stream.sendingRecord, fd, operation.buffer!, socklen_t(operation.count))
-      } else {
-        casyncio_port_send(
-          port, stream.sendingRecord, fd, operation.buffer! + operation.transferred,
-          operation.count - operation.transferred)
+      case .write: casyncio_port_write(port, stream.sendingRecord, fd, rest, count)
+      default: casyncio_port_send(port, stream.sendingRecord, fd, rest, count)
       }
     }
   }
@@ -117,7 +117,7 @@ extension ProactorBackend {
     guard let parked = stream.pointee.writing else { return sentForNobody(event, stream) }
     parked._withUnsafeGuaranteedRef { operation in
       var result = Int(event.result)
-      if operation.kind == .send {
+      if operation.kind != .connect {
         operation.transferred += Int(stream.pointee.sending.transferred)
         if result >= 0 { result = operation.count }
       }

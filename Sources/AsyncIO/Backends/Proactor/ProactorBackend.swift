@@ -59,7 +59,7 @@ public final class ProactorBackend: IOBackend, @unchecked Sendable {
 
   public var name: String { "io_uring" }
 
-  public var capabilities: IOCapabilities { [.descriptorWatches, .streamSockets, .subMillisecondWaits] }
+  public var capabilities: IOCapabilities { [.descriptorWatches, .streamSockets, .pipes, .subMillisecondWaits] }
 
   // MARK: Runs
 
@@ -149,13 +149,13 @@ public final class ProactorBackend: IOBackend, @unchecked Sendable {
   public func submit(_ operation: IOOperation) -> Bool {
     let stream = self.stream(of: operation.descriptor)
     switch operation.kind {
-    case .receiveLent, .receive, .accept:
+    case .receiveLent, .receive, .accept, .read, .ready:
       if stream.pointee.hasInput && takeInput(operation, stream) { return true }
       precondition(stream.pointee.reading == nil, "two operations wait to read one descriptor")
       stream.pointee.reading = .passUnretained(operation)
       operation.state = .inFlight
       if isStarted && !stream.pointee.isReceiving { startReading(stream) }
-    case .send, .connect: return submitWrite(operation, stream)
+    case .send, .connect, .write: return submitWrite(operation, stream)
     }
     return false
   }

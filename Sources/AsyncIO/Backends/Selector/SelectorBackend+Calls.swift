@@ -16,6 +16,11 @@ extension SelectorBackend {
     case .send: return attemptSend(operation)
     case .accept: return attemptAccept(operation)
     case .connect: return attemptConnect(operation)
+    case .read: return attemptRead(operation)
+    case .write: return attemptWrite(operation)
+    case .ready:
+      operation.result = 0
+      return true
     }
   }
 
@@ -40,6 +45,46 @@ extension SelectorBackend {
       if error == EAGAIN { descriptor.isReadable = false }
       return -Int(error)
     }
+  }
+
+  /// read(2) with EINTR retried. A short read of a pipe means "drained", as that of a socket does.
+  func attemptRead(_ operation: IOOperation) -> Bool {
+    let descriptor = operation.descriptor
+    while true {
+      let n = read(descriptor.fileDescriptor, operation.buffer, operation.count)
+      if n >= 0 {
+        if n < operation.count && !descriptor.isHungUp { descriptor.isReadable = false }
+        operation.result = n
+        return true
+      }
+      let error = casyncio_errno()
+      if error == EINTR { continue }
+      if error == EAGAIN { descriptor.isReadable = false }
+      operation.result = -Int(error)
+      return error != EAGAIN
+    }
+  }
+
+  func attemptWrite(_ operation: IOOperation) -> Bool {
+    while operation.transferred < operation.count {
+      let n = write(
+        operation.descriptor.fileDescriptor, operation.buffer! + operation.transferred,
+        operation.count - operation.transferred)
+      if n >= 0 {
+        operation.transferred += n
+        continue
+      }
+      let error = casyncio_errno()
+      if error == EINTR { continue }
+      if error == EAGAIN {
+        operation.descriptor.isWritable = false
+        return false
+      }
+      operation.result = -Int(error)
+      return true
+    }
+    operation.result = operation.count
+    return true
   }
 
   func attemptSend(_ operation: IOOperation) -> Bool {

@@ -46,7 +46,7 @@ public final class SelectorBackend: IOBackend, @unchecked Sendable {
   public var name: String { selector.name }
 
   public var capabilities: IOCapabilities {
-    var offered: IOCapabilities = [.descriptorWatches, .streamSockets]
+    var offered: IOCapabilities = [.descriptorWatches, .streamSockets, .pipes]
     if selector.hasSubMillisecondWaits { offered.insert(.subMillisecondWaits) }
     return offered
   }
@@ -160,11 +160,11 @@ public final class SelectorBackend: IOBackend, @unchecked Sendable {
   public func submit(_ operation: IOOperation) -> Bool {
     let descriptor = operation.descriptor
     switch operation.kind {
-    case .receive, .receiveLent, .accept:
+    case .receive, .receiveLent, .accept, .read, .ready:
       if descriptor.isReadable && attempt(operation) { return finished(operation) }
       precondition(descriptor.reading == nil, "two operations wait to read one descriptor")
       descriptor.reading = .passUnretained(operation)
-    case .send, .connect:
+    case .send, .connect, .write:
       if descriptor.isWritable && attempt(operation) { return finished(operation) }
       precondition(descriptor.writing == nil, "two operations wait to write one descriptor")
       descriptor.writing = .passUnretained(operation)
