@@ -4,9 +4,8 @@ internal import Synchronization
 /// A bounded pool of threads for work that blocks: file access, name look-up, a C library. Threads are made when
 /// there is work for them and end after some idle seconds, or at `shutDown()`. Answers `ThreadPoolExecutor`.
 public final class ThreadPool: @unchecked Sendable {
-  // Right because everything mutable is under the one pthread mutex; the condition needs a pthread mutex.
-  private let mutex = UnsafeMutablePointer<pthread_mutex_t>.allocate(capacity: 1)
-  private let condition = UnsafeMutablePointer<pthread_cond_t>.allocate(capacity: 1)
+  // Right because everything mutable is under the one monitor.
+  private let monitor = Monitor()
   private var queue: [@Sendable () -> Void] = []
   private var head = 0
   private var threads = 0
@@ -33,31 +32,15 @@ public final class ThreadPool: @unchecked Sendable {
     self.maximumThreads = max(1, maximumThreads ?? min(32, processors + 4))
     self.name = name
     idleNanoseconds = idleTime.saturatedNanoseconds
-    pthread_mutex_init(mutex, nil)
-    pthread_cond_init(condition, nil)
-  }
-
-  deinit {
-    // Threads hold the pool, so none is left here.
-    pthread_cond_destroy(condition)
-    pthread_mutex_destroy(mutex)
-    condition.deallocate()
-    mutex.deallocate()
-  }
-
-  private func locked<R>(_ body: () -> R) -> R {
-    pthread_mutex_lock(mutex)
-    defer { pthread_mutex_unlock(mutex) }
-    return body()
   }
 
   /// Queues work. `false`: the pool is shut down and the work was not taken.
   public func submit(_ work: @escaping @Sendable () -> Void) -> Bool {
-    let (taken, start) = locked { () -> (Bool, Int?) in
+    let (taken, start) = monitor.locked { () -> (Bool, Int?) in
       guard !isShutDown else { return (false, nil) }
       queue.append(work)
       if idle > 0 {
-        pthread_cond_signal(condition)
+        monitor.signal()
       }
       guard queue.count - head > idle, threads < maximumThreads else { return (true, nil) }
       threads += 1
@@ -73,7 +56,7 @@ public final class ThreadPool: @unchecked Sendable {
 
   private func serve() {
     while let work = next() { work() }
-    let ended = locked { () -> [@Sendable () -> Void] in
+    let ended = monitor.locked { () -> [@Sendable () -> Void] in
       guard threads == 0 && isShutDown else { return [] }
       defer { whenEnded = [] }
       return whenEnded
@@ -85,13 +68,13 @@ public final class ThreadPool: @unchecked Sendable {
   /// The next work; nil when this thread should end. It is counted out under the same lock: work that comes right
   /// after must not count on a thread that is on its way out.
   private func next() -> (@Sendable () -> Void)? {
-    locked {
+    monitor.locked {
       while head == queue.count {
         queue.removeAll(keepingCapacity: true)
         head = 0
         if isShutDown { return leave() }
         idle += 1
-        let timedOut = !waitIdle()
+        let timedOut = !monitor.wait(until: MonotonicTime.after(idleNanoseconds))
         idle -= 1
         if timedOut && head == queue.count { return leave() }
       }
@@ -108,26 +91,17 @@ public final class ThreadPool: @unchecked Sendable {
     return nil
   }
 
-  private func waitIdle() -> Bool {
-    var deadline = timespec()
-    clock_gettime(CLOCK_REALTIME, &deadline)
-    let nanoseconds = Int64(deadline.tv_nsec) + idleNanoseconds
-    deadline.tv_sec += Int(nanoseconds / 1_000_000_000)
-    deadline.tv_nsec = Int(nanoseconds % 1_000_000_000)
-    return pthread_cond_timedwait(condition, mutex, &deadline) == 0
-  }
-
   /// Takes no more work; what is queued is still done, then the threads end. Does not wait.
   public func shutDown() {
-    locked {
+    monitor.locked {
       isShutDown = true
-      pthread_cond_broadcast(condition)
+      monitor.broadcast()
     }
   }
 
   /// Calls back when the pool was shut down and its last thread has ended; at once if that is so now.
   func notifyWhenEnded(_ callback: @escaping @Sendable () -> Void) {
-    let now = locked { () -> Bool in
+    let now = monitor.locked { () -> Bool in
       if isShutDown && threads == 0 { return true }
       whenEnded.append(callback)
       return false

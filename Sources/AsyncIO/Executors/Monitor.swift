@@ -1,0 +1,84 @@
+internal import CAsyncIO
+
+/// A mutex with a condition, for threads that wait for each other; `Lock` has nothing to wait with.
+///
+/// Waits with a limit count on the monotonic clock, so a change of the date neither ends nor prolongs them. Where a
+/// condition cannot be told so it counts on the date's clock, and a wait that ends early goes on.
+///
+/// The unchecked conformance is right because the two pointers do not change and what they point to is made for
+/// threads; the state that a monitor guards is its owner's, who touches it inside of `locked` only.
+final class Monitor: @unchecked Sendable {
+  private let mutex = UnsafeMutablePointer<pthread_mutex_t>.allocate(capacity: 1)
+  private let condition = UnsafeMutablePointer<pthread_cond_t>.allocate(capacity: 1)
+
+  init() {
+    pthread_mutex_init(mutex, nil)
+    var attributes = pthread_condattr_t()
+    pthread_condattr_init(&attributes)
+    ConditionClock.set(&attributes)
+    pthread_cond_init(condition, &attributes)
+    pthread_condattr_destroy(&attributes)
+  }
+
+  deinit {
+    pthread_cond_destroy(condition)
+    pthread_mutex_destroy(mutex)
+    condition.deallocate()
+    mutex.deallocate()
+  }
+
+  func locked<R>(_ body: () throws -> R) rethrows -> R {
+    pthread_mutex_lock(mutex)
+    defer { pthread_mutex_unlock(mutex) }
+    return try body()
+  }
+
+  /// Wakes one thread that waits.
+  func signal() { pthread_cond_signal(condition) }
+
+  /// Wakes all threads that wait.
+  func broadcast() { pthread_cond_broadcast(condition) }
+
+  /// Waits for a wake-up, or until a time in monotonic nanoseconds; `false` when that has come. Wake-ups may come
+  /// without a reason. Inside of `locked` only.
+  func wait(until deadline: Int64 = .max) -> Bool {
+    if deadline == .max { return pthread_cond_wait(condition, mutex) == 0 }
+    let left = deadline - casyncio_monotonic_nanoseconds()
+    guard left > 0 else { return false }
+    var limit = timespec()
+    clock_gettime(ConditionClock.id, &limit)
+    let (seconds, nanoseconds) = (left / 1_000_000_000, Int64(limit.tv_nsec) + left % 1_000_000_000)
+    limit.tv_sec += Int(seconds + nanoseconds / 1_000_000_000)
+    limit.tv_nsec = Int(nanoseconds % 1_000_000_000)
+    _ = pthread_cond_timedwait(condition, mutex, &limit)
+    return casyncio_monotonic_nanoseconds() < deadline
+  }
+}
+
+/// Opens once, and lets the threads through that wait for it. (A task awaits instead.)
+///
+/// The flag is under the monitor, which is what makes the unchecked conformance right.
+package final class ThreadGate: @unchecked Sendable {
+  private let monitor = Monitor()
+  private var isOpen = false
+
+  package init() {}
+
+  package func open() {
+    monitor.locked {
+      isOpen = true
+      monitor.broadcast()
+    }
+  }
+
+  /// Blocks the thread until the gate is open.
+  package func wait() { _ = wait(until: .max) }
+
+  /// Blocks the thread until the gate is open, or until a time in monotonic nanoseconds. `false`: it is not open yet.
+  package func wait(until deadline: Int64) -> Bool {
+    monitor.locked {
+      while !isOpen && monitor.wait(until: deadline) {}
+      return isOpen
+    }
+  }
+}
