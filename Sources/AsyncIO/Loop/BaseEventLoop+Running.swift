@@ -214,6 +214,8 @@ extension BaseEventLoop {
     let (taken, _) = lifecycle.compareExchange(
       expected: Lifecycle.idle, desired: Lifecycle.closed, ordering: .acquiringAndReleasing)
     guard taken else { return }
+    // First, so that a body that has not begun is not begun elsewhere by what follows.
+    for task in unfinishedTasks { task.loopDidClose() }
     let posted = intake.close()
     while !ready.isEmpty { drop(ready.pop()) }
     for bits in posted { drop(LoopWord(bits: bits)) }

@@ -24,6 +24,8 @@ public struct EventLoopError: Error, Hashable, Sendable, CustomStringConvertible
     case foreignLoop
     /// A synchronous run was asked for inside a task.
     case runInsideTask
+    /// The call would block a thread that runs an event loop or tasks.
+    case wouldBlock
     /// The Swift runtime has run tasks before the loop could become its executor.
     case runtimeAlreadyStarted
     /// The loop's executor for blocking work is shut down.

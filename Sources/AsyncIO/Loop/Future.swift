@@ -8,9 +8,9 @@ public class Future<Value: Sendable>: @unchecked Sendable {
   /// Names a callback for its removal.
   public struct CallbackToken: Hashable, Sendable { fileprivate let id: UInt64 }
 
-  private struct Waiter {
-    var id: UInt64
-    var continuation: UnsafeContinuation<Void, Never>
+  private enum Waiter {
+    case task(UnsafeContinuation<Void, Never>)
+    case thread(ThreadGate)
   }
 
   /// What runs when the future is done, in the scoped policy of the code that asked for it, whoever completes it.
@@ -97,22 +97,33 @@ public class Future<Value: Sendable>: @unchecked Sendable {
   /// a task that awaits itself.
   public final func get() async throws -> Value {
     try refuseSelfWait()
-    let id = state.withLock { state in
-      state.nextID += 1
-      return state.nextID
-    }
     await withTaskCancellationHandler {
       await withUnsafeContinuation { continuation in
-        let isDone = state.withLock { state in
-          if state.outcome == nil { state.waiters.append(Waiter(id: id, continuation: continuation)) }
-          return state.outcome != nil
-        }
-        if isDone { continuation.resume() }
+        if !add(.task(continuation)) { continuation.resume() }
       }
     } onCancel: {
       cancel()
     }
     return try result()
+  }
+
+  /// Adds who is told directly, without the loop. `false`: the future is done.
+  private func add(_ waiter: Waiter) -> Bool {
+    state.withLock { state in
+      if state.outcome == nil { state.waiters.append(waiter) }
+      return state.outcome == nil
+    }
+  }
+
+  /// Blocks the calling thread until the future is done, or until a time in monotonic nanoseconds. `false`: it is not
+  /// done yet.
+  final func block(until deadline: Int64) -> Bool {
+    let gate = ThreadGate()
+    guard add(.thread(gate)), !gate.wait(until: deadline) else { return true }
+    return state.withLock { state in
+      state.waiters.removeAll { if case .thread(let other) = $0 { other === gate } else { false } }
+      return state.outcome != nil
+    }
   }
 
   /// A task overrides this to refuse a wait that would never end.
@@ -158,7 +169,12 @@ public class Future<Value: Sendable>: @unchecked Sendable {
     }
     guard let released else { return false }
     for callback in released.callbacks { schedule(callback) }
-    for waiter in released.waiters { waiter.continuation.resume() }
+    for waiter in released.waiters {
+      switch waiter {
+      case .task(let continuation): continuation.resume()
+      case .thread(let gate): gate.open()
+      }
+    }
     return true
   }
 

@@ -4,7 +4,7 @@ internal import Synchronization
 ///
 /// The loop holds it strongly until it has ended. A task that is cancelled before its first step never runs its body.
 /// After that cancellation is Swift's: a flag that the body sees at its next suspension point and may ignore.
-public final class LoopTask<Value: Sendable>: Future<Value>, @unchecked Sendable {
+public class LoopTask<Value: Sendable>: Future<Value>, @unchecked Sendable {
   private struct Run {
     var task: Task<Void, Never>?
     var requests = 0
@@ -14,7 +14,7 @@ public final class LoopTask<Value: Sendable>: Future<Value>, @unchecked Sendable
   }
 
   /// "Task-N" unless it was given one.
-  public let taskName: String
+  public final let taskName: String
   private let run = Lock(Run())
   private static var numbers: TaskNumbers { .shared }
 
@@ -26,11 +26,12 @@ public final class LoopTask<Value: Sendable>: Future<Value>, @unchecked Sendable
   // Here and not in the superclass alone: the name is gone by then.
   deinit { reportLostError(taskName: taskName) }
 
-  func start(_ body: sending @escaping () async throws -> Value, ended: @escaping @Sendable () -> Void) {
+  /// Begins the task, which is in the registry of its loop until it has ended.
+  final func start(_ body: sending @escaping () async throws -> Value) {
     nonisolated(unsafe) let body = body  // sent here, used by the one task below
     let task = Task(executorPreference: loop.taskExecutor) {
       await self.main(body)
-      ended()
+      LoopTaskRegistry.shared.remove(self, for: self.loop)
     }
     let cancelled = run.withLock { run in
       run.task = task
@@ -70,21 +71,28 @@ public final class LoopTask<Value: Sendable>: Future<Value>, @unchecked Sendable
   @discardableResult
   public override func cancel(_ message: String? = nil) -> Bool {
     if isDone { return false }
+    requestCancel(message)
+    return true
+  }
+
+  final func requestCancel(_ message: String?) {
     let task = run.withLock { run in
       if run.requests == 0 { run.message = message }
       run.requests += 1
       return run.task
     }
     task?.cancel()
-    return true
   }
 
+  /// The loop was closed before the body had ended. The task goes on elsewhere, see `LateJobs`.
+  package func loopDidClose() {}
+
   /// How many cancellations were asked for and not taken back.
-  public var cancelling: Int { run.withLock { $0.requests } }
+  public final var cancelling: Int { run.withLock { $0.requests } }
 
   /// Takes one request to cancel back and returns how many are left. The flag of the Swift task stays set.
   @discardableResult
-  public func uncancel() -> Int {
+  public final func uncancel() -> Int {
     run.withLock { run in
       run.requests = max(0, run.requests - 1)
       return run.requests
@@ -111,7 +119,7 @@ extension EventLoop {
     if isDebug, isRunning, LoopIntake.running?.core !== self { throw .wrongThread("createTask") }
     let task = LoopTask<Value>(loop: self, name: name, site: CallSite(file: fileID, line: line))
     LoopTaskRegistry.shared.insert(task, for: self)
-    task.start(body) { LoopTaskRegistry.shared.remove(task, for: self) }
+    task.start(body)
     return task
   }
 
@@ -125,6 +133,8 @@ package protocol CancellableTask: AnyObject, Sendable {
   @discardableResult func cancel(_ message: String?) -> Bool
   /// Waits for its end and returns its error, if it was not just cancelled.
   func waitUntilDone() async -> (any Error)?
+  /// The loop was closed before the task had ended.
+  func loopDidClose()
 }
 
 extension LoopTask: CancellableTask {
@@ -135,7 +145,7 @@ extension LoopTask: CancellableTask {
 }
 
 /// Holds tasks strongly while they run: asyncio holds them weakly, and background tasks vanish there.
-private final class LoopTaskRegistry: Sendable {
+final class LoopTaskRegistry: Sendable {
   static let shared = LoopTaskRegistry()
   private let tasks = Lock<[ObjectIdentifier: [ObjectIdentifier: any CancellableTask]]>([:])
 
