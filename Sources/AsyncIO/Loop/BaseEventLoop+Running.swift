@@ -215,7 +215,9 @@ extension BaseEventLoop {
       expected: Lifecycle.idle, desired: Lifecycle.closed, ordering: .acquiringAndReleasing)
     guard taken else { return }
     // First, so that a body that has not begun is not begun elsewhere by what follows.
-    for task in unfinishedTasks { task.loopDidClose() }
+    let tasks = unfinishedTasks
+    let reports = tasks.compactMap(\.pendingReport)
+    for task in tasks { task.loopDidClose() }
     let posted = intake.close()
     while !ready.isEmpty { drop(ready.pop()) }
     for bits in posted { drop(LoopWord(bits: bits)) }
@@ -244,6 +246,8 @@ extension BaseEventLoop {
     }
     if usesSignals { SignalDispatcher.removeAll(for: self) }
     executor?.shutDown()
+    // Last: the handler is the program's code and finds a loop that is closed altogether.
+    for report in reports { callExceptionHandler(report) }
   }
 
   private final func drop(_ word: LoopWord) {

@@ -33,7 +33,8 @@ public class Future<Value: Sendable>: @unchecked Sendable {
   /// The loop that runs its callbacks.
   public final let loop: any EventLoop
   private let state = Lock(State())
-  private let site: CallSite?
+  /// Where it was made; kept in debug mode only.
+  final let site: CallSite?
 
   /// A pending future. Usually made by `loop.createFuture()`.
   public init(loop: any EventLoop, fileID: StaticString = #fileID, line: UInt = #line) {

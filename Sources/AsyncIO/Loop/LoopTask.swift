@@ -123,7 +123,7 @@ extension EventLoop {
     return task
   }
 
-  /// The tasks made by `createTask` that have not ended. Answers `all_tasks`.
+  /// The tasks made by `createTask` that have not ended, oldest first. Answers `all_tasks`.
   package var unfinishedTasks: [any CancellableTask] { LoopTaskRegistry.shared.tasks(of: self) }
 }
 
@@ -135,6 +135,8 @@ package protocol CancellableTask: AnyObject, Sendable {
   func waitUntilDone() async -> (any Error)?
   /// The loop was closed before the task had ended.
   func loopDidClose()
+  /// What to tell of a task that is pending when its loop closes; nil if it is not.
+  var pendingReport: ExceptionContext? { get }
 }
 
 extension LoopTask: CancellableTask {
@@ -142,25 +144,51 @@ extension LoopTask: CancellableTask {
     do { _ = try await get() } catch { return isCancelled ? nil : error }
     return nil
   }
+
+  package var pendingReport: ExceptionContext? {
+    guard !isDone else { return nil }
+    var context = ExceptionContext(
+      message: "an event loop was closed while a task was pending; cancel the task or await it first")
+    context.source = site
+    context.task = taskName
+    return context
+  }
 }
 
 /// Holds tasks strongly while they run: asyncio holds them weakly, and background tasks vanish there.
 final class LoopTaskRegistry: Sendable {
   static let shared = LoopTaskRegistry()
-  private let tasks = Lock<[ObjectIdentifier: [ObjectIdentifier: any CancellableTask]]>([:])
 
-  func insert(_ task: any CancellableTask, for loop: any EventLoop) {
-    tasks.withLock { $0[ObjectIdentifier(loop), default: [:]][ObjectIdentifier(task)] = task }
+  private struct Entry {
+    var number: UInt64
+    var task: any CancellableTask
   }
 
-  func remove(_ task: any CancellableTask, for loop: any EventLoop) {
-    tasks.withLock { tasks in
-      tasks[ObjectIdentifier(loop)]?[ObjectIdentifier(task)] = nil
-      if tasks[ObjectIdentifier(loop)]?.isEmpty == true { tasks[ObjectIdentifier(loop)] = nil }
+  private struct State {
+    var nextNumber: UInt64 = 0
+    var entries: [ObjectIdentifier: [ObjectIdentifier: Entry]] = [:]
+  }
+
+  private let state = Lock(State())
+
+  func insert(_ task: any CancellableTask, for loop: any EventLoop) {
+    state.withLock { state in
+      state.nextNumber += 1
+      state.entries[ObjectIdentifier(loop), default: [:]][ObjectIdentifier(task)] = Entry(
+        number: state.nextNumber, task: task)
     }
   }
 
+  func remove(_ task: any CancellableTask, for loop: any EventLoop) {
+    state.withLock { state in
+      state.entries[ObjectIdentifier(loop)]?[ObjectIdentifier(task)] = nil
+      if state.entries[ObjectIdentifier(loop)]?.isEmpty == true { state.entries[ObjectIdentifier(loop)] = nil }
+    }
+  }
+
+  /// In the order in which they were made.
   func tasks(of loop: any EventLoop) -> [any CancellableTask] {
-    tasks.withLock { Array(($0[ObjectIdentifier(loop)] ?? [:]).values) }
+    let entries = state.withLock { $0.entries[ObjectIdentifier(loop)] ?? [:] }
+    return entries.values.sorted { $0.number < $1.number }.map(\.task)
   }
 }
