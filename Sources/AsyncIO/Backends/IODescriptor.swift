@@ -105,7 +105,7 @@ public final class IODescriptor: @unchecked Sendable {
     isHeld = false
     guard closesWhenLetGo else { return }
     closesWhenLetGo = false
-    _ = CAsyncIO.close(fileDescriptor)
+    loop.numbers.withLock { _ in _ = CAsyncIO.close(fileDescriptor) }
   }
 }
 

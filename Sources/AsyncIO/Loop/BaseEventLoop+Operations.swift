@@ -150,11 +150,20 @@ extension BaseEventLoop {
   final func closeDescriptor(_ descriptor: IODescriptor) {
     if isRunningInThisThread { return closeDescriptorNow(descriptor) }
     guard !intake.post(descriptor, .closeDescriptor) else { return }
-    descriptor.closeNumber()
+    numbers.withLock { _ in descriptor.closeNumber() }
   }
 
   final func closeDescriptorNow(_ descriptor: IODescriptor) {
     if !isClosed { backend.detach(descriptor, closing: true) }
-    descriptor.closeNumber()
+    numbers.withLock { _ in descriptor.closeNumber() }
+  }
+
+  /// Uses the number of a descriptor for a system call that does not wait, in any thread. Nil: it is closed, or about
+  /// to be; its number may be somebody else's. A descriptor is marked before its number is given back, and that is
+  /// done under the lock, so a number that is found unmarked here stays until the call is over. In the loop's thread,
+  /// which is the one that gives numbers back while it runs, there is nobody to wait for.
+  final func withNumber<R: Sendable>(of descriptor: IODescriptor, _ body: (Int32) -> R) -> R? {
+    func use() -> R? { descriptor.isClosed ? nil : body(descriptor.fileDescriptor) }
+    return isRunningInThisThread ? use() : numbers.withLock { _ in use() }
   }
 }

@@ -41,6 +41,8 @@ open class BaseEventLoop: EventLoop, @unchecked Sendable {
   final let debugFlag: Atomic<Bool>
   final let slowCallbackNanoseconds = Atomic<Int64>(100_000_000)
   final let shared = Lock(SharedState())
+  /// Held while a number of a descriptor is given back, and while another thread uses one, see `withNumber`.
+  final let numbers = Lock(())
   /// True if this loop is the default executor of the process. Set once, before its run.
   @exclusivity(unchecked) final var isProcessWide = false
   /// Where reports go. Replace it before the loop is used, if at all.

@@ -47,14 +47,14 @@ public final class TCPConnection: @unchecked Sendable {
   /// True once `close()` or `abort()` was called.
   public var isClosed: Bool { descriptor.isClosed }
 
-  /// The address of this side; nil when the connection is closed or broken.
+  /// The address of this side; nil when the connection is closed or broken. Any thread.
   public var localAddress: SocketAddress? {
-    isClosed ? nil : SocketAddress.local(of: descriptor.fileDescriptor)
+    core.withNumber(of: descriptor) { SocketAddress.local(of: $0) } ?? nil
   }
 
-  /// The address of the other side; nil when the connection is closed or broken.
+  /// The address of the other side; nil when the connection is closed or broken. Any thread.
   public var peerAddress: SocketAddress? {
-    isClosed ? nil : SocketAddress.peer(of: descriptor.fileDescriptor)
+    core.withNumber(of: descriptor) { SocketAddress.peer(of: $0) } ?? nil
   }
 
   // MARK: Ending
@@ -68,9 +68,15 @@ public final class TCPConnection: @unchecked Sendable {
     descriptor.close(abortively: true)
   }
 
-  /// Half-close: the peer sees the end of the stream, this side goes on reading. Idempotent. Answers `write_eof`.
+  /// Half-close: the peer sees the end of the stream, this side goes on reading. Idempotent, any
+  /// thread: from others than the loop's it is done a moment later. Answers `write_eof`.
   public func writeEOF() throws {
     try checkOpen("writeEOF")
+    guard core.isRunningInThisThread else {
+      // The loop does it when it gets to it: behind what it has not sent yet.
+      let descriptor = descriptor
+      return core.perform { if !descriptor.isClosed { try? $0.backend.endWriting(descriptor) } }
+    }
     do {
       try core.backend.endWriting(descriptor)
     } catch .socketNotConnected {
