@@ -11,7 +11,8 @@ extension TCPListener {
   /// - Parameters:
   ///   - maximumConnections: how many handlers may run at a time; more clients wait in the backlog.
   ///   - handler: serves one connection.
-  /// - Throws: code `wrongThread` outside of the listener's loop, `busy` if another task accepts already.
+  /// - Throws: code `wrongThread` outside of the listener's loop, `busy` if another task accepts already, `closed` if the
+  ///   loop is closed.
   public func serve(
     maximumConnections: Int = .max, _ handler: @escaping @Sendable (TCPConnection) async throws -> Void
   ) async throws {
@@ -23,5 +24,6 @@ extension TCPListener {
     defer { releaseAccept() }
     await ConnectionServer(self, limit: maximumConnections, handler).run()
     try Task.checkCancellation()
+    if core.isClosed && !isClosed { throw EventLoopError.closed("serve") }
   }
 }

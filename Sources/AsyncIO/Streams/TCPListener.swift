@@ -5,7 +5,7 @@ internal import SystemPackage
 /// Listening TCP sockets of an event loop. Answers asyncio's `Server` and the `sock` side of `start_server`.
 ///
 /// Thread rules: `close()` and the properties from any thread; `accept()` and `serve` from tasks of the loop. The
-/// fields do not change, which is what makes the unchecked conformance right.
+/// fields do not change, but for one of the loop's thread, which is what makes the unchecked conformance right.
 public final class TCPListener: @unchecked Sendable {
   let core: BaseEventLoop
   let descriptors: [IODescriptor]
@@ -13,6 +13,8 @@ public final class TCPListener: @unchecked Sendable {
   private let claim = Atomic<Bool>(false)
   /// What `accept()` waits with; loop thread only.
   let acceptQueue = AcceptQueue()
+  /// The `serve` that goes on; loop thread only.
+  @exclusivity(unchecked) weak var server: ConnectionServer?
 
   /// The addresses it listens on, ports filled in.
   public let addresses: [SocketAddress]
@@ -32,7 +34,7 @@ public final class TCPListener: @unchecked Sendable {
   }
 
   deinit {
-    close()
+    closeDescriptors()
     acceptQueue.closeAll()
     // Accepts may be in flight; their records must outlive the close, which from another thread is still to come.
     let (records, queue) = (accepting, acceptQueue)
@@ -86,6 +88,12 @@ public final class TCPListener: @unchecked Sendable {
   /// Stops listening. Waiting `accept()` calls end with an error, a `serve` takes no more connections, waits for those
   /// it has, and returns. Idempotent, any thread.
   public func close() {
+    closeDescriptors()
+    // Accepting may pause, with nothing in flight that the close would end.
+    core.perform { _ in self.server?.listenerClosed() }
+  }
+
+  private func closeDescriptors() {
     for descriptor in descriptors { descriptor.close() }
   }
 

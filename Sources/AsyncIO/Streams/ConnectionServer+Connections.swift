@@ -1,0 +1,100 @@
+internal import CAsyncIO
+internal import Synchronization
+
+// The connections of a `serve`: a task for each, all of them in a list that the server can cancel and await.
+
+extension ConnectionServer {
+  func startOrHold(_ fd: Int32) {
+    if isCancelled {
+      _ = CAsyncIO.close(fd)
+    } else if members.withLock({ $0.count }) < limit {
+      start(fd)
+    } else {
+      held.append(fd)
+    }
+  }
+
+  func start(_ fd: Int32) {
+    let connection = TCPConnection(fd, core: core)
+    let served = ServedConnection(connection)
+    members.withLock { members in
+      served.next = members.first
+      members.first?.previous = served
+      members.first = served
+      members.count += 1
+    }
+    // The task holds the entry and the entry is in the list until the task has ended it.
+    served.task = core.startTask { await self.run(served) }
+  }
+
+  private func run(_ served: ServedConnection) async {
+    let connection = served.connection
+    connection.descriptor.owner = casyncio_current_task()
+    do {
+      try await handler(connection)
+    } catch {
+      reportFailure(error, of: connection)
+    }
+    if core.isRunningInThisThread { connection.descriptor.owner = nil }
+    connection.close()
+    leave(served)
+  }
+
+  private func leave(_ served: ServedConnection) {
+    // First, so that the server does not look empty in between.
+    if core.isRunningInThisThread, !held.isEmpty { start(held.removeFirst()) }
+    resumeIfDone { members in
+      served.next?.previous = served.previous
+      if let previous = served.previous { previous.next = served.next } else { members.first = served.next }
+      members.count -= 1
+    }
+    // A closed loop's are in another thread, and end what nobody will accept with any more.
+    guard core.isRunningInThisThread || core.isClosed else { return }
+    // All of them: each takes a place or waits for its listener, and of several addresses none must wait for ever.
+    for operation in takeWaiting() {
+      if isOver(operation) { ended(operation) } else { accept(operation) }
+    }
+  }
+
+  /// Changes the list, and lets `serve` return if nobody is left in it and nothing more can come.
+  func resumeIfDone(_ change: (inout Members) -> Void) {
+    let waiter = members.withLock { members -> UnsafeContinuation<Void, Never>? in
+      change(&members)
+      guard members.count == 0, members.accepting == 0 else { return nil }
+      defer { members.waiter = nil }
+      return members.waiter
+    }
+    waiter?.resume()
+  }
+
+  private func reportFailure(_ error: any Error, of connection: TCPConnection) {
+    if error is CancellationError && isCancelled { return }
+    if let loss = error as? IOError, loss.isConnectionLoss || connection.isClosed, !core.isDebug { return }
+    if core.isClosed { return }
+    var context = ExceptionContext(message: "exception in the handler of a connection", exception: error)
+    context.socket = connection.subject
+    core.callExceptionHandler(context)
+  }
+}
+
+/// A connection of a server, in its list. Guarded by the server's lock, but for the task, which is set once before
+/// the task's first step; that is what makes the unchecked conformance right.
+final class ServedConnection: @unchecked Sendable {
+  let connection: TCPConnection
+  var task: Task<Void, Never>?
+  unowned(unsafe) var previous: ServedConnection?
+  unowned(unsafe) var next: ServedConnection?
+
+  init(_ connection: TCPConnection) {
+    self.connection = connection
+    LiveCounters.servedConnections.add(1, ordering: .relaxed)
+  }
+
+  deinit { LiveCounters.servedConnections.subtract(1, ordering: .relaxed) }
+
+  /// Cancels the task, and the operations that its own code waits for.
+  func cancel() {
+    task?.cancel()
+    connection.cancelOperations()
+  }
+}
