@@ -2,6 +2,8 @@ internal import Logging
 internal import Synchronization
 
 extension BaseEventLoop {
+  /// Runs blocking work on a thread of a pool and delivers its result to the loop. Code `closed` for a closed loop,
+  /// `executorShutDown` for a pool that takes no more work. Any thread. Answers `run_in_executor`.
   public final func runInExecutor<Value: Sendable>(
     _ executor: ThreadPool?, _ work: @escaping @Sendable () throws -> Value
   ) throws(EventLoopError) -> Future<Value> {
@@ -32,10 +34,13 @@ extension BaseEventLoop {
     }
   }
 
+  /// Replaces the default executor; the earlier one is not shut down. Any thread. Answers `set_default_executor`.
   public final func setDefaultExecutor(_ executor: ThreadPool) {
     shared.withLock { $0.defaultExecutor = executor }
   }
 
+  /// Shuts the default executor down and waits for its work, at most `timeout`; `nil` waits without limit. Answers
+  /// `shutdown_default_executor`.
   public final func shutdownDefaultExecutor(timeout: Duration? = nil) async {
     let executor = shared.withLock { state in
       state.executorIsShutDown = true

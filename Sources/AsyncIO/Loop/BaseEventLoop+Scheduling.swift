@@ -1,6 +1,7 @@
 internal import Synchronization
 
 extension BaseEventLoop {
+  /// Runs the callback in the next turn. Loop thread; from others it is posted. Answers `call_soon`.
   @discardableResult
   public final func callSoon(
     context: CallbackContext, site: CallSite, _ callback: sending @escaping () throws -> Void
@@ -15,6 +16,7 @@ extension BaseEventLoop {
     return handle
   }
 
+  /// Runs the callback soon, from any thread. Answers `call_soon_threadsafe`.
   @discardableResult
   public final func callSoonThreadsafe(
     context: CallbackContext, site: CallSite, _ callback: sending @escaping () throws -> Void
@@ -29,6 +31,7 @@ extension BaseEventLoop {
     return handle
   }
 
+  /// Runs the callback at a time. Loop thread; from others it is posted. Answers `call_at`.
   @discardableResult
   public final func callAt(
     _ when: EventLoopInstant, context: CallbackContext, site: CallSite,

@@ -3,23 +3,27 @@ internal import Synchronization
 internal import SystemPackage
 
 extension BaseEventLoop {
+  /// Calls back in every turn in which the descriptor can be read. Loop thread. Answers `add_reader`.
   public final func addReader(
     _ fileDescriptor: Int32, site: CallSite, _ callback: sending @escaping () throws -> Void
   ) throws {
     try addWatch(fileDescriptor, \.reader, "addReader", site, callback)
   }
 
+  /// Calls back in every turn in which the descriptor can be written. Loop thread. Answers `add_writer`.
   public final func addWriter(
     _ fileDescriptor: Int32, site: CallSite, _ callback: sending @escaping () throws -> Void
   ) throws {
     try addWatch(fileDescriptor, \.writer, "addWriter", site, callback)
   }
 
+  /// Removes the reader; `false` if there was none. Loop thread. Answers `remove_reader`.
   @discardableResult
   public final func removeReader(_ fileDescriptor: Int32) throws -> Bool {
     try removeWatch(fileDescriptor, \.reader, "removeReader")
   }
 
+  /// Removes the writer; `false` if there was none. Loop thread. Answers `remove_writer`.
   @discardableResult
   public final func removeWriter(_ fileDescriptor: Int32) throws -> Bool {
     try removeWatch(fileDescriptor, \.writer, "removeWriter")

@@ -79,7 +79,9 @@ open class BaseEventLoop: EventLoop, @unchecked Sendable {
 
   // MARK: State
 
+  /// True while a thread runs the loop. Any thread. Answers `is_running`.
   public final var isRunning: Bool { lifecycle.load(ordering: .acquiring) == Lifecycle.running }
+  /// True once the loop was closed, for good. Any thread. Answers `is_closed`.
   public final var isClosed: Bool { lifecycle.load(ordering: .acquiring) == Lifecycle.closed }
 
   /// True in the thread that runs this loop, while it runs.
@@ -92,14 +94,18 @@ open class BaseEventLoop: EventLoop, @unchecked Sendable {
   /// The name of the mechanism below: "epoll", "poll".
   public final var backendName: String { backend.name }
 
+  /// Where tasks of the loop run. Any thread.
   public final var taskExecutor: any TaskExecutor { taskFacade }
+  /// Where actors live that are pinned to the loop. Any thread.
   public final var serialExecutor: any SerialExecutor { serialFacade }
 
+  /// Debug mode, see ``EventLoop/isDebug``; may change while the loop runs. Any thread. Answers `set_debug`.
   public final var isDebug: Bool {
     get { debugFlag.load(ordering: .relaxed) }
     set { debugFlag.store(newValue, ordering: .relaxed) }
   }
 
+  /// From which time on a callback or job is logged in debug mode. Any thread. Answers `slow_callback_duration`.
   public final var slowCallbackDuration: Duration {
     get { .nanoseconds(slowCallbackNanoseconds.load(ordering: .relaxed)) }
     set { slowCallbackNanoseconds.store(newValue.saturatedNanoseconds, ordering: .relaxed) }

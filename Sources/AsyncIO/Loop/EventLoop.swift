@@ -25,7 +25,9 @@ public protocol EventLoop: AnyObject, Sendable {
   func stop()
   /// Drops what is queued, ends pending operations, releases descriptors. Throws if the loop runs; idempotent.
   func close() throws
+  /// True while a thread runs the loop. Any thread.
   var isRunning: Bool { get }
+  /// True once the loop was closed, for good. Any thread.
   var isClosed: Bool { get }
 
   // MARK: Callbacks and time
@@ -105,14 +107,18 @@ public protocol EventLoop: AnyObject, Sendable {
 
 /// Where a call was made, for reports in debug mode.
 public struct CallSite: Sendable, CustomStringConvertible {
+  /// The file, as `#fileID` has it.
   public var file: StaticString
+  /// The line in it.
   public var line: UInt
 
+  /// The place of the call, unless one is given.
   public init(file: StaticString = #fileID, line: UInt = #line) {
     self.file = file
     self.line = line
   }
 
+  /// File and line.
   public var description: String { "\(file):\(line)" }
 }
 

@@ -40,9 +40,12 @@ public struct EventLoopError: Error, Hashable, Sendable, CustomStringConvertible
     case invalidConfiguration
   }
 
+  /// What was refused, for code.
   public let code: Code
+  /// What was refused and what to do about it, for people.
   public let description: String
 
+  /// For loops and policies of your own.
   public init(_ code: Code, _ description: String) {
     self.code = code
     self.description = description
@@ -65,5 +68,6 @@ public protocol InterruptError: Error {}
 
 /// The user asked the program to stop.
 public struct KeyboardInterrupt: InterruptError, Hashable {
+  /// An interruption.
   public init() {}
 }

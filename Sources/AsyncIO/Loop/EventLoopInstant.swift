@@ -6,11 +6,13 @@ public struct EventLoopInstant: InstantProtocol, Hashable, Sendable, CustomStrin
   /// Nanoseconds since the clock's start.
   public var nanoseconds: Int64
 
+  /// A time on the clock of a loop, in nanoseconds.
   public init(nanoseconds: Int64) { self.nanoseconds = nanoseconds }
 
   /// A deadline that is never reached.
   public static let distantFuture = EventLoopInstant(nanoseconds: .max)
 
+  /// The time after a duration; saturates.
   public func advanced(by duration: Duration) -> EventLoopInstant {
     advanced(byNanoseconds: duration.saturatedNanoseconds)
   }
@@ -20,13 +22,16 @@ public struct EventLoopInstant: InstantProtocol, Hashable, Sendable, CustomStrin
     return EventLoopInstant(nanoseconds: overflow ? (delta < 0 ? .min : .max) : sum)
   }
 
+  /// From this time to another one; negative if that is earlier.
   public func duration(to other: EventLoopInstant) -> Duration {
     let (difference, overflow) = other.nanoseconds.subtractingReportingOverflow(nanoseconds)
     return .nanoseconds(overflow ? (other < self ? .min : .max) : difference)
   }
 
+  /// True if the first time is earlier.
   public static func < (a: EventLoopInstant, b: EventLoopInstant) -> Bool { a.nanoseconds < b.nanoseconds }
 
+  /// The time in seconds.
   public var description: String { "\(Double(nanoseconds) / 1e9) s" }
 }
 

@@ -18,11 +18,13 @@ public struct ExceptionContext: Sendable, CustomStringConvertible {
   /// For an error of an exception handler: what that handler had been given.
   public var nested: [ExceptionContext] = []
 
+  /// A context of which nothing else is known yet.
   public init(message: String, exception: (any Error)? = nil) {
     self.message = message
     self.exception = exception
   }
 
+  /// What is known, in one line.
   public var description: String {
     var parts = [message]
     if let exception { parts.append("exception: \(exception)") }

@@ -4,7 +4,9 @@ internal import Synchronization
 public struct TimeoutError: Error, Hashable, Sendable, CustomStringConvertible {
   /// The time that was given.
   public let limit: Duration
+  /// The error for a limit.
   public init(limit: Duration) { self.limit = limit }
+  /// The limit, in a sentence.
   public var description: String { "the operation did not end within \(limit)" }
 }
 

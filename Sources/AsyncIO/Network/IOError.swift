@@ -11,6 +11,7 @@ public struct IOError: Error, Hashable, Sendable, CustomStringConvertible {
   /// The address or descriptor it was tried on.
   public let subject: String?
 
+  /// An error of an operation, with what it was about.
   public init(_ errno: Errno, _ operation: String, _ subject: String? = nil) {
     self.errno = errno
     self.operation = operation
@@ -22,6 +23,7 @@ public struct IOError: Error, Hashable, Sendable, CustomStringConvertible {
     self.init(Errno(rawValue: Int32(truncatingIfNeeded: -result)), operation, subject)
   }
 
+  /// What failed, why, and what to do about it.
   public var description: String {
     var text = operation
     if let subject { text += " \(subject)" }
@@ -53,9 +55,11 @@ public struct IOError: Error, Hashable, Sendable, CustomStringConvertible {
 
 /// A host name could not be turned into addresses.
 public struct ResolutionError: Error, Hashable, Sendable, CustomStringConvertible {
+  /// The name that was looked up.
   public let host: String
   /// The resolver's own words.
   public let reason: String
 
+  /// The resolver's words, and what to do about it.
   public var description: String { "cannot resolve \"\(host)\": \(reason). Check the name and the resolver." }
 }

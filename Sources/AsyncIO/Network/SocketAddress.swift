@@ -98,15 +98,18 @@ public struct SocketAddress: Hashable, @unchecked Sendable, CustomStringConverti
     return String(decoding: text.prefix { $0 != 0 }.map(UInt8.init(bitPattern:)), as: UTF8.self)
   }
 
+  /// Host and port: "127.0.0.1:7000", "[::1]:7000".
   public var description: String {
     guard let host, let port else { return "address family \(family)" }
     return isIPv6 ? "[\(host)]:\(port)" : "\(host):\(port)"
   }
 
+  /// True if every byte of the addresses is the same.
   public static func == (a: SocketAddress, b: SocketAddress) -> Bool {
     a.withBytes { a in b.withBytes { b in a.elementsEqual(b) } }
   }
 
+  /// Feeds the bytes of the address to the hasher.
   public func hash(into hasher: inout Hasher) {
     withBytes { hasher.combine(bytes: $0) }
   }

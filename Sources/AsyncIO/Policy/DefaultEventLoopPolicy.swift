@@ -45,10 +45,13 @@ open class DefaultEventLoopPolicy: EventLoopPolicy, @unchecked Sendable {
   private let creation: Creation
   private let state = Lock(State())
 
+  /// A policy without any current loop.
   public init(creation: Creation = .mainThread) {
     self.creation = creation
   }
 
+  /// The current loop of this thread; makes one where ``Creation`` says so, else throws code `noCurrentLoop`. Any
+  /// thread. Answers `get_event_loop`.
   open func getEventLoop() throws -> any EventLoop {
     let slot = state.withLock { state in
       state.forgetParent()
@@ -67,6 +70,7 @@ open class DefaultEventLoopPolicy: EventLoopPolicy, @unchecked Sendable {
         + "code with AsyncIO.run.")
   }
 
+  /// Makes a loop, or none, the current one of this thread. Any thread. Answers `set_event_loop`.
   open func setEventLoop(_ loop: (any EventLoop)?) {
     let context = ThreadContext.current
     context.whenEnded(by: self) { [weak self] id in self?.forget(id) }

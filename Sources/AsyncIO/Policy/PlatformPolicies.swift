@@ -1,5 +1,6 @@
 /// Makes selector loops: epoll on Linux, poll elsewhere.
 open class SelectorEventLoopPolicy: DefaultEventLoopPolicy, @unchecked Sendable {
+  /// A new ``SelectorEventLoop``, whatever the environment says.
   open override func newEventLoop() throws -> any EventLoop { try SelectorEventLoop() }
 }
 

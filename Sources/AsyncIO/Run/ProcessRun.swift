@@ -84,6 +84,7 @@ public protocol AsyncProgram: SendableMetatype {
 }
 
 extension AsyncProgram {
+  /// The current policy.
   public static var policy: any EventLoopPolicy { getEventLoopPolicy() }
 
   /// The entry point: takes the process over and runs the program.

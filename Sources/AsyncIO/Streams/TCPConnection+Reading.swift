@@ -7,6 +7,7 @@ public struct IncompleteReadError: Error, Hashable, Sendable, CustomStringConver
   /// How many were expected; nil if a separator was.
   public let expected: Int?
 
+  /// How much was there and how much was missing.
   public var description: String {
     let wanted = expected.map { "\($0) bytes" } ?? "a separator"
     return "the stream ended after \(partial.count) bytes, before \(wanted)"
@@ -18,6 +19,7 @@ public struct LimitOverrunError: Error, Hashable, Sendable, CustomStringConverti
   /// The limit in bytes.
   public let limit: Int
 
+  /// The limit, and what to do about it.
   public var description: String {
     "no separator within \(limit) bytes. Raise the limit, or read the bytes another way: they are still there."
   }

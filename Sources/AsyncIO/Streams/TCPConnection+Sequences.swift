@@ -3,6 +3,7 @@ extension TCPConnection {
   public struct Chunks: AsyncSequence, Sendable {
     let connection: TCPConnection
 
+    /// Reads for one loop over the sequence.
     public struct AsyncIterator: AsyncIteratorProtocol {
       let connection: TCPConnection
 
@@ -13,6 +14,7 @@ extension TCPConnection {
       }
     }
 
+    /// A loop over what has not been read yet.
     public func makeAsyncIterator() -> AsyncIterator { AsyncIterator(connection: connection) }
   }
 
@@ -21,6 +23,7 @@ extension TCPConnection {
     let connection: TCPConnection
     let limit: Int
 
+    /// Reads for one loop over the sequence.
     public struct AsyncIterator: AsyncIteratorProtocol {
       let connection: TCPConnection
       let limit: Int
@@ -29,6 +32,7 @@ extension TCPConnection {
       public mutating func next() async throws -> String? { try await connection.readLine(limit: limit) }
     }
 
+    /// A loop over what has not been read yet.
     public func makeAsyncIterator() -> AsyncIterator { AsyncIterator(connection: connection, limit: limit) }
   }
 
