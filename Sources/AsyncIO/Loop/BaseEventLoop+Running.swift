@@ -9,11 +9,13 @@ extension BaseEventLoop {
 
   // MARK: Runs
 
+  /// Runs until ``stop()``, in this thread. Answers `run_forever`.
   public final func runForever() throws {
     try checkRunnable("runForever")
     try run()
   }
 
+  /// Runs until the future is done, in this thread. Answers `run_until_complete`.
   public final func runUntilComplete<Value: Sendable>(_ future: Future<Value>) throws -> Value {
     guard future.loop === self else {
       throw EventLoopError(.foreignLoop, "runUntilComplete: the future belongs to another event loop.")
@@ -71,6 +73,7 @@ extension BaseEventLoop {
     repeat { try turn() } while !isStopping
   }
 
+  /// Ends the run after the current turn. Any thread. Answers `stop`.
   public final func stop() {
     if isRunningInThisThread {
       isStopping = true
@@ -197,71 +200,6 @@ extension BaseEventLoop {
       timers.remove(timer)
     } else if timer.heapIndex < 0 {
       timers.insert(.node(timer), deadline: timer.when.nanoseconds)
-    }
-  }
-
-  // MARK: Closing
-
-  public final func close() throws {
-    guard !isRunning else {
-      throw EventLoopError(.alreadyRunning, "close: the event loop is running. Stop it first, then close it.")
-    }
-    closeNow()
-  }
-
-  /// Everything that is left goes: callbacks are dropped, operations end as cancelled, jobs go where they can run.
-  final func closeNow() {
-    let (taken, _) = lifecycle.compareExchange(
-      expected: Lifecycle.idle, desired: Lifecycle.closed, ordering: .acquiringAndReleasing)
-    guard taken else { return }
-    // First, so that a body that has not begun is not begun elsewhere by what follows.
-    let tasks = unfinishedTasks
-    let reports = tasks.compactMap(\.pendingReport)
-    for task in tasks { task.loopDidClose() }
-    let posted = intake.close()
-    while !ready.isEmpty { drop(ready.pop()) }
-    for bits in posted { drop(LoopWord(bits: bits)) }
-    let now = time().nanoseconds
-    for timer in timers.removeAll() {
-      switch timer.payload {
-      case .node(let node): node.drop()
-      case .job(let job):
-        let deadline = timer.deadline == .max ? .max : MonotonicTime.after(max(0, timer.deadline - now))
-        LateJobs.run(job, role: .task, of: intake, at: deadline)
-      }
-    }
-    for watch in watches.values {
-      watch.reader?.drop()
-      watch.writer?.drop()
-    }
-    watches = [:]
-    completeDeferred()
-    backend.close()
-    let (executor, usesSignals) = shared.withLock { state in
-      defer {
-        state.defaultExecutor = nil
-        state.executorIsShutDown = true
-      }
-      return (state.defaultExecutor, state.usesSignals)
-    }
-    if usesSignals { SignalDispatcher.removeAll(for: self) }
-    executor?.shutDown()
-    // Last: the handler is the program's code and finds a loop that is closed altogether.
-    for report in reports { callExceptionHandler(report) }
-  }
-
-  private final func drop(_ word: LoopWord) {
-    switch word.tag {
-    case .taskJob: LateJobs.run(word.job, role: .task, of: intake)
-    case .serialJob: LateJobs.run(word.job, role: .serial(serialFacade), of: intake)
-    case .handle: word.object(Handle.self).drop()
-    case .timer: word.object(TimerHandle.self).drop()
-    case .submit:
-      let operation = word.object(IOOperation.self)
-      operation.state = .inFlight
-      operation.complete(-Int(ECANCELED))
-    case .closeDescriptor: closeDescriptorNow(word.object(IODescriptor.self))
-    case .action: word.object(PostedAction.self).dropped()
     }
   }
 }

@@ -1,0 +1,71 @@
+internal import CAsyncIO
+internal import Synchronization
+
+// What becomes of everything that a loop holds when it is closed. Nothing is lost without a word: callbacks go with
+// their captures, operations end, jobs go where they can run, and tasks that are pending are reported.
+
+extension BaseEventLoop {
+  /// Closes the loop for good; code `alreadyRunning` while it runs. Answers `close`.
+  public final func close() throws {
+    guard !isRunning else {
+      throw EventLoopError(.alreadyRunning, "close: the event loop is running. Stop it first, then close it.")
+    }
+    closeNow()
+  }
+
+  /// Everything that is left goes: callbacks are dropped, operations end as cancelled, jobs go where they can run.
+  final func closeNow() {
+    let (taken, _) = lifecycle.compareExchange(
+      expected: Lifecycle.idle, desired: Lifecycle.closed, ordering: .acquiringAndReleasing)
+    guard taken else { return }
+    // First, so that a body that has not begun is not begun elsewhere by what follows.
+    let tasks = unfinishedTasks
+    let reports = tasks.compactMap(\.pendingReport)
+    for task in tasks { task.loopDidClose() }
+    let posted = intake.close()
+    while !ready.isEmpty { drop(ready.pop()) }
+    for bits in posted { drop(LoopWord(bits: bits)) }
+    let now = time().nanoseconds
+    for timer in timers.removeAll() {
+      switch timer.payload {
+      case .node(let node): node.drop()
+      case .job(let job):
+        let deadline = timer.deadline == .max ? .max : MonotonicTime.after(max(0, timer.deadline - now))
+        LateJobs.run(job, role: .task, of: intake, at: deadline)
+      }
+    }
+    for watch in watches.values {
+      watch.reader?.drop()
+      watch.writer?.drop()
+    }
+    watches = [:]
+    completeDeferred()
+    backend.close()
+    let (executor, usesSignals) = shared.withLock { state in
+      defer {
+        state.defaultExecutor = nil
+        state.executorIsShutDown = true
+      }
+      return (state.defaultExecutor, state.usesSignals)
+    }
+    if usesSignals { SignalDispatcher.removeAll(for: self) }
+    executor?.shutDown()
+    // Last: the handler is the program's code and finds a loop that is closed altogether.
+    for report in reports { callExceptionHandler(report) }
+  }
+
+  private final func drop(_ word: LoopWord) {
+    switch word.tag {
+    case .taskJob: LateJobs.run(word.job, role: .task, of: intake)
+    case .serialJob: LateJobs.run(word.job, role: .serial(serialFacade), of: intake)
+    case .handle: word.object(Handle.self).drop()
+    case .timer: word.object(TimerHandle.self).drop()
+    case .submit:
+      let operation = word.object(IOOperation.self)
+      operation.state = .inFlight
+      operation.complete(-Int(ECANCELED))
+    case .closeDescriptor: closeDescriptorNow(word.object(IODescriptor.self))
+    case .action: word.object(PostedAction.self).dropped()
+    }
+  }
+}
