@@ -42,9 +42,7 @@
 
     /// Starts a program; `input` is a file to read from.
     init(_ arguments: [String], input: String = "/dev/null") throws {
-      var template = Array("/tmp/asyncio-test-XXXXXX".utf8CString)
-      close(mkstemp(&template))
-      outputPath = String(decoding: template.dropLast().map(UInt8.init(bitPattern:)), as: UTF8.self)
+      outputPath = makeTemporary { close(mkstemp($0)) }.path
       var actions = posix_spawn_file_actions_t()
       posix_spawn_file_actions_init(&actions)
       defer { posix_spawn_file_actions_destroy(&actions) }

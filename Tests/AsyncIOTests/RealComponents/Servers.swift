@@ -6,11 +6,7 @@
   final class TemporaryDirectory: Sendable {
     let path: String
 
-    init() {
-      var template = Array("/tmp/asyncio-test-XXXXXX".utf8CString)
-      _ = mkdtemp(&template)
-      path = String(decoding: template.dropLast().map(UInt8.init(bitPattern:)), as: UTF8.self)
-    }
+    init() { path = makeTemporary { mkdtemp($0) }.path }
 
     deinit { removeAll() }
 

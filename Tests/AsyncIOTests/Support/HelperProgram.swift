@@ -57,10 +57,9 @@
 
     /// A file without a name: unlike a pipe it never fills, so nobody has to read while the program runs.
     private static func temporaryFile() -> Int32 {
-      var template = Array("/tmp/asyncio-test-XXXXXX".utf8CString)
-      let file = mkstemp(&template)
+      let (path, file) = makeTemporary { mkstemp($0) }
       _ = fcntl(file, F_SETFD, FD_CLOEXEC)
-      unlink(template)
+      unlink(path)
       return file
     }
 
