@@ -5,7 +5,7 @@ import Testing
 @Suite(.timeLimit(.minutes(1)))
 struct PendingTaskTests {
   /// What the loop reports from here on.
-  private func reports(of loop: SelectorEventLoop) -> Recorder<ExceptionContext> {
+  private func reports(of loop: BaseEventLoop) -> Recorder<ExceptionContext> {
     let reports = Recorder<ExceptionContext>()
     loop.exceptionHandler = { _, context in reports.record(context) }
     return reports

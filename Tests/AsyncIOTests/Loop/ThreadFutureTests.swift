@@ -10,7 +10,7 @@ struct ThreadFutureTests {
 
   /// Runs a loop in a thread while the body runs in another one, then ends and closes it.
   private func withServingLoop<R: Sendable>(
-    _ kind: LoopKind, _ body: @escaping @Sendable (SelectorEventLoop) throws -> R
+    _ kind: LoopKind, _ body: @escaping @Sendable (BaseEventLoop) throws -> R
   ) async throws -> R {
     let loop = try kind.makeLoop()
     let serving = TestThread { #expect(throws: Never.self) { try loop.runForever() } }

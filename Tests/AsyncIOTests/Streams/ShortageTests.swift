@@ -38,7 +38,7 @@ struct ShortageTests {
 
   /// A server that pauses, with a client that waits for it. The body gets what was reported, too.
   private static func withPausing(
-    _ loop: SelectorEventLoop, delay: Duration = .seconds(3600), closesWhenTold: Bool = false,
+    _ loop: BaseEventLoop, delay: Duration = .seconds(3600), closesWhenTold: Bool = false,
     _ body: (TCPListener, _ serving: Task<Void, any Error>, Recorder<ExceptionContext>) async throws -> Void
   ) async throws {
     let listener = try await TCPListener.bind(host: "127.0.0.1", port: 0)
