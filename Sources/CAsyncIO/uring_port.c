@@ -345,7 +345,7 @@ static int goes_on(casyncio_port *port, casyncio_record *record, int64_t *result
 static void arm_wake(casyncio_port *port) {
   struct uring_sqe *sqe = place(port);
   if (!sqe) return;
-  // Never read while the port lives: each write of the event descriptor is an event of its own.
+  // Each write of the event descriptor is an event of its own.
   sqe->opcode = URING_OP_POLL_ADD;
   sqe->fd = port->wake_fd;
   sqe->len = URING_POLL_ADD_MULTI;
@@ -355,6 +355,17 @@ static void arm_wake(casyncio_port *port) {
 #endif
   sqe->user_data = USER_WAKE;
   port->is_wake_armed = 1;
+}
+
+// A wake is felt. What the event descriptor has counted must not be felt again when it is armed the next time, in this
+// life of the port or in another.
+static void end_wakes(casyncio_port *port, const struct uring_cqe *cqe) {
+  uint64_t count;
+  if (cqe->res >= 0) {
+    ssize_t n = read(port->wake_fd, &count, sizeof count);
+    (void)n;
+  }
+  if (!(cqe->flags & URING_CQE_MORE)) port->is_wake_armed = 0;
 }
 
 // The operation has ended while a request to cancel it still waited for its place: the record is the caller's now.
@@ -370,7 +381,7 @@ static void unlist(casyncio_port *port, casyncio_record *record) {
 // Turns one event of the kernel into one for the caller. 1: there is one.
 static int translate(casyncio_port *port, const struct uring_cqe *cqe, casyncio_event *event) {
   if (cqe->user_data <= USER_WAKE) {
-    if (cqe->user_data == USER_WAKE && !(cqe->flags & URING_CQE_MORE)) port->is_wake_armed = 0;
+    if (cqe->user_data == USER_WAKE) end_wakes(port, cqe);
     return 0;
   }
   casyncio_record *record = (casyncio_record *)(uintptr_t)cqe->user_data;
@@ -419,7 +430,7 @@ static uint32_t take_events(casyncio_port *port, casyncio_event *events, uint32_
 
 int casyncio_port_reap(casyncio_port *port, casyncio_event *events, uint32_t capacity, int64_t nanoseconds) {
   struct uring_ring *ring = &port->ring;
-  if (!port->is_wake_armed && !port->is_ending) arm_wake(port);
+  if (!port->is_wake_armed) arm_wake(port);
   submit_waiting(port);
   uint32_t n = take_ended(port, events, capacity);
   int waits = n == 0 && nanoseconds != 0 && !uring_ring_has_events(ring);
