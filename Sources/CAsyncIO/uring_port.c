@@ -55,7 +55,7 @@ struct casyncio_port {
   uint64_t in_flight;
   uint32_t features;
   int wake_fd;
-  uint8_t is_wake_armed, is_ending;
+  uint8_t is_wake_armed, is_ending, is_cancel_all_due;
 };
 
 static void append(struct list *list, casyncio_record *record) {
@@ -211,7 +211,11 @@ static void start(
   record->flags = 0;
   record->in_flight = 1;
   port->in_flight++;
-  submit(port, record);
+  if (port->is_ending) {
+    end_unsent(port, record, -ECANCELED);
+  } else {
+    submit(port, record);
+  }
 }
 
 void casyncio_port_accept(casyncio_port *port, casyncio_record *record, casyncio_handle handle) {
@@ -254,7 +258,8 @@ void casyncio_port_watch(casyncio_port *port, casyncio_record *record, casyncio_
 // MARK: Cancelling
 
 void casyncio_port_cancel(casyncio_port *port, casyncio_record *record) {
-  if (!record->in_flight || (record->flags & FLAG_CANCELLED)) return;
+  // While everything is being ended there is nothing to add.
+  if (!record->in_flight || (record->flags & FLAG_CANCELLED) || port->is_ending) return;
   record->flags |= FLAG_CANCELLED;
   struct uring_sqe *sqe = port->waiting.first ? NULL : place(port);
   if (sqe) {
@@ -262,6 +267,17 @@ void casyncio_port_cancel(casyncio_port *port, casyncio_record *record) {
   } else {
     list_it(port, record, FLAG_CANCEL);
   }
+}
+
+// Sooner or later there is a place for it: until then every reap tries again.
+static void hand_over_cancel_all(casyncio_port *port) {
+  struct uring_sqe *sqe = place(port);
+  if (!sqe) return;
+  sqe->opcode = URING_OP_ASYNC_CANCEL;
+  sqe->fd = -1;
+  sqe->op_flags = URING_CANCEL_ALL | URING_CANCEL_ANY;
+  sqe->user_data = USER_IGNORED;
+  port->is_cancel_all_due = 0;
 }
 
 void casyncio_port_cancel_all(casyncio_port *port) {
@@ -275,12 +291,8 @@ void casyncio_port_cancel_all(casyncio_port *port) {
     record->flags &= (uint8_t)~(FLAG_LISTED | FLAG_START | FLAG_CANCEL);
     if (!was_started) end_unsent(port, record, -ECANCELED);
   }
-  struct uring_sqe *sqe = place(port);
-  if (!sqe) return;
-  sqe->opcode = URING_OP_ASYNC_CANCEL;
-  sqe->fd = -1;
-  sqe->op_flags = URING_CANCEL_ALL | URING_CANCEL_ANY;
-  sqe->user_data = USER_IGNORED;
+  port->is_cancel_all_due = 1;
+  hand_over_cancel_all(port);
 }
 
 // MARK: Events
@@ -430,6 +442,7 @@ static uint32_t take_events(casyncio_port *port, casyncio_event *events, uint32_
 
 int casyncio_port_reap(casyncio_port *port, casyncio_event *events, uint32_t capacity, int64_t nanoseconds) {
   struct uring_ring *ring = &port->ring;
+  if (port->is_cancel_all_due) hand_over_cancel_all(port);
   if (!port->is_wake_armed) arm_wake(port);
   submit_waiting(port);
   uint32_t n = take_ended(port, events, capacity);
@@ -523,6 +536,7 @@ int casyncio_port_begin(casyncio_port *port, int *step) {
   }
   *step = CASYNCIO_STEP_NONE;
   port->is_ending = 0;
+  port->is_cancel_all_due = 0;
   port->is_wake_armed = 0;
   find_features(port);
   return 0;
