@@ -12,6 +12,7 @@
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
+#include <time.h>
 #include <unistd.h>
 
 // The completion port over io_uring. Its traps:
@@ -55,7 +56,7 @@ struct casyncio_port {
   uint64_t in_flight;
   uint32_t features;
   int wake_fd;
-  uint8_t is_wake_armed, is_ending, is_cancel_all_due;
+  uint8_t is_wake_armed, is_ending, is_cancel_all_due, is_wait_over;
 };
 
 static void append(struct list *list, casyncio_record *record) {
@@ -376,6 +377,7 @@ static void end_wakes(casyncio_port *port, const struct uring_cqe *cqe) {
   if (cqe->res >= 0) {
     ssize_t n = read(port->wake_fd, &count, sizeof count);
     (void)n;
+    port->is_wait_over = 1;
   }
   if (!(cqe->flags & URING_CQE_MORE)) port->is_wake_armed = 0;
 }
@@ -440,7 +442,7 @@ static uint32_t take_events(casyncio_port *port, casyncio_event *events, uint32_
   return n;
 }
 
-int casyncio_port_reap(casyncio_port *port, casyncio_event *events, uint32_t capacity, int64_t nanoseconds) {
+static int reap_once(casyncio_port *port, casyncio_event *events, uint32_t capacity, int64_t nanoseconds) {
   struct uring_ring *ring = &port->ring;
   if (port->is_cancel_all_due) hand_over_cancel_all(port);
   if (!port->is_wake_armed) arm_wake(port);
@@ -452,6 +454,7 @@ int casyncio_port_reap(casyncio_port *port, casyncio_event *events, uint32_t cap
   for (int round = 0;; round++) {
     if (calls) {
       int error = uring_ring_enter(ring, waits ? 1 : 0, 1, nanoseconds);
+      if (error != 0) port->is_wait_over = 1;
       switch (error) {
         case 0:
         case -ETIME:
@@ -467,6 +470,25 @@ int casyncio_port_reap(casyncio_port *port, casyncio_event *events, uint32_t cap
     if (n == capacity || !uring_ring_has_work(ring) || round == 64) return (int)n;
     waits = 0;
     calls = 1;
+  }
+}
+
+static int64_t now(void) {
+  struct timespec time;
+  clock_gettime(CLOCK_MONOTONIC, &time);
+  return (int64_t)time.tv_sec * 1000000000 + time.tv_nsec;
+}
+
+int casyncio_port_reap(casyncio_port *port, casyncio_event *events, uint32_t capacity, int64_t nanoseconds) {
+  int64_t start = nanoseconds > 0 ? now() : 0, left = nanoseconds;
+  for (;;) {
+    port->is_wait_over = 0;
+    int n = reap_once(port, events, capacity, left);
+    if (n != 0 || nanoseconds == 0 || port->is_wait_over) return n;
+    // All that has ended is a step of an operation that goes on, or a request to cancel.
+    if (nanoseconds < 0) continue;
+    left = nanoseconds - (now() - start);
+    if (left <= 0) return 0;
   }
 }
 
