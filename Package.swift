@@ -54,6 +54,12 @@ let package = Package(
       path: "Tests/AsyncIOTestHelper",
       swiftSettings: settings
     ),
+    // Holds any implementation of CompletionPort.h to its rules.
+    .executableTarget(
+      name: "CompletionPortConformance",
+      dependencies: ["CAsyncIO"],
+      path: "Tests/CompletionPortConformance"
+    ),
     .testTarget(
       name: "AsyncIOTests",
       dependencies: [

@@ -21,7 +21,7 @@
     /// The command under test lies beside the test bundle.
     static let command = directory + "/asyncio"
 
-    private static var directory: String {
+    static var directory: String {
       var buffer = [CChar](repeating: 0, count: Int(PATH_MAX))
       let count = readlink("/proc/self/exe", &buffer, buffer.count - 1)
       let executable = String(decoding: buffer.prefix(max(0, count)).map(UInt8.init(bitPattern:)), as: UTF8.self)
