@@ -68,6 +68,16 @@ struct uring_buf_reg {
   uint64_t reserved[3];
 };
 
+struct uring_sync_cancel {
+  uint64_t addr;
+  int32_t fd;
+  uint32_t flags;
+  int64_t seconds, nanoseconds;
+  uint8_t opcode, reserved[7];
+  uint64_t reserved2[3];
+};
+_Static_assert(sizeof(struct uring_sync_cancel) == 64, "the kernel's synchronous cancel has 64 bytes");
+
 struct uring_probe_op {
   uint8_t op, reserved;
   uint16_t flags;
@@ -157,6 +167,7 @@ enum {
   URING_REGISTER_PROBE = 8,
   URING_REGISTER_PBUF_RING = 22,
   URING_UNREGISTER_PBUF_RING = 23,
+  URING_REGISTER_SYNC_CANCEL = 24,
 };
 
 enum {
