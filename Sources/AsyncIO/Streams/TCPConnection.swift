@@ -68,21 +68,26 @@ public final class TCPConnection: @unchecked Sendable {
     descriptor.close(abortively: true)
   }
 
-  /// Half-close: the peer sees the end of the stream, this side goes on reading. Idempotent, any
-  /// thread: from others than the loop's it is done a moment later. Answers `write_eof`.
+  /// Half-close: the peer sees the end of the stream, this side goes on reading. Idempotent, any thread. Answers
+  /// `write_eof`.
   public func writeEOF() throws {
     try checkOpen("writeEOF")
-    guard core.isRunningInThisThread else {
-      // The loop does it when it gets to it: behind what it has not sent yet.
-      let descriptor = descriptor
-      return core.perform { if !descriptor.isClosed { try? $0.backend.endWriting(descriptor) } }
-    }
+    guard core.isRunningInThisThread else { return postEOF() }
     do {
       try core.backend.endWriting(descriptor)
     } catch .socketNotConnected {
       // The connection is gone already: the peer has seen its end.
     } catch {
       throw IOError(error, "writeEOF", subject)
+    }
+  }
+
+  /// What the backend knows of the connection is for the loop's thread. A loop that is closed has nothing under way.
+  private func postEOF() {
+    core.perform { [descriptor] loop in
+      if !descriptor.isClosed { try? loop.backend.endWriting(descriptor) }
+    } dropped: { [core, descriptor] in
+      _ = core.withNumber(of: descriptor) { shutdown($0, Int32(SHUT_WR)) }
     }
   }
 
