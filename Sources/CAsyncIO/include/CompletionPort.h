@@ -22,6 +22,9 @@
 #include <stdint.h>
 #include <sys/socket.h>
 
+#ifndef __has_feature
+#define __has_feature(x) 0
+#endif
 #if __has_feature(nullability)
 #define CASYNCIO_NULLABLE _Nullable
 #define CASYNCIO_NONNULL _Nonnull
@@ -161,7 +164,8 @@ void casyncio_port_receive_lent(
 void casyncio_port_send(
     casyncio_port *CASYNCIO_NONNULL port, casyncio_record *CASYNCIO_NONNULL record, casyncio_handle handle,
     const void *CASYNCIO_NONNULL bytes, size_t count);
-// The same for pipes and other handles that are no sockets.
+// The same for pipes and other handles that are no sockets. Writing to a pipe without a reader raises SIGPIPE where the
+// process does not ignore it: not every kernel can be told otherwise.
 void casyncio_port_read(
     casyncio_port *CASYNCIO_NONNULL port, casyncio_record *CASYNCIO_NONNULL record, casyncio_handle handle,
     void *CASYNCIO_NONNULL buffer, size_t count);
@@ -177,11 +181,13 @@ void casyncio_port_watch(
 // MARK: Ending
 
 void casyncio_port_cancel(casyncio_port *CASYNCIO_NONNULL port, casyncio_record *CASYNCIO_NONNULL record);
-// Asks for the end of everything in flight, and starts nothing again until `begin`.
+// Asks for the end of everything in flight. What is started after it and before the next `begin` ends with -ECANCELED and
+// has done nothing.
 void casyncio_port_cancel_all(casyncio_port *CASYNCIO_NONNULL port);
 // Hands over what was started, waits for events and takes up to `capacity` of them. Nanoseconds; 0 does not wait, a
-// negative value waits for ever. Ends early, and without events, when woken. The number of events, or a negated errno
-// when the system answers no more.
+// negative value waits for ever. Ends early, and without events, when woken (also by a wake that came while nobody drove
+// the port), at a signal, and when the system refuses the call for a moment. The number of events, or a negated errno when
+// it answers no more.
 int casyncio_port_reap(
     casyncio_port *CASYNCIO_NONNULL port, casyncio_event *CASYNCIO_NONNULL events, uint32_t capacity,
     int64_t nanoseconds);
