@@ -53,9 +53,9 @@ func turnUntil(
 
 extension TCPConnection {
   /// A read waits in the backend.
-  var isReading: Bool { receiving.state == .inFlight }
+  var isReading: Bool { descriptor.reading != nil || descriptor.stream?.pointee.reading != nil }
   /// A write waits in the backend.
-  var isWriting: Bool { sending.state == .inFlight }
+  var isWriting: Bool { descriptor.writing != nil || descriptor.stream?.pointee.writing != nil }
 }
 
 /// Bytes whose values follow from their positions, so that loss, doubling and disorder all show.
