@@ -22,6 +22,15 @@ extension BaseEventLoop {
     let tasks = unfinishedTasks
     let reports = tasks.compactMap(\.pendingReport)
     for task in tasks { task.loopDidClose() }
+    for watch in watches.values {
+      watch.reader?.drop()
+      watch.writer?.drop()
+    }
+    watches = [:]
+    // While the inbox is open still, so that no task goes on elsewhere before the backend is done with its descriptors
+    // and its lent memory. Nobody sleeps, so nobody is woken.
+    completeDeferred()
+    backend.close()
     let posted = intake.close()
     while !ready.isEmpty { drop(ready.pop()) }
     for bits in posted { drop(LoopWord(bits: bits)) }
@@ -34,13 +43,6 @@ extension BaseEventLoop {
         LateJobs.run(job, role: .task, of: intake, at: deadline)
       }
     }
-    for watch in watches.values {
-      watch.reader?.drop()
-      watch.writer?.drop()
-    }
-    watches = [:]
-    completeDeferred()
-    backend.close()
     let (executor, usesSignals) = shared.withLock { state in
       defer {
         state.defaultExecutor = nil

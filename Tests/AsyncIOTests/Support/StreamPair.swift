@@ -101,3 +101,10 @@ final class Flag: Sendable {
   var isSet: Bool { value.load(ordering: .sequentiallyConsistent) }
   func set() { value.store(true, ordering: .sequentiallyConsistent) }
 }
+
+/// Counts from any thread.
+final class Counter: Sendable {
+  private let count = Atomic<Int>(0)
+  var value: Int { count.load(ordering: .sequentiallyConsistent) }
+  func add(_ number: Int) { count.add(number, ordering: .sequentiallyConsistent) }
+}

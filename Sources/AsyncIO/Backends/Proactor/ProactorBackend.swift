@@ -39,6 +39,7 @@ public final class ProactorBackend: IOBackend, @unchecked Sendable {
   /// A thread drives the port and operations can start.
   @exclusivity(unchecked) var isStarted = false
   @exclusivity(unchecked) var hasLent = false
+  private var isClosed = false
 
   /// Makes a backend. It takes a ring when a run begins; ``ProactorDetection`` says beforehand whether that will work.
   public convenience init() throws(Errno) { try self.init(options: casyncio_port_options()) }
@@ -54,7 +55,7 @@ public final class ProactorBackend: IOBackend, @unchecked Sendable {
 
   deinit {
     events.deallocate()
-    casyncio_port_destroy(port)
+    if !isClosed { casyncio_port_destroy(port) }
   }
 
   public var name: String { "io_uring" }
@@ -260,6 +261,9 @@ public final class ProactorBackend: IOBackend, @unchecked Sendable {
       detach(descriptor, closing: false)
     }
     pool.deallocateAll()
+    // Now and not with the backend: from here on lent chunks come back from any thread, and the port has to know.
+    isClosed = true
+    casyncio_port_destroy(port)
   }
 }
 
