@@ -2,7 +2,8 @@ import AsyncIO
 import Glibc
 
 nonisolated(unsafe) let forkCases: [String: () throws -> Void] = [
-  "fork": forkInCallback
+  "fork": forkInCallback,
+  "fork-proactor": forkWithRing,
 ]
 
 /// A process is forked by a callback of a running loop; the child has nothing of it.
@@ -51,6 +52,75 @@ private func inChild(_ strict: DefaultEventLoopPolicy, parentLoop: SelectorEvent
   }
   fact("runs", runs)
   try loop.close()
+}
+
+/// A process is forked while operations of its ring are in flight and a chunk is lent. The rings' memory is the kernel's
+/// and the parent's; the child has none of it.
+private func forkWithRing() throws {
+  let loop = try ProactorEventLoop()
+  try loop.run {
+    let listener = try await TCPListener.bind(host: "127.0.0.1", port: 0)
+    async let accepted = listener.accept()
+    let near = try await TCPConnection.connect(host: "127.0.0.1", port: listener.port)
+    let far = try await accepted
+    async let across = near.readExactly(10)
+    let isForked = loop.createFuture(of: Void.self)
+    // The far side holds a chunk of the ring's memory meanwhile.
+    async let echo: Void = far.forEachChunk { chunk in
+      try loop.callSoon { try forkChild(of: loop, then: isForked) }
+      try await isForked.get()
+      fact("parent's lent chunk", chunk.withUnsafeBytes { $0.elementsEqual("question".utf8) } ? "right" : "wrong")
+      try await far.write("the answer")
+    }
+    try await near.write("question")
+    fact("parent's read across the fork", try await across == Array("the answer".utf8) ? "right" : "wrong")
+    near.close()
+    try await echo
+    far.close()
+    listener.close()
+  }
+  fact("parent's next run", try loop.run { try await pingPong() } == "pong" ? "right" : "wrong")
+  try loop.close()
+}
+
+/// In a callback, so that the child is in no task.
+private func forkChild(of loop: ProactorEventLoop, then isForked: Future<Void>) throws {
+  let child = fork()
+  if child == 0 {
+    inChildOfRing(loop)
+    _exit(0)
+  }
+  var status: Int32 = 0
+  waitpid(child, &status, 0)
+  fact("child status", status)
+  try isForked.setResult(())
+}
+
+private func inChildOfRing(_ parentLoop: ProactorEventLoop) {
+  fact("running in the child") { _ = try getRunningLoop() }
+  fact("the parent's loop in the child") { try parentLoop.runForever() }
+  do {
+    let loop = try ProactorEventLoop()
+    let answer = try loop.run { try await pingPong() }
+    fact("fresh loop in the child", "\(loop.backendName): \(answer)")
+    try loop.close()
+  } catch { fact("child threw", error) }
+}
+
+private func pingPong() async throws -> String {
+  let listener = try await TCPListener.bind(host: "127.0.0.1", port: 0)
+  defer { listener.close() }
+  async let accepted = listener.accept()
+  let near = try await TCPConnection.connect(host: "127.0.0.1", port: listener.port)
+  let far = try await accepted
+  defer {
+    near.close()
+    far.close()
+  }
+  try await near.write("ping")
+  guard try await far.readExactly(4) == Array("ping".utf8) else { return "wrong" }
+  try await far.write("pong")
+  return String(decoding: try await near.readExactly(4), as: UTF8.self)
 }
 
 /// Swift hides fork(): after it only the calling thread is left. Here there is no other.
