@@ -54,6 +54,9 @@ final class SocketPair: @unchecked Sendable {
     _ = CAsyncIO.close(end)
   }
 
+  /// Somebody else closes it from here on.
+  func release(_ end: Int32) { open.remove(end) }
+
   func write(_ count: Int, to end: Int32) {
     let bytes = [UInt8](repeating: 7, count: count)
     #expect(CAsyncIO.write(end, bytes, count) == count)
