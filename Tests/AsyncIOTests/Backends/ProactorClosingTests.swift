@@ -75,15 +75,15 @@ func runInThread<R: Sendable>(
 func fill(_ connection: TCPConnection, of loop: BaseEventLoop) async throws -> Int {
   var sent = 0
   var idle = 0
-  // A turn may empty the outbox, as long as the system takes what is in it.
-  while idle < 3 {
+  while true {
     let n = numbered(sent..<sent + 1000).withUnsafeBytes { loop.backend.trySend(connection.descriptor, $0) }
     try #require(n >= 0)
     sent += n
     idle = n == 0 ? idle + 1 : 0
+    // The outbox is full now; a turn may empty it, as long as the system takes what is in it.
+    if idle == 5 { return sent }
     if n == 0 { try await sleep(for: .zero) }
   }
-  return sent
 }
 
 /// Receives past all loops what is there.

@@ -4,9 +4,6 @@ internal import CAsyncIO
 // not read could keep the rest, and the number with it, for ever; so it gets a time, and then the connection is cut.
 
 extension ProactorBackend {
-  /// How long a closed connection may take to get rid of its last bytes, in nanoseconds.
-  private static var lingerTime: Int64 { 30_000_000_000 }
-
   struct Lingering {
     let stream: ProactorStream.Pointer
     let deadline: Int64
@@ -20,24 +17,28 @@ extension ProactorBackend {
 
   /// The wait, shortened to the next deadline.
   func boundByLingering(_ timeout: Int64) -> Int64 {
+    // Nothing may happen in this wait, so those of this turn get their time before it.
+    if timeout != 0 { startLingering(closed) }
     guard let first = lingering.first else { return timeout }
     let left = max(0, first.deadline - casyncio_monotonic_nanoseconds())
     return timeout < 0 ? left : min(timeout, left)
   }
 
+  private func startLingering(_ streams: [ProactorStream.Pointer]) {
+    guard !streams.isEmpty else { return }
+    closed.removeAll(keepingCapacity: true)
+    let deadline = casyncio_monotonic_nanoseconds() + lingerTime
+    for stream in streams { lingering.append(Lingering(stream: stream, deadline: deadline)) }
+  }
+
   /// After the events of a poll: those whose bytes did not go at once get their time; those whose time is up are cut.
   func checkLingering() {
-    let batch = closed
-    closed.removeAll(keepingCapacity: true)
+    let isOneGone = hasLingered || closed.contains { !$0.pointee.isSending }
+    hasLingered = false
+    startLingering(closed)
+    guard let first = lingering.first else { return }
     let now = casyncio_monotonic_nanoseconds()
-    for stream in batch {
-      if stream.pointee.isSending {
-        lingering.append(Lingering(stream: stream, deadline: now + Self.lingerTime))
-      } else {
-        unpin(stream)
-      }
-    }
-    guard let first = lingering.first, first.deadline <= now || !first.stream.pointee.isSending else { return }
+    guard isOneGone || first.deadline <= now else { return }
     lingering.removeAll { entry in
       if entry.stream.pointee.isSending {
         guard entry.deadline <= now else { return false }

@@ -34,6 +34,10 @@ public final class ProactorBackend: IOBackend, @unchecked Sendable {
   /// Closed connections with bytes on their way: of this turn, and those whose peers are slow, the earliest first.
   @exclusivity(unchecked) var closed: [ProactorStream.Pointer] = []
   @exclusivity(unchecked) var lingering: [Lingering] = []
+  /// One of the latter has sent its last byte.
+  @exclusivity(unchecked) var hasLingered = false
+  /// How long a closed connection may take to get rid of its last bytes, in nanoseconds. Set before the first run.
+  var lingerTime: Int64 = 30_000_000_000
   /// Watches that have reported and wait to be armed again.
   @exclusivity(unchecked) var watchesToArm: [ProactorStream.Pointer] = []
   /// A thread drives the port and operations can start.
@@ -110,7 +114,7 @@ public final class ProactorBackend: IOBackend, @unchecked Sendable {
 
   public func poll(timeout: Int64) throws(Errno) {
     if !watchesToArm.isEmpty { armWatches() }
-    let wait = lingering.isEmpty ? timeout : boundByLingering(timeout)
+    let wait = closed.isEmpty && lingering.isEmpty ? timeout : boundByLingering(timeout)
     let n = casyncio_port_reap(port, events, UInt32(Self.eventCapacity), wait)
     guard n >= 0 else { throw Errno(rawValue: -n) }
     deliver(Int(n))
@@ -243,6 +247,7 @@ public final class ProactorBackend: IOBackend, @unchecked Sendable {
     let descriptor = stream.pointee.descriptor
     if stream.pointee.isWithSystem || stream.pointee.pins > 0 || !stream.pointee.outbox.isEmpty {
       descriptor._withUnsafeGuaranteedRef { $0.isHeld = true }
+      if stream.pointee.pins > 0 && !stream.pointee.isSending { hasLingered = true }
       return
     }
     // Alive until the number is closed.
