@@ -23,9 +23,10 @@ struct DoctorCommand: ParsableCommand {
         try check.run()
         working += 1
         print("  \(name.padded(to: 12)) works (\(check.backend)\(check.details))")
+        show(check.notes)
       } catch {
-        print("  \(name.padded(to: 12)) does not work: \(check.step): \(error)")
-        print("  \("".padded(to: 12)) \(LoopCheck.advice(error))")
+        print("  \(name.padded(to: 12)) does not work")
+        show(check.diagnosis(of: error))
       }
     }
     let asked = getenv("ASYNCIO_EVENT_LOOP").map { String(cString: $0) }
@@ -33,6 +34,17 @@ struct DoctorCommand: ParsableCommand {
       print("  ASYNCIO_EVENT_LOOP is \"\(asked)\", which is no loop kind. Unset it, or use one of the names above.")
     }
     if working == 0 { throw ExitCode(1) }
+  }
+
+  /// Prints names and what they stand for, below a loop kind.
+  private func show(_ rows: [(name: String, text: String)]) {
+    for (name, text) in rows {
+      var lead = "\(name):"
+      for line in text.wrapped(at: 80) {
+        print("               \(lead.padded(to: 9)) \(line)")
+        lead = ""
+      }
+    }
   }
 
   /// The kernel and the limits that loops meet.
@@ -55,6 +67,22 @@ private final class LoopCheck {
   private(set) var details = ""
 
   init(_ name: String) { self.name = name }
+
+  /// What there is to say of a kind that works.
+  var notes: [(name: String, text: String)] {
+    let features = ProactorDetection.current.featureNames
+    return name == "proactor" && !features.isEmpty ? [("features", features.joined(separator: ", "))] : []
+  }
+
+  /// Where it stopped, why, and what helps.
+  func diagnosis(of error: any Error) -> [(name: String, text: String)] {
+    let detection = ProactorDetection.current
+    if name == "proactor", let step = detection.failedStep {
+      let cause = detection.cause.map { [("cause", $0)] } ?? []
+      return [("step", step.rawValue)] + cause + [("fix", detection.advice)]
+    }
+    return [("step", step), ("cause", "\(error)"), ("fix", Self.advice(error))]
+  }
 
   func run() throws {
     let loop = try EventLoopKinds.make(name)
@@ -85,7 +113,7 @@ private final class LoopCheck {
     listener.close()
   }
 
-  static func advice(_ error: any Error) -> String {
+  private static func advice(_ error: any Error) -> String {
     guard let error = error as? IOError else { return "Report this with the output of `uname -a`." }
     switch error.errno {
     case .tooManyOpenFiles: return "Raise the limit of open files: ulimit -n 4096."

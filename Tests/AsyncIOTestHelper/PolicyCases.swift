@@ -12,6 +12,7 @@ nonisolated(unsafe) let policyCases: [String: () throws -> Void] = [
   "replace-while-running": replaceWhileRunning,
   "loop-kind": loopKind,
   "loop-kind-reread": loopKindReread,
+  "proactor-denied": proactorDenied,
 ]
 
 /// Keeps what is logged, so that warnings can be counted.
@@ -153,6 +154,29 @@ private func loopKindReread() throws {
   fact("same policy", try backend())
   setEventLoopPolicy(nil)
   fact("after restore", try backend())
+}
+
+/// Everything that asks for a proactor loop where there is none.
+private func proactorDenied() throws {
+  LoggingSystem.bootstrap { _ in RecordingLogHandler() }
+  fact("refusal") { _ = try ProactorEventLoop() }
+  fact("refusal by name") { _ = try EventLoopKinds.make("proactor") }
+  func use(_ loop: any EventLoop) throws -> String {
+    defer { try? loop.close() }
+    let slept = try loop.run {
+      try await sleep(for: .microseconds(1))
+      return try getRunningLoop() === loop
+    }
+    return "\(type(of: loop)): \(slept ? "works" : "does not work")"
+  }
+  // Twice each: the log says it once for all of them.
+  for _ in 0..<2 {
+    fact("by policy", try use(ProactorEventLoopPolicy().newEventLoop()))
+    fact("by variable", try use(newEventLoop()))
+  }
+  let lines = RecordingLogHandler.lines.withLock { $0 }
+  fact("log lines", lines.count)
+  fact("log line", lines.first ?? "")
 }
 
 /// Runs the body in so many threads at a time and waits for all.

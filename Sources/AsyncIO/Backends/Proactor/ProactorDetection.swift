@@ -53,11 +53,14 @@ public struct ProactorDetection: Sendable {
     }
   }
 
+  /// What the system said to the step that failed; nil if it was not asked.
+  public var cause: String? { error == 0 ? nil : Errno(rawValue: -error).description }
+
   /// What is missing, and what helps; or what there is.
   public var description: String {
     guard let failedStep else { return "io_uring works (\(featureNames.joined(separator: ", ")))" }
-    let cause = error == 0 ? "" : ": \(Errno(rawValue: -error).description)"
-    return "io_uring is not available: \(failedStep.rawValue) said no\(cause). \(advice)"
+    let reason = cause.map { ": \($0)" } ?? ""
+    return "io_uring is not available: \(failedStep.rawValue) said no\(reason). \(advice)"
   }
 
   /// What helps against the step that failed.
@@ -77,8 +80,8 @@ public struct ProactorDetection: Sendable {
     }
   }
 
-  /// What this kernel offers beyond what is needed.
-  private var featureNames: [String] {
+  /// What this kernel offers beyond what is needed, in words.
+  public var featureNames: [String] {
     let names = [
       (CASYNCIO_PORT_DEFERRED_WORK, "deferred work"), (CASYNCIO_PORT_MULTISHOT_ACCEPT, "multishot accept"),
       (CASYNCIO_PORT_LENT, "multishot receive"), (CASYNCIO_PORT_SHARED_BUFFERS, "shared buffers"),
