@@ -4,6 +4,10 @@ import Testing
 
 @testable import AsyncIO
 
+#if canImport(Glibc)
+  import Glibc
+#endif
+
 /// The system gives a closed number out again at once: nothing of an old connection may touch the new one (A1, A3).
 /// Other tests open and close descriptors at the same time, so each of these has a process of its own.
 @Suite(.timeLimit(.minutes(1)))
