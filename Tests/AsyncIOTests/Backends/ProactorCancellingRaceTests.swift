@@ -11,7 +11,7 @@ import Testing
 /// Cancelling against a peer in another thread, at random moments: every byte and every connection is somebody's.
 ///
 /// `ASYNCIO_TEST_RACES` sets the number of rounds of all seeds together; a failure is repeated by its seed, as far as
-/// the other thread allows.
+/// the other thread allows. Run many rounds alone: other tests would wait for them, past their time limits.
 @Suite(.enabled(if: LoopKind.hasProactor, "io_uring is not available"), .timeLimit(.minutes(30)))
 struct ProactorCancellingRaceTests {
   static let rounds = getenv("ASYNCIO_TEST_RACES").flatMap { Int(String(cString: $0)) } ?? 20_000
