@@ -14,7 +14,7 @@ import Testing
 /// the other thread allows. Run many rounds alone: other tests would wait for them, past their time limits.
 @Suite(.enabled(if: LoopKind.hasProactor, "io_uring is not available"), .timeLimit(.minutes(30)))
 struct ProactorCancellingRaceTests {
-  static let rounds = getenv("ASYNCIO_TEST_RACES").flatMap { Int(String(cString: $0)) } ?? 20_000
+  static let rounds = getenv("ASYNCIO_TEST_RACES").flatMap { Int(String(cString: $0)) } ?? 4_000
   static let seeds: [UInt64] = [1, 2, 3, 4]
 
   @Test("Random rounds of every kind of operation, cancelled or not", arguments: seeds)

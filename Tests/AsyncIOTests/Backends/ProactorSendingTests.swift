@@ -137,6 +137,20 @@ struct ProactorSendingTests {
     }
   }
 
+  @Test("The end of the stream from another thread comes behind what was written there")
+  func endElsewhere() async throws {
+    for _ in 0..<300 {
+      try await Self.withPair { near, far in
+        let writing = Task.detached {
+          try await near.write("question")
+          try near.writeEOF()
+        }
+        #expect(try await far.readToEnd() == Array("question".utf8))
+        try await writing.value
+      }
+    }
+  }
+
   @Test("close sends what was taken, then the end", arguments: [false, true])
   func closeBehindOutbox(isFull: Bool) async throws {
     try await Self.withPair { near, far in

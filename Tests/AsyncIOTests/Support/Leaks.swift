@@ -15,13 +15,21 @@ struct Holdings: Equatable, CustomStringConvertible {
 
   static var now: Holdings {
     Holdings(
-      counters: LiveCounters.snapshot, descriptors: entries(of: "/proc/self/fd"),
-      threads: entries(of: "/proc/self/task"))
+      counters: LiveCounters.snapshot,
+      descriptors: entries(of: "/proc/self/fd") { !isForeign(descriptor: target(of: $0)) },
+      threads: entries(of: "/proc/self/task") { !isForeign(thread: content(of: "\($0)/comm")) })
   }
 
-  /// Timer descriptors are left out: they are the platform's, which makes them when it likes. The package has none. Nor
-  /// does it have pipes; the thread sanitizer has, once it has looked up a name.
-  private static func entries(of path: String) -> Int {
+  /// Timer descriptors are the platform's, which makes them when it likes; the package has none. Nor does it have pipes;
+  /// the thread sanitizer has, once it has looked up a name.
+  private static func isForeign(descriptor: String) -> Bool {
+    descriptor == "anon_inode:[timerfd]" || (isThreadSanitized && descriptor.hasPrefix("pipe:"))
+  }
+
+  /// The workers of the platform's pool, which come and go with the work of all tests; they are named for their class.
+  private static func isForeign(thread: String) -> Bool { thread.contains("qos") }
+
+  private static func entries(of path: String, where counts: (String) -> Bool) -> Int {
     guard let directory = opendir(path) else { return 0 }
     defer { closedir(directory) }
     var count = 0
@@ -29,8 +37,7 @@ struct Holdings: Equatable, CustomStringConvertible {
       let name = withUnsafePointer(to: &entry.pointee.d_name) {
         $0.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
       }
-      let target = target(of: "\(path)/\(name)")
-      if target != "anon_inode:[timerfd]" && !(isThreadSanitized && target.hasPrefix("pipe:")) { count += 1 }
+      if counts("\(path)/\(name)") { count += 1 }
     }
     return count
   }
@@ -39,6 +46,15 @@ struct Holdings: Equatable, CustomStringConvertible {
   private static func target(of path: String) -> String {
     var buffer = [CChar](repeating: 0, count: 256)
     let count = max(0, readlink(path, &buffer, buffer.count))
+    return String(decoding: buffer.prefix(count).map(UInt8.init(bitPattern:)), as: UTF8.self)
+  }
+
+  /// The first bytes of a file; empty if it is gone.
+  private static func content(of path: String) -> String {
+    guard let file = fopen(path, "r") else { return "" }
+    defer { fclose(file) }
+    var buffer = [CChar](repeating: 0, count: 256)
+    let count = fread(&buffer, 1, buffer.count, file)
     return String(decoding: buffer.prefix(count).map(UInt8.init(bitPattern:)), as: UTF8.self)
   }
 

@@ -44,7 +44,7 @@ extension LoopKind {
 func turnUntil(
   sourceLocation: SourceLocation = #_sourceLocation, _ condition: () -> Bool
 ) async throws {
-  for _ in 0..<100_000 {
+  for _ in 0..<1_000_000 {
     if condition() { return }
     try await sleep(for: .microseconds(50))
   }
