@@ -134,7 +134,12 @@ extension ProactorBackend {
     case Int(ENOBUFS) where event.record.pointee.kind == UInt8(CASYNCIO_KIND_RECEIVE_LENT): startReadiness(stream)
     // One connection failed before it was accepted; the next one may be fine.
     case Int(ECONNABORTED) where descriptor.isListening, Int(EPROTO) where descriptor.isListening: startIfIdle(stream)
-    case Int(EINTR), Int(EAGAIN): startIfIdle(stream)
+    case Int(EINTR), Int(EAGAIN):
+      if stream.pointee.isReadCancelled {
+        ended(-Int(ECANCELED), event.record.pointee.kind, stream)
+      } else {
+        startIfIdle(stream)
+      }
     default: ended(result, event.record.pointee.kind, stream)
     }
   }

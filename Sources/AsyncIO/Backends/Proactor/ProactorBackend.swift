@@ -24,6 +24,7 @@ public final class ProactorBackend: IOBackend, @unchecked Sendable {
   @exclusivity(unchecked) var pool = LentBufferPool()
   let sendFlags = casyncio_send_flags()
 
+  private let forkGeneration = casyncio_fork_generation()
   private static let eventCapacity = 128
   private let events = UnsafeMutablePointer<casyncio_event>.allocate(capacity: eventCapacity)
 
@@ -38,6 +39,8 @@ public final class ProactorBackend: IOBackend, @unchecked Sendable {
   @exclusivity(unchecked) var hasLingered = false
   /// How long a closed connection may take to get rid of its last bytes, in nanoseconds. Set before the first run.
   var lingerTime: Int64 = 30_000_000_000
+  /// Streams that were let go and are with the system still.
+  @exclusivity(unchecked) private var leaving: Set<ProactorStream.Pointer> = []
   /// Watches that have reported and wait to be armed again.
   @exclusivity(unchecked) var watchesToArm: [ProactorStream.Pointer] = []
   /// A thread drives the port and operations can start.
@@ -103,10 +106,16 @@ public final class ProactorBackend: IOBackend, @unchecked Sendable {
 
   /// The system answers no more. The ring is gone, and with it what it worked on.
   private func takeBack() {
-    for case let slot? in slots {
-      guard let stream = slot._withUnsafeGuaranteedRef({ $0.stream }) else { continue }
+    let attached = slots.compactMap { slot in slot?._withUnsafeGuaranteedRef { $0.stream } }
+    for stream in attached + leaving {
       (stream.pointee.isReceiving, stream.pointee.isSending) = (false, false)
       (stream.pointee.receiving.in_flight, stream.pointee.sending.in_flight) = (0, 0)
+    }
+    for stream in leaving {
+      if let operation = stream.pointee.reading?.takeUnretainedValue() { cancelReading(operation, stream) }
+      if let operation = stream.pointee.writing?.takeUnretainedValue() { cancelWriting(operation, stream) }
+      if stream.pointee.pins == 0 { stream.pointee.outbox.removeAll(&blocks) }
+      freeIfEnded(stream)
     }
   }
 
@@ -224,7 +233,7 @@ public final class ProactorBackend: IOBackend, @unchecked Sendable {
     if let operation = stream.pointee.reading?.takeUnretainedValue() { cancelReading(operation, stream) }
     if let operation = stream.pointee.writing?.takeUnretainedValue() { cancelWriting(operation, stream) }
     dropInput(stream)
-    let lingers = closing && !stream.pointee.outbox.isEmpty && isStarted && !descriptor.isAbortive
+    let lingers = closing && !stream.pointee.outbox.isEmpty && !descriptor.isAbortive
     if lingers { linger(stream) } else { stopSending(stream) }
     if isStarted { casyncio_port_cancel(port, stream.receivingRecord) }
     freeIfEnded(stream)
@@ -248,8 +257,10 @@ public final class ProactorBackend: IOBackend, @unchecked Sendable {
     if stream.pointee.isWithSystem || stream.pointee.pins > 0 || !stream.pointee.outbox.isEmpty {
       descriptor._withUnsafeGuaranteedRef { $0.isHeld = true }
       if stream.pointee.pins > 0 && !stream.pointee.isSending { hasLingered = true }
+      leaving.insert(stream)
       return
     }
+    leaving.remove(stream)
     // Alive until the number is closed.
     _ = descriptor.retain()
     ProactorStream.free(stream)
@@ -262,7 +273,8 @@ public final class ProactorBackend: IOBackend, @unchecked Sendable {
       guard let descriptor = slots[index]?.takeUnretainedValue() else { continue }
       descriptor.reader = nil
       descriptor.writer = nil
-      if let stream = descriptor.stream { sendNow(stream) }
+      // Not in the child of a fork: its parent sends them.
+      if let stream = descriptor.stream, forkGeneration == casyncio_fork_generation() { sendNow(stream) }
       detach(descriptor, closing: false)
     }
     pool.deallocateAll()
