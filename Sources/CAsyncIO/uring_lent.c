@@ -31,6 +31,8 @@ struct casyncio_lent {
   struct uring_buf *ring;
   struct buffer *buffers;
   uint32_t count, size;
+  // The same where chunks share buffers; where each chunk takes one there are more and smaller ones.
+  uint32_t shared_count, shared_size;
   // Buffers with the kernel, lent chunks.
   uint32_t available, leases;
   uint16_t tail;
@@ -44,9 +46,12 @@ static void *map(size_t size) {
   return memory == MAP_FAILED ? NULL : memory;
 }
 
+// Into how many a buffer is cut where chunks do not share it.
+enum { CUTS = 4 };
+
 static void destroy(casyncio_lent *lent) {
-  if (lent->memory) munmap(lent->memory, (size_t)lent->count * lent->size);
-  if (lent->ring) munmap(lent->ring, lent->count * sizeof(struct uring_buf));
+  if (lent->memory) munmap(lent->memory, (size_t)lent->shared_count * lent->shared_size);
+  if (lent->ring) munmap(lent->ring, lent->shared_count * CUTS * sizeof(struct uring_buf));
   free(lent->buffers);
   free(lent);
 }
@@ -54,11 +59,11 @@ static void destroy(casyncio_lent *lent) {
 casyncio_lent *uring_lent_make(uint32_t count, uint32_t size) {
   casyncio_lent *lent = calloc(1, sizeof *lent);
   if (!lent) return NULL;
-  lent->count = count;
-  lent->size = size;
+  lent->count = lent->shared_count = count;
+  lent->size = lent->shared_size = size;
   lent->memory = map((size_t)count * size);
-  lent->ring = map(count * sizeof(struct uring_buf));
-  lent->buffers = calloc(count, sizeof *lent->buffers);
+  lent->ring = map(count * CUTS * sizeof(struct uring_buf));
+  lent->buffers = calloc(count * CUTS, sizeof *lent->buffers);
   if (lent->memory && lent->ring && lent->buffers) return lent;
   destroy(lent);
   return NULL;
@@ -79,6 +84,9 @@ static void provide(casyncio_lent *lent, uint32_t id) {
 
 int uring_lent_attach(casyncio_lent *lent, struct uring_ring *ring, int shared) {
   struct uring_buf_reg registration;
+  // The same for every run on this machine, so chunks that are lent from one run to the next keep their places.
+  lent->count = shared ? lent->shared_count : lent->shared_count * CUTS;
+  lent->size = shared ? lent->shared_size : lent->shared_size / CUTS;
   memset(&registration, 0, sizeof registration);
   registration.ring_addr = (uint64_t)(uintptr_t)lent->ring;
   registration.ring_entries = lent->count;
