@@ -57,21 +57,6 @@ public final class IOOperation: @unchecked Sendable {
     self.descriptor = descriptor
   }
 
-  /// Asks for the memory that the completion will touch first.
-  @inline(__always)
-  func prefetchWaiter() {
-    if let continuation {
-      // The task: its status is in the second and third line.
-      let task = unsafeBitCast(continuation, to: UnsafeRawPointer.self)
-      casyncio_prefetch(task)
-      casyncio_prefetch(task + 64)
-      casyncio_prefetch(task + 128)
-    } else if let observer {
-      casyncio_prefetch(observer.toOpaque())
-      casyncio_prefetch(observer.toOpaque() + 64)
-    }
-  }
-
   /// Ends the operation before it was submitted.
   func end(_ result: Int) {
     state = .done

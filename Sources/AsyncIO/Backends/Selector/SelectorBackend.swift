@@ -25,7 +25,8 @@ public import SystemPackage
 public final class SelectorBackend: IOBackend, @unchecked Sendable {
   let selector: any IOSelector
   @exclusivity(unchecked) var pool = LentBufferPool()
-  private let events = UnsafeMutableBufferPointer<SelectorEvent>.allocate(capacity: 1024)
+  /// Reports of one poll. Few, so that what a report touches is still in the nearest caches when its task runs.
+  private let events = UnsafeMutableBufferPointer<SelectorEvent>.allocate(capacity: 64)
   let isEdgeTriggered: Bool
   let sendFlags = casyncio_send_flags()
 
@@ -60,9 +61,7 @@ public final class SelectorBackend: IOBackend, @unchecked Sendable {
   public func poll(timeout: Int64) throws(Errno) {
     detachedInBatch = false
     let n = try selector.select(timeout: timeout, into: events)
-    let isCrowded = n > ReadyQueue.crowd
     for i in 0..<n {
-      if isCrowded { prefetch(after: i, of: n) }
       let event = events[i]
       let fd = Int(event.token & 0xFFFF_FFFF)
       guard fd < slots.count, let slot = slots[fd] else {
@@ -74,34 +73,6 @@ public final class SelectorBackend: IOBackend, @unchecked Sendable {
       }
     }
     if ghosts >= 16 { try exorcise() }
-  }
-
-  /// With a thousand connections the system's own work on each has pushed the records of the next one out of the
-  /// cache, and every one of them would be waited for in turn. The batch says who comes next: ask for the descriptor
-  /// three events ahead, for its operation two ahead, and for what the operation leads to one ahead.
-  @inline(__always)
-  private func prefetch(after i: Int, of n: Int) {
-    if i + 3 < n, let descriptor = slot(of: events[i + 3]) {
-      casyncio_prefetch(descriptor.toOpaque())
-      casyncio_prefetch(descriptor.toOpaque() + 64)
-    }
-    if i + 2 < n, let descriptor = slot(of: events[i + 2]),
-      let operation = descriptor._withUnsafeGuaranteedRef({ $0.reading })
-    {
-      casyncio_prefetch(operation.toOpaque())
-      casyncio_prefetch(operation.toOpaque() + 64)
-    }
-    if i + 1 < n, let descriptor = slot(of: events[i + 1]),
-      let operation = descriptor._withUnsafeGuaranteedRef({ $0.reading })
-    {
-      operation._withUnsafeGuaranteedRef { $0.prefetchWaiter() }
-    }
-  }
-
-  @inline(__always)
-  private func slot(of event: SelectorEvent) -> Unmanaged<IODescriptor>? {
-    let fd = Int(event.token & 0xFFFF_FFFF)
-    return fd < slots.count ? slots[fd] : nil
   }
 
   @inline(__always)
