@@ -43,6 +43,7 @@
         "The system: doctor and demo name the step, and programs fall back",
         .enabled("strace is not installed or may not trace here") { await Program.canTrace() },
         .enabled(if: LoopKind.hasProactor, "io_uring is not available anyway"),
+        .enabled(if: !isAddressSanitized, "the leak sanitizer does not work in a traced program"),
         arguments: DeniedRings.systems)
       func bySystem(denial: Denial) async throws { try await expectFallback(denial) }
 
