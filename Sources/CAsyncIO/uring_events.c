@@ -1,0 +1,216 @@
+#if defined(__linux__)
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE
+#endif
+#include "uring_port.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+// From the kernel's events to the caller's: an operation may go on, and then its event is the port's own affair.
+
+// Another submission for the same operation, unless nobody wants it any more.
+static int again(casyncio_port *port, casyncio_record *record, int64_t *result) {
+  if (port->is_ending || (record->flags & FLAG_CANCELLED)) {
+    *result = -ECANCELED;
+    return 0;
+  }
+  uring_submit(port, record);
+  return 1;
+}
+
+// The end of a connect that went on without its operation.
+static int64_t connect_result(const casyncio_record *record) {
+  int error = 0;
+  socklen_t size = sizeof error;
+  if (getsockopt(record->handle, SOL_SOCKET, SO_ERROR, &error, &size) < 0) return -errno;
+  return -error;
+}
+
+// What an event of the kernel means for its operation. 1: it goes on without an event for the caller.
+static int goes_on(casyncio_port *port, casyncio_record *record, int64_t *result) {
+  switch (record->kind) {
+    case CASYNCIO_KIND_SEND:
+    case CASYNCIO_KIND_WRITE:
+      if (record->stage == STAGE_POLL && *result >= 0) {
+        record->stage = STAGE_WORK;
+        return again(port, record, result);
+      }
+      if (*result > 0 || (*result == 0 && record->count == 0)) {
+        record->transferred += (uint64_t)*result;
+        *result = (int64_t)record->count;
+        return record->transferred < record->count && again(port, record, result);
+      }
+      // fall through
+    case CASYNCIO_KIND_READ:
+      if (record->stage == STAGE_POLL && *result >= 0) {
+        record->stage = STAGE_WORK;
+        return again(port, record, result);
+      }
+      if (*result == -EAGAIN) {
+        record->stage = STAGE_POLL;
+        return again(port, record, result);
+      }
+      // fall through
+    case CASYNCIO_KIND_RECEIVE: return *result == -EINTR && again(port, record, result);
+    case CASYNCIO_KIND_CONNECT:
+      if (record->stage == STAGE_POLL) {
+        if (*result >= 0) *result = connect_result(record);
+        return 0;
+      }
+      if (*result == -EISCONN) *result = 0;
+      if (*result != -EALREADY && *result != -EINTR && *result != -EINPROGRESS) return 0;
+      record->stage = STAGE_POLL;
+      return again(port, record, result);
+    default: return 0;
+  }
+}
+
+static void arm_wake(casyncio_port *port) {
+  struct uring_sqe *sqe = uring_place(port);
+  if (!sqe) return;
+  // Each write of the event descriptor is an event of its own.
+  sqe->opcode = URING_OP_POLL_ADD;
+  sqe->fd = port->wake_fd;
+  sqe->len = URING_POLL_ADD_MULTI;
+  sqe->op_flags = POLLIN;
+#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+  sqe->op_flags = sqe->op_flags << 16 | sqe->op_flags >> 16;
+#endif
+  sqe->user_data = USER_WAKE;
+  port->is_wake_armed = 1;
+}
+
+// A wake is felt. What the event descriptor has counted must not be felt again when it is armed the next time, in this
+// life of the port or in another.
+static void end_wakes(casyncio_port *port, const struct uring_cqe *cqe) {
+  uint64_t count;
+  if (cqe->res >= 0) {
+    ssize_t n = read(port->wake_fd, &count, sizeof count);
+    (void)n;
+    port->is_wait_over = 1;
+  }
+  if (!(cqe->flags & URING_CQE_MORE)) port->is_wake_armed = 0;
+}
+
+// The operation has ended while a request to cancel it still waited for its place: the record is the caller's now.
+static void unlist(casyncio_port *port, casyncio_record *record) {
+  struct list kept = {NULL, NULL};
+  while (port->waiting.first) {
+    casyncio_record *next = take_first(&port->waiting);
+    if (next != record) append(&kept, next);
+  }
+  port->waiting = kept;
+}
+
+// Turns one event of the kernel into one for the caller. 1: there is one.
+static int translate(casyncio_port *port, const struct uring_cqe *cqe, casyncio_event *event) {
+  if (cqe->user_data <= USER_WAKE) {
+    if (cqe->user_data == USER_WAKE) end_wakes(port, cqe);
+    return 0;
+  }
+  casyncio_record *record = (casyncio_record *)(uintptr_t)cqe->user_data;
+  event->record = record;
+  event->result = cqe->res;
+  event->flags = cqe->flags & URING_CQE_MORE ? CASYNCIO_EVENT_MORE : 0;
+  event->bytes = NULL;
+  event->lease = 0;
+  if (cqe->flags & URING_CQE_BUFFER) {
+    event->bytes = uring_lent_take(port->lent, cqe->flags, cqe->res > 0 ? (uint32_t)cqe->res : 0, &event->lease);
+    if (cqe->res > 0) event->flags |= CASYNCIO_EVENT_LENT;
+  }
+  if (cqe->flags & URING_CQE_MORE) return 1;
+  if (goes_on(port, record, &event->result)) return 0;
+  if (record->flags & FLAG_LISTED) unlist(port, record);
+  record->in_flight = 0;
+  port->in_flight--;
+  return 1;
+}
+
+static uint32_t take_ended(casyncio_port *port, casyncio_event *events, uint32_t capacity) {
+  uint32_t n = 0;
+  while (n < capacity && port->ended.first) {
+    casyncio_record *record = take_first(&port->ended);
+    record->in_flight = 0;
+    port->in_flight--;
+    events[n++] = (casyncio_event){.record = record, .result = record->result};
+  }
+  return n;
+}
+
+static uint32_t take_events(casyncio_port *port, casyncio_event *events, uint32_t capacity) {
+  struct uring_ring *ring = &port->ring;
+  uint32_t head = *ring->cq_head, tail = __atomic_load_n(ring->cq_tail, __ATOMIC_ACQUIRE), n = 0;
+  while (n < capacity && head != tail) {
+    // A record two events ahead will be in the cache when its turn comes.
+    if (tail - head > 2) __builtin_prefetch((void *)(uintptr_t)ring->cqes[(head + 2) & ring->cq_mask].user_data, 1, 3);
+    struct uring_cqe cqe = ring->cqes[head & ring->cq_mask];
+    n += (uint32_t)translate(port, &cqe, &events[n]);
+    head++;
+    // The place is the kernel's again.
+    __atomic_store_n(ring->cq_head, head, __ATOMIC_RELEASE);
+  }
+  return n;
+}
+
+static int reap_once(casyncio_port *port, casyncio_event *events, uint32_t capacity, int64_t nanoseconds) {
+  struct uring_ring *ring = &port->ring;
+  if (port->is_cancel_all_due) uring_hand_over_cancel_all(port);
+  if (!port->is_wake_armed) arm_wake(port);
+  uring_submit_waiting(port);
+  uint32_t n = take_ended(port, events, capacity);
+  int waits = n == 0 && nanoseconds != 0 && !uring_ring_has_events(ring);
+  // Deferred work begins to be flagged only when it is there, so an empty poll costs no call.
+  int calls = waits || uring_ring_queued(ring) > 0 || uring_ring_has_work(ring);
+  for (int round = 0;; round++) {
+    if (calls) {
+      int error = uring_ring_enter(ring, waits ? 1 : 0, 1, nanoseconds);
+      if (error != 0) port->is_wait_over = 1;
+      switch (error) {
+        case 0:
+        case -ETIME:
+        case -EINTR:
+        // The event queue is full, or memory is short: take what is there, and the rest is handed over the next time.
+        case -EBUSY:
+        case -EAGAIN: break;
+        default: return n > 0 ? (int)n : error;
+      }
+      if (error == -EAGAIN && !uring_ring_has_events(ring)) poll(NULL, 0, 1);
+    }
+    n += take_events(port, events + n, capacity - n);
+    if (n == capacity || !uring_ring_has_work(ring) || round == 64) return (int)n;
+    waits = 0;
+    calls = 1;
+  }
+}
+
+static int64_t now(void) {
+  struct timespec time;
+  clock_gettime(CLOCK_MONOTONIC, &time);
+  return (int64_t)time.tv_sec * 1000000000 + time.tv_nsec;
+}
+
+int casyncio_port_reap(casyncio_port *port, casyncio_event *events, uint32_t capacity, int64_t nanoseconds) {
+  int64_t start = nanoseconds > 0 ? now() : 0, left = nanoseconds;
+  for (;;) {
+    port->is_wait_over = 0;
+    int n = reap_once(port, events, capacity, left);
+    if (n != 0 || nanoseconds == 0 || port->is_wait_over) return n;
+    // All that has ended is a step of an operation that goes on, or a request to cancel.
+    if (nanoseconds < 0) continue;
+    left = nanoseconds - (now() - start);
+    if (left <= 0) return 0;
+  }
+}
+
+void casyncio_port_wake(casyncio_port *port) {
+  int saved = errno;
+  uint64_t one = 1;
+  ssize_t n = write(port->wake_fd, &one, sizeof one);
+  (void)n;
+  errno = saved;
+}
+#endif
