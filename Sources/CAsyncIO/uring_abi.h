@@ -163,6 +163,15 @@ enum {
   URING_CANCEL_ANY = 1u << 2,
 };
 
+// The flags of poll(2) as a submission has them: two halves, the lower one first in memory.
+static inline uint32_t uring_poll_mask(uint32_t events) {
+#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+  return events << 16 | events >> 16;
+#else
+  return events;
+#endif
+}
+
 enum {
   URING_REGISTER_PROBE = 8,
   URING_REGISTER_PBUF_RING = 22,

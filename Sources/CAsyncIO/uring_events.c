@@ -76,10 +76,7 @@ static void arm_wake(casyncio_port *port) {
   sqe->opcode = URING_OP_POLL_ADD;
   sqe->fd = port->wake_fd;
   sqe->len = URING_POLL_ADD_MULTI;
-  sqe->op_flags = POLLIN;
-#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
-  sqe->op_flags = sqe->op_flags << 16 | sqe->op_flags >> 16;
-#endif
+  sqe->op_flags = uring_poll_mask(POLLIN);
   sqe->user_data = USER_WAKE;
   port->is_wake_armed = 1;
 }

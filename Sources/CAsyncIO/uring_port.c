@@ -47,10 +47,7 @@ static uint32_t poll_events(const casyncio_record *record) {
 
 static void fill_poll(struct uring_sqe *sqe, const casyncio_record *record) {
   sqe->opcode = URING_OP_POLL_ADD;
-  sqe->op_flags = poll_events(record);
-#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
-  sqe->op_flags = sqe->op_flags << 16 | sqe->op_flags >> 16;
-#endif
+  sqe->op_flags = uring_poll_mask(poll_events(record));
 }
 
 // The kernel moves at most 2 GiB in one call.

@@ -2,7 +2,9 @@ public import SystemPackage
 
 /// What a backend offers beyond streams of bytes, to be asked instead of tried.
 public struct IOCapabilities: OptionSet, Sendable {
+  /// The bits.
   public let rawValue: UInt32
+  /// Makes a set from its bits.
   public init(rawValue: UInt32) { self.rawValue = rawValue }
 
   /// `addReader` and `addWriter` work on any pollable descriptor.

@@ -81,6 +81,14 @@ public final class IODescriptor: @unchecked Sendable {
     if writable, let writer { loop.pushReady(writer) }
   }
 
+  /// The number is somebody else's now: the callbacks of a watch have lost.
+  func cancelWatch() {
+    reader?.cancel()
+    writer?.cancel()
+    reader = nil
+    writer = nil
+  }
+
   /// Ends what waits on the descriptor and closes it: at once on the loop's thread or when the loop is closed, else
   /// as soon as the loop gets to it. Once only; later calls do nothing.
   func close(abortively: Bool = false) {

@@ -9,6 +9,7 @@ internal import CAsyncIO
 /// Thread rules: the fields belong to the thread that runs the loop while the operation is in flight, and to whoever
 /// holds its `claim` otherwise. That is what makes the unchecked conformance right.
 public final class IOOperation: @unchecked Sendable {
+  /// What an operation does, and what its fields and its `result` mean then.
   public enum Kind: UInt8, Sendable {
     /// `result`: the new descriptor.
     case accept
@@ -28,6 +29,7 @@ public final class IOOperation: @unchecked Sendable {
     case ready
   }
 
+  /// In flight from a submit that answered `false` to its completion.
   public enum State: UInt8, Sendable { case idle, inFlight, done }
 
   /// The descriptor it works on.
@@ -52,9 +54,16 @@ public final class IOOperation: @unchecked Sendable {
   /// Is told in the poll phase, when no continuation is set. Unmanaged: it outlives its operations' uses.
   @exclusivity(unchecked) var observer: Unmanaged<OperationObserver>?
 
+  /// Makes an idle record; it may be used again and again, also with another kind.
   public init(_ kind: Kind, on descriptor: IODescriptor) {
     self.kind = kind
     self.descriptor = descriptor
+  }
+
+  /// True if it is the one that a backend keeps there.
+  @inline(__always)
+  func isParked(in slot: Unmanaged<IOOperation>?) -> Bool {
+    slot?.toOpaque() == Unmanaged.passUnretained(self).toOpaque()
   }
 
   /// Ends the operation before it was submitted.

@@ -32,14 +32,6 @@
 #include <sys/epoll.h>
 #endif
 
-#if __has_feature(nullability)
-#define CASYNCIO_NULLABLE _Nullable
-#define CASYNCIO_NONNULL _Nonnull
-#else
-#define CASYNCIO_NULLABLE
-#define CASYNCIO_NONNULL
-#endif
-
 #include "CompletionPort.h"
 
 // MARK: The running loop of this thread

@@ -71,7 +71,7 @@ extension ProactorBackend {
     let fd = stream.pointee.descriptor._withUnsafeGuaranteedRef { $0.fileDescriptor }
     while !stream.pointee.outbox.isEmpty {
       let bytes = stream.pointee.outbox.unsent
-      guard send(fd, bytes.baseAddress!, bytes.count, sendFlags) == bytes.count else { return }
+      guard uninterrupted({ send(fd, bytes.baseAddress!, bytes.count, sendFlags) }) == bytes.count else { return }
       _ = stream.pointee.outbox.removeFirst(&blocks)
     }
   }

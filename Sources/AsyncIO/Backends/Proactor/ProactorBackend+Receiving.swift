@@ -247,10 +247,7 @@ extension ProactorBackend {
   /// Fetches bytes into the pool for times of shortage.
   private func claimReadable(_ operation: IOOperation) -> Bool {
     let buffer = pool.take()
-    var n = -1
-    repeat {
-      n = recv(operation.descriptor.fileDescriptor, buffer.base, buffer.capacity, 0)
-    } while n < 0 && casyncio_errno() == EINTR
+    let n = uninterrupted { recv(operation.descriptor.fileDescriptor, buffer.base, buffer.capacity, 0) }
     if n > 0 {
       let lent = pool.lend(buffer, filled: n)
       operation.buffer = lent.base
@@ -259,9 +256,9 @@ extension ProactorBackend {
       operation.backendWord = 0
       return true
     }
-    operation.result = n == 0 ? 0 : -Int(casyncio_errno())
+    operation.result = n
     pool.giveBack(buffer.base, capacity: buffer.capacity)
-    return operation.result != -Int(EAGAIN)
+    return n != -Int(EAGAIN)
   }
 
   @inline(__always)

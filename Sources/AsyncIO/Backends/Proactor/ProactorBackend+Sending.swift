@@ -91,13 +91,8 @@ extension ProactorBackend {
   private func sendDirectly(_ bytes: UnsafeRawBufferPointer, _ stream: ProactorStream.Pointer) -> Int {
     guard isStarted, !stream.pointee.isSending, stream.pointee.writing == nil else { return 0 }
     let fd = stream.pointee.descriptor._withUnsafeGuaranteedRef { $0.fileDescriptor }
-    while true {
-      let n = send(fd, bytes.baseAddress, bytes.count, sendFlags)
-      if n >= 0 { return n }
-      let error = casyncio_errno()
-      if error == EINTR { continue }
-      return error == EAGAIN ? 0 : -Int(error)
-    }
+    let n = uninterrupted { send(fd, bytes.baseAddress, bytes.count, sendFlags) }
+    return n == -Int(EAGAIN) ? 0 : n
   }
 
   public func endWriting(_ descriptor: IODescriptor) throws(Errno) {

@@ -176,15 +176,11 @@ public final class ProactorBackend: IOBackend, @unchecked Sendable {
 
   public func cancel(_ operation: IOOperation) {
     guard let stream = operation.descriptor.stream else { return }
-    if Self.parks(stream.pointee.reading, operation) {
+    if operation.isParked(in: stream.pointee.reading) {
       cancelReading(operation, stream)
-    } else if Self.parks(stream.pointee.writing, operation) {
+    } else if operation.isParked(in: stream.pointee.writing) {
       cancelWriting(operation, stream)
     }
-  }
-
-  static func parks(_ parked: Unmanaged<IOOperation>?, _ operation: IOOperation) -> Bool {
-    parked?.toOpaque() == Unmanaged.passUnretained(operation).toOpaque()
   }
 
   // MARK: Descriptors
@@ -205,10 +201,7 @@ public final class ProactorBackend: IOBackend, @unchecked Sendable {
     if let old = slots[fd], old.toOpaque() != Unmanaged.passUnretained(descriptor).toOpaque() {
       // The number was closed behind the loop's back and is somebody else's now. What waited under it has lost.
       old._withUnsafeGuaranteedRef { old in
-        old.reader?.cancel()
-        old.writer?.cancel()
-        old.reader = nil
-        old.writer = nil
+        old.cancelWatch()
         detach(old, closing: false)
       }
     }

@@ -25,86 +25,63 @@ extension SelectorBackend {
   }
 
   func attemptReceive(_ operation: IOOperation) -> Bool {
-    let descriptor = operation.descriptor
-    let n = receive(descriptor, operation.buffer, operation.count)
+    operation.result = receive(operation.descriptor, operation.buffer, operation.count)
+    return operation.result != -Int(EAGAIN)
+  }
+
+  func attemptRead(_ operation: IOOperation) -> Bool {
+    let n = uninterrupted { read(operation.descriptor.fileDescriptor, operation.buffer, operation.count) }
+    noteInput(n, of: operation.count, operation.descriptor)
     operation.result = n
     return n != -Int(EAGAIN)
   }
 
-  /// recv(2) with EINTR retried and the readable bit kept.
   @inline(__always)
   func receive(_ descriptor: IODescriptor, _ buffer: UnsafeMutableRawPointer?, _ count: Int) -> Int {
-    while true {
-      let n = recv(descriptor.fileDescriptor, buffer, count, 0)
-      if n >= 0 {
-        if n < count && !descriptor.isHungUp { descriptor.isReadable = false }
-        return n
-      }
-      let error = casyncio_errno()
-      if error == EINTR { continue }
-      if error == EAGAIN { descriptor.isReadable = false }
-      return -Int(error)
-    }
+    let n = uninterrupted { recv(descriptor.fileDescriptor, buffer, count, 0) }
+    noteInput(n, of: count, descriptor)
+    return n
   }
 
-  /// read(2) with EINTR retried. A short read of a pipe means "drained", as that of a socket does.
-  func attemptRead(_ operation: IOOperation) -> Bool {
-    let descriptor = operation.descriptor
-    while true {
-      let n = read(descriptor.fileDescriptor, operation.buffer, operation.count)
-      if n >= 0 {
-        if n < operation.count && !descriptor.isHungUp { descriptor.isReadable = false }
-        operation.result = n
-        return true
-      }
-      let error = casyncio_errno()
-      if error == EINTR { continue }
-      if error == EAGAIN { descriptor.isReadable = false }
-      operation.result = -Int(error)
-      return error != EAGAIN
+  /// A short read of a socket or a pipe means "drained".
+  @inline(__always)
+  private func noteInput(_ n: Int, of count: Int, _ descriptor: IODescriptor) {
+    if n >= 0 {
+      if n < count && !descriptor.isHungUp { descriptor.isReadable = false }
+    } else if n == -Int(EAGAIN) {
+      descriptor.isReadable = false
     }
-  }
-
-  func attemptWrite(_ operation: IOOperation) -> Bool {
-    while operation.transferred < operation.count {
-      let n = write(
-        operation.descriptor.fileDescriptor, operation.buffer! + operation.transferred,
-        operation.count - operation.transferred)
-      if n >= 0 {
-        operation.transferred += n
-        continue
-      }
-      let error = casyncio_errno()
-      if error == EINTR { continue }
-      if error == EAGAIN {
-        operation.descriptor.isWritable = false
-        return false
-      }
-      operation.result = -Int(error)
-      return true
-    }
-    operation.result = operation.count
-    return true
   }
 
   func attemptSend(_ operation: IOOperation) -> Bool {
+    transferAll(operation) { send($0, $1, $2, sendFlags) }
+  }
+
+  func attemptWrite(_ operation: IOOperation) -> Bool {
+    transferAll(operation) { write($0, $1, $2) }
+  }
+
+  /// Calls until all bytes are gone or it would block.
+  @inline(__always)
+  private func transferAll(
+    _ operation: IOOperation, _ call: (Int32, UnsafeRawPointer, Int) -> Int
+  ) -> Bool {
     let descriptor = operation.descriptor
     while operation.transferred < operation.count {
-      let n = send(
-        descriptor.fileDescriptor, operation.buffer! + operation.transferred,
-        operation.count - operation.transferred, sendFlags)
+      let n = uninterrupted {
+        call(
+          descriptor.fileDescriptor, operation.buffer! + operation.transferred,
+          operation.count - operation.transferred)
+      }
       if n >= 0 {
         operation.transferred += n
-        continue
-      }
-      let error = casyncio_errno()
-      if error == EINTR { continue }
-      if error == EAGAIN {
+      } else if n == -Int(EAGAIN) {
         descriptor.isWritable = false
         return false
+      } else {
+        operation.result = n
+        return true
       }
-      operation.result = -Int(error)
-      return true
     }
     operation.result = operation.count
     return true
@@ -113,15 +90,10 @@ extension SelectorBackend {
   @inline(__always)
   public func trySend(_ descriptor: IODescriptor, _ bytes: UnsafeRawBufferPointer) -> Int {
     guard descriptor.isWritable else { return 0 }
-    while true {
-      let n = send(descriptor.fileDescriptor, bytes.baseAddress, bytes.count, sendFlags)
-      if n >= 0 { return n }
-      let error = casyncio_errno()
-      if error == EINTR { continue }
-      guard error == EAGAIN else { return -Int(error) }
-      descriptor.isWritable = false
-      return 0
-    }
+    let n = uninterrupted { send(descriptor.fileDescriptor, bytes.baseAddress, bytes.count, sendFlags) }
+    guard n == -Int(EAGAIN) else { return n }
+    descriptor.isWritable = false
+    return 0
   }
 
   public func endWriting(_ descriptor: IODescriptor) throws(Errno) {

@@ -61,10 +61,7 @@ extension SelectorBackend {
   }
 
   func abandon(_ descriptor: IODescriptor) {
-    descriptor.reader?.cancel()
-    descriptor.writer?.cancel()
-    descriptor.reader = nil
-    descriptor.writer = nil
+    descriptor.cancelWatch()
     cancelParked(descriptor)
   }
 

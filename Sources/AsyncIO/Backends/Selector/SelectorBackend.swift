@@ -158,7 +158,7 @@ public final class SelectorBackend: IOBackend, @unchecked Sendable {
       try register(descriptor)
       return false
     } catch {
-      if Self.parks(descriptor.reading, operation) { descriptor.reading = nil } else { descriptor.writing = nil }
+      if operation.isParked(in: descriptor.reading) { descriptor.reading = nil } else { descriptor.writing = nil }
       operation.result = -Int(error.rawValue)
       return finished(operation)
     }
@@ -166,19 +166,15 @@ public final class SelectorBackend: IOBackend, @unchecked Sendable {
 
   public func cancel(_ operation: IOOperation) {
     let descriptor = operation.descriptor
-    if Self.parks(descriptor.reading, operation) {
+    if operation.isParked(in: descriptor.reading) {
       descriptor.reading = nil
-    } else if Self.parks(descriptor.writing, operation) {
+    } else if operation.isParked(in: descriptor.writing) {
       descriptor.writing = nil
     } else {
       return
     }
     refreshInterest(descriptor)
     operation.complete(-Int(ECANCELED))
-  }
-
-  static func parks(_ parked: Unmanaged<IOOperation>?, _ operation: IOOperation) -> Bool {
-    parked?.toOpaque() == Unmanaged.passUnretained(operation).toOpaque()
   }
 
   // MARK: Lent receiving
