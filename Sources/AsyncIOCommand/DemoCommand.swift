@@ -113,7 +113,7 @@ struct Traffic: Sendable {
   }
 
   func run() async throws -> Result {
-    let listener = try await TCPListener.bind(host: "127.0.0.1", port: 0)
+    let listener = try await StreamListener.bind(host: "127.0.0.1", port: 0)
     let loop = try getRunningLoop()
     let serving = try loop.createTask(name: "server") { try await listener.serve(EchoCommand.echo) }
     let collector = Collector()
@@ -139,7 +139,7 @@ struct Traffic: Sendable {
   }
 
   private func client(port: UInt16, _ loop: any EventLoop, _ collector: Collector) async throws {
-    let connection = try await TCPConnection.connect(host: "127.0.0.1", port: port)
+    let connection = try await StreamConnection.connect(host: "127.0.0.1", port: port)
     defer { connection.close() }
     let message = [UInt8](repeating: UInt8(ascii: "x"), count: size)
     while !collector.isOver {

@@ -102,9 +102,9 @@ private final class LoopCheck {
   }
 
   private static let roundTrip: @Sendable () async throws -> Void = {
-    let listener = try await TCPListener.bind(host: "127.0.0.1", port: 0)
+    let listener = try await StreamListener.bind(host: "127.0.0.1", port: 0)
     async let accepted = listener.accept()
-    let client = try await TCPConnection.connect(host: "127.0.0.1", port: listener.port)
+    let client = try await StreamConnection.connect(host: "127.0.0.1", port: listener.port)
     let server = try await accepted
     try await client.write("ping")
     _ = try await server.readExactly(4)

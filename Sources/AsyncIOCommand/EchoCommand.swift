@@ -30,7 +30,7 @@ struct EchoCommand: ParsableCommand {
   func run() throws {
     let (host, port, api) = (host, port, api)
     try loop.run {
-      let listener = try await TCPListener.bind(host: host, port: port)
+      let listener = try await StreamListener.bind(host: host, port: port)
       announce("echo (\(api.rawValue)) on \(listener.addresses.map(\.description).joined(separator: ", "))")
       switch api {
       case .streams: try await listener.serve(Self.echo)
@@ -39,13 +39,13 @@ struct EchoCommand: ParsableCommand {
     }
   }
 
-  @Sendable static func echo(_ connection: TCPConnection) async throws {
+  @Sendable static func echo(_ connection: StreamConnection) async throws {
     try await connection.forEachChunk { bytes in
       try await connection.write(bytes)
     }
   }
 
-  @Sendable static func echoSynchronously(_ connection: TCPConnection) async throws {
+  @Sendable static func echoSynchronously(_ connection: StreamConnection) async throws {
     try await connection.forEachChunk { bytes, output in
       output.write(bytes)
     }

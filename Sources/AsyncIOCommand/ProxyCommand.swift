@@ -48,7 +48,7 @@ struct ProxyCommand: ParsableCommand {
     let (listen, limit, drain) = (listen, maxConnections, Duration.seconds(drainTimeout))
     try loop.run {
       let loop = try getRunningLoop()
-      let listener = try await TCPListener.bind(host: listen.host ?? "127.0.0.1", port: listen.port)
+      let listener = try await StreamListener.bind(host: listen.host ?? "127.0.0.1", port: listen.port)
       announce("proxy on \(listener.addresses.map(\.description).joined(separator: ", "))")
       let serving = try loop.createTask(name: "serve") {
         try await listener.serve(maximumConnections: limit) { try await proxy.forward($0) }
@@ -75,10 +75,10 @@ struct Proxy: Sendable {
   let idleTimeout: Duration?
 
   /// Connects to the target and forwards both directions until both have ended or one has failed.
-  func forward(_ client: TCPConnection) async throws {
-    let upstream: TCPConnection
+  func forward(_ client: StreamConnection) async throws {
+    let upstream: StreamConnection
     do {
-      upstream = try await TCPConnection.connect(host: target.host, port: target.port)
+      upstream = try await StreamConnection.connect(host: target.host, port: target.port)
     } catch {
       client.abort()
       throw error
@@ -97,7 +97,7 @@ struct Proxy: Sendable {
   }
 
   /// One direction. A failure cuts both connections, which ends the other direction too.
-  private func pump(_ from: TCPConnection, to: TCPConnection, _ watch: IdleWatch?) async throws {
+  private func pump(_ from: StreamConnection, to: StreamConnection, _ watch: IdleWatch?) async throws {
     do {
       try await from.forEachChunk { bytes in
         watch?.touch()
@@ -118,11 +118,11 @@ struct Proxy: Sendable {
 final class IdleWatch: @unchecked Sendable {
   private let limit: Duration
   private let loop: any EventLoop
-  private let connections: [TCPConnection]
+  private let connections: [StreamConnection]
   private var last: EventLoopInstant
   private var timer: TimerHandle?
 
-  init(_ limit: Duration, _ connections: TCPConnection...) throws {
+  init(_ limit: Duration, _ connections: StreamConnection...) throws {
     self.limit = limit
     self.connections = connections
     loop = try getRunningLoop()

@@ -59,9 +59,9 @@ private func inChild(_ strict: DefaultEventLoopPolicy, parentLoop: SelectorEvent
 private func forkWithRing() throws {
   let loop = try ProactorEventLoop()
   try loop.run {
-    let listener = try await TCPListener.bind(host: "127.0.0.1", port: 0)
+    let listener = try await StreamListener.bind(host: "127.0.0.1", port: 0)
     async let accepted = listener.accept()
-    let near = try await TCPConnection.connect(host: "127.0.0.1", port: listener.port)
+    let near = try await StreamConnection.connect(host: "127.0.0.1", port: listener.port)
     let far = try await accepted
     async let across = near.readExactly(10)
     let isForked = loop.createFuture(of: Void.self)
@@ -108,10 +108,10 @@ private func inChildOfRing(_ parentLoop: ProactorEventLoop) {
 }
 
 private func pingPong() async throws -> String {
-  let listener = try await TCPListener.bind(host: "127.0.0.1", port: 0)
+  let listener = try await StreamListener.bind(host: "127.0.0.1", port: 0)
   defer { listener.close() }
   async let accepted = listener.accept()
-  let near = try await TCPConnection.connect(host: "127.0.0.1", port: listener.port)
+  let near = try await StreamConnection.connect(host: "127.0.0.1", port: listener.port)
   let far = try await accepted
   defer {
     near.close()

@@ -1,6 +1,6 @@
 internal import CAsyncIO
 
-extension TCPConnection {
+extension StreamConnection {
   /// Connects to a host and port. Every address of the name is tried in the resolver's order; when all fail the error
   /// of the only one is thrown, or a ``ConnectError`` that lists them. Uses the running loop. Answers
   /// `open_connection`.
@@ -13,16 +13,16 @@ extension TCPConnection {
   ///   of a loop's thread.
   public static func connect(
     host: String, port: UInt16, localHost: String? = nil
-  ) async throws -> TCPConnection {
-    let core = try runningCore("TCPConnection.connect")
+  ) async throws -> StreamConnection {
+    let core = try runningCore("StreamConnection.connect")
     let local = try localHost.map { try Connector.literal($0) }
     let addresses = try await Resolver.addresses(of: host, port: port, passive: false, on: core)
     return try await Connector.connect(to: addresses, from: local, host: host, on: core)
   }
 
   /// Connects to an address. Throws ``IOError``, `CancellationError`; code `noRunningLoop` outside of a loop's thread.
-  public static func connect(to address: SocketAddress) async throws -> TCPConnection {
-    let core = try runningCore("TCPConnection.connect")
+  public static func connect(to address: SocketAddress) async throws -> StreamConnection {
+    let core = try runningCore("StreamConnection.connect")
     return try await Connector.connect(to: address, from: nil, on: core)
   }
 }
@@ -49,7 +49,7 @@ enum Connector {
 
   static func connect(
     to addresses: [SocketAddress], from local: SocketAddress?, host: String, on core: BaseEventLoop
-  ) async throws -> TCPConnection {
+  ) async throws -> StreamConnection {
     var failures: [IOError] = []
     for address in addresses where local == nil || local?.family == address.family {
       do {
@@ -66,9 +66,9 @@ enum Connector {
   /// One attempt: the socket is in a connection from the start, so whatever ends the attempt closes it.
   static func connect(
     to address: SocketAddress, from local: SocketAddress?, on core: BaseEventLoop
-  ) async throws -> TCPConnection {
+  ) async throws -> StreamConnection {
     let fd = try Sockets.make(for: address)
-    let connection = TCPConnection(fd, core: core)
+    let connection = StreamConnection(fd, core: core)
     do {
       if let local, local.withSockaddr({ CAsyncIO.bind(fd, $0, $1) }) != 0 {
         throw IOError(result: -Int(casyncio_errno()), "bind", "\(local)")
@@ -82,7 +82,7 @@ enum Connector {
   }
 }
 
-extension TCPConnection {
+extension StreamConnection {
   fileprivate func connect(to address: SocketAddress) async throws {
     let operation = sending
     // The address must outlive the operation; it is in memory of its own until the await has ended.

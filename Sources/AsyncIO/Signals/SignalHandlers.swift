@@ -12,9 +12,7 @@ extension EventLoop {
   /// - Throws: code `invalidArgument` for numbers that are no signals and for those that cannot be caught (SIGKILL,
   ///   SIGSTOP), `closed` for a closed loop, `notOffered` for loops that do not build on ``BaseEventLoop``.
   public func addSignalHandler(_ signal: Int32, _ callback: @escaping @Sendable () throws -> Void) throws {
-    guard let core = self as? BaseEventLoop else {
-      throw EventLoopError(.notOffered, "addSignalHandler: this event loop does not build on BaseEventLoop.")
-    }
+    let core = try core(for: "addSignalHandler")
     if core.isClosed { throw EventLoopError.closed("addSignalHandler") }
     guard signal > 0, signal < 65 else {
       throw EventLoopError(.invalidArgument, "addSignalHandler: \(signal) is not a signal number.")

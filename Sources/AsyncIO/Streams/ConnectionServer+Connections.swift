@@ -15,7 +15,7 @@ extension ConnectionServer {
   }
 
   func start(_ fd: Int32) {
-    let connection = TCPConnection(fd, core: core)
+    let connection = StreamConnection(fd, core: core)
     let served = ServedConnection(connection)
     members.withLock { members in
       served.next = members.first
@@ -67,7 +67,7 @@ extension ConnectionServer {
     waiter?.resume()
   }
 
-  private func reportFailure(_ error: any Error, of connection: TCPConnection) {
+  private func reportFailure(_ error: any Error, of connection: StreamConnection) {
     if error is CancellationError && isCancelled { return }
     if let loss = error as? IOError, loss.isConnectionLoss || connection.isClosed, !core.isDebug { return }
     if core.isClosed { return }
@@ -80,12 +80,12 @@ extension ConnectionServer {
 /// A connection of a server, in its list. Guarded by the server's lock, but for the task, which is set once before
 /// the task's first step; that is what makes the unchecked conformance right.
 final class ServedConnection: @unchecked Sendable {
-  let connection: TCPConnection
+  let connection: StreamConnection
   var task: Task<Void, Never>?
   unowned(unsafe) var previous: ServedConnection?
   unowned(unsafe) var next: ServedConnection?
 
-  init(_ connection: TCPConnection) {
+  init(_ connection: StreamConnection) {
     self.connection = connection
     LiveCounters.servedConnections.add(1, ordering: .relaxed)
   }

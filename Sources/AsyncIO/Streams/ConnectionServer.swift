@@ -15,11 +15,11 @@ internal import SystemPackage
 /// closed loop leave from other threads and which is locked, and what happens while the loop is closed; that is what makes the unchecked conformance right.
 final class ConnectionServer: OperationObserver, @unchecked Sendable {
   let core: BaseEventLoop
-  let listener: TCPListener
+  let listener: StreamListener
   let limit: Int
   /// How long accepting pauses when there are no descriptors.
   let retryDelay: Duration
-  let handler: @Sendable (TCPConnection) async throws -> Void
+  let handler: @Sendable (StreamConnection) async throws -> Void
 
   struct Members {
     unowned(unsafe) var first: ServedConnection?
@@ -38,8 +38,8 @@ final class ConnectionServer: OperationObserver, @unchecked Sendable {
   var pauses: [AcceptPause] = []
 
   init(
-    _ listener: TCPListener, limit: Int, retryDelay: Duration = .seconds(1),
-    _ handler: @escaping @Sendable (TCPConnection) async throws -> Void
+    _ listener: StreamListener, limit: Int, retryDelay: Duration = .seconds(1),
+    _ handler: @escaping @Sendable (StreamConnection) async throws -> Void
   ) {
     self.listener = listener
     self.limit = limit

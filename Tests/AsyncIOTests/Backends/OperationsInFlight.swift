@@ -15,7 +15,7 @@ final class OperationsInFlight: @unchecked Sendable {
   let handler: StreamPair
   let writer: StreamPair
   let holder: StreamPair
-  let listener: TCPListener
+  let listener: StreamListener
   let full: FullListener
   let watched: SocketPair
 
@@ -23,8 +23,8 @@ final class OperationsInFlight: @unchecked Sendable {
   private(set) var lent: LoopTask<[UInt8]>!
   private(set) var synchronous: LoopTask<Void>!
   private(set) var writing: LoopTask<Void>!
-  private(set) var accepting: LoopTask<TCPConnection>!
-  private(set) var connecting: LoopTask<TCPConnection>!
+  private(set) var accepting: LoopTask<StreamConnection>!
+  private(set) var connecting: LoopTask<StreamConnection>!
   private(set) var holding: LoopTask<[UInt8]>!
   let got = Recorder<[UInt8]>()
   let watchCalls = Recorder<Int>()
@@ -52,7 +52,7 @@ final class OperationsInFlight: @unchecked Sendable {
     handler = try await .make()
     writer = try await .make()
     holder = try await .make()
-    listener = try await TCPListener.bind(host: "127.0.0.1", port: 0)
+    listener = try await StreamListener.bind(host: "127.0.0.1", port: 0)
     full = try FullListener()
     watched = try SocketPair()
     (released, release) = AsyncStream.makeStream()
@@ -72,7 +72,7 @@ final class OperationsInFlight: @unchecked Sendable {
     }
     writing = try loop.createTask { try await writer.write(numbered(0..<Self.large)) }
     accepting = try loop.createTask { try await listener.accept() }
-    connecting = try loop.createTask { try await TCPConnection.connect(to: full.address) }
+    connecting = try loop.createTask { try await StreamConnection.connect(to: full.address) }
     holding = try loop.createTask { [holdsChunk, released] in
       var bytes: [UInt8] = []
       try await holder.forEachChunk { chunk in
@@ -115,7 +115,7 @@ final class OperationsInFlight: @unchecked Sendable {
     let written = try await writer.far.readExactly(Self.large) == numbered(0..<Self.large)
     #expect(written)
     try await writing.get()
-    let client = try await TCPConnection.connect(host: "127.0.0.1", port: listener.port)
+    let client = try await StreamConnection.connect(host: "127.0.0.1", port: listener.port)
     let served = try await accepting.get()
     try await client.write("x")
     #expect(try await served.readExactly(1) == [UInt8(ascii: "x")])

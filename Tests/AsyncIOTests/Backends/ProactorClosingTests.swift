@@ -72,7 +72,7 @@ func runInThread<R: Sendable>(
 }
 
 /// Writes small pieces until the outbox takes no more: the bytes that were taken. In a task of the connection's loop.
-func fill(_ connection: TCPConnection, of loop: BaseEventLoop) async throws -> Int {
+func fill(_ connection: StreamConnection, of loop: BaseEventLoop) async throws -> Int {
   var sent = 0
   var idle = 0
   while true {

@@ -44,7 +44,7 @@ struct ProactorLingeringTests {
       let (slow, loop) = (first.descriptor, first.core)
       let pair = try SocketPair()
       pair.release(pair.a)
-      let second = TCPConnection(pair.a, core: loop)
+      let second = StreamConnection(pair.a, core: loop)
       let descriptor = second.descriptor
       let taken = try await fill(second, of: loop)
       first.close()
@@ -64,7 +64,7 @@ struct ProactorLingeringTests {
 /// Runs the body on a loop with a socket that is full until its peer reads: unlike TCP, which may find room later.
 func withFullSocket<R: Sendable>(
   lingerTime: Int64? = nil,
-  _ body: @escaping @Sendable (_ near: TCPConnection, _ pair: SocketPair) async throws -> R
+  _ body: @escaping @Sendable (_ near: StreamConnection, _ pair: SocketPair) async throws -> R
 ) async throws -> R {
   let backend = try ProactorBackend()
   if let lingerTime { backend.lingerTime = lingerTime }
@@ -73,7 +73,7 @@ func withFullSocket<R: Sendable>(
   return try await loop.run {
     let pair = try SocketPair()
     pair.release(pair.a)
-    let near = TCPConnection(pair.a, core: loop)
+    let near = StreamConnection(pair.a, core: loop)
     defer { near.close() }
     _ = try await fill(near, of: loop)
     return try await body(near, pair)

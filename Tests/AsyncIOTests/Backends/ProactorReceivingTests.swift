@@ -60,7 +60,7 @@ struct ProactorReceivingTests {
       let loop = try #require(try getRunningLoop() as? BaseEventLoop)
       let holding = Counter()
       let everybodyHolds = loop.createFuture(of: Void.self)
-      let listener = try await TCPListener.bind(host: "127.0.0.1", port: 0)
+      let listener = try await StreamListener.bind(host: "127.0.0.1", port: 0)
       let serving = try loopTask {
         try await listener.serve { connection in
           var isFirst = true
@@ -74,7 +74,7 @@ struct ProactorReceivingTests {
       }
       let clients = try (0..<count).map { number in
         try loopTask {
-          let client = try await TCPConnection.connect(host: "127.0.0.1", port: listener.port)
+          let client = try await StreamConnection.connect(host: "127.0.0.1", port: listener.port)
           defer { client.close() }
           try await client.write(numbered(number..<number + size))
           return try await client.readExactly(size) == numbered(number..<number + size)
@@ -127,7 +127,7 @@ struct ProactorReceivingTests {
 
   /// Reads a piece in one of the forms.
   private static func read(
-    _ connection: TCPConnection, _ random: inout SplitMix, atMost limit: Int
+    _ connection: StreamConnection, _ random: inout SplitMix, atMost limit: Int
   ) async throws -> [UInt8] {
     var bytes: [UInt8] = []
     switch random.next() % 5 {
@@ -209,13 +209,13 @@ struct ProactorReceivingTests {
 
   private static func leaveInput(_ port: Port) async throws {
     try await run(port.options) { backend in
-      let listener = try await TCPListener.bind(host: "127.0.0.1", port: 0)
+      let listener = try await StreamListener.bind(host: "127.0.0.1", port: 0)
       let pair = try await StreamPair.make(on: listener)
       // The lent receive stays with the system behind the first chunk.
       try await pair.far.write("first")
       do { try await pair.near.forEachChunk { _ in throw Enough() } } catch is Enough {}
       try await pair.far.write("second")
-      let another = try await TCPConnection.connect(host: "127.0.0.1", port: listener.port)
+      let another = try await StreamConnection.connect(host: "127.0.0.1", port: listener.port)
       for _ in 0..<5 { try await sleep(for: .zero) }
       pair.close()
       another.close()

@@ -14,7 +14,7 @@ import Testing
 struct ProactorSendingTests {
   /// Runs the body on a loop with both ends of a connection whose near end has a small buffer in the system.
   private static func withPair<R: Sendable>(
-    _ body: @escaping @Sendable (_ near: TCPConnection, _ far: TCPConnection) async throws -> R
+    _ body: @escaping @Sendable (_ near: StreamConnection, _ far: StreamConnection) async throws -> R
   ) async throws -> R {
     let loop = try ProactorEventLoop()
     defer { try? loop.close() }

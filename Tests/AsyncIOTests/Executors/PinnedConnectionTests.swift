@@ -51,7 +51,7 @@ private actor Client {
 
   /// Sends a byte and waits for it, many times; how often it then was in another thread.
   func play(_ rounds: Int) async throws -> Int {
-    let connection = TCPConnection(descriptor, core: loop)
+    let connection = StreamConnection(descriptor, core: loop)
     defer { connection.close() }
     var strays = 0
     for _ in 0..<rounds {

@@ -15,7 +15,7 @@ import Testing
 struct ClosedNumberTests {
   /// A thread that uses the number of the current connection in every way that other threads have.
   private final class User: Sendable {
-    static let current = Lock<TCPConnection?>(nil)
+    static let current = Lock<StreamConnection?>(nil)
     static let isOver = Flag()
     /// Addresses that no connection of the test has.
     static let strays = Recorder<SocketAddress>()

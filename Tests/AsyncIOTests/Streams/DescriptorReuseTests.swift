@@ -13,8 +13,8 @@ import Testing
 @Suite(.timeLimit(.minutes(1)))
 struct DescriptorReuseTests {
   /// Closes the connection and opens another one until that has its number.
-  private static func replace(_ connection: TCPConnection) async throws -> (StreamPair, others: [StreamPair]) {
-    let listener = try await TCPListener.bind(host: "127.0.0.1", port: 0)
+  private static func replace(_ connection: StreamConnection) async throws -> (StreamPair, others: [StreamPair]) {
+    let listener = try await StreamListener.bind(host: "127.0.0.1", port: 0)
     defer { listener.close() }
     let number = connection.descriptor.fileDescriptor
     connection.close()

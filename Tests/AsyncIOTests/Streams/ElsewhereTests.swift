@@ -7,7 +7,7 @@ import Testing
 @Suite(.timeLimit(.minutes(1)))
 struct ElsewhereTests {
   /// Reads and writes in every form, from wherever it is called.
-  private static func converse(_ near: TCPConnection, _ far: TCPConnection) async throws {
+  private static func converse(_ near: StreamConnection, _ far: StreamConnection) async throws {
     try await near.write("one\ntwo")
     #expect(try await far.readLine() == "one")
     #expect(try await far.readExactly(3) == Array("two".utf8))
@@ -24,7 +24,7 @@ struct ElsewhereTests {
     try await echo
   }
 
-  @MainActor private static func converseOnMainActor(_ near: TCPConnection, _ far: TCPConnection) async throws {
+  @MainActor private static func converseOnMainActor(_ near: StreamConnection, _ far: StreamConnection) async throws {
     try await converse(near, far)
   }
 
@@ -60,13 +60,13 @@ struct ElsewhereTests {
   @Test("What needs the loop's thread says so elsewhere", arguments: LoopKind.allCases)
   func refused(kind: LoopKind) async throws {
     try await kind.withPair { near, far in
-      let listener = try await TCPListener.bind(host: "127.0.0.1", port: 0)
+      let listener = try await StreamListener.bind(host: "127.0.0.1", port: 0)
       let codes = await Task.detached { () -> [EventLoopError.Code?] in
         var codes: [EventLoopError.Code?] = []
         do { try await near.forEachChunk { _, _ in } } catch { codes.append((error as? EventLoopError)?.code) }
         do { try await listener.serve { _ in } } catch { codes.append((error as? EventLoopError)?.code) }
-        do { _ = try await TCPListener.bind(port: 0) } catch { codes.append((error as? EventLoopError)?.code) }
-        do { _ = try await TCPConnection.connect(host: "::1", port: 1) } catch {
+        do { _ = try await StreamListener.bind(port: 0) } catch { codes.append((error as? EventLoopError)?.code) }
+        do { _ = try await StreamConnection.connect(host: "::1", port: 1) } catch {
           codes.append((error as? EventLoopError)?.code)
         }
         return codes

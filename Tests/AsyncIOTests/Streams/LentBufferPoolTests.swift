@@ -66,7 +66,7 @@ import Testing
     try await kind.run { loop in
       let release = loop.createFuture(of: Void.self)
       let holding = Recorder<Int>()
-      let listener = try await TCPListener.bind(host: "127.0.0.1", port: 0)
+      let listener = try await StreamListener.bind(host: "127.0.0.1", port: 0)
       let serving = try loopTask {
         try await listener.serve { connection in
           try await connection.forEachChunk { bytes in
@@ -80,14 +80,14 @@ import Testing
           }
         }
       }
-      var clients: [TCPConnection] = []
+      var clients: [StreamConnection] = []
       for number in 0..<1000 {
-        let client = try await TCPConnection.connect(host: "127.0.0.1", port: listener.port)
+        let client = try await StreamConnection.connect(host: "127.0.0.1", port: listener.port)
         try await client.write([UInt8](repeating: UInt8(truncatingIfNeeded: number), count: 1000))
         clients.append(client)
       }
       try await turnUntil { holding.all.count == 1000 }
-      let innocent = try await TCPConnection.connect(host: "127.0.0.1", port: listener.port)
+      let innocent = try await StreamConnection.connect(host: "127.0.0.1", port: listener.port)
       try await innocent.write("x")
       #expect(try await innocent.readExactly(1) == Array("x".utf8))
       try release.setResult(())

@@ -31,7 +31,7 @@ struct ReadingTests {
     }
   }
 
-  private func read(_ connection: TCPConnection, into bytes: inout [UInt8]) async throws -> Int {
+  private func read(_ connection: StreamConnection, into bytes: inout [UInt8]) async throws -> Int {
     var span = bytes.mutableSpan
     var raw = span.mutableBytes
     return try await connection.read(into: &raw)
@@ -50,7 +50,7 @@ struct ReadingTests {
   }
 
   private func append(
-    _ connection: TCPConnection, to memory: UnsafeMutableRawBufferPointer, after count: Int
+    _ connection: StreamConnection, to memory: UnsafeMutableRawBufferPointer, after count: Int
   ) async throws -> Int {
     var span = OutputRawSpan(buffer: memory, initializedCount: 0)
     for _ in 0..<count { span.append(1) }
@@ -104,7 +104,7 @@ struct ReadingTests {
     }
   }
 
-  private func send(_ bytes: [UInt8], over connection: TCPConnection) async throws {
+  private func send(_ bytes: [UInt8], over connection: StreamConnection) async throws {
     try await connection.write(bytes)
     try connection.writeEOF()
   }

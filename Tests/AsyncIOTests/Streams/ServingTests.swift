@@ -8,19 +8,19 @@ import Testing
 struct ServingTests {
   private struct Broken: Error, Equatable {}
 
-  private static func echo(_ connection: TCPConnection) async throws {
+  private static func echo(_ connection: StreamConnection) async throws {
     try await connection.forEachChunk { try await connection.write($0) }
   }
 
-  private static func connect(_ listener: TCPListener, _ index: Int = 0) async throws -> TCPConnection {
-    try await TCPConnection.connect(to: listener.addresses[index])
+  private static func connect(_ listener: StreamListener, _ index: Int = 0) async throws -> StreamConnection {
+    try await StreamConnection.connect(to: listener.addresses[index])
   }
 
   @Test("84, 85: close refuses new clients, old ones go on, and serve waits for them", arguments: LoopKind.allCases)
   func close(kind: LoopKind) async throws {
     try await kind.run { _ in
       // An address of its own: on a shared one another test could get the port as soon as it is free.
-      let listener = try await TCPListener.bind(host: kind == .epoll ? "127.84.85.1" : "127.84.85.2", port: 0)
+      let listener = try await StreamListener.bind(host: kind == .epoll ? "127.84.85.1" : "127.84.85.2", port: 0)
       let ended = Flag()
       let serving = try loopTask {
         try await listener.serve(Self.echo)
@@ -46,9 +46,9 @@ struct ServingTests {
   @Test("87: a second serve is refused; cancel ends handlers, awaits them, and throws", arguments: LoopKind.allCases)
   func cancel(kind: LoopKind) async throws {
     try await kind.run { _ in
-      let listener = try await TCPListener.bind(host: "127.0.0.1", port: 0)
+      let listener = try await StreamListener.bind(host: "127.0.0.1", port: 0)
       let events = Recorder<String>()
-      let reading = Recorder<TCPConnection>()
+      let reading = Recorder<StreamConnection>()
       let serving = try loopTask {
         do {
           try await listener.serve { connection in
@@ -80,7 +80,7 @@ struct ServingTests {
   @Test("A serve in a task that is cancelled already ends", arguments: LoopKind.allCases)
   func cancelledBefore(kind: LoopKind) async throws {
     try await kind.run { _ in
-      let listener = try await TCPListener.bind(host: "127.0.0.1", port: 0)
+      let listener = try await StreamListener.bind(host: "127.0.0.1", port: 0)
       let task = try loopTask {
         withUnsafeCurrentTask { $0?.cancel() }
         try await listener.serve(Self.echo)
@@ -95,7 +95,7 @@ struct ServingTests {
     try await kind.run { loop in
       let reports = Recorder<ExceptionContext>()
       loop.exceptionHandler = { _, context in reports.record(context) }
-      let listener = try await TCPListener.bind(host: "127.0.0.1", port: 0)
+      let listener = try await StreamListener.bind(host: "127.0.0.1", port: 0)
       let serving = try loopTask {
         try await listener.serve { connection in
           if try await connection.readExactly(1) == Array("!".utf8) { throw Broken() }
@@ -121,7 +121,7 @@ struct ServingTests {
   @Test("maximumConnections makes the others wait, each gets its turn", arguments: LoopKind.allCases)
   func limit(kind: LoopKind) async throws {
     try await kind.run { _ in
-      let listener = try await TCPListener.bind(host: "127.0.0.1", port: 0)
+      let listener = try await StreamListener.bind(host: "127.0.0.1", port: 0)
       let running = Recorder<Int>()
       let serving = try loopTask {
         try await listener.serve(maximumConnections: 3) { connection in
@@ -153,7 +153,7 @@ struct ServingTests {
   @Test("The limit holds over all addresses, no address starves, and close ends all", arguments: LoopKind.allCases)
   func limitOverAddresses(kind: LoopKind) async throws {
     try await kind.run { _ in
-      let listener = try await TCPListener.bind(port: 0)
+      let listener = try await StreamListener.bind(port: 0)
       guard listener.addresses.count == 2 else { return }
       let running = Recorder<Int>()
       let serving = try loopTask {
@@ -166,9 +166,9 @@ struct ServingTests {
       let hosts = ["127.0.0.1", "::1"]
       for round in 0..<6 {
         // Both at once; then each alone.
-        let first = try await TCPConnection.connect(
+        let first = try await StreamConnection.connect(
           host: hosts[round % 2], port: #require(listener.addresses[round % 2].port))
-        let second = try await TCPConnection.connect(
+        let second = try await StreamConnection.connect(
           host: hosts[(round + 1) % 2], port: #require(listener.addresses[(round + 1) % 2].port))
         for client in [first, second] {
           try client.writeEOF()
@@ -178,7 +178,7 @@ struct ServingTests {
       }
       #expect(running.all.count == 24)
       #expect(!zip(running.all, running.all.dropFirst()).contains { $0 == $1 }, "never two at a time")
-      let busy = try await TCPConnection.connect(host: "127.0.0.1", port: listener.port)
+      let busy = try await StreamConnection.connect(host: "127.0.0.1", port: listener.port)
       try await turnUntil { running.all.count == 25 }
       listener.close()
       busy.close()
@@ -189,7 +189,7 @@ struct ServingTests {
   @Test("A listener closed by another thread ends its serve", arguments: LoopKind.allCases)
   func closeFromThread(kind: LoopKind) async throws {
     try await kind.run { _ in
-      let listener = try await TCPListener.bind(host: "127.0.0.1", port: 0)
+      let listener = try await StreamListener.bind(host: "127.0.0.1", port: 0)
       let serving = try loopTask { try await listener.serve(Self.echo) }
       try await turnUntil { listener.accepting[0].state == .inFlight }
       startThread { listener.close() }

@@ -42,10 +42,10 @@ struct ShortageTests {
   /// A server that pauses, with a client that waits for it. The body gets what was reported, too.
   private static func withPausing(
     _ loop: BaseEventLoop, delay: Duration = .seconds(3600), closesWhenTold: Bool = false,
-    _ body: (TCPListener, _ serving: Task<Void, any Error>, Recorder<ExceptionContext>) async throws -> Void
+    _ body: (StreamListener, _ serving: Task<Void, any Error>, Recorder<ExceptionContext>) async throws -> Void
   ) async throws {
-    let listener = try await TCPListener.bind(host: "127.0.0.1", port: 0)
-    let client = try await TCPConnection.connect(host: "127.0.0.1", port: listener.port)
+    let listener = try await StreamListener.bind(host: "127.0.0.1", port: 0)
+    let client = try await StreamConnection.connect(host: "127.0.0.1", port: listener.port)
     defer { client.close() }
     let reports = Recorder<ExceptionContext>()
     loop.exceptionHandler = { _, context in
@@ -107,8 +107,8 @@ struct ShortageTests {
       let loop = try kind.makeLoop()
       let servings = Recorder<Task<Void, any Error>>()
       try await loop.run {
-        let listener = try await TCPListener.bind(host: "127.0.0.1", port: 0)
-        _ = try await TCPConnection.connect(host: "127.0.0.1", port: listener.port)
+        let listener = try await StreamListener.bind(host: "127.0.0.1", port: 0)
+        _ = try await StreamConnection.connect(host: "127.0.0.1", port: listener.port)
         let told = Flag()
         loop.exceptionHandler = { _, _ in told.set() }
         try await Self.withoutNumbers {
@@ -128,8 +128,8 @@ struct ShortageTests {
   func loopClosedWhenFull(kind: LoopKind) async throws {
     let loop = try kind.makeLoop()
     let serving = try await loop.run {
-      let listener = try await TCPListener.bind(host: "127.0.0.1", port: 0)
-      let reading = Recorder<TCPConnection>()
+      let listener = try await StreamListener.bind(host: "127.0.0.1", port: 0)
+      let reading = Recorder<StreamConnection>()
       let serving = try loopTask {
         try await listener.serve(maximumConnections: 2) { connection in
           reading.record(connection)
@@ -137,7 +137,7 @@ struct ShortageTests {
         }
       }
       for _ in 0..<4 {
-        let client = try await TCPConnection.connect(host: "127.0.0.1", port: listener.port)
+        let client = try await StreamConnection.connect(host: "127.0.0.1", port: listener.port)
         // Kept until the end of the loop: a client that is gone would end its handler.
         try loop.callLater(.seconds(3600)) { client.close() }
       }

@@ -80,7 +80,7 @@ struct WritingTests {
     arguments: LoopKind.allCases)
   func limitsInServe(kind: LoopKind) async throws {
     try await kind.run { _ in
-      let listener = try await TCPListener.bind(host: "127.0.0.1", port: 0)
+      let listener = try await StreamListener.bind(host: "127.0.0.1", port: 0)
       let serving = try loopTask {
         try await listener.serve { connection in
           do {
@@ -96,7 +96,7 @@ struct WritingTests {
           }
         }
       }
-      let client = try await TCPConnection.connect(host: "127.0.0.1", port: listener.port)
+      let client = try await StreamConnection.connect(host: "127.0.0.1", port: listener.port)
       #expect(try await client.readExactly(4) == Array("slow".utf8))
       for count in [1, 1000, 40_000] {
         try await client.write(numbered(0..<count))
@@ -112,14 +112,14 @@ struct WritingTests {
   func churn(kind: LoopKind) async {
     await #expect(processExitsWith: .success) { [kind = kind as LoopKind] in
       try await kind.run { loop in
-        let listener = try await TCPListener.bind(host: "127.0.0.1", port: 0)
+        let listener = try await StreamListener.bind(host: "127.0.0.1", port: 0)
         let serving = try loopTask {
           try await listener.serve { connection in try await connection.forEachChunk { try await connection.write($0) }
           }
         }
         func round(_ count: Int) async throws {
           for number in 0..<count {
-            let client = try await TCPConnection.connect(host: "127.0.0.1", port: listener.port)
+            let client = try await StreamConnection.connect(host: "127.0.0.1", port: listener.port)
             try await client.write("x")
             #expect(try await client.readExactly(1) == Array("x".utf8))
             if number.isMultiple(of: 2) { client.close() } else { client.abort() }

@@ -5,19 +5,19 @@ import Testing
 
 /// Two ends of one TCP connection over the loopback.
 struct StreamPair: Sendable {
-  let near: TCPConnection
-  let far: TCPConnection
+  let near: StreamConnection
+  let far: StreamConnection
 
   /// Both ends on the running loop.
   static func make() async throws -> StreamPair {
-    let listener = try await TCPListener.bind(host: "127.0.0.1", port: 0)
+    let listener = try await StreamListener.bind(host: "127.0.0.1", port: 0)
     defer { listener.close() }
     return try await make(on: listener)
   }
 
-  static func make(on listener: TCPListener) async throws -> StreamPair {
+  static func make(on listener: StreamListener) async throws -> StreamPair {
     async let accepted = listener.accept()
-    let near = try await TCPConnection.connect(host: "127.0.0.1", port: listener.port)
+    let near = try await StreamConnection.connect(host: "127.0.0.1", port: listener.port)
     return StreamPair(near: near, far: try await accepted)
   }
 
@@ -30,7 +30,7 @@ struct StreamPair: Sendable {
 extension LoopKind {
   /// Runs the body as a task on a new loop with the two ends of a connection, then closes everything.
   func withPair<R: Sendable>(
-    _ body: @escaping @Sendable (_ near: TCPConnection, _ far: TCPConnection) async throws -> R
+    _ body: @escaping @Sendable (_ near: StreamConnection, _ far: StreamConnection) async throws -> R
   ) async throws -> R {
     try await run { _ in
       let pair = try await StreamPair.make()
@@ -51,7 +51,7 @@ func turnUntil(
   Issue.record("the condition never held", sourceLocation: sourceLocation)
 }
 
-extension TCPConnection {
+extension StreamConnection {
   /// A read waits in the backend.
   var isReading: Bool { descriptor.reading != nil || descriptor.stream?.pointee.reading != nil }
   /// A write waits in the backend.

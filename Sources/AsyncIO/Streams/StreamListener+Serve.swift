@@ -1,4 +1,4 @@
-extension TCPListener {
+extension StreamListener {
   /// Accepts connections until the listener is closed or the task is cancelled, and runs the handler for each in a
   /// task of its own on this loop. The connection is closed when its handler returns or throws.
   ///
@@ -14,7 +14,7 @@ extension TCPListener {
   /// - Throws: code `wrongThread` outside of the listener's loop, `busy` if another task accepts already, `closed` if the
   ///   loop is closed.
   public func serve(
-    maximumConnections: Int = .max, _ handler: @escaping @Sendable (TCPConnection) async throws -> Void
+    maximumConnections: Int = .max, _ handler: @escaping @Sendable (StreamConnection) async throws -> Void
   ) async throws {
     guard core.isRunningInThisThread else { throw EventLoopError.wrongThread("serve") }
     guard maximumConnections > 0 else {

@@ -2,11 +2,12 @@ internal import CAsyncIO
 internal import Synchronization
 internal import SystemPackage
 
-/// Listening TCP sockets of an event loop. Answers asyncio's `Server` and the `sock` side of `start_server`.
+/// Listening stream sockets of an event loop, TCP or Unix. Answers asyncio's `Server` and the `sock` side of
+/// `start_server`.
 ///
 /// Thread rules: `close()` and the properties from any thread; `accept()` and `serve` from tasks of the loop. The
 /// fields do not change, but for one of the loop's thread, which is what makes the unchecked conformance right.
-public final class TCPListener: @unchecked Sendable {
+public final class StreamListener: @unchecked Sendable {
   let core: BaseEventLoop
   let descriptors: [IODescriptor]
   let accepting: [IOOperation]
@@ -54,10 +55,10 @@ public final class TCPListener: @unchecked Sendable {
   ///   `noRunningLoop` outside of a loop's thread.
   public static func bind(
     host: String? = nil, port: UInt16, backlog: Int32 = 4096, reuseAddress: Bool = true, reusePort: Bool = false
-  ) async throws -> TCPListener {
-    let core = try runningCore("TCPListener.bind")
+  ) async throws -> StreamListener {
+    let core = try runningCore("StreamListener.bind")
     guard backlog > 0 else {
-      throw EventLoopError(.invalidArgument, "TCPListener.bind: backlog is \(backlog). Give a positive number.")
+      throw EventLoopError(.invalidArgument, "StreamListener.bind: backlog is \(backlog). Give a positive number.")
     }
     let addresses = try await Resolver.addresses(of: host, port: port, passive: true, on: core)
     var open: [(Int32, SocketAddress)] = []
@@ -79,7 +80,7 @@ public final class TCPListener: @unchecked Sendable {
       for (fd, _) in open { _ = CAsyncIO.close(fd) }
       throw error
     }
-    return TCPListener(open, core: core)
+    return StreamListener(open, core: core)
   }
 
   /// True once `close()` was called.

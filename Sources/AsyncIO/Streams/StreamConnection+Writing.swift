@@ -1,4 +1,4 @@
-extension TCPConnection {
+extension StreamConnection {
   /// Writes all the bytes; returns when the system has taken the last one, so a peer that does not read makes the
   /// writer wait. Answers `write` and `drain` in one.
   ///

@@ -25,7 +25,7 @@ public struct LimitOverrunError: Error, Hashable, Sendable, CustomStringConverti
   }
 }
 
-extension TCPConnection {
+extension StreamConnection {
   /// Receives into memory that stays valid until the call ends; 0 at the end of the stream. The caller holds the
   /// reader's claim. Memory is never used after the return: a cancelled await ends with its operation's completion.
   func receive(_ memory: UnsafeMutableRawPointer, _ count: Int) async throws -> Int {

@@ -1,11 +1,11 @@
-extension TCPConnection {
+extension StreamConnection {
   /// The bytes of the stream to its end, a chunk at a time.
   public struct Chunks: AsyncSequence, Sendable {
-    let connection: TCPConnection
+    let connection: StreamConnection
 
     /// Reads for one loop over the sequence.
     public struct AsyncIterator: AsyncIteratorProtocol {
-      let connection: TCPConnection
+      let connection: StreamConnection
 
       /// The next bytes; nil at the end of the stream.
       public mutating func next() async throws -> [UInt8]? {
@@ -20,12 +20,12 @@ extension TCPConnection {
 
   /// The lines of the stream to its end, without their line ends.
   public struct Lines: AsyncSequence, Sendable {
-    let connection: TCPConnection
+    let connection: StreamConnection
     let limit: Int
 
     /// Reads for one loop over the sequence.
     public struct AsyncIterator: AsyncIteratorProtocol {
-      let connection: TCPConnection
+      let connection: StreamConnection
       let limit: Int
 
       /// The next line; nil at the end of the stream.

@@ -15,7 +15,7 @@ public struct ChunkWriter: ~Copyable {
   }
 }
 
-extension TCPConnection {
+extension StreamConnection {
   /// Calls the handler with each chunk of bytes, inside the loop's poll phase, until the peer ends its stream. The
   /// handler must not block. What it writes and the peer does not take makes the reading wait.
   ///
@@ -49,7 +49,7 @@ private final class ChunkHandler {
 /// Drives one connection from completions. Loop thread only.
 private final class ChunkPump: OperationObserver, @unchecked Sendable {
   // Unchecked because the cancellation handler names it; it only asks the loop to cancel, in the loop's thread.
-  private let connection: TCPConnection
+  private let connection: StreamConnection
   private let core: BaseEventLoop
   private let receiving: IOOperation
   private let sending: IOOperation
@@ -62,7 +62,7 @@ private final class ChunkPump: OperationObserver, @unchecked Sendable {
   @exclusivity(unchecked) private var isFinished = false
   @exclusivity(unchecked) private var waiter: UnsafeContinuation<Void, Never>?
 
-  init(_ connection: TCPConnection, _ handler: @escaping (RawSpan, borrowing ChunkWriter) throws -> Void) {
+  init(_ connection: StreamConnection, _ handler: @escaping (RawSpan, borrowing ChunkWriter) throws -> Void) {
     self.connection = connection
     let handler = ChunkHandler(handler)
     captures = handler.captures

@@ -1,13 +1,13 @@
 internal import CAsyncIO
 internal import SystemPackage
 
-extension TCPListener {
+extension StreamListener {
   /// Waits for a connection on any of the addresses. Cancelled, it leaves a connection that comes meanwhile to the
   /// next call. One task at a time; a second one is refused with code `busy`.
   ///
   /// For tasks of the listener's loop; from elsewhere it throws code `wrongThread`. Throws ``IOError``
   /// (`.tooManyOpenFiles` when there are no descriptors left: close some and call again), `CancellationError`.
-  public func accept() async throws -> TCPConnection {
+  public func accept() async throws -> StreamConnection {
     guard core.isRunningInThisThread else { throw EventLoopError.wrongThread("accept") }
     try claimAccept()
     defer { releaseAccept() }
@@ -19,7 +19,7 @@ extension TCPListener {
       try Task.checkCancellation()
       throw core.isClosed ? EventLoopError.closed("accept") : IOError(.canceled, "accept", subject)
     }
-    if result >= 0 { return TCPConnection(Int32(result), core: core) }
+    if result >= 0 { return StreamConnection(Int32(result), core: core) }
     if result == -Int(ECANCELED), core.isClosed { throw EventLoopError.closed("accept") }
     throw IOError(result: result, "accept", subject)
   }

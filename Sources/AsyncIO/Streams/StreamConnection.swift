@@ -3,7 +3,7 @@ internal import Logging
 internal import Synchronization
 internal import SystemPackage
 
-/// A TCP connection of an event loop. Answers asyncio's pair of `StreamReader` and `StreamWriter`.
+/// A connected byte stream of an event loop, TCP or Unix. Answers asyncio's pair of `StreamReader` and `StreamWriter`.
 ///
 /// One task at a time may read and one may write; a second one is refused with code `busy`. Reading and writing may
 /// go on in different tasks at once. Cancelling a task ends its operation and loses no byte: what had arrived is
@@ -12,7 +12,7 @@ internal import SystemPackage
 /// **Threads.** Methods may be called from any task in any thread. In tasks of the connection's loop they run without
 /// a hop; from elsewhere the operation travels to the loop and the task resumes where it was. The fields are guarded
 /// by the two claims, which is what makes the unchecked conformance right.
-public final class TCPConnection: @unchecked Sendable {
+public final class StreamConnection: @unchecked Sendable {
   let core: BaseEventLoop
   let descriptor: IODescriptor
   let receiving: IOOperation

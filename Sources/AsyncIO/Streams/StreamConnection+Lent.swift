@@ -4,7 +4,7 @@ internal import CAsyncIO
 // when the closure returns. The span cannot leave the closure (the compiler refuses), and stays valid across
 // suspensions inside it.
 
-extension TCPConnection {
+extension StreamConnection {
   /// Calls the body with each chunk of bytes as it arrives, until the peer ends its stream. The next chunk is not
   /// received before the body returns: a body that waits for `write` makes the peer wait.
   ///
