@@ -16,6 +16,7 @@ let package = Package(
   platforms: [.macOS("26.0")],
   products: [
     .library(name: "AsyncIO", targets: ["AsyncIO"]),
+    .library(name: "AsyncIOConformance", targets: ["AsyncIOConformance"]),
     .executable(name: "asyncio", targets: ["AsyncIOCommand"]),
   ],
   dependencies: [
@@ -35,10 +36,19 @@ let package = Package(
       ],
       swiftSettings: settings
     ),
+    // The numbered list of behaviours, as checks that run on any loop, also on one of another package.
+    .target(
+      name: "AsyncIOConformance",
+      dependencies: [
+        "AsyncIO",
+        .product(name: "SystemPackage", package: "swift-system"),
+      ],
+      swiftSettings: settings
+    ),
     .executableTarget(
       name: "AsyncIOCommand",
       dependencies: [
-        "AsyncIO", "CAsyncIO",
+        "AsyncIO", "AsyncIOConformance", "CAsyncIO",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "SystemPackage", package: "swift-system"),
       ],
@@ -48,7 +58,7 @@ let package = Package(
     .executableTarget(
       name: "AsyncIOTestHelper",
       dependencies: [
-        "AsyncIO",
+        "AsyncIO", "AsyncIOConformance",
         .product(name: "Logging", package: "swift-log"),
       ],
       path: "Tests/AsyncIOTestHelper",
@@ -63,8 +73,7 @@ let package = Package(
     .testTarget(
       name: "AsyncIOTests",
       dependencies: [
-        "AsyncIO",
-        "CAsyncIO",
+        "AsyncIO", "AsyncIOConformance", "CAsyncIO",
         .product(name: "Logging", package: "swift-log"),
         .product(name: "SystemPackage", package: "swift-system"),
       ],

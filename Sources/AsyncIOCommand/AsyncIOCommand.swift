@@ -12,6 +12,8 @@ struct AsyncIOCommand: ParsableCommand {
 
       Start with `asyncio demo`.
       """,
-    subcommands: [DemoCommand.self, EchoCommand.self, ProxyCommand.self, DoctorCommand.self]
+    subcommands: [
+      DemoCommand.self, EchoCommand.self, ProxyCommand.self, DoctorCommand.self, ConformanceCommand.self,
+    ]
   )
 }

@@ -15,6 +15,7 @@ enum AsyncIOTestHelper {
     // A case that hangs must not hang the tests.
     alarm(50)
     mainThread = pthread_self()
+    if CommandLine.arguments.dropFirst().first == "conformance" { return runConformanceCheck() }
     guard let name = CommandLine.arguments.dropFirst().first, let body = cases[name] else {
       fatalError("usage: AsyncIOTestHelper \(cases.keys.sorted().joined(separator: "|"))")
     }

@@ -64,7 +64,7 @@
     }
 
     /// The program lies beside the test bundle.
-    private static var path: String {
+    static var path: String {
       var buffer = [UInt8](repeating: 0, count: Int(PATH_MAX))
       let count = buffer.withUnsafeMutableBytes {
         readlink("/proc/self/exe", $0.baseAddress!.assumingMemoryBound(to: CChar.self), $0.count)

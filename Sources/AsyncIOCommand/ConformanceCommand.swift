@@ -1,0 +1,63 @@
+import ArgumentParser
+import AsyncIO
+import AsyncIOConformance
+
+/// `asyncio conformance`: holds an event loop to the numbered list of behaviours.
+struct ConformanceCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "conformance",
+    abstract: "Check an event loop against asyncio's behaviour, line by line.",
+    discussion: """
+      Runs the checks of the conformance list and prints a table: the line, the result, what has to hold, and what was
+      seen. The exit status is 1 if a line fails.
+      """
+  )
+
+  enum Format: String, ExpressibleByArgument, CaseIterable { case table, json }
+
+  @OptionGroup var loopOptions: LoopOptions
+
+  @Option(parsing: .upToNextOption, help: "Only these lines: --line 32 33.")
+  var line: [Int] = []
+
+  @Option(help: "How the report is printed: table, json.")
+  var format = Format.table
+
+  @Option(help: ArgumentHelp("Run one check in this process, for the launcher.", visibility: .private))
+  var single: String?
+
+  func validate() throws {
+    for line in line where ConformanceGroup(line: line) == nil {
+      throw ValidationError("There is no line \(line). The list has the lines 1 to 148 and 157 to 180.")
+    }
+  }
+
+  func run() throws {
+    let name = loopOptions.loop ?? "selector"
+    let factory: @Sendable () throws -> any EventLoop = { try EventLoopKinds.make(name) }
+    if let single { return ConformanceSuite.runInThisProcess(single, factory: factory) }
+
+    let checks = ConformanceSuite.checks.filter { line.isEmpty || line.contains($0.line) }
+    let launcher = Self.executable.map { path in
+      ConformanceLauncher.program(path) { ["conformance", "--loop", $0, "--single"] }
+    }
+    let report = ConformanceSuite.run(loopName: name, checks: checks, launcher: launcher, factory: factory)
+    switch format {
+    case .table:
+      print(report.table)
+      print("\n\(report.summary)")
+    case .json:
+      print(report.json)
+    }
+    if !report.isConforming { throw ExitCode(1) }
+  }
+
+  /// This program, to start it again; nil where the system does not say which file it is.
+  private static var executable: String? {
+    #if os(Linux)
+      "/proc/self/exe"
+    #else
+      CommandLine.arguments.first.flatMap { $0.contains("/") ? $0 : nil }
+    #endif
+  }
+}

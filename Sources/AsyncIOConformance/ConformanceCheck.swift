@@ -1,0 +1,115 @@
+public import AsyncIO
+
+/// One check of the conformance list: a line, or one facet of a line.
+///
+/// A check is data and a body. The body is synchronous, has a thread of its own, and may block it: it calls
+/// `loop.runForever()` or the synchronous `loop.run { }`. It says what it expects by the methods of its
+/// ``ConformanceSubject``, which record what was seen and throw where that is something else.
+public struct ConformanceCheck: Sendable, Identifiable {
+  /// What a check asks of its surroundings.
+  public struct Surroundings: OptionSet, Sendable {
+    /// The bits.
+    public let rawValue: UInt8
+    /// Makes a set from its bits.
+    public init(rawValue: UInt8) { self.rawValue = rawValue }
+
+    /// Touches state of the whole process (its policy, a signal) and puts it back. Nothing may run beside it.
+    public static let serial = Surroundings(rawValue: 1)
+    /// Needs a process of its own, and runs in its main thread: the rules of the main thread, `fork`, runs that take
+    /// the process over, what ends the process.
+    public static let ownProcess = Surroundings(rawValue: 2)
+  }
+
+  /// The number in the list.
+  public let line: Int
+  /// Which facet of the line this is, in one word; nil for the only one.
+  public let facet: String?
+  /// What has to hold, in a sentence.
+  public let title: String
+  /// What the loop's mechanism has to offer; without it the check is not offered.
+  public let capabilities: IOCapabilities
+  /// What it asks of its surroundings.
+  public let surroundings: Surroundings
+  /// What CPython does, in a sentence that begins with "CPython", where that is something else on purpose.
+  public let deviation: String?
+  /// Precondition, action, expectation.
+  public let body: @Sendable (ConformanceSubject) throws -> Void
+
+  /// A check of one line.
+  ///
+  /// - Parameters:
+  ///   - line: the number in the list.
+  ///   - title: what has to hold, in a sentence.
+  ///   - facet: one word where a line has several checks: "cancel".
+  ///   - capabilities: what the loop's mechanism has to offer.
+  ///   - surroundings: what the check asks of its process.
+  ///   - deviation: what CPython does, where that is something else on purpose.
+  ///   - body: precondition, action, expectation.
+  public init(
+    _ line: Int, _ title: String, facet: String? = nil, capabilities: IOCapabilities = [],
+    surroundings: Surroundings = [], deviation: String? = nil,
+    body: @escaping @Sendable (ConformanceSubject) throws -> Void
+  ) {
+    precondition(ConformanceGroup(line: line) != nil, "line \(line) is not in the list")
+    self.line = line
+    self.facet = facet
+    self.title = title
+    self.capabilities = capabilities
+    self.surroundings = surroundings
+    self.deviation = deviation
+    self.body = body
+  }
+
+  /// The group of the line.
+  public var group: ConformanceGroup {
+    guard let group = ConformanceGroup(line: line) else { preconditionFailure("line \(line) is not in the list") }
+    return group
+  }
+
+  /// Names the check among all: "70", "70-cancel".
+  public var id: String { facet.map { "\(line)-\($0)" } ?? "\(line)" }
+}
+
+/// The groups of the list. M, TLS, is not offered.
+public enum ConformanceGroup: String, Sendable, CaseIterable {
+  case policy = "A"
+  case lifeCycle = "B"
+  case scheduling = "C"
+  case threads = "D"
+  case descriptors = "E"
+  case socketOperations = "F"
+  case connections = "G"
+  case datagrams = "H"
+  case unixSocketsAndPipes = "I"
+  case signals = "J"
+  case subprocesses = "K"
+  case executorAndNames = "L"
+  case futuresAndTasks = "N"
+  case runnerAndDebug = "O"
+
+  /// The lines of the group.
+  public var lines: ClosedRange<Int> {
+    switch self {
+    case .policy: 1...18
+    case .lifeCycle: 19...31
+    case .scheduling: 32...47
+    case .threads: 48...55
+    case .descriptors: 56...64
+    case .socketOperations: 65...75
+    case .connections: 76...105
+    case .datagrams: 106...114
+    case .unixSocketsAndPipes: 115...122
+    case .signals: 123...129
+    case .subprocesses: 130...142
+    case .executorAndNames: 143...148
+    case .futuresAndTasks: 157...171
+    case .runnerAndDebug: 172...180
+    }
+  }
+
+  /// The group that a line is in.
+  public init?(line: Int) {
+    guard let group = Self.allCases.first(where: { $0.lines.contains(line) }) else { return nil }
+    self = group
+  }
+}

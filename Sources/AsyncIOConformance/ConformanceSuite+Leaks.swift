@@ -1,0 +1,68 @@
+internal import AsyncIO
+
+#if canImport(Glibc)
+  internal import Glibc
+#elseif canImport(Musl)
+  internal import Musl
+#else
+  internal import Darwin
+#endif
+
+// A check leaves no descriptor open. This can be told only where nothing else of the process opens any, and where the
+// system lists them; so it is done for checks that are run one after the other, on Linux.
+
+extension ConformanceSuite {
+  /// Runs a check, and counts descriptors before and after. Some are made on first use and kept for good, by this
+  /// package and by the platform, so a check that seems to leave some is run again: a leak is what grows each time.
+  static func runAndCount(
+    _ check: ConformanceCheck, limit: Duration, factory: @escaping @Sendable () throws -> any EventLoop
+  ) -> ConformanceResult {
+    var result: ConformanceResult!
+    var left: [String] = []
+    for _ in 0..<2 {
+      let before = OpenDescriptors.now
+      result = run(check, limit: limit, factory: factory)
+      guard result.outcome == .passed else { return result }
+      left = OpenDescriptors.settled(to: before)
+      if left.isEmpty { return result }
+    }
+    result.outcome = .failed("left open: \(left.joined(separator: ", "))")
+    return result
+  }
+}
+
+/// The descriptors that the process has open, with what they are.
+private enum OpenDescriptors {
+  /// What each number stands for. Empty where the system does not list them. Timers are the platform's, which makes
+  /// them when it likes.
+  static var now: [String: String] {
+    guard let directory = opendir("/proc/self/fd") else { return [:] }
+    defer { closedir(directory) }
+    let own = "\(dirfd(directory))"
+    var descriptors: [String: String] = [:]
+    while let entry = readdir(directory) {
+      let name = withUnsafePointer(to: &entry.pointee.d_name) {
+        $0.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
+      }
+      guard name.first != ".", name != own else { continue }
+      let target = target(of: "/proc/self/fd/\(name)")
+      if target != "anon_inode:[timerfd]" { descriptors[name] = target }
+    }
+    return descriptors
+  }
+
+  /// What is open beyond what was. Threads may still be on their way out, so there is a number of looks.
+  static func settled(to before: [String: String]) -> [String] {
+    for _ in 0..<200 {
+      if now.count <= before.count { return [] }
+      usleep(5000)
+    }
+    return now.filter { before[$0.key] == nil }.map { "\($0.key) (\($0.value))" }.sorted()
+  }
+
+  private static func target(of path: String) -> String {
+    var buffer = [CChar](repeating: 0, count: 256)
+    let count = max(0, readlink(path, &buffer, buffer.count))
+    return String(decoding: buffer.prefix(count).map(UInt8.init(bitPattern:)), as: UTF8.self)
+  }
+}

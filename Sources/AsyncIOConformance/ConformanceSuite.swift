@@ -1,0 +1,97 @@
+public import AsyncIO
+
+/// The numbered list of behaviours that an event loop is held to, as checks that run on any loop.
+///
+/// From a test of your own loop:
+///
+/// ```swift
+/// let report = ConformanceSuite.run(loopName: "mine") { try MyEventLoop() }
+/// #expect(report.isConforming, "\(report.table)")
+/// ```
+public enum ConformanceSuite {
+  /// All checks, in the order of the list.
+  public static let checks: [ConformanceCheck] = [
+    policyChecks, policyProcessChecks, lifeCycleChecks, schedulingChecks, timerChecks, threadChecks,
+    descriptorChecks, socketOperationChecks, connectionChecks, serverChecks, transportChecks, datagramChecks,
+    unixSocketAndPipeChecks, signalChecks, subprocessChecks, executorAndNameChecks, futureAndTaskChecks,
+    runnerChecks, debugChecks,
+  ].flatMap(\.self).enumerated().sorted { ($0.element.line, $0.offset) < ($1.element.line, $1.offset) }.map(\.element)
+
+  /// The check of a name, see ``ConformanceCheck/id``.
+  public static func check(_ id: String) -> ConformanceCheck? { checks.first { $0.id == id } }
+
+  /// How long a check may take.
+  public static var defaultLimit: Duration { .seconds(20) }
+
+  /// Runs checks on the loops of a factory, one after the other, and looks for descriptors that each leaves open.
+  /// Blocks the calling thread.
+  ///
+  /// - Parameters:
+  ///   - loopName: what the report calls the loop; also what the launcher is given.
+  ///   - checks: which ones; all of them unless said otherwise.
+  ///   - launcher: runs a check in a process of its own. Without one, checks that need that are not offered.
+  ///   - limit: how long a check may take.
+  ///   - progress: is told of each result as it comes.
+  ///   - factory: makes a loop. Any thread.
+  public static func run(
+    loopName: String, checks: [ConformanceCheck] = ConformanceSuite.checks, launcher: ConformanceLauncher? = nil,
+    limit: Duration = defaultLimit, progress: (ConformanceResult) -> Void = { _ in },
+    factory: @escaping @Sendable () throws -> any EventLoop
+  ) -> ConformanceReport {
+    var report = ConformanceReport(loopName: loopName, results: [])
+    for check in checks {
+      let result: ConformanceResult
+      if check.surroundings.contains(.ownProcess) {
+        result =
+          launcher?.run(check, loopName: loopName, limit: limit)
+          ?? ConformanceResult(check: check, outcome: .notOffered("it needs a launcher, for a process of its own"))
+      } else {
+        result = runAndCount(check, limit: limit, factory: factory)
+      }
+      report.results.append(result)
+      progress(result)
+    }
+    return report
+  }
+
+  /// Runs one check on a thread of its own and waits for its end, or for the limit. The caller sees to it that its
+  /// ``ConformanceCheck/surroundings`` are as it asks. Blocks the calling thread.
+  public static func run(
+    _ check: ConformanceCheck, limit: Duration = defaultLimit, factory: @escaping @Sendable () throws -> any EventLoop
+  ) -> ConformanceResult {
+    let subject = ConformanceSubject(factory: factory)
+    let thread = CheckThread { execute(check, subject) }
+    return thread.wait(for: limit) ?? subject.abandoned(check, after: limit)
+  }
+
+  /// The asynchronous form of ``run(_:limit:factory:)``: for tests, which must not block the threads of the pool.
+  public static func run(
+    _ check: ConformanceCheck, limit: Duration = defaultLimit, factory: @escaping @Sendable () throws -> any EventLoop
+  ) async -> ConformanceResult {
+    await withUnsafeContinuation { continuation in
+      startThread { continuation.resume(returning: run(check, limit: limit, factory: factory)) }
+    }
+  }
+
+  /// The part of a check that its thread does.
+  static func execute(_ check: ConformanceCheck, _ subject: ConformanceSubject) -> ConformanceResult {
+    do {
+      if let why = try missing(check.capabilities, of: subject.factory) { try subject.notOffered(why) }
+      try check.body(subject)
+      return subject.finish(check, threw: nil)
+    } catch {
+      return subject.finish(check, threw: error)
+    }
+  }
+
+  /// Why the loop cannot do what the check needs; nil if it can. A loop that cannot be asked can do everything.
+  private static func missing(
+    _ capabilities: IOCapabilities, of factory: () throws -> any EventLoop
+  ) throws -> String? {
+    guard !capabilities.isEmpty else { return nil }
+    let loop = try factory()
+    defer { try? loop.close() }
+    guard let core = loop as? BaseEventLoop, !core.capabilities.isSuperset(of: capabilities) else { return nil }
+    return "\(core.backendName) does not have what it needs"
+  }
+}

@@ -1,0 +1,49 @@
+internal import Synchronization
+
+/// What happened, mark by mark, in order. Any thread.
+public final class Trail: Sendable {
+  private let entries = Mutex<[String]>([])
+
+  /// A trail without marks.
+  public init() {}
+
+  /// Adds a mark.
+  public func mark(_ mark: any CustomStringConvertible) { entries.withLock { $0.append(mark.description) } }
+
+  /// The marks.
+  public var marks: [String] { entries.withLock { $0 } }
+
+  /// How many marks there are.
+  public var count: Int { entries.withLock { $0.count } }
+
+  /// The marks with spaces between them; "nothing" if there are none.
+  public var text: String {
+    let marks = marks
+    return marks.isEmpty ? "nothing" : marks.joined(separator: " ")
+  }
+}
+
+/// Something to capture: whoever keeps only a weak reference sees when it is gone.
+public final class Canary: Sendable {
+  /// A new one.
+  public init() {}
+}
+
+/// A value that callbacks and threads share.
+public final class Box<Value: Sendable>: Sendable {
+  private let content: Mutex<Value>
+
+  /// Holds a first value.
+  public init(_ value: Value) { content = Mutex(value) }
+
+  /// What it holds.
+  public var value: Value {
+    get { content.withLock { $0 } }
+    set { content.withLock { $0 = newValue } }
+  }
+
+  /// Reads and changes it in one go.
+  public func update<Result: Sendable>(_ body: (inout Value) -> Result) -> Result {
+    content.withLock { body(&$0) }
+  }
+}

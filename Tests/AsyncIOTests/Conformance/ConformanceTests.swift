@@ -1,0 +1,109 @@
+import AsyncIOConformance
+import Testing
+
+@testable import AsyncIO
+
+/// The conformance list, held against every loop kind.
+@Suite struct ConformanceTests {
+  /// Lines whose features have no checks yet.
+  static let awaited: Set<Int> = Set(1...31).union(34...148).union(157...180)
+
+  @Test("every line of the list has a check, or a reason why it needs none")
+  func coverage() {
+    let checked = Set(ConformanceSuite.checks.map(\.line))
+    let without = Set(ConformanceSuite.withoutMeaning.map(\.line))
+    for line in Array(1...148) + Array(157...180) where !Self.awaited.contains(line) {
+      #expect(checked.contains(line) != without.contains(line), "line \(line)")
+    }
+    #expect(without.count <= 12)
+    #expect(
+      checked.isDisjoint(with: Self.awaited), "not awaited any more: \(checked.intersection(Self.awaited).sorted())")
+  }
+
+  @Test("every check has a name of its own")
+  func names() {
+    #expect(Set(ConformanceSuite.checks.map(\.id)).count == ConformanceSuite.checks.count)
+  }
+
+  @Test(
+    "checks on loops of this package", arguments: ConformanceSuite.checks.map(CheckArgument.init), LoopKind.allCases)
+  func conforms(_ argument: CheckArgument, _ kind: LoopKind) async throws {
+    let check = argument.check
+    let result = await Self.width.run {
+      if check.surroundings.isEmpty { return await ConformanceSuite.run(check) { try kind.makeLoop() } }
+      #if os(Linux)
+        let launcher = ConformanceLauncher.program(HelperProgram.path) { ["conformance", $0] }
+        return await withUnsafeContinuation { continuation in
+          startThread { continuation.resume(returning: launcher.run(check, loopName: kind.registeredName)) }
+        }
+      #else
+        return ConformanceResult(check: check, outcome: .notOffered("no helper program"))
+      #endif
+    }
+    if case .failed = result.outcome { Issue.record("\(result.description)") }
+  }
+
+  /// How many checks run side by side: each takes a thread or two, and some of them have work for a whole core.
+  private static let width = Width(4)
+}
+
+/// A check as the argument of a test, which is then told by its line and title.
+struct CheckArgument: Sendable, Codable, CustomTestStringConvertible {
+  let check: ConformanceCheck
+
+  init(_ check: ConformanceCheck) { self.check = check }
+
+  init(from decoder: any Decoder) throws {
+    let id = try decoder.singleValueContainer().decode(String.self)
+    check = try #require(ConformanceSuite.check(id))
+  }
+
+  func encode(to encoder: any Encoder) throws {
+    var container = encoder.singleValueContainer()
+    try container.encode(check.id)
+  }
+
+  var testDescription: String { "\(check.group.rawValue)\(check.id) \(check.title)" }
+}
+
+extension LoopKind {
+  /// The name under which programs ask for the kind.
+  fileprivate var registeredName: String {
+    switch self {
+    case .epoll: "selector"
+    case .poll: "poll"
+    case .proactor: "proactor"
+    }
+  }
+}
+
+/// Lets so many tasks at a time through.
+private actor Width {
+  private var free: Int
+  private var waiting: [CheckedContinuation<Void, Never>] = []
+
+  init(_ count: Int) { free = count }
+
+  nonisolated func run<R: Sendable>(_ body: @Sendable () async -> R) async -> R {
+    await enter()
+    let result = await body()
+    await leave()
+    return result
+  }
+
+  private func enter() async {
+    if free > 0 {
+      free -= 1
+    } else {
+      await withCheckedContinuation { waiting.append($0) }
+    }
+  }
+
+  private func leave() {
+    if waiting.isEmpty {
+      free += 1
+    } else {
+      waiting.removeFirst().resume()
+    }
+  }
+}
