@@ -55,6 +55,8 @@ open class BaseEventLoop: EventLoop, @unchecked Sendable {
     var executorIsShutDown = false
     /// A signal handler was added; they go at the close.
     var usesSignals = false
+    /// Replaces the system's resolver.
+    var nameService: NameService?
   }
 
   /// Makes a loop over a backend, which it owns from here on.

@@ -1,106 +1,118 @@
-internal import CAsyncIO
+/// What to connect to, and how. Filled in by who offers the arguments to programs.
+struct ConnectRequest: Sendable {
+  /// A name or a literal address.
+  var host: String
+  var port: UInt16
+  var family = AddressFamily.unspecified
+  var proto: Int32 = 0
+  var flags: AddressInfoFlags = []
+  /// A name or a literal address of this machine to connect from; nil leaves it to the system.
+  var localHost: String?
+  /// 0 leaves it to the system.
+  var localPort: UInt16 = 0
+  /// After which an attempt that has not ended gets company; nil tries one address after the other.
+  var happyEyeballsDelay: Duration?
+  /// How many addresses of the first family come before the families take turns; nil keeps the resolver's order.
+  var interleave: Int?
+  /// A failure lists its attempts also when one error would do.
+  var allErrors = false
+  /// Who says so in errors.
+  var operation = "connect"
 
-extension StreamConnection {
-  /// Connects to a host and port. Every address of the name is tried in the resolver's order; when all fail the error
-  /// of the only one is thrown, or a ``ConnectError`` that lists them. Uses the running loop. Answers
-  /// `open_connection`.
-  ///
-  /// - Parameters:
-  ///   - host: a name or a literal address.
-  ///   - port: the port on that host.
-  ///   - localHost: a literal address of this machine to connect from.
-  /// - Throws: ``ResolutionError``, ``IOError``, ``ConnectError``, `CancellationError`; code `noRunningLoop` outside
-  ///   of a loop's thread.
-  public static func connect(
-    host: String, port: UInt16, localHost: String? = nil
-  ) async throws -> StreamConnection {
-    let core = try runningCore("StreamConnection.connect")
-    let local = try localHost.map { try Connector.literal($0) }
-    let addresses = try await Resolver.addresses(of: host, port: port, passive: false, on: core)
-    return try await Connector.connect(to: addresses, from: local, host: host, on: core)
-  }
-
-  /// Connects to an address. Throws ``IOError``, `CancellationError`; code `noRunningLoop` outside of a loop's thread.
-  public static func connect(to address: SocketAddress) async throws -> StreamConnection {
-    let core = try runningCore("StreamConnection.connect")
-    return try await Connector.connect(to: address, from: nil, on: core)
+  init(host: String, port: UInt16) {
+    self.host = host
+    self.port = port
   }
 }
 
-/// No address of a host could be connected to.
-public struct ConnectError: Error, Hashable, Sendable, CustomStringConvertible {
-  /// The name that was to be connected to.
-  public let host: String
-  /// What happened at each address, in the order of the attempts.
-  public let attempts: [IOError]
-
-  /// Every address that was tried, with its error.
-  public var description: String {
-    "cannot connect to \(host): " + attempts.map(\.description).joined(separator: "; ")
-  }
-}
-
+/// Connects sockets, for streams and transports alike.
 enum Connector {
-  static func literal(_ host: String) throws(EventLoopError) -> SocketAddress {
-    if let address = SocketAddress(ipLiteral: host, port: 0) { return address }
-    throw EventLoopError(
-      .invalidArgument, "connect: localHost \"\(host)\" is not a literal IP address of this machine.")
+  /// Connects to a host: a descriptor that is connected, non-blocking and in the loop's care; the caller takes it over
+  /// or closes it. Throws ``ResolutionError``, ``IOError``, ``ConnectError``, `CancellationError`; code
+  /// `invalidArgument`, `closed`.
+  static func connect(_ request: ConnectRequest, on core: BaseEventLoop) async throws -> IODescriptor {
+    try check(request)
+    var query = AddressQuery(host: request.host, port: request.port)
+    (query.family, query.type) = (request.family, .stream)
+    (query.proto, query.flags) = (request.proto, request.flags)
+    let remote = try Resolver.begin(query, on: core)
+    defer { remote.cancel() }
+    let local = try localQuery(request).map { try Resolver.begin($0, on: core) }
+    defer { local?.cancel() }
+    let addresses = ordered(try await remote.get(), request)
+    let locals = try await local?.get()
+    return try await connect(to: addresses, from: locals, request, on: core)
   }
 
+  /// Connects to one address.
   static func connect(
-    to addresses: [SocketAddress], from local: SocketAddress?, host: String, on core: BaseEventLoop
-  ) async throws -> StreamConnection {
-    var failures: [IOError] = []
-    for address in addresses where local == nil || local?.family == address.family {
-      do {
-        return try await connect(to: address, from: local, on: core)
-      } catch let error as IOError {
-        failures.append(error)
+    to address: SocketAddress, from local: SocketAddress? = nil, on core: BaseEventLoop
+  ) async throws -> IODescriptor {
+    let request = ConnectRequest(host: "\(address)", port: 0)
+    return try await connect(
+      to: [AddressInfo(address)], from: local.map { [AddressInfo($0)] }, request, on: core)
+  }
+
+  /// Connects to the first of several addresses that answers.
+  static func connect(
+    to addresses: [AddressInfo], from locals: [AddressInfo]?, _ request: ConnectRequest, on core: BaseEventLoop
+  ) async throws -> IODescriptor {
+    let race = Connecting(addresses, from: locals, delay: request.happyEyeballsDelay, on: core)
+    switch try await race.run() {
+    case .success(let descriptor): return descriptor
+    case .failure(let failures): throw error(for: failures.errors, request)
+    }
+  }
+
+  private static func check(_ request: ConnectRequest) throws(EventLoopError) {
+    if let delay = request.happyEyeballsDelay, delay < .zero {
+      throw EventLoopError(
+        .invalidArgument, "\(request.operation): happyEyeballsDelay is \(delay). Give a positive duration, or nil.")
+    }
+    if let interleave = request.interleave, interleave < 1 {
+      throw EventLoopError(
+        .invalidArgument, "\(request.operation): interleave is \(interleave). Give at least 1, or nil.")
+    }
+  }
+
+  private static func localQuery(_ request: ConnectRequest) -> AddressQuery? {
+    guard request.localHost != nil || request.localPort != 0 else { return nil }
+    var query = AddressQuery(host: request.localHost, port: request.localPort)
+    (query.family, query.type) = (request.family, .stream)
+    (query.proto, query.flags) = (request.proto, request.flags)
+    // A port alone is one of any interface.
+    if query.host == nil { query.flags.insert(.passive) }
+    return query
+  }
+
+  private static func ordered(_ addresses: [AddressInfo], _ request: ConnectRequest) -> [AddressInfo] {
+    guard let count = request.interleave ?? (request.happyEyeballsDelay == nil ? nil : 1) else { return addresses }
+    return interleaved(addresses, first: count)
+  }
+
+  /// Families take turns, in the order in which they appear; the first one has `count` turns at first.
+  static func interleaved(_ addresses: [AddressInfo], first count: Int) -> [AddressInfo] {
+    var families: [[AddressInfo]] = []
+    for info in addresses {
+      if let index = families.firstIndex(where: { $0[0].family == info.family }) {
+        families[index].append(info)
+      } else {
+        families.append([info])
       }
     }
-    if failures.count == 1 { throw failures[0] }
-    if failures.isEmpty { throw ResolutionError(host: host, reason: "it has no address of the wanted family") }
-    throw ConnectError(host: host, attempts: failures)
+    guard !families.isEmpty else { return [] }
+    var result = Array(families[0].prefix(count - 1))
+    families[0].removeFirst(result.count)
+    for turn in 0..<(families.map(\.count).max() ?? 0) {
+      result += families.compactMap { turn < $0.count ? $0[turn] : nil }
+    }
+    return result
   }
 
-  /// One attempt: the socket is in a connection from the start, so whatever ends the attempt closes it.
-  static func connect(
-    to address: SocketAddress, from local: SocketAddress?, on core: BaseEventLoop
-  ) async throws -> StreamConnection {
-    let fd = try Sockets.make(for: address)
-    let connection = StreamConnection(fd, core: core)
-    do {
-      if let local, local.withSockaddr({ CAsyncIO.bind(fd, $0, $1) }) != 0 {
-        throw IOError(result: -Int(casyncio_errno()), "bind", "\(local)")
-      }
-      try await connection.connect(to: address)
-      return connection
-    } catch {
-      connection.close()
-      throw error
-    }
-  }
-}
-
-extension StreamConnection {
-  fileprivate func connect(to address: SocketAddress) async throws {
-    let operation = sending
-    // The address must outlive the operation; it is in memory of its own until the await has ended.
-    let memory = UnsafeMutableRawBufferPointer.allocate(byteCount: Int(address.length), alignment: 16)
-    defer { memory.deallocate() }
-    address.withSockaddr { pointer, length in
-      memory.copyMemory(from: UnsafeRawBufferPointer(start: pointer, count: Int(length)))
-    }
-    operation.kind = .connect
-    operation.buffer = memory.baseAddress
-    operation.count = memory.count
-    operation.transferred = 0
-    await core.complete(operation)
-    operation.kind = .send
-    operation.buffer = nil
-    guard operation.result >= 0 else {
-      if operation.result == -Int(ECANCELED) { throw failure(operation.result, "connect") }
-      throw IOError(result: operation.result, "connect", "to \(address)")
-    }
+  /// One error is thrown itself, and so is one that says the same of every attempt.
+  private static func error(for attempts: [IOError], _ request: ConnectRequest) -> any Error {
+    if attempts.isEmpty { return ResolutionError(host: request.host, reason: "it has no addresses") }
+    if !request.allErrors && Set(attempts.map(\.description)).count == 1 { return attempts[0] }
+    return ConnectError(host: request.host, attempts: attempts)
   }
 }

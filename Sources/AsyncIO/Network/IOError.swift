@@ -32,9 +32,18 @@ public struct IOError: Error, Hashable, Sendable, CustomStringConvertible {
     return text
   }
 
+  private var isUnix: Bool { subject?.contains("unix:") ?? false }
+
   /// What usually helps.
   private var advice: String? {
     switch errno {
+    case .addressInUse where isUnix: "A file or another program has the name; remove the file, or choose another path."
+    case .connectionRefused where isUnix: "No program listens there any more; start it."
+    case .noSuchFileOrDirectory where operation == "connect": "No program has made the socket; check the path."
+    case .resourceTemporarilyUnavailable where operation == "connect" && isUnix:
+      "The queue of who listens there is full; try again later."
+    case .permissionDenied where isUnix: "The permissions of the socket or of a directory above it forbid it."
+    case .addressFamilyNotSupported where operation == "bind": "Give a local address of the family of the remote one."
     case .addressInUse: "Another program has the port; choose another one, or end that program."
     case .addressNotAvailable: "The address is not one of this machine's."
     case .connectionRefused: "Nothing listens there; check address and port."

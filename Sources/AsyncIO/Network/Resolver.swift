@@ -1,6 +1,44 @@
 internal import CAsyncIO
+internal import Logging
+internal import Synchronization
 
-/// Turns host names into addresses.
+/// What is looked up.
+package struct AddressQuery: Hashable, Sendable {
+  /// A name or a literal; nil and "" mean this machine: every interface with the flag `passive`, else the loopback.
+  package var host: String?
+  /// A number, or the name of a service; nil is port 0.
+  package var service: String?
+  package var family = AddressFamily.unspecified
+  package var type = SocketType.unspecified
+  package var proto: Int32 = 0
+  package var flags: AddressInfoFlags = []
+
+  package init(host: String?, service: String?) {
+    self.host = host?.isEmpty == true ? nil : host
+    self.service = service?.isEmpty == true ? nil : service
+  }
+
+  package init(host: String?, port: UInt16?) { self.init(host: host, service: port.map { "\($0)" }) }
+
+  /// Host and service, for messages.
+  var subject: String { "\(host ?? "")" + (service.map { ":\($0)" } ?? "") }
+}
+
+/// Who answers what needs a thread. Tests put their own in; it is called in a thread of the resolver's and may block.
+package struct NameService: Sendable {
+  package var addresses: @Sendable (AddressQuery) throws -> [AddressInfo]
+  package var names: @Sendable (SocketAddress, NameInfoFlags) throws -> NameInfo
+
+  package init(
+    addresses: @escaping @Sendable (AddressQuery) throws -> [AddressInfo] = SystemNames.addresses,
+    names: @escaping @Sendable (SocketAddress, NameInfoFlags) throws -> NameInfo = SystemNames.names
+  ) {
+    self.addresses = addresses
+    self.names = names
+  }
+}
+
+/// Turns host names into addresses, and addresses into names.
 ///
 /// getaddrinfo(3) blocks, for as long as the resolver likes, and cannot be interrupted. So names have a thread pool of
 /// their own, which user work cannot fill and which cannot starve user work; an awaiting task that is cancelled goes
@@ -8,44 +46,76 @@ internal import CAsyncIO
 enum Resolver {
   private static let pool = ThreadPool(maximumThreads: 8, name: "asyncio dns")
 
-  /// Addresses of a host for stream sockets, in the resolver's order, without duplicates. `nil` and "" mean every
-  /// interface when `passive`, else the loopback.
-  static func addresses(
-    of host: String?, port: UInt16, passive: Bool, on loop: BaseEventLoop
-  ) async throws -> [SocketAddress] {
-    guard let host, !host.isEmpty else {
-      let literals = passive ? ["0.0.0.0", "::"] : ["127.0.0.1", "::1"]
-      return literals.compactMap { SocketAddress(ipLiteral: $0, port: port) }
+  /// A look-up that has begun.
+  enum LookUp {
+    case known([AddressInfo])
+    case asked(Future<[AddressInfo]>)
+
+    /// The answer, in the resolver's order. Throws ``ResolutionError``, `CancellationError`; empty it is never.
+    func get() async throws -> [AddressInfo] {
+      switch self {
+      case .known(let found): found
+      case .asked(let future): try await future.get()
+      }
     }
-    if let literal = SocketAddress(ipLiteral: host, port: port) { return [literal] }
-    let found = try await loop.runInExecutor(pool) { try lookUp(host, port, passive) }.get()
-    guard !found.isEmpty else { throw ResolutionError(host: host, reason: "it has no addresses") }
-    return found
+
+    /// Nobody waits for the answer any more.
+    func cancel() {
+      if case .asked(let future) = self { future.cancel() }
+    }
   }
 
-  private static func lookUp(_ host: String, _ port: UInt16, _ passive: Bool) throws -> [SocketAddress] {
+  /// Begins a look-up. Throws ``ResolutionError`` for what is known to have no answer, code `closed`.
+  static func begin(_ query: AddressQuery, on loop: BaseEventLoop) throws -> LookUp {
+    if loop.isClosed { throw EventLoopError.closed("getaddrinfo") }
     // A NUL inside would cut the name short: the C call would look up another host than the caller named.
-    guard !host.utf8.contains(0), host.utf8.count <= 1024 else {
-      throw ResolutionError(host: host, reason: "it is not a host name")
+    for text in [query.host, query.service].compactMap(\.self) where text.utf8.contains(0) || text.utf8.count > 1024 {
+      throw ResolutionError(host: text, reason: "it is not a name")
     }
-    var hints = addrinfo()
-    hints.ai_family = AF_UNSPEC
-    hints.ai_socktype = casyncio_stream_type
-    hints.ai_flags = passive ? AI_PASSIVE : 0
-    var list: UnsafeMutablePointer<addrinfo>?
-    let status = getaddrinfo(host, "\(port)", &hints, &list)
-    guard status == 0 else {
-      throw ResolutionError(host: host, reason: String(cString: gai_strerror(status)))
+    if let found = try Literals.addresses(query) { return .known(found) }
+    let lookUp = loop.nameService.addresses
+    let future = try loop.runInExecutor(pool) {
+      try timed(loop, "getaddrinfo(\(query.subject))") {
+        let found = try lookUp(query)
+        guard !found.isEmpty else { throw ResolutionError(host: query.host ?? "", reason: "it has no addresses") }
+        return found
+      }
     }
-    defer { freeaddrinfo(list) }
-    var found: [SocketAddress] = []
-    var next = list
-    while let entry = next?.pointee {
-      next = entry.ai_next
-      guard let address = entry.ai_addr else { continue }
-      let parsed = SocketAddress(copying: UnsafeRawBufferPointer(start: address, count: Int(entry.ai_addrlen)))
-      if !found.contains(parsed) { found.append(parsed) }
+    return .asked(future)
+  }
+
+  /// All addresses for a query.
+  static func addresses(_ query: AddressQuery, on loop: BaseEventLoop) async throws -> [AddressInfo] {
+    let lookUp = try begin(query, on: loop)
+    return try await lookUp.get()
+  }
+
+  /// Host and service of an address.
+  static func names(
+    _ address: SocketAddress, _ flags: NameInfoFlags, on loop: BaseEventLoop
+  ) async throws -> NameInfo {
+    if loop.isClosed { throw EventLoopError.closed("getnameinfo") }
+    if flags.isSuperset(of: [.numericHost, .numericService]), !flags.contains(.nameRequired),
+      let host = address.host, let port = address.port, address.scope == nil
+    {
+      return NameInfo(host: host, service: "\(port)")
     }
-    return found
+    let lookUp = loop.nameService.names
+    return try await loop.runInExecutor(pool) {
+      try timed(loop, "getnameinfo(\(address))") { try lookUp(address, flags) }
+    }.get()
+  }
+
+  /// A slow look-up is worth a line in debug mode: who waits for it does not see what it waits for.
+  private static func timed<R>(_ loop: BaseEventLoop, _ what: String, _ body: () throws -> R) rethrows -> R {
+    guard loop.isDebug else { return try body() }
+    let start = casyncio_monotonic_nanoseconds()
+    defer {
+      let took = casyncio_monotonic_nanoseconds() - start
+      if took >= loop.slowCallbackNanoseconds.load(ordering: .relaxed) {
+        loop.logger.warning("\(what) took \(Double(took) / 1e9) seconds")
+      }
+    }
+    return try body()
   }
 }

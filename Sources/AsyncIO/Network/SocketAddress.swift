@@ -63,10 +63,23 @@ public struct SocketAddress: Hashable, @unchecked Sendable, CustomStringConverti
 
   var family: Int32 { Int32(storage.ss_family) }
 
+  /// The family of the address.
+  public var addressFamily: AddressFamily { AddressFamily(rawValue: family) }
   /// True for IPv4.
   public var isIPv4: Bool { family == AF_INET }
   /// True for IPv6.
   public var isIPv6: Bool { family == AF_INET6 }
+  /// True for a path or an abstract name.
+  public var isUnix: Bool { family == AF_UNIX }
+
+  var isIP: Bool { isIPv4 || isIPv6 }
+
+  /// The interface that an IPv6 address is for; nil if it says none.
+  var scope: UInt32? {
+    guard isIPv6 else { return nil }
+    let scope = withUnsafeBytes(of: storage) { $0.load(as: sockaddr_in6.self).sin6_scope_id }
+    return scope == 0 ? nil : scope
+  }
 
   /// The port of an IP address; nil for others.
   public var port: UInt16? {
@@ -98,9 +111,10 @@ public struct SocketAddress: Hashable, @unchecked Sendable, CustomStringConverti
     return String(decoding: text.prefix { $0 != 0 }.map(UInt8.init(bitPattern:)), as: UTF8.self)
   }
 
-  /// Host and port: "127.0.0.1:7000", "[::1]:7000".
+  /// Host and port: "127.0.0.1:7000", "[::1]:7000"; "unix:/run/app.sock", "unix:@name" for an abstract name.
   public var description: String {
-    guard let host, let port else { return "address family \(family)" }
+    if isUnix { return unixDescription }
+    guard let host, let port else { return "\(addressFamily)" }
     return isIPv6 ? "[\(host)]:\(port)" : "\(host):\(port)"
   }
 
@@ -114,7 +128,7 @@ public struct SocketAddress: Hashable, @unchecked Sendable, CustomStringConverti
     withBytes { hasher.combine(bytes: $0) }
   }
 
-  private func withBytes<R>(_ body: (UnsafeRawBufferPointer) -> R) -> R {
+  func withBytes<R>(_ body: (UnsafeRawBufferPointer) -> R) -> R {
     withUnsafeBytes(of: storage) { body(UnsafeRawBufferPointer(rebasing: $0[..<Int(length)])) }
   }
 }

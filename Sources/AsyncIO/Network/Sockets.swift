@@ -4,9 +4,12 @@ internal import SystemPackage
 /// System calls on sockets that do not wait.
 enum Sockets {
   /// A new non-blocking stream socket for an address.
-  static func make(for address: SocketAddress) throws(IOError) -> Int32 {
-    let fd = casyncio_socket(address.family, casyncio_stream_type, 0)
-    guard fd >= 0 else { throw IOError(result: Int(fd), "socket", "\(address)") }
+  static func make(for address: SocketAddress) throws(IOError) -> Int32 { try make(for: AddressInfo(address)) }
+
+  /// A new non-blocking socket for a result of a look-up.
+  static func make(for info: AddressInfo) throws(IOError) -> Int32 {
+    let fd = casyncio_socket(info.family.rawValue, info.type.rawValue, info.proto)
+    guard fd >= 0 else { throw IOError(result: Int(fd), "socket", "\(info.address)") }
     return fd
   }
 
@@ -22,27 +25,26 @@ enum Sockets {
     _ = set(fd, Int32(IPPROTO_TCP), TCP_NODELAY, 1)
   }
 
+  /// Gives a socket its address.
+  static func bind(_ fd: Int32, to address: SocketAddress) throws(IOError) {
+    guard address.withSockaddr({ CAsyncIO.bind(fd, $0, $1) }) == 0 else {
+      throw IOError(Errno(rawValue: casyncio_errno()), "bind", "\(address)")
+    }
+  }
+
+  /// Lets a bound socket take connections; again, it changes the backlog.
+  static func listen(_ fd: Int32, backlog: Int32, _ address: SocketAddress) throws(IOError) {
+    guard CAsyncIO.listen(fd, backlog) == 0 else {
+      throw IOError(Errno(rawValue: casyncio_errno()), "listen", "\(address)")
+    }
+  }
+
   /// A bound, listening socket.
   static func listen(
     on address: SocketAddress, backlog: Int32, reuseAddress: Bool, reusePort: Bool
-  ) throws(IOError) -> Int32 {
-    let fd = try make(for: address)
-    do throws(IOError) {
-      if reuseAddress { _ = set(fd, SOL_SOCKET, SO_REUSEADDR, 1) }
-      if reusePort, let error = set(fd, SOL_SOCKET, SO_REUSEPORT, 1) {
-        throw IOError(error, "reusePort", "\(address)")
-      }
-      // One socket per family: an IPv6 wildcard must not take the IPv4 port as well.
-      if address.isIPv6 { _ = set(fd, Int32(IPPROTO_IPV6), IPV6_V6ONLY, 1) }
-      let bound = address.withSockaddr { CAsyncIO.bind(fd, $0, $1) }
-      guard bound == 0 else { throw IOError(Errno(rawValue: casyncio_errno()), "bind", "\(address)") }
-      guard CAsyncIO.listen(fd, backlog) == 0 else {
-        throw IOError(Errno(rawValue: casyncio_errno()), "listen", "\(address)")
-      }
-      return fd
-    } catch {
-      _ = CAsyncIO.close(fd)
-      throw error
-    }
+  ) throws -> Int32 {
+    var options = ListenRequest()
+    (options.backlog, options.reuseAddress, options.reusePort) = (backlog, reuseAddress, reusePort)
+    return try Listeners.open(AddressInfo(address), options).fd
   }
 }

@@ -15,7 +15,7 @@ extension ConnectionServer {
   }
 
   func start(_ fd: Int32) {
-    let connection = StreamConnection(fd, core: core)
+    let connection = listener.connection(fd)
     let served = ServedConnection(connection)
     members.withLock { members in
       served.next = members.first

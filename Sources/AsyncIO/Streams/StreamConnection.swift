@@ -23,14 +23,19 @@ public final class StreamConnection: @unchecked Sendable {
   /// Bytes that were received and not delivered yet; guarded by the reader's claim.
   @exclusivity(unchecked) var leftover = ReadBuffer()
 
-  /// Takes a connected, non-blocking socket into the loop's care.
-  init(_ fd: Int32, core: BaseEventLoop) {
-    self.core = core
-    descriptor = IODescriptor(fd, loop: core)
+  /// Takes over a connected, non-blocking socket that is in the loop's care.
+  init(_ descriptor: IODescriptor) {
+    core = descriptor.loop
+    self.descriptor = descriptor
     receiving = IOOperation(.receive, on: descriptor)
     sending = IOOperation(.send, on: descriptor)
-    Sockets.setNoDelay(fd)
+  }
+
+  /// Takes a connected, non-blocking socket into the loop's care.
+  convenience init(_ fd: Int32, core: BaseEventLoop) {
+    let descriptor = IODescriptor(fd, loop: core)
     if core.isRunningInThisThread { core.backend.attach(descriptor) }
+    self.init(descriptor)
   }
 
   deinit {

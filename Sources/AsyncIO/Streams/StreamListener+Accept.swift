@@ -12,6 +12,7 @@ extension StreamListener {
     try claimAccept()
     defer { releaseAccept() }
     if isClosed { throw IOError(.badFileDescriptor, "accept", "on a listener that was closed here") }
+    try startServing()
     let queue = acceptQueue
     for operation in accepting where operation.state != .inFlight { queue.begin(operation, on: core) }
     if queue.isEmpty { await queue.waitForResult(on: core) }
@@ -19,9 +20,15 @@ extension StreamListener {
       try Task.checkCancellation()
       throw core.isClosed ? EventLoopError.closed("accept") : IOError(.canceled, "accept", subject)
     }
-    if result >= 0 { return StreamConnection(Int32(result), core: core) }
+    if result >= 0 { return connection(Int32(result)) }
     if result == -Int(ECANCELED), core.isClosed { throw EventLoopError.closed("accept") }
     throw IOError(result: result, "accept", subject)
+  }
+
+  /// Takes an accepted socket.
+  func connection(_ fd: Int32) -> StreamConnection {
+    if addresses[0].isIP { Sockets.setNoDelay(fd) }
+    return StreamConnection(fd, core: core)
   }
 
   private var subject: String { "on " + addresses.map(\.description).joined(separator: ", ") }

@@ -22,6 +22,7 @@ extension StreamListener {
     }
     try claimAccept()
     defer { releaseAccept() }
+    if !isClosed { try startServing() }
     await ConnectionServer(self, limit: maximumConnections, handler).run()
     try Task.checkCancellation()
     if core.isClosed && !isClosed { throw EventLoopError.closed("serve") }

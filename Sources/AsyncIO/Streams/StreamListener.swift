@@ -2,8 +2,7 @@ internal import CAsyncIO
 internal import Synchronization
 internal import SystemPackage
 
-/// Listening stream sockets of an event loop, TCP or Unix. Answers asyncio's `Server` and the `sock` side of
-/// `start_server`.
+/// Listening stream sockets of an event loop, TCP or Unix. Answers asyncio's `Server`.
 ///
 /// Thread rules: `close()` and the properties from any thread; `accept()` and `serve` from tasks of the loop. The
 /// fields do not change, but for one of the loop's thread, which is what makes the unchecked conformance right.
@@ -17,17 +16,25 @@ public final class StreamListener: @unchecked Sendable {
   /// The `serve` that goes on; loop thread only.
   @exclusivity(unchecked) weak var server: ConnectionServer?
 
+  let backlog: Int32
+  let isServing: Atomic<Bool>
+  private let files: [UnixSocketFile]
+  private let filesAreGone = Atomic<Bool>(false)
+
   /// The addresses it listens on, ports filled in.
   public let addresses: [SocketAddress]
 
   /// The port of the first address.
   public var port: UInt16 { addresses.first?.port ?? 0 }
 
-  private init(_ sockets: [(Int32, SocketAddress)], core: BaseEventLoop) {
+  init(_ sockets: [BoundSocket], backlog: Int32, isServing: Bool, core: BaseEventLoop) {
     self.core = core
-    descriptors = sockets.map { IODescriptor($0.0, loop: core) }
+    self.backlog = backlog
+    self.isServing = Atomic(isServing)
+    descriptors = sockets.map { IODescriptor($0.fd, loop: core) }
     accepting = descriptors.map { IOOperation(.accept, on: $0) }
-    addresses = sockets.map(\.1)
+    addresses = sockets.map(\.address)
+    files = sockets.compactMap(\.file)
     for descriptor in descriptors {
       descriptor.isListening = true
       core.backend.attach(descriptor)
@@ -42,47 +49,6 @@ public final class StreamListener: @unchecked Sendable {
     core.perform { _ in withExtendedLifetime((records, queue)) { queue.closeAll() } }
   }
 
-  /// Binds and listens, on the running loop.
-  ///
-  /// - Parameters:
-  ///   - host: a name or literal address; `nil` and "" are all interfaces, IPv4 and IPv6. Several addresses of a name
-  ///     are all bound.
-  ///   - port: 0 lets the system choose, a port for each address; see ``addresses``.
-  ///   - backlog: connections that may wait to be accepted.
-  ///   - reuseAddress: bind although connections of an earlier listener linger.
-  ///   - reusePort: share the port with other listeners of this user.
-  /// - Throws: ``ResolutionError``; ``IOError``, `.addressInUse` for instance, with everything closed again; code
-  ///   `noRunningLoop` outside of a loop's thread.
-  public static func bind(
-    host: String? = nil, port: UInt16, backlog: Int32 = 4096, reuseAddress: Bool = true, reusePort: Bool = false
-  ) async throws -> StreamListener {
-    let core = try runningCore("StreamListener.bind")
-    guard backlog > 0 else {
-      throw EventLoopError(.invalidArgument, "StreamListener.bind: backlog is \(backlog). Give a positive number.")
-    }
-    let addresses = try await Resolver.addresses(of: host, port: port, passive: true, on: core)
-    var open: [(Int32, SocketAddress)] = []
-    do {
-      var unavailable: IOError?
-      for address in addresses {
-        do throws(IOError) {
-          let fd = try Sockets.listen(
-            on: address, backlog: backlog, reuseAddress: reuseAddress, reusePort: reusePort)
-          open.append((fd, SocketAddress.local(of: fd) ?? address))
-        } catch {
-          // An address that this machine does not have (IPv6 switched off) is skipped while others work.
-          guard error.errno == .addressNotAvailable || error.errno == .addressFamilyNotSupported else { throw error }
-          unavailable = error
-        }
-      }
-      if open.isEmpty, let unavailable { throw unavailable }
-    } catch {
-      for (fd, _) in open { _ = CAsyncIO.close(fd) }
-      throw error
-    }
-    return StreamListener(open, core: core)
-  }
-
   /// True once `close()` was called.
   public var isClosed: Bool { descriptors.allSatisfy(\.isClosed) }
 
@@ -95,6 +61,9 @@ public final class StreamListener: @unchecked Sendable {
   }
 
   private func closeDescriptors() {
+    if !filesAreGone.exchange(true, ordering: .relaxed) {
+      for file in files { file.remove(core.logger) }
+    }
     for descriptor in descriptors { descriptor.close() }
   }
 

@@ -132,8 +132,10 @@ static inline int casyncio_open_file_limit(struct rlimit *CASYNCIO_NONNULL limit
   return getrlimit(RLIMIT_NOFILE, limit) < 0 ? -errno : 0;
 }
 
-// SOCK_STREAM, which is of another type on every platform.
+// SOCK_STREAM and its kin, which are of another type on every platform.
 static const int casyncio_stream_type = SOCK_STREAM;
+static const int casyncio_datagram_type = SOCK_DGRAM;
+static const int casyncio_raw_type = SOCK_RAW;
 
 // A non-blocking, close-on-exec socket; without SIGPIPE where that is a property of the socket.
 int casyncio_socket(int family, int type, int protocol);

@@ -1,0 +1,112 @@
+/// Which attempt to connect begins when, and what becomes of the others: one after the other, or staggered (RFC 8305,
+/// "happy eyeballs").
+///
+/// The next attempt begins when the latest one has failed, or after the delay, if there is one. The first success
+/// wins; the others are cancelled, and the race is over when the last of them has ended. A value that answers events
+/// with what is to be done, in order; who drives it does that.
+struct ConnectRace {
+  enum Action: Equatable {
+    /// Begin the attempt on this address.
+    case start(Int)
+    /// Ask for the early end of an attempt; it still ends by an event.
+    case cancel(Int)
+    /// The socket of an attempt that has ended is of no use.
+    case close(Int)
+    /// Fire after the delay from now on. None is set when this comes.
+    case setTimer
+    case cancelTimer
+    case finish(Outcome)
+  }
+
+  enum Outcome: Equatable {
+    case connected(Int)
+    case failed
+    case cancelled
+  }
+
+  private let count: Int
+  private let isStaggered: Bool
+  private var next = 0
+  private var running: Set<Int> = []
+  private var winner: Int?
+  private var isCancelled = false
+  private var isTimerSet = false
+  private var isFinished = false
+
+  /// - Parameters:
+  ///   - count: the number of addresses.
+  ///   - isStaggered: a slow attempt gets company after the delay.
+  init(count: Int, isStaggered: Bool) {
+    self.count = count
+    self.isStaggered = isStaggered
+  }
+
+  mutating func begin() -> [Action] {
+    precondition(next == 0, "a race began twice")
+    return isCancelled ? finishIfOver() : startNext()
+  }
+
+  mutating func succeeded(_ attempt: Int) -> [Action] {
+    end(attempt)
+    if winner != nil { return [.close(attempt)] + finishIfOver() }
+    // A success that was faster than a cancellation from outside counts.
+    winner = attempt
+    return stopOthers() + finishIfOver()
+  }
+
+  mutating func failed(_ attempt: Int) -> [Action] {
+    end(attempt)
+    let isLatest = attempt == next - 1
+    guard winner == nil, !isCancelled, isLatest, next < count else { return [.close(attempt)] + finishIfOver() }
+    return [.close(attempt)] + cancelTimer() + startNext()
+  }
+
+  mutating func timerFired() -> [Action] {
+    precondition(isTimerSet, "a timer fired that was not set")
+    isTimerSet = false
+    return startNext()
+  }
+
+  /// Nobody waits for the race any more, or the loop ends what waits on it.
+  mutating func cancel() -> [Action] {
+    guard !isCancelled, winner == nil, !isFinished else { return [] }
+    isCancelled = true
+    // Before the begin there is nothing to end, and nobody to be told.
+    if next == 0 { return [] }
+    return stopOthers() + finishIfOver()
+  }
+
+  // MARK: Parts of answers
+
+  private mutating func end(_ attempt: Int) {
+    let wasRunning = running.remove(attempt) != nil
+    precondition(wasRunning, "an attempt ended that was not running")
+  }
+
+  private mutating func startNext() -> [Action] {
+    guard next < count else { return finishIfOver() }
+    let attempt = next
+    next += 1
+    running.insert(attempt)
+    guard isStaggered, next < count else { return [.start(attempt)] }
+    isTimerSet = true
+    return [.setTimer, .start(attempt)]
+  }
+
+  private mutating func stopOthers() -> [Action] {
+    cancelTimer() + running.sorted().map { .cancel($0) }
+  }
+
+  private mutating func cancelTimer() -> [Action] {
+    guard isTimerSet else { return [] }
+    isTimerSet = false
+    return [.cancelTimer]
+  }
+
+  private mutating func finishIfOver() -> [Action] {
+    guard running.isEmpty, !isFinished else { return [] }
+    isFinished = true
+    if let winner { return [.finish(.connected(winner))] }
+    return [.finish(isCancelled ? .cancelled : .failed)]
+  }
+}

@@ -1,0 +1,197 @@
+internal import CAsyncIO
+internal import SystemPackage
+
+// Drives a race with operations and one timer, and no task but the one that waits. The traps:
+//
+// - An operation may end inside its own submit or cancel. So what the race wants done is queued, and done by whoever
+//   is at it already.
+// - Operations and descriptors stay until the race is over: they must not go inside their own completion.
+// - The address must stay where it is until its operation has ended, which may be after the cancel. So the race is
+//   over, and who awaits it goes on, only when every operation has ended.
+// - A loop that closes ends all operations. Nothing may begin on it then.
+
+/// One race in progress. Loop thread only, but for its making and the reading of its outcome, which come before and
+/// after; that is what makes the unchecked conformance right.
+final class Connecting: OperationObserver, TimerNode, @unchecked Sendable {
+  private let core: BaseEventLoop
+  private let addresses: [AddressInfo]
+  private let locals: [AddressInfo]?
+  private let delay: Duration?
+  private var race: ConnectRace
+  private var attempts: [ConnectAttempt?]
+  private var failures: [(attempt: Int, error: IOError)] = []
+  private var outcome: ConnectRace.Outcome?
+  private var continuation: UnsafeContinuation<Void, Never>?
+  private var queue: [ConnectRace.Action] = []
+  private var isAtWork = false
+  var heapIndex = -1
+
+  /// - Parameters:
+  ///   - locals: the addresses to connect from; nil leaves it to the system.
+  ///   - delay: after which an attempt gets company; nil for never.
+  init(_ addresses: [AddressInfo], from locals: [AddressInfo]?, delay: Duration?, on core: BaseEventLoop) {
+    self.core = core
+    self.addresses = addresses
+    self.locals = locals
+    self.delay = delay
+    race = ConnectRace(count: addresses.count, isStaggered: delay != nil)
+    attempts = Array(repeating: nil, count: addresses.count)
+  }
+
+  /// Runs the race: the connected descriptor, or every failure in the order of the attempts. Throws
+  /// `CancellationError`, code `closed`. The isolation is handed to the closure by hand, see
+  /// `BaseEventLoop.completeCancellably`.
+  func run(isolation: isolated (any Actor)? = #isolation) async throws -> Result<IODescriptor, ConnectFailures> {
+    await withTaskCancellationHandler {
+      _ = isolation
+      return await withUnsafeContinuation { (continuation: UnsafeContinuation<Void, Never>) in
+        core.perform { _ in
+          self.continuation = continuation
+          self.act(self.race.begin())
+        } dropped: { [self] in
+          self.continuation = continuation
+          finish(.cancelled)
+        }
+      }
+    } onCancel: {
+      core.perform { _ in self.act(self.race.cancel()) }
+    }
+    casyncio_lock_taken(Unmanaged.passUnretained(self).toOpaque())
+    switch outcome {
+    case .connected(let index)?: return .success(attempts[index]!.descriptor)
+    case .failed?:
+      return .failure(ConnectFailures(errors: failures.sorted { $0.attempt < $1.attempt }.map(\.error)))
+    case .cancelled?, nil:
+      if Task.isCancelled { throw CancellationError() }
+      throw EventLoopError.closed("connect")
+    }
+  }
+
+  // MARK: Events
+
+  override func operationEnded(_ operation: IOOperation) {
+    guard let index = attempts.firstIndex(where: { $0?.operation === operation }) else {
+      preconditionFailure("an operation ended that no attempt has")
+    }
+    operation.observer = nil
+    // Who waits may be in another thread, and let go of everything before this returns.
+    withExtendedLifetime(self) { ended(index, operation.result) }
+  }
+
+  func fire() { act(race.timerFired()) }
+
+  func drop() {
+    // The loop closes; its operations have ended, and the race with them.
+  }
+
+  private func ended(_ index: Int, _ result: Int) {
+    if result >= 0 { return act(race.succeeded(index)) }
+    // Not asked for here: the loop ends what waits on it.
+    if result == -Int(ECANCELED) { act(race.cancel()) }
+    failed(index, IOError(result: result, "connect", "to \(addresses[index].address)"))
+  }
+
+  private func failed(_ index: Int, _ error: IOError) {
+    if error.errno != .canceled { failures.append((index, error)) }
+    act(race.failed(index))
+  }
+
+  // MARK: Actions
+
+  private func act(_ actions: [ConnectRace.Action]) {
+    queue += actions
+    guard !isAtWork else { return }
+    isAtWork = true
+    defer { isAtWork = false }
+    var done = 0
+    while done < queue.count {
+      perform(queue[done])
+      done += 1
+    }
+    queue = []
+  }
+
+  private func perform(_ action: ConnectRace.Action) {
+    switch action {
+    case .start(let index): start(index)
+    case .cancel(let index):
+      if let operation = attempts[index]?.operation, operation.state == .inFlight { core.backend.cancel(operation) }
+    case .close(let index): attempts[index]?.descriptor.close()
+    case .setTimer:
+      let deadline = core.time().advanced(by: delay ?? .zero)
+      core.timers.insert(.node(self), deadline: deadline.nanoseconds)
+    case .cancelTimer: core.timers.remove(self)
+    case .finish(let outcome): finish(outcome)
+    }
+  }
+
+  private func start(_ index: Int) {
+    let attempt: ConnectAttempt
+    do throws(IOError) {
+      attempt = try ConnectAttempt(addresses[index], from: locals, on: core)
+    } catch {
+      return failed(index, error)
+    }
+    attempts[index] = attempt
+    attempt.operation.observer = .passUnretained(self)
+    if core.backend.submit(attempt.operation) { operationEnded(attempt.operation) }
+  }
+
+  private func finish(_ outcome: ConnectRace.Outcome) {
+    self.outcome = outcome
+    let waiter = continuation
+    continuation = nil
+    casyncio_lock_leaving(Unmanaged.passUnretained(self).toOpaque())
+    waiter?.resume()
+  }
+}
+
+/// What happened at each address, when all have failed.
+struct ConnectFailures: Error {
+  let errors: [IOError]
+}
+
+/// A socket on its way to one address, in the loop's care from the start.
+private final class ConnectAttempt {
+  let descriptor: IODescriptor
+  let operation: IOOperation
+  /// The operation's, which lives as long as it works on it.
+  private let address: UnsafeMutableRawBufferPointer
+
+  init(_ info: AddressInfo, from locals: [AddressInfo]?, on core: BaseEventLoop) throws(IOError) {
+    let fd = try Sockets.make(for: info)
+    do throws(IOError) {
+      if let locals { try Self.bind(fd, locals, for: info) }
+    } catch {
+      _ = CAsyncIO.close(fd)
+      throw error
+    }
+    if info.address.isIP { Sockets.setNoDelay(fd) }
+    descriptor = IODescriptor(fd, loop: core)
+    core.backend.attach(descriptor)
+    operation = IOOperation(.connect, on: descriptor)
+    address = .allocate(byteCount: Int(info.address.length), alignment: 16)
+    info.address.withSockaddr { pointer, length in
+      address.copyMemory(from: UnsafeRawBufferPointer(start: pointer, count: Int(length)))
+    }
+    operation.buffer = address.baseAddress
+    operation.count = address.count
+  }
+
+  deinit { address.deallocate() }
+
+  /// The first local address of the family that can be bound.
+  private static func bind(_ fd: Int32, _ locals: [AddressInfo], for info: AddressInfo) throws(IOError) {
+    var failure = IOError(
+      .addressFamilyNotSupported, "bind",
+      "\(locals.map(\.address.description).joined(separator: ", ")) to connect to \(info.address)")
+    for local in locals where local.family == info.family {
+      do throws(IOError) {
+        return try Sockets.bind(fd, to: local.address)
+      } catch {
+        failure = error
+      }
+    }
+    throw failure
+  }
+}

@@ -1,0 +1,50 @@
+extension EventLoop {
+  /// Looks up the addresses of a host, in the resolver's order. Literal addresses are answered at once; names are
+  /// looked up in threads that are for nothing else (8 of them). Cancelling the task ends the wait; the look-up goes on
+  /// to its end, and nobody sees its answer. Any thread. Answers `getaddrinfo`.
+  ///
+  /// - Parameters:
+  ///   - host: a name or a literal; nil and "" mean this machine, every interface with the flag `passive`, else the
+  ///     loopback.
+  ///   - port: goes into the addresses.
+  ///   - family: addresses of one family only.
+  ///   - type: for sockets of one type only.
+  ///   - proto: for one protocol only, by the system's number; 0 is any.
+  ///   - flags: how to look up.
+  /// - Throws: ``ResolutionError``, `CancellationError`; code `closed`; `notOffered` by loops of other packages.
+  public func getaddrinfo(
+    host: String?, port: UInt16?, family: AddressFamily = .unspecified, type: SocketType = .unspecified,
+    proto: Int32 = 0, flags: AddressInfoFlags = []
+  ) async throws -> [AddressInfo] {
+    try await getaddrinfo(
+      host: host, port: port.map { "\($0)" } ?? "", family: family, type: type, proto: proto, flags: flags)
+  }
+
+  /// As ``getaddrinfo(host:port:family:type:proto:flags:)``, with the name of a service, "http" for instance, or a
+  /// number in digits; "" is port 0.
+  public func getaddrinfo(
+    host: String?, port: String, family: AddressFamily = .unspecified, type: SocketType = .unspecified,
+    proto: Int32 = 0, flags: AddressInfoFlags = []
+  ) async throws -> [AddressInfo] {
+    var query = AddressQuery(host: host, service: port)
+    (query.family, query.type, query.proto, query.flags) = (family, type, proto, flags)
+    return try await Resolver.addresses(query, on: core(for: "getaddrinfo"))
+  }
+
+  /// Looks up host and service of an address; in digits, for both flags `numericHost` and `numericService`, at once.
+  /// Threads and cancellation as for ``getaddrinfo(host:port:family:type:proto:flags:)``. Any thread. Answers
+  /// `getnameinfo`.
+  ///
+  /// - Throws: ``ResolutionError``, `CancellationError`; code `closed`; `notOffered` by loops of other packages.
+  public func getnameinfo(_ address: SocketAddress, flags: NameInfoFlags = []) async throws -> NameInfo {
+    try await Resolver.names(address, flags, on: core(for: "getnameinfo"))
+  }
+}
+
+extension BaseEventLoop {
+  /// Who answers look-ups that need a thread. Any thread.
+  package final var nameService: NameService {
+    get { shared.withLock { $0.nameService } ?? NameService() }
+    set { shared.withLock { $0.nameService = newValue } }
+  }
+}

@@ -1,0 +1,153 @@
+internal import CAsyncIO
+internal import SystemPackage
+
+/// Where and how to listen. Filled in by who offers the arguments to programs.
+struct ListenRequest: Sendable {
+  /// Names and literal addresses; nil and "" are every interface.
+  var hosts: [String?] = [nil]
+  /// 0 lets the system choose, for each address.
+  var port: UInt16 = 0
+  /// A path or an abstract name to listen on instead.
+  var unixPath: String?
+  var family = AddressFamily.unspecified
+  var flags: AddressInfoFlags = .passive
+  var backlog: Int32 = 4096
+  var reuseAddress = true
+  var reusePort = false
+  var keepAlive = false
+  /// The permissions of the file of a Unix socket; nil leaves it to the process.
+  var mode: FilePermissions?
+  /// The file of a Unix socket goes with it.
+  var removesFile = true
+  /// False: the sockets are bound only, and refuse clients until `Listeners.start`.
+  var listens = true
+  /// Who says so in errors.
+  var operation = "bind"
+}
+
+/// A socket that is bound. Whoever has it closes it.
+struct BoundSocket: Sendable {
+  let fd: Int32
+  /// The address, with its port filled in.
+  let address: SocketAddress
+  /// The file that must go before the socket is closed.
+  let file: UnixSocketFile?
+}
+
+/// Opens the sockets of servers, for streams and transports alike.
+enum Listeners {
+  /// Binds every address of the request, and listens unless it says otherwise. Throws ``ResolutionError``, ``IOError``
+  /// that names the address, and code `invalidArgument`; nothing is left open then.
+  static func open(_ request: ListenRequest, on loop: BaseEventLoop) async throws -> [BoundSocket] {
+    try check(request)
+    if let path = request.unixPath {
+      let address = try SocketAddress(unixPath: path)
+      UnixSocketFile.removeStale(at: address, loop.logger)
+      return [try open(AddressInfo(address), request)]
+    }
+    return try openAll(try await addresses(of: request, on: loop), request)
+  }
+
+  /// Lets bound sockets take connections.
+  static func start(_ sockets: [BoundSocket], backlog: Int32) throws(IOError) {
+    for socket in sockets { try Sockets.listen(socket.fd, backlog: backlog, socket.address) }
+  }
+
+  private static func check(_ request: ListenRequest) throws(EventLoopError) {
+    if request.hosts.isEmpty {
+      throw EventLoopError(
+        .invalidArgument, "\(request.operation): hosts is empty. Give at least one; \"\" is every interface.")
+    }
+    guard request.backlog > 0 else {
+      throw EventLoopError(
+        .invalidArgument, "\(request.operation): backlog is \(request.backlog). Give a positive number.")
+    }
+  }
+
+  /// Of all hosts, each address once.
+  private static func addresses(of request: ListenRequest, on loop: BaseEventLoop) async throws -> [AddressInfo] {
+    // All at once: look-ups of several names wait for each other only in the resolver.
+    var lookUps: [Resolver.LookUp] = []
+    defer { for lookUp in lookUps { lookUp.cancel() } }
+    for host in request.hosts {
+      var query = AddressQuery(host: host, port: request.port)
+      (query.family, query.type, query.flags) = (request.family, .stream, request.flags)
+      lookUps.append(try Resolver.begin(query, on: loop))
+    }
+    var found: [AddressInfo] = []
+    for lookUp in lookUps {
+      for info in try await lookUp.get() where !found.contains(where: { $0.address == info.address }) {
+        found.append(info)
+      }
+    }
+    return found
+  }
+
+  private static func openAll(_ addresses: [AddressInfo], _ request: ListenRequest) throws -> [BoundSocket] {
+    var open: [BoundSocket] = []
+    do {
+      var unavailable: [(IOError, SocketAddress)] = []
+      for info in addresses {
+        do {
+          open.append(try self.open(info, request))
+        } catch let error as IOError
+          where error.errno == .addressNotAvailable || error.errno == .addressFamilyNotSupported
+        {
+          // An address that this machine does not have (IPv6 switched off) is skipped while others work.
+          unavailable.append((error, info.address))
+        }
+      }
+      if open.isEmpty, let (error, _) = unavailable.first {
+        throw IOError(
+          error.errno, error.operation, unavailable.map { "\($0.1)" }.joined(separator: ", "))
+      }
+      return open
+    } catch {
+      for socket in open { _ = CAsyncIO.close(socket.fd) }
+      throw error
+    }
+  }
+
+  /// One address.
+  static func open(_ info: AddressInfo, _ request: ListenRequest) throws -> BoundSocket {
+    let fd = try Sockets.make(for: info)
+    do {
+      if info.address.isUnix { return try openUnix(fd, info.address, request) }
+      if request.reuseAddress { _ = Sockets.set(fd, SOL_SOCKET, SO_REUSEADDR, 1) }
+      if request.reusePort { try setReusePort(fd, request.operation) }
+      if request.keepAlive { _ = Sockets.set(fd, SOL_SOCKET, SO_KEEPALIVE, 1) }
+      // One socket per family: an IPv6 wildcard must not take the IPv4 port as well.
+      if info.address.isIPv6 { _ = Sockets.set(fd, Int32(IPPROTO_IPV6), IPV6_V6ONLY, 1) }
+      try Sockets.bind(fd, to: info.address)
+      if request.listens { try Sockets.listen(fd, backlog: request.backlog, info.address) }
+      return BoundSocket(fd: fd, address: SocketAddress.local(of: fd) ?? info.address, file: nil)
+    } catch {
+      _ = CAsyncIO.close(fd)
+      throw error
+    }
+  }
+
+  private static func openUnix(
+    _ fd: Int32, _ address: SocketAddress, _ request: ListenRequest
+  ) throws -> BoundSocket {
+    try Sockets.bind(fd, to: address)
+    let file = UnixSocketFile(boundTo: address)
+    do {
+      // Nobody can connect before it listens, so there is no moment with the wrong permissions.
+      if let mode = request.mode, let path = file?.path, chmod(path, mode_t(mode.rawValue)) != 0 {
+        throw IOError(Errno(rawValue: casyncio_errno()), "mode", "\(address)")
+      }
+      if request.listens { try Sockets.listen(fd, backlog: request.backlog, address) }
+      return BoundSocket(fd: fd, address: address, file: request.removesFile ? file : nil)
+    } catch {
+      if let file { _ = unlink(file.path) }
+      throw error
+    }
+  }
+
+  private static func setReusePort(_ fd: Int32, _ operation: String) throws {
+    guard let error = Sockets.set(fd, SOL_SOCKET, SO_REUSEPORT, 1) else { return }
+    throw EventLoopError(
+      .invalidArgument, "\(operation): reusePort is not offered by this system (\(error)). Leave it out.")
+  }
+}

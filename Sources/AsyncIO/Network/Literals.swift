@@ -1,0 +1,48 @@
+internal import CAsyncIO
+
+// Look-ups that need no resolver: literal addresses and no host at all, with a port in digits. The answers are those
+// that the system gives, without its thread.
+
+enum Literals {
+  /// The kinds of socket that the system answers with when none is asked for, with their protocols.
+  private static let kinds: [(type: SocketType, proto: Int32)] = [
+    (.stream, Int32(IPPROTO_TCP)), (.datagram, Int32(IPPROTO_UDP)), (.raw, 0),
+  ]
+
+  /// Nil if the query needs the resolver.
+  static func addresses(_ query: AddressQuery) throws(ResolutionError) -> [AddressInfo]? {
+    guard let port = UInt16(query.service ?? "0"), isPlain(query.flags), let sockets = sockets(query) else {
+      return nil
+    }
+    guard let literals = try literals(query, port) else { return nil }
+    return literals.flatMap { address in
+      sockets.map { AddressInfo(address, type: $0.type, proto: $0.proto) }
+    }
+  }
+
+  /// Flags that change addresses or add to them are the system's.
+  private static func isPlain(_ flags: AddressInfoFlags) -> Bool {
+    flags.isSubset(of: [.passive, .numericHost, .numericService, .configuredOnly])
+  }
+
+  private static func sockets(_ query: AddressQuery) -> [(type: SocketType, proto: Int32)]? {
+    let found = kinds.filter { kind in
+      (query.type == .unspecified || query.type == kind.type) && (query.proto == 0 || query.proto == kind.proto)
+    }
+    return found.isEmpty ? nil : found
+  }
+
+  private static func literals(_ query: AddressQuery, _ port: UInt16) throws(ResolutionError) -> [SocketAddress]? {
+    guard let host = query.host else {
+      let literals = query.flags.contains(.passive) ? ["0.0.0.0", "::"] : ["127.0.0.1", "::1"]
+      let found = literals.compactMap { SocketAddress(ipLiteral: $0, port: port) }
+      let admitted = found.filter { query.family.admits($0.addressFamily) }
+      return admitted.isEmpty ? nil : admitted
+    }
+    guard let address = SocketAddress(ipLiteral: host, port: port) else { return nil }
+    guard query.family.admits(address.addressFamily) else {
+      throw ResolutionError(host: host, reason: "it is a literal of \(address.addressFamily), not of \(query.family)")
+    }
+    return [address]
+  }
+}

@@ -1,0 +1,76 @@
+internal import CAsyncIO
+public import SystemPackage
+
+// The names of Unix sockets. The traps:
+//
+// - The field is of fixed size and the kernel refuses what does not fit, so a path that is too long gets its own error
+//   here, with both numbers in it, and is never cut.
+// - The length of the address counts. A path ends with a NUL that is counted; an abstract name begins with a NUL, may
+//   hold more of them, and ends where the length says. A socket without a name has the family alone.
+
+extension SocketAddress {
+  /// Bytes that the system has for a name; a path needs one of them for its end.
+  private static var unixCapacity: Int { MemoryLayout.size(ofValue: sockaddr_un().sun_path) }
+
+  private static var unixNameOffset: Int { MemoryLayout<sockaddr_un>.offset(of: \.sun_path)! }
+
+  /// The longest path, in bytes: 107 on Linux.
+  public static var maximumUnixPathLength: Int { unixCapacity - 1 }
+
+  /// The address of a Unix socket: a path, or with a NUL in front an abstract name (Linux), which has no file.
+  ///
+  /// Throws code `invalidArgument` for an empty name, for one that is too long (107 bytes on Linux), and for a path
+  /// with a NUL inside.
+  public init(unixPath path: String) throws(EventLoopError) {
+    let isAbstract = path.utf8.first == 0
+    if path.isEmpty {
+      throw EventLoopError(.invalidArgument, "unixPath is empty. Give a path, or \"\\0name\" for an abstract name.")
+    }
+    if !isAbstract && path.utf8.contains(0) {
+      throw EventLoopError(
+        .invalidArgument, "unixPath \"\(path)\" has a NUL inside. Only an abstract name begins with one.")
+    }
+    // An abstract name has no end mark and may use the byte of it.
+    let limit = isAbstract ? Self.unixCapacity : Self.maximumUnixPathLength
+    guard path.utf8.count <= limit else {
+      throw EventLoopError(
+        .invalidArgument,
+        "unixPath \"\(path)\" has \(path.utf8.count) bytes, the system's limit is \(limit). Give a shorter path, or "
+          + "change the directory and give a relative one.")
+    }
+    self.init(unixName: Array(path.utf8), terminated: !isAbstract)
+  }
+
+  /// As ``init(unixPath:)`` for a path.
+  public init(unixPath path: FilePath) throws(EventLoopError) { try self.init(unixPath: path.string) }
+
+  private init(unixName name: [UInt8], terminated: Bool) {
+    var address = sockaddr_un()
+    address.sun_family = sa_family_t(AF_UNIX)
+    withUnsafeMutableBytes(of: &address.sun_path) { $0.copyBytes(from: name) }
+    let length = Self.unixNameOffset + name.count + (terminated ? 1 : 0)
+    self = withUnsafeBytes(of: address) { SocketAddress(copying: UnsafeRawBufferPointer(rebasing: $0[..<length])) }
+  }
+
+  /// The bytes of the name of a Unix socket, abstract ones with their NUL; empty for a socket without a name.
+  private var unixName: [UInt8] {
+    guard isUnix else { return [] }
+    let name = withBytes { Array($0.dropFirst(Self.unixNameOffset)) }
+    return name.first == 0 ? name : Array(name.prefix { $0 != 0 })
+  }
+
+  /// The path of a Unix socket, or with a NUL in front its abstract name; nil for other addresses and for a socket
+  /// without a name.
+  public var unixPath: String? {
+    let name = unixName
+    return name.isEmpty ? nil : String(decoding: name, as: UTF8.self)
+  }
+
+  /// True for a name that is no file.
+  var isAbstract: Bool { unixName.first == 0 }
+
+  var unixDescription: String {
+    guard let unixPath else { return "unix:" }
+    return isAbstract ? "unix:@\(unixPath.dropFirst())" : "unix:\(unixPath)"
+  }
+}

@@ -1,0 +1,95 @@
+internal import Synchronization
+public import SystemPackage
+
+extension StreamListener {
+  /// Binds a host and port, on the running loop, and listens. Answers `start_server`.
+  ///
+  /// - Parameters:
+  ///   - host: a name or literal address; `nil` and "" are all interfaces, IPv4 and IPv6. Several addresses of a name
+  ///     are all bound.
+  ///   - port: 0 lets the system choose, a port for each address; see ``addresses``.
+  ///   - family: only addresses of this family.
+  ///   - backlog: connections that may wait to be accepted.
+  ///   - reuseAddress: bind although connections of an earlier listener linger.
+  ///   - reusePort: share the port with other listeners of this user.
+  ///   - keepAlive: the system looks after idle connections, and ends those whose peers are gone.
+  ///   - startServing: false binds only, and clients are refused until ``startServing()``, `accept` or `serve`.
+  /// - Throws: code `noRunningLoop` outside of a loop's thread; `invalidArgument` for a backlog that is not positive, or
+  ///   where the system has no `reusePort`; ``ResolutionError``; ``IOError``, `.addressInUse` for instance. Nothing
+  ///   stays open then.
+  public static func bind(
+    host: String? = nil, port: UInt16, family: AddressFamily = .unspecified, backlog: Int32 = 4096,
+    reuseAddress: Bool = true, reusePort: Bool = false, keepAlive: Bool = false, startServing: Bool = true
+  ) async throws -> StreamListener {
+    var request = ListenRequest()
+    (request.hosts, request.port, request.family, request.backlog) = ([host], port, family, backlog)
+    (request.reuseAddress, request.reusePort, request.keepAlive) = (reuseAddress, reusePort, keepAlive)
+    request.listens = startServing
+    return try await bind(request)
+  }
+
+  /// Binds several hosts, each address once, as ``bind(host:port:family:backlog:reuseAddress:reusePort:keepAlive:startServing:)``
+  /// does for one. Throws code `invalidArgument` for no hosts at all, too.
+  public static func bind(
+    hosts: [String], port: UInt16, family: AddressFamily = .unspecified, backlog: Int32 = 4096,
+    reuseAddress: Bool = true, reusePort: Bool = false, keepAlive: Bool = false, startServing: Bool = true
+  ) async throws -> StreamListener {
+    var request = ListenRequest()
+    (request.hosts, request.port, request.family, request.backlog) = (hosts, port, family, backlog)
+    (request.reuseAddress, request.reusePort, request.keepAlive) = (reuseAddress, reusePort, keepAlive)
+    request.listens = startServing
+    return try await bind(request)
+  }
+
+  /// Binds a Unix socket, on the running loop, and listens. The file of a socket that is there is replaced; any other
+  /// file stays, and is an error. Answers `start_unix_server`.
+  ///
+  /// - Parameters:
+  ///   - path: a path, or with a NUL in front an abstract name (Linux), which has no file.
+  ///   - backlog: connections that may wait to be accepted.
+  ///   - cleanupSocket: closing the listener removes the file, unless another server has replaced it.
+  ///   - mode: the permissions of the file; `nil` leaves them to the umask of the process.
+  ///   - startServing: false binds only, and clients are refused until ``startServing()``, `accept` or `serve`.
+  /// - Throws: code `noRunningLoop` outside of a loop's thread; `invalidArgument` for a backlog that is not positive and
+  ///   for a path that is too long, see ``SocketAddress/init(unixPath:)-(String)``; ``IOError``.
+  public static func bind(
+    unixPath path: String, backlog: Int32 = 4096, cleanupSocket: Bool = true, mode: FilePermissions? = nil,
+    startServing: Bool = true
+  ) async throws -> StreamListener {
+    var request = ListenRequest()
+    (request.unixPath, request.backlog) = (path, backlog)
+    (request.removesFile, request.mode, request.listens) = (cleanupSocket, mode, startServing)
+    return try await bind(request)
+  }
+
+  /// As ``bind(unixPath:backlog:cleanupSocket:mode:startServing:)-(String,_,_,_,_)``.
+  public static func bind(
+    unixPath path: FilePath, backlog: Int32 = 4096, cleanupSocket: Bool = true, mode: FilePermissions? = nil,
+    startServing: Bool = true
+  ) async throws -> StreamListener {
+    try await bind(
+      unixPath: path.string, backlog: backlog, cleanupSocket: cleanupSocket, mode: mode, startServing: startServing)
+  }
+
+  private static func bind(_ request: ListenRequest) async throws -> StreamListener {
+    var request = request
+    request.operation = "StreamListener.bind"
+    let core = try runningCore(request.operation)
+    let sockets = try await Listeners.open(request, on: core)
+    return StreamListener(sockets, backlog: request.backlog, isServing: request.listens, core: core)
+  }
+
+  /// Listens, if `bind` was told not to. Any thread; again it does nothing. Throws ``IOError``, `.badFileDescriptor` for
+  /// a listener that is closed. Answers `start_serving`.
+  public func startServing() throws {
+    if isServing.load(ordering: .acquiring) && !isClosed { return }
+    for (descriptor, address) in zip(descriptors, addresses) {
+      let result = core.withNumber(of: descriptor) { number in
+        Result { () throws(IOError) in try Sockets.listen(number, backlog: backlog, address) }
+      }
+      guard let result else { throw IOError(.badFileDescriptor, "startServing", "on a listener that was closed here") }
+      try result.get()
+    }
+    isServing.store(true, ordering: .releasing)
+  }
+}
