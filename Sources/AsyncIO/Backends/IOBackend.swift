@@ -13,6 +13,8 @@ public struct IOCapabilities: OptionSet, Sendable {
   public static let streamSockets = IOCapabilities(rawValue: 1 << 1)
   /// Pipes and process descriptors: read, write, ready.
   public static let pipes = IOCapabilities(rawValue: 1 << 3)
+  /// Messages with addresses, and waits until a descriptor may be written: receiveFrom, sendTo, writable.
+  public static let datagrams = IOCapabilities(rawValue: 1 << 4)
   /// Waits are not rounded to whole milliseconds.
   public static let subMillisecondWaits = IOCapabilities(rawValue: 1 << 2)
 }

@@ -27,6 +27,14 @@ public final class IOOperation: @unchecked Sendable {
     case write
     /// Completes with 0 when the descriptor is readable, and takes nothing: a process's (pidfd), when it has ended.
     case ready
+    /// Completes with 0 when the descriptor may be written, and sends nothing. What was sent before is on its way then.
+    case writable
+    /// `buffer` and `count`: room for one message; ``messageAddress`` gets its sender. `result`: its bytes, as far as
+    /// there was room for them (``isMessageTruncated``). Takes nothing when it is cancelled. Of a stream: what is there.
+    case receiveFrom
+    /// `buffer` and `count`: one message, to ``messageAddress`` or to the connected peer. Sent whole or not at all; of a
+    /// stream's bytes what the system takes at once. `result`: bytes sent. `-ENOBUFS`: no room where nobody reports it.
+    case sendTo
   }
 
   /// In flight from a submit that answered `false` to its completion.
@@ -42,6 +50,8 @@ public final class IOOperation: @unchecked Sendable {
   @exclusivity(unchecked) public var count = 0
   /// Bytes of a send that are gone already.
   @exclusivity(unchecked) public var transferred = 0
+  /// The address of a message. Whoever works with messages owns it; others have none.
+  @exclusivity(unchecked) var message: UnsafeMutablePointer<casyncio_message>?
   /// The outcome: a value >= 0, or a negated errno.
   @exclusivity(unchecked) public var result = 0
   /// For the backend's own use while the operation is in flight.

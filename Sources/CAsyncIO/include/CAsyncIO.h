@@ -24,6 +24,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/types.h>
+#include <sys/uio.h>
 #include <sys/un.h>
 #include <sys/utsname.h>
 #include <time.h>
@@ -146,6 +147,28 @@ int casyncio_send_flags(void);
 
 // A descriptor of a child process that is readable when the process has ended (Linux 5.3), or the negated errno.
 int casyncio_process_open(int64_t process);
+
+// MARK: Messages
+
+// What goes with the bytes of one message: the address of the other side, and what the system says of a received one.
+typedef struct casyncio_message {
+  struct sockaddr_storage address;
+  // Bytes of the address; 0 if there is none: a sender without a name, or a message to the connected peer.
+  socklen_t address_length;
+  // The message that was received had more bytes than there was room for; they are gone.
+  int is_truncated;
+} casyncio_message;
+
+// One message, or what a stream has, and its sender's address. Bytes received, or the negated errno. Does not wait.
+ssize_t casyncio_receive_message(
+    int fd, void *CASYNCIO_NULLABLE buffer, size_t count, casyncio_message *CASYNCIO_NULLABLE message);
+// One message, whole or not at all; of a stream's bytes what the system takes. Bytes sent, or the negated errno. Does
+// not wait. -EAGAIN: the socket will say when it has room. -ENOBUFS: nobody will say, ask again later; so it is when
+// the queue of another Unix socket is full, one that this socket is not connected to.
+ssize_t casyncio_send_message(
+    int fd, const void *CASYNCIO_NULLABLE bytes, size_t count, const casyncio_message *CASYNCIO_NULLABLE message);
+// True if the descriptor is ready for what `events` (POLLIN, POLLOUT) names, has failed or has hung up.
+int casyncio_is_ready(int fd, int events);
 
 // MARK: Wake-ups
 

@@ -21,7 +21,7 @@ extension ProactorBackend {
       case .accept: casyncio_port_accept(port, record, fd)
       case .receive: casyncio_port_receive(port, record, fd, operation.buffer!, operation.count)
       case .read: casyncio_port_read(port, record, fd, operation.buffer!, operation.count)
-      case .ready: casyncio_port_watch(port, record, fd, UInt32(POLLIN))
+      case .ready, .receiveFrom: casyncio_port_watch(port, record, fd, UInt32(POLLIN))
       default:
         if hasLent && casyncio_lent_is_low(lent) == 0 {
           casyncio_port_receive_lent(port, record, fd)
@@ -42,6 +42,7 @@ extension ProactorBackend {
     case .ready:
       operation.result = stream.pointee.end == Int.max ? 0 : takeEnd(stream)
       stream.pointee.isReadable = false
+    case .receiveFrom: guard takeMessage(operation, stream) else { return false }
     default:
       if stream.pointee.chunks.isEmpty && stream.pointee.end == Int.max {
         // Readable: the system will not have to wait.

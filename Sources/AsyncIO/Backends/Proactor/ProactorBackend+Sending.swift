@@ -25,12 +25,13 @@ extension ProactorBackend {
     stream.pointee.isWriteCancelled = false
     stream.pointee.isSending = true
     parked._withUnsafeGuaranteedRef { operation in
-      let (rest, count) = (operation.buffer! + operation.transferred, operation.count - operation.transferred)
       switch operation.kind {
       case .connect:
         casyncio_port_connect(port, stream.sendingRecord, fd, operation.buffer!, socklen_t(operation.count))
-      case .write: casyncio_port_write(port, stream.sendingRecord, fd, rest, count)
-      default: casyncio_port_send(port, stream.sendingRecord, fd, rest, count)
+      case .writable, .sendTo: casyncio_port_watch(port, stream.sendingRecord, fd, UInt32(POLLOUT))
+      case .write:
+        casyncio_port_write(port, stream.sendingRecord, fd, operation.unsent, operation.unsentCount)
+      default: casyncio_port_send(port, stream.sendingRecord, fd, operation.unsent, operation.unsentCount)
       }
     }
   }
@@ -111,6 +112,7 @@ extension ProactorBackend {
     if !stream.pointee.outbox.isEmpty { return outboxSent(Int(event.result), stream) }
     guard let parked = stream.pointee.writing else { return sentForNobody(event, stream) }
     parked._withUnsafeGuaranteedRef { operation in
+      if operation.kind == .writable || operation.kind == .sendTo { return becameWritable(event, stream, operation) }
       var result = Int(event.result)
       if operation.kind != .connect {
         operation.transferred += Int(stream.pointee.sending.transferred)
@@ -118,11 +120,7 @@ extension ProactorBackend {
       }
       // Cancelled because the run ends, not because somebody wanted it: the next run goes on with it.
       if result == -Int(ECANCELED) && !stream.pointee.isWriteCancelled { return }
-      stream.pointee.writing = nil
-      // A stream that is still attached may go with the completion.
-      let isDetached = stream.pointee.isDetached
-      operation.complete(result)
-      if isDetached { freeIfEnded(stream) }
+      endWrite(operation, result, stream)
     }
   }
 
@@ -175,6 +173,16 @@ extension ProactorBackend {
     if descriptor.isWatch { watchReported(event, stream, of: descriptor) } else { freeIfEnded(stream) }
   }
 
+  /// Ends the operation that waits to write, and the stream with it if it was let go.
+  @inline(__always)
+  func endWrite(_ operation: IOOperation, _ result: Int, _ stream: ProactorStream.Pointer) {
+    stream.pointee.writing = nil
+    // A stream that is still attached may go with the completion.
+    let isDetached = stream.pointee.isDetached
+    operation.complete(result)
+    if isDetached { freeIfEnded(stream) }
+  }
+
   // MARK: Cancelling
 
   func cancelWriting(_ operation: IOOperation, _ stream: ProactorStream.Pointer) {
@@ -187,4 +195,10 @@ extension ProactorBackend {
     stream.pointee.writing = nil
     operation.complete(-Int(ECANCELED))
   }
+}
+
+extension IOOperation {
+  /// What of a send is left.
+  fileprivate var unsent: UnsafeMutableRawPointer { buffer! + transferred }
+  fileprivate var unsentCount: Int { count - transferred }
 }

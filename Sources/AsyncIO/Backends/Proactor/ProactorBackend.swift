@@ -67,7 +67,9 @@ public final class ProactorBackend: IOBackend, @unchecked Sendable {
 
   public var name: String { "io_uring" }
 
-  public var capabilities: IOCapabilities { [.descriptorWatches, .streamSockets, .pipes, .subMillisecondWaits] }
+  public var capabilities: IOCapabilities {
+    [.descriptorWatches, .streamSockets, .pipes, .datagrams, .subMillisecondWaits]
+  }
 
   // MARK: Runs
 
@@ -169,7 +171,9 @@ public final class ProactorBackend: IOBackend, @unchecked Sendable {
       stream.pointee.reading = .passUnretained(operation)
       operation.state = .inFlight
       if isStarted && !stream.pointee.isReceiving { startReading(stream) }
+    case .receiveFrom: return submitReceiveFrom(operation, stream)
     case .send, .connect, .write: return submitWrite(operation, stream)
+    case .writable, .sendTo: return submitWhenWritable(operation, stream)
     }
     return false
   }

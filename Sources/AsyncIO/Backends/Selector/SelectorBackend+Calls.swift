@@ -18,9 +18,10 @@ extension SelectorBackend {
     case .connect: return attemptConnect(operation)
     case .read: return attemptRead(operation)
     case .write: return attemptWrite(operation)
-    case .ready:
-      operation.result = 0
-      return true
+    case .ready: return attemptReady(operation, POLLIN)
+    case .writable: return attemptReady(operation, POLLOUT)
+    case .receiveFrom: return attemptReceiveFrom(operation)
+    case .sendTo: return attemptSendTo(operation)
     }
   }
 

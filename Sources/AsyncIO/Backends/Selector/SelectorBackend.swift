@@ -47,7 +47,7 @@ public final class SelectorBackend: IOBackend, @unchecked Sendable {
   public var name: String { selector.name }
 
   public var capabilities: IOCapabilities {
-    var offered: IOCapabilities = [.descriptorWatches, .streamSockets, .pipes]
+    var offered: IOCapabilities = [.descriptorWatches, .streamSockets, .pipes, .datagrams]
     if selector.hasSubMillisecondWaits { offered.insert(.subMillisecondWaits) }
     return offered
   }
@@ -131,11 +131,11 @@ public final class SelectorBackend: IOBackend, @unchecked Sendable {
   public func submit(_ operation: IOOperation) -> Bool {
     let descriptor = operation.descriptor
     switch operation.kind {
-    case .receive, .receiveLent, .accept, .read, .ready:
+    case .receive, .receiveLent, .accept, .read, .ready, .receiveFrom:
       if descriptor.isReadable && attempt(operation) { return finished(operation) }
       precondition(descriptor.reading == nil, "two operations wait to read one descriptor")
       descriptor.reading = .passUnretained(operation)
-    case .send, .connect, .write:
+    case .send, .connect, .write, .writable, .sendTo:
       if descriptor.isWritable && attempt(operation) { return finished(operation) }
       precondition(descriptor.writing == nil, "two operations wait to write one descriptor")
       descriptor.writing = .passUnretained(operation)

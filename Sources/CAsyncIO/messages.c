@@ -1,0 +1,49 @@
+#if defined(__linux__) && !defined(_GNU_SOURCE)
+#define _GNU_SOURCE
+#endif
+#include "CAsyncIO.h"
+
+// The fields of `msghdr` are of other types on every platform, and its flags are macros.
+
+static struct msghdr header_of(struct iovec *part, const casyncio_message *message, socklen_t length) {
+  struct msghdr header;
+  memset(&header, 0, sizeof header);
+  header.msg_iov = part;
+  header.msg_iovlen = 1;
+  header.msg_name = message && length > 0 ? (void *)(uintptr_t)&message->address : NULL;
+  header.msg_namelen = header.msg_name ? length : 0;
+  return header;
+}
+
+ssize_t casyncio_receive_message(int fd, void *buffer, size_t count, casyncio_message *message) {
+  struct iovec part = {.iov_base = buffer, .iov_len = count};
+  struct msghdr header;
+  ssize_t n;
+  do {
+    header = header_of(&part, message, sizeof message->address);
+    n = recvmsg(fd, &header, MSG_DONTWAIT);
+  } while (n < 0 && errno == EINTR);
+  if (n < 0) return -errno;
+  if (message) {
+    message->address_length = header.msg_namelen;
+    message->is_truncated = (header.msg_flags & MSG_TRUNC) != 0;
+  }
+  return n;
+}
+
+ssize_t casyncio_send_message(int fd, const void *bytes, size_t count, const casyncio_message *message) {
+  struct iovec part = {.iov_base = (void *)(uintptr_t)bytes, .iov_len = count};
+  struct msghdr header = header_of(&part, message, message ? message->address_length : 0);
+  ssize_t n;
+  do n = sendmsg(fd, &header, MSG_DONTWAIT | casyncio_send_flags());
+  while (n < 0 && errno == EINTR);
+  if (n >= 0) return n;
+  // It is not this socket's room that is missing, so it does not report when there is some.
+  int is_others = header.msg_name && message->address.ss_family == AF_UNIX;
+  return errno == EAGAIN && is_others ? -ENOBUFS : -errno;
+}
+
+int casyncio_is_ready(int fd, int events) {
+  struct pollfd waited = {.fd = fd, .events = (short)events};
+  return poll(&waited, 1, 0) > 0;
+}
