@@ -27,6 +27,9 @@ extension BaseEventLoop {
       watch.writer?.drop()
     }
     watches = [:]
+    let left = residents.values
+    residents = [:]
+    for resident in left { resident.loopDidClose() }
     // While the inbox is open still, so that no task goes on elsewhere before the backend is done with its descriptors
     // and its lent memory. Nobody sleeps, so nobody is woken.
     completeDeferred()

@@ -36,6 +36,8 @@ open class BaseEventLoop: EventLoop, @unchecked Sendable {
   @exclusivity(unchecked) final var runs: UInt64 = 0
   @exclusivity(unchecked) final var turns: UInt64 = 0
   @exclusivity(unchecked) final var watches: [Int32: IODescriptor] = [:]
+  /// What has to end with the loop.
+  @exclusivity(unchecked) final var residents: [ObjectIdentifier: LoopResident] = [:]
 
   final let lifecycle = Atomic<UInt8>(Lifecycle.idle)
   final let debugFlag: Atomic<Bool>

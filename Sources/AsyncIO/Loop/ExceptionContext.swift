@@ -13,6 +13,10 @@ public struct ExceptionContext: Sendable, CustomStringConvertible {
   public var task: String?
   /// The socket that it is about: descriptor and addresses.
   public var socket: String?
+  /// The transport that it is about, as text.
+  public var transport: String?
+  /// The kind of protocol object that it is about.
+  public var `protocol`: String?
   /// Where the handle or future was made (debug mode only).
   public var source: CallSite?
   /// For an error of an exception handler: what that handler had been given.
@@ -31,6 +35,8 @@ public struct ExceptionContext: Sendable, CustomStringConvertible {
     if let future { parts.append("future: \(future)") }
     if let task { parts.append("task: \(task)") }
     if let socket { parts.append("socket: \(socket)") }
+    if let transport { parts.append("transport: \(transport)") }
+    if let `protocol` { parts.append("protocol: \(`protocol`)") }
     if let source { parts.append("made at: \(source)") }
     for context in nested { parts.append("while handling: \(context)") }
     return parts.joined(separator: "; ")

@@ -1,0 +1,279 @@
+internal import Logging
+
+// What all transports have in common: whose thread they belong to, how their protocol is called, and how they begin
+// and end.
+//
+// A transport and its protocol hold each other. What breaks the circle is the end: when the protocol has heard that
+// the connection is lost, the transport closes its descriptor and forgets the protocol. A loop that is closed with
+// transports left ends them without a call, because a closed loop calls nobody.
+
+/// A connection as a protocol object sees it. Answers asyncio's `BaseTransport`.
+///
+/// **Threads.** A transport belongs to the thread of its loop (while nobody runs the loop, to whoever has the loop).
+/// `close()` and `abort()` may be called from any thread; calls that can throw are refused elsewhere with code
+/// `wrongThread`; the others are a programmer's error there and stop the program.
+public class BaseTransport: CustomStringConvertible {
+  final let core: BaseEventLoop
+  /// What the callbacks see as their scoped policy.
+  private final let scope: CarriedScope?
+  private final let membership: TransportMembership
+  private final var currentProtocol: (any BaseProtocol)?
+  /// Who waits until the protocol knows the transport, and that it does.
+  private final var isMade = false
+  private final var waiter: UnsafeContinuation<Void, Never>?
+  @exclusivity(unchecked) final var life = TransportLife()
+  /// Why ``BaseProtocol/connectionMade(_:)`` failed, for who asked for the connection.
+  private(set) final var refusal: (any Error)?
+
+  /// On the thread of the loop.
+  init(core: BaseEventLoop) {
+    self.core = core
+    scope = CarriedScope.current
+    membership = TransportMembership(core)
+    membership.transport = self
+    core.residents[ObjectIdentifier(membership)] = membership
+  }
+
+  deinit { membership.leave() }
+
+  // MARK: What subclasses say and do
+
+  /// Sees what a protocol object can do. Throws code `invalidArgument` for one that does not fit this transport.
+  func adopt(_ proto: any BaseProtocol) throws(EventLoopError) {}
+  /// Tells the protocol that it has a transport.
+  func tellMade() throws { try currentProtocol?.connectionMade(self) }
+  /// The protocol knows the transport: input may come.
+  func begin() {}
+  /// Stops input, drops output.
+  func stop() {}
+  /// Closes what the transport has. The protocol has heard of the end, or never will.
+  func release() {}
+  /// Closes the transport, which is in its own thread and was not closed before.
+  func closeHere() { if life.close(hasOutput: false) { finish(nil) } }
+  /// Gives the transport up, for instance after an error.
+  final func fail(_ error: (any Error)?) {
+    guard life.fail() else { return }
+    stop()
+    finish(error)
+  }
+  /// What `getExtraInfo` has under a name.
+  func extraInfo(_ name: String) -> Any? { nil }
+  /// In one line, for reports.
+  public var description: String { "\(type(of: self))" }
+
+  // MARK: State
+
+  /// The event loop it belongs to. Any thread.
+  public final var loop: any EventLoop { core }
+
+  /// True once it is closed, aborted or lost. Answers `is_closing`.
+  public final var isClosing: Bool {
+    requireThread("isClosing")
+    return life.isClosing
+  }
+
+  /// What is known about the connection; `nil` if it is not. Answers `get_extra_info`.
+  public final func getExtraInfo<Value>(_ key: ExtraInfoKey<Value>) -> Value? {
+    requireThread("getExtraInfo")
+    return extraInfo(key.name) as? Value
+  }
+
+  /// The protocol object; `nil` when the connection is lost. Throws code `wrongThread` off the loop's thread. Answers
+  /// `get_protocol`.
+  public final func getProtocol() throws(EventLoopError) -> (any BaseProtocol)? {
+    try checkThread("getProtocol")
+    return currentProtocol
+  }
+
+  /// Lets another protocol object have everything from the next call on. It is not told of the connection being made.
+  /// Throws code `wrongThread` off the loop's thread, `invalidArgument` for a protocol of a kind that the transport
+  /// cannot serve. Answers `set_protocol`.
+  public final func setProtocol(_ proto: any BaseProtocol) throws(EventLoopError) {
+    try checkThread("setProtocol")
+    try adopt(proto)
+    if life.phase != .gone { currentProtocol = proto }
+  }
+
+  /// Stops reading, sends what waits, and then tells the protocol that the connection is over; never inside the call.
+  /// Idempotent, any thread. Answers `close`.
+  public final func close() {
+    guard !isElsewhere else { return post { $0.close() } }
+    if !life.isClosing { closeHere() }
+  }
+
+  /// Drops what waits to be sent and tells the protocol in the next turn. The peer of a socket sees a reset. Idempotent, any thread.
+  /// Answers `abort`.
+  public final func abort() {
+    guard !isElsewhere else { return post { $0.abort() } }
+    abortHere()
+  }
+
+  /// Ends it the hard way, in its own thread.
+  func abortHere() { fail(nil) }
+
+  // MARK: Threads
+
+  private final var isElsewhere: Bool { !core.isRunningInThisThread && core.isRunning }
+
+  /// Refuses a call from a thread that the transport does not belong to.
+  @inline(__always)
+  final func checkThread(_ operation: String) throws(EventLoopError) {
+    if core.isRunningInThisThread { return }
+    if core.isRunning { throw .wrongThread(operation) }
+  }
+
+  /// The same for calls that cannot throw.
+  final func requireThread(_ operation: String) {
+    precondition(!isElsewhere, "\(operation): a transport belongs to its loop's thread. Use callSoonThreadsafe.")
+  }
+
+  private final func post(_ body: @escaping @Sendable (BaseTransport) -> Void) {
+    nonisolated(unsafe) let transport = self  // used in its own thread only
+    core.perform { _ in body(transport) }
+  }
+
+  /// Runs the body in the next turn, in the loop's thread.
+  final func callNextTurn(_ body: @escaping (BaseTransport) throws -> Void) {
+    nonisolated(unsafe) let (transport, body) = (self, body)  // used in its own thread only
+    let handle = Handle(loop: core, site: CallSite()) { try body(transport) }
+    if core.isRunningInThisThread { core.pushReady(handle) } else { _ = core.intake.post(handle, .handle) }
+  }
+
+  // MARK: Calling the protocol
+
+  /// Runs a callback in the scoped policy in which the transport was made.
+  @inline(__always)
+  final func inScope<Result>(_ body: () throws -> Result) rethrows -> Result {
+    guard let scope, CarriedScope.current !== scope else { return try body() }
+    return try CarriedScope.$current.withValue(scope) { try body() }
+  }
+
+  /// Calls back; an error is reported. `false`: there was one.
+  @discardableResult
+  final func call(_ name: StaticString, _ body: () throws -> Void) -> Bool {
+    do {
+      try inScope(body)
+      return true
+    } catch {
+      report("exception in \(name) of a protocol", error)
+      return false
+    }
+  }
+
+  /// An error that ends the run leaves the loop; others go to its exception handler.
+  final func report(_ message: String, _ error: any Error) {
+    if error is any InterruptError { return callNextTurn { _ in throw error } }
+    var context = ExceptionContext(message: message, exception: error)
+    context.transport = description
+    context.protocol = currentProtocol.map { "\(type(of: $0))" }
+    core.callExceptionHandler(context)
+  }
+
+  /// Asks the protocol to pause or to go on.
+  final func act(on action: WriteFlow.Action) {
+    switch action {
+    case .nothing: break
+    case .pause: call("pauseWriting") { try currentProtocol?.pauseWriting() }
+    case .resume: call("resumeWriting") { try currentProtocol?.resumeWriting() }
+    }
+  }
+
+  // MARK: Beginning and ending
+
+  /// Queues: the protocol is told of its transport, input begins, and `made` returns, in that order.
+  final func start(_ proto: any BaseProtocol) throws(EventLoopError) {
+    try adopt(proto)
+    currentProtocol = proto
+    callNextTurn { $0.makeNow() }
+  }
+
+  private final func makeNow() {
+    do {
+      try inScope { try tellMade() }
+      life.made()
+      if life.phase == .open { begin() }
+    } catch {
+      report("exception in connectionMade of a protocol; the connection is closed", error)
+      refusal = error
+      fail(error)
+    }
+    resumeWaiter()
+  }
+
+  /// Suspends until the protocol knows the transport, or the loop is closed. One task at most.
+  final func made() async {
+    await withUnsafeContinuation { continuation in
+      if isMade { continuation.resume() } else { waiter = continuation }
+    }
+  }
+
+  private final func resumeWaiter() {
+    isMade = true
+    let continuation = waiter
+    waiter = nil
+    continuation?.resume()
+  }
+
+  /// Queues the end: the protocol is told, then the descriptor is closed, then the protocol is forgotten, then whoever
+  /// counts transports hears of it.
+  final func finish(_ error: (any Error)?) {
+    callNextTurn { transport in
+      guard transport.life.phase != .gone else { return }
+      transport.call("connectionLost") { try transport.currentProtocol?.connectionLost(error) }
+      transport.end()
+    }
+  }
+
+  private final func end() {
+    guard life.finish() else { return }
+    release()
+    currentProtocol = nil
+    membership.leave()
+  }
+
+  /// Is told when the transport has ended, in the loop's thread, or while the loop closes.
+  final func whenEnded(_ body: @escaping () -> Void) { membership.whenEnded = body }
+
+  /// The loop closes: nobody is called any more.
+  fileprivate final func loopDidClose() {
+    if !life.isClosing { warnOfDrop("its loop was closed") }
+    stop()
+    end()
+    resumeWaiter()
+  }
+
+  /// Says that nobody closed the transport.
+  final func warnOfDrop(_ reason: String) {
+    core.logger.warning("\(description) was not closed: \(reason); its descriptor is closed now")
+  }
+}
+
+/// Stands for a transport where it must not be held: in the list of its loop.
+///
+/// Right as unchecked because everything but `leave` happens in the loop's thread, and `leave` goes there.
+final class TransportMembership: LoopResident, @unchecked Sendable {
+  private let core: BaseEventLoop
+  weak var transport: BaseTransport?
+  var whenEnded: (() -> Void)?
+
+  init(_ core: BaseEventLoop) { self.core = core }
+
+  override func loopDidClose() {
+    transport?.loopDidClose()
+    ended()
+  }
+
+  /// The transport has ended or is no more. Any thread.
+  func leave() {
+    core.perform { loop in
+      loop.residents[ObjectIdentifier(self)] = nil
+      self.ended()
+    }
+  }
+
+  private func ended() {
+    let body = whenEnded
+    whenEnded = nil
+    body?()
+  }
+}

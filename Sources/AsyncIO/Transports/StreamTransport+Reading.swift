@@ -1,0 +1,138 @@
+internal import CAsyncIO
+
+// Input: one chunk at a time, and one at most in a turn. The bytes are the backend's until the protocol asks for them,
+// so a pause needs no buffer: what waits is left where it is.
+
+extension StreamTransport {
+  /// True while bytes are delivered as they come. Answers `is_reading`.
+  public var isReading: Bool {
+    requireThread("isReading")
+    return life.wantsInput
+  }
+
+  /// Delivers nothing until ``resumeReading()``. Idempotent; without effect when closing. Answers `pause_reading`.
+  public func pauseReading() {
+    requireThread("pauseReading")
+    if life.pause() { stopReceiving() }
+  }
+
+  /// Delivers again, from the next turn on. Idempotent; without effect when closing. Answers `resume_reading`.
+  public func resumeReading() {
+    requireThread("resumeReading")
+    guard life.resume() else { return }
+    if parked.isEmpty { receive() } else { callNextTurn { ($0 as? StreamTransport)?.deliverParked() } }
+  }
+
+  /// Waits for the next chunk. A chunk that is there already comes in the next turn: others must have theirs.
+  final func receive() {
+    guard receiving.state != .inFlight else { return }
+    receiving.sequence &+= 1
+    if core.backend.submit(receiving) { core.completeNextTurn(receiving) }
+    hold()
+  }
+
+  final func stopReceiving() {
+    if receiving.state == .inFlight { core.backend.cancel(receiving) }
+    hold()
+  }
+
+  /// A receive has ended. Bytes that nobody wants now stay in the backend.
+  @inline(__always)
+  final func received() {
+    // Paused and resumed while the end of the wait was on its way, bytes of the last chunk come first.
+    guard life.wantsInput, parked.isEmpty else { return }
+    guard receiving.result >= 0 else { return receiveFailed(receiving.result) }
+    guard core.backend.claimLent(receiving) else { return receive() }
+    let n = receiving.result
+    if n > 0 {
+      // Right because the buffer is this operation's until it is returned below.
+      deliver(UnsafeRawBufferPointer(start: receiving.buffer, count: n))
+      core.backend.returnLent(receiving)
+    } else if n == 0 {
+      peerEnded()
+    } else {
+      receiveFailed(n)
+    }
+    if life.wantsInput && parked.isEmpty { receive() }
+  }
+
+  /// A cancelled wait is the work of `stopReceiving`, or of the loop that closes.
+  private final func receiveFailed(_ result: Int) {
+    if result != -Int(ECANCELED) { lose(result, "read") }
+  }
+
+  private final func peerEnded() {
+    life.peerEnded()
+    do {
+      let staysOpen = try inScope {
+        switch reception {
+        case .none: false
+        case .plain(let proto): try proto.eofReceived()
+        case .buffered(let proto): try proto.eofReceived()
+        }
+      }
+      if !staysOpen { close() }
+    } catch {
+      protocolFailed("eofReceived", error)
+    }
+  }
+
+  /// An error of a callback that the connection does not survive.
+  final func protocolFailed(_ name: String, _ error: any Error) {
+    report("exception in \(name) of a protocol; the connection is closed", error)
+    fail(error)
+  }
+
+  // MARK: Delivering
+
+  @inline(__always)
+  private final func deliver(_ bytes: UnsafeRawBufferPointer) {
+    guard case .plain(let proto) = reception else { return deliverToBuffers(bytes) }
+    do {
+      try inScope { try proto.dataReceived(bytes.bytes) }
+    } catch {
+      protocolFailed("dataReceived", error)
+    }
+  }
+
+  /// Copies to where the protocol wants the bytes. It may pause, close, and make room for the kind that takes them as
+  /// they are, between any two calls.
+  private final func deliverToBuffers(_ bytes: UnsafeRawBufferPointer) {
+    var rest = bytes
+    while !rest.isEmpty, life.wantsInput {
+      guard case .buffered(let proto) = reception else { return deliver(rest) }
+      do {
+        let n = try inScope { try Self.fill(proto, from: rest) }
+        rest = UnsafeRawBufferPointer(rebasing: rest[n...])
+      } catch {
+        return protocolFailed("withBuffer or bufferUpdated", error)
+      }
+    }
+    if !rest.isEmpty && !life.isClosing { parked = Array(rest) }
+  }
+
+  private static func fill(_ proto: any BufferedProtocol, from bytes: UnsafeRawBufferPointer) throws -> Int {
+    var copied = 0
+    try proto.withBuffer(sizeHint: bytes.count) { memory in
+      memory.withUnsafeMutableBytes { memory in
+        copied = min(memory.count, bytes.count)
+        memory.copyMemory(from: UnsafeRawBufferPointer(rebasing: bytes[..<copied]))
+      }
+    }
+    guard copied > 0 else {
+      throw EventLoopError(
+        .invalidArgument, "withBuffer: \(type(of: proto)) lent no memory. Call fill with at least one byte of room.")
+    }
+    try proto.bufferUpdated(copied)
+    return copied
+  }
+
+  /// The protocol reads again: what it had no room for comes first.
+  private final func deliverParked() {
+    guard life.wantsInput, !parked.isEmpty else { return }
+    let bytes = parked
+    parked = []
+    bytes.withUnsafeBytes { deliver($0) }
+    if life.wantsInput && parked.isEmpty { receive() }
+  }
+}

@@ -1,0 +1,165 @@
+internal import CAsyncIO
+internal import Logging
+internal import SystemPackage
+
+// A connected stream socket that calls back. It is driven by the completions of its two operations, in the loop's poll
+// phase, as the synchronous handler of a stream is. What to watch for:
+//
+// - An operation in flight is known to the backend by its address. So a transport holds itself while one of its
+//   operations is in flight, and one that is dropped has none.
+// - The protocol may do anything in a callback: pause, close, switch protocols, drop the transport. Nothing is done
+//   after a callback that does not look at the state anew.
+// - The memory of a send is in use until the send has ended, also when the transport is aborted meanwhile.
+
+/// A connected byte stream that calls its protocol object back, TCP or Unix. Answers asyncio's `Transport`.
+///
+/// **Threads.** See ``BaseTransport``.
+public class StreamTransport: BaseTransport, ReadTransport, WriteTransport {
+  final let descriptor: IODescriptor
+  final let receiving: IOOperation
+  final let sending: IOOperation
+  private final let relay = StreamRelay()
+  /// The transport itself, while an operation is in flight.
+  private final var itself: StreamTransport?
+
+  /// How the protocol takes bytes.
+  enum Reception {
+    case none
+    case plain(any StreamProtocol)
+    case buffered(any BufferedProtocol)
+  }
+
+  @exclusivity(unchecked) final var reception = Reception.none
+  /// Bytes of a chunk that a buffered protocol had no room for before it paused.
+  @exclusivity(unchecked) final var parked: [UInt8] = []
+  @exclusivity(unchecked) final var outgoing = OutgoingBytes()
+  @exclusivity(unchecked) final var flow = WriteFlow()
+  /// A file is on its way, and nothing else may be written.
+  @exclusivity(unchecked) final var isSendingFile = false
+  /// Waits until nothing waits to be sent.
+  final var drained: UnsafeContinuation<Void, Never>?
+  private final var isAbortive = false
+  private final let sockname: SocketAddress?
+  private final let peername: SocketAddress?
+
+  /// Takes a connected, non-blocking socket into its care, on the loop's thread.
+  init(_ fd: Int32, core: BaseEventLoop) {
+    descriptor = IODescriptor(fd, loop: core)
+    receiving = IOOperation(.receiveLent, on: descriptor)
+    sending = IOOperation(.send, on: descriptor)
+    sockname = .local(of: fd)
+    peername = .peer(of: fd)
+    Sockets.setNoDelay(fd)
+    core.backend.attach(descriptor)
+    super.init(core: core)
+    relay.transport = self
+    receiving.observer = .passUnretained(relay)
+    sending.observer = .passUnretained(relay)
+  }
+
+  deinit {
+    guard !descriptor.isClosed else { return }
+    warnOfDrop("it was dropped")
+    descriptor.close()
+  }
+
+  /// Number, addresses and state, in one line.
+  public override var description: String {
+    let state = life.isClosing ? "closing" : receiving.state == .inFlight ? "reading" : "idle"
+    let peer = peername.map { ", peer \($0)" } ?? ""
+    return "StreamTransport (descriptor \(descriptor.fileDescriptor)\(peer), \(state))"
+  }
+
+  override func extraInfo(_ name: String) -> Any? {
+    switch name {
+    case "socket": TransportSocket(descriptor)
+    case "sockname": sockname
+    case "peername": peername
+    default: nil
+    }
+  }
+
+  override func adopt(_ proto: any BaseProtocol) throws(EventLoopError) {
+    reception = try Self.reception(of: proto)
+  }
+
+  static func reception(of proto: any BaseProtocol) throws(EventLoopError) -> Reception {
+    if let proto = proto as? any BufferedProtocol { return .buffered(proto) }
+    if let proto = proto as? any StreamProtocol { return .plain(proto) }
+    throw EventLoopError(
+      .invalidArgument,
+      "\(type(of: proto)) is no protocol for a stream. Conform it to StreamProtocol or BufferedProtocol.")
+  }
+
+  // MARK: Beginning and ending
+
+  override func tellMade() throws {
+    switch reception {
+    case .none: break
+    case .plain(let proto): try proto.connectionMade(self)
+    case .buffered(let proto): try proto.connectionMade(self)
+    }
+  }
+
+  override func begin() {
+    if life.wantsInput { receive() }
+  }
+
+  override func closeHere() {
+    let isFlushed = life.close(hasOutput: !outgoing.isEmpty)
+    stopReceiving()
+    if isFlushed { finish(nil) }
+  }
+
+  override func abortHere() {
+    if life.phase < .ending { isAbortive = true }
+    super.abortHere()
+  }
+
+  override func stop() {
+    stopReceiving()
+    // The bytes stay where they are until the system has let go of them.
+    if sending.state == .inFlight { core.backend.cancel(sending) } else { outgoing.removeAll() }
+    resumeDrained()
+  }
+
+  override func release() {
+    descriptor.close(abortively: isAbortive)
+    reception = .none
+    parked = []
+  }
+
+  /// A socket call failed: told in debug mode only, because peers go as they like.
+  final func lose(_ result: Int, _ operation: String) {
+    let error = IOError(result: result, operation, "descriptor \(descriptor.fileDescriptor)")
+    if core.isDebug { core.logger.debug("\(description): \(error)") }
+    fail(error)
+  }
+
+  // MARK: Operations
+
+  /// Keeps the transport alive while the backend knows its operations.
+  @inline(__always)
+  final func hold() {
+    let isBusy = receiving.state == .inFlight || sending.state == .inFlight
+    if isBusy != (itself != nil) { itself = isBusy ? self : nil }
+  }
+
+  @inline(__always)
+  fileprivate final func ended(_ operation: IOOperation) {
+    if operation === receiving { received() } else { sent() }
+    hold()
+  }
+}
+
+/// Tells a transport of the ends of its operations. (A class of its own because a transport is public and an observer
+/// is not.)
+final class StreamRelay: OperationObserver {
+  /// Right because a transport is alive while an operation of it is in flight.
+  unowned(unsafe) var transport: StreamTransport?
+
+  override func operationEnded(_ operation: IOOperation) {
+    guard let transport else { return }
+    transport.ended(operation)
+  }
+}
