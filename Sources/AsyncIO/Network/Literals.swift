@@ -26,6 +26,8 @@ enum Literals {
   }
 
   private static func sockets(_ query: AddressQuery) -> [(type: SocketType, proto: Int32)]? {
+    // Alone, raw sockets have no ports, and the system says so.
+    if query.type == .raw { return nil }
     let found = kinds.filter { kind in
       (query.type == .unspecified || query.type == kind.type) && (query.proto == 0 || query.proto == kind.proto)
     }
