@@ -41,6 +41,7 @@ let package = Package(
       name: "AsyncIOConformance",
       dependencies: [
         "AsyncIO",
+        .product(name: "Logging", package: "swift-log"),
         .product(name: "SystemPackage", package: "swift-system"),
       ],
       swiftSettings: settings

@@ -17,10 +17,21 @@ func example(_ name: String) -> Target {
 let package = Package(
   name: "Examples",
   platforms: [.macOS("26.0")],
-  dependencies: [.package(name: "swift-asyncio", path: "..")],
+  dependencies: [
+    .package(name: "swift-asyncio", path: ".."),
+    .package(url: "https://github.com/apple/swift-system", from: "1.8.0"),
+  ],
   targets: [
     example("CustomPolicy"),
     example("ContextPolicy"),
     example("EchoServer"),
+    .executableTarget(
+      name: "OwnLoop",
+      dependencies: [
+        .product(name: "AsyncIO", package: "swift-asyncio"),
+        .product(name: "AsyncIOConformance", package: "swift-asyncio"),
+        .product(name: "SystemPackage", package: "swift-system"),
+      ],
+      swiftSettings: settings),
   ]
 )

@@ -23,6 +23,9 @@ struct ConformanceCommand: ParsableCommand {
   @Option(help: "How the report is printed: table, json.")
   var format = Format.table
 
+  @Flag(help: "Print the page of the documentation about deliberate differences from CPython, and end.")
+  var deviations = false
+
   @Option(help: ArgumentHelp("Run one check in this process, for the launcher.", visibility: .private))
   var single: String?
 
@@ -33,6 +36,7 @@ struct ConformanceCommand: ParsableCommand {
   }
 
   func run() throws {
+    if deviations { return print(ConformanceSuite.deviationsPage) }
     let name = loopOptions.loop ?? "selector"
     let factory: @Sendable () throws -> any EventLoop = { try EventLoopKinds.make(name) }
     if let single { return ConformanceSuite.runInThisProcess(single, factory: factory) }

@@ -123,16 +123,25 @@ private enum CheckProcess {
   private static func spawn(_ path: String, _ arguments: [String], output: Int32) -> Result<pid_t, SpawnError> {
     #if canImport(Darwin)
       var actions: posix_spawn_file_actions_t?
+      var attributes: posix_spawnattr_t?
     #else
       var actions = posix_spawn_file_actions_t()
+      var attributes = posix_spawnattr_t()
     #endif
+    // A child inherits what its maker's thread blocks, and the threads of a pool block signals.
+    posix_spawnattr_init(&attributes)
+    defer { posix_spawnattr_destroy(&attributes) }
+    var nothing = sigset_t()
+    sigemptyset(&nothing)
+    posix_spawnattr_setsigmask(&attributes, &nothing)
+    posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_SETSIGMASK))
     posix_spawn_file_actions_init(&actions)
     defer { posix_spawn_file_actions_destroy(&actions) }
     posix_spawn_file_actions_adddup2(&actions, output, STDOUT_FILENO)
     var words = ([path] + arguments).map { strdup($0) } + [nil]
     defer { for word in words { free(word) } }
     var child: pid_t = 0
-    let failure = posix_spawn(&child, path, &actions, nil, &words, environ)
+    let failure = posix_spawn(&child, path, &actions, &attributes, &words, environ)
     return failure == 0 ? .success(child) : .failure(SpawnError(description: String(cString: strerror(failure))))
   }
 

@@ -11,11 +11,17 @@ public import AsyncIO
 public enum ConformanceSuite {
   /// All checks, in the order of the list.
   public static let checks: [ConformanceCheck] = [
-    policyChecks, policyProcessChecks, lifeCycleChecks, schedulingChecks, timerChecks, threadChecks,
+    policyChecks, policyProcessChecks, lifeCycleChecks, closingChecks, schedulingChecks, timerChecks, threadChecks,
+    threadRuleChecks,
     descriptorChecks, socketOperationChecks, connectionChecks, serverChecks, transportChecks, datagramChecks,
     unixSocketAndPipeChecks, signalChecks, subprocessChecks, executorAndNameChecks, futureAndTaskChecks,
     runnerChecks, debugChecks,
-  ].flatMap(\.self).enumerated().sorted { ($0.element.line, $0.offset) < ($1.element.line, $1.offset) }.map(\.element)
+  ].flatMap(\.self).enumerated().sorted { a, b in
+    // A line's main check comes before those of its facets.
+    (a.element.line, a.element.facet == nil ? 0 : 1, a.offset) < (
+      b.element.line, b.element.facet == nil ? 0 : 1, b.offset
+    )
+  }.map(\.element)
 
   /// The check of a name, see ``ConformanceCheck/id``.
   public static func check(_ id: String) -> ConformanceCheck? { checks.first { $0.id == id } }

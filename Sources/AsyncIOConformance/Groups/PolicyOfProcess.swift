@@ -1,5 +1,161 @@
 internal import AsyncIO
 
+#if canImport(Glibc)
+  internal import Glibc
+#elseif canImport(Musl)
+  internal import Musl
+#else
+  internal import Darwin
+#endif
+
 extension ConformanceSuite {
-  static let policyProcessChecks: [ConformanceCheck] = []
+  /// Group A, the rules of the main thread and the policy of the process. Each check has a process of its own.
+  static let policyProcessChecks: [ConformanceCheck] = [
+    ConformanceCheck(
+      1, "Strict policy, nothing set: an error that names the main thread", surroundings: .ownProcess
+    ) { subject in
+      let policy = ObservedPolicy(subject, creation: .never)
+      setEventLoopPolicy(policy)
+      try subject.expectRefusal("get", .noCurrentLoop) { try getEventLoop() }
+      try subject.expect("calls", policy.calls, "nothing")
+      do { _ = try getEventLoop() } catch {
+        try subject.require("\(error)".contains("main thread"), "the error does not name the main thread: \(error)")
+      }
+    },
+    ConformanceCheck(
+      2, "Legacy policy: the first get of the main thread makes a loop through the policy's own new and set",
+      surroundings: .ownProcess
+    ) { subject in
+      CapturedLog.start()
+      let policy = ObservedPolicy(subject)
+      setEventLoopPolicy(policy)
+      let first = try getEventLoop()
+      try subject.expect("same loop twice", try getEventLoop() === first)
+      try subject.expect("calls", policy.calls, "new set(loop)")
+      let warnings = CapturedLog.lines.count { $0.hasPrefix("warning") }
+      try subject.require(warnings == 1, "\(warnings) warnings about a loop that nobody asked for")
+    },
+    ConformanceCheck(3, "After set(nil) nothing is created any more", surroundings: .ownProcess) { subject in
+      let policy = ObservedPolicy(subject)
+      setEventLoopPolicy(policy)
+      setEventLoop(nil)
+      try subject.expectRefusal("get", .noCurrentLoop) { try getEventLoop() }
+      try subject.expect("calls", policy.calls, "set(nil)")
+    },
+    ConformanceCheck(
+      3, "set(nil) ends creation also after a creation", facet: "later", surroundings: .ownProcess
+    ) { subject in
+      let policy = ObservedPolicy(subject)
+      setEventLoopPolicy(policy)
+      _ = try getEventLoop()
+      setEventLoop(nil)
+      try subject.expectRefusal("get", .noCurrentLoop) { try getEventLoop() }
+      try subject.expect("calls", policy.calls, "new set(loop) set(nil)")
+    },
+    ConformanceCheck(9, "A replaced policy is seen by other threads", surroundings: .ownProcess) { subject in
+      let mine = ObservedPolicy(subject)
+      setEventLoopPolicy(mine)
+      try subject.expect("here", getEventLoopPolicy() === mine)
+      try subject.expect("in another thread", CheckThread { getEventLoopPolicy() === mine }.join())
+    },
+    ConformanceCheck(10, "The policy nil is a fresh default of the platform's kind", surroundings: .ownProcess) {
+      subject in
+      let first = getEventLoopPolicy()
+      let mine = ObservedPolicy(subject)
+      setEventLoopPolicy(mine)
+      setEventLoopPolicy(nil)
+      let fresh = getEventLoopPolicy()
+      try subject.expect("fresh", fresh !== first && fresh !== mine)
+      try subject.expect("stays", fresh === getEventLoopPolicy())
+      try subject.expect("of the kind of the first", type(of: fresh) == type(of: first))
+    },
+    ConformanceCheck(
+      11, "A policy that is replaced while a loop runs does not change the running loop", surroundings: .ownProcess
+    ) { subject in
+      let loop = try subject.makeLoop()
+      let policy = ObservedPolicy(subject)
+      let trail = Trail()
+      try loop.callSoon {
+        setEventLoopPolicy(policy)
+        trail.mark(try getRunningLoop() === loop)
+        trail.mark(try getEventLoop() === loop)
+        trail.mark(getEventLoopPolicy() === policy)
+        loop.stop()
+      }
+      try loop.runForever()
+      try subject.expect("running, current, policy", trail, "true true true")
+      try subject.expect("policy's calls", policy.calls, "nothing")
+    },
+    ConformanceCheck(
+      14, "A run without a factory: the policy sees exactly new, set(loop), set(nil)", surroundings: .ownProcess
+    ) { subject in
+      let policy = ObservedPolicy(subject)
+      setEventLoopPolicy(policy)
+      try subject.expect("value", try AsyncIO.run { 7 }, 7)
+      try subject.expect("calls", policy.calls, "new set(loop) set(nil)")
+      try subject.expectRefusal("get afterwards", .noCurrentLoop) { try getEventLoop() }
+    },
+    ConformanceCheck(15, "A run with a factory does not ask the policy", surroundings: .ownProcess) { subject in
+      let policy = ObservedPolicy(subject)
+      setEventLoopPolicy(policy)
+      let value = try AsyncIO.run(loopFactory: { try subject.makeLoop() }) { 7 }
+      try subject.expect("value", value, 7)
+      try subject.expect("calls", policy.calls, "nothing")
+    },
+    ConformanceCheck(16, "The default policy makes the platform's kind", surroundings: .ownProcess) { subject in
+      unsetenv("ASYNCIO_EVENT_LOOP")
+      setEventLoopPolicy(nil)
+      let loop = try newEventLoop()
+      try subject.expect("kind", loop is SelectorEventLoop ? "selector" : "another", "selector")
+      try loop.close()
+    },
+    ConformanceCheck(
+      17, "The child of a fork has no running loop, no task and no current loop, and runs a new one",
+      surroundings: .ownProcess
+    ) { subject in
+      let policy = ObservedPolicy(subject, creation: .never)
+      setEventLoopPolicy(policy)
+      let loop = try newEventLoop()
+      setEventLoop(loop)
+      let child = Box<String?>(nil)
+      try loop.callSoon {
+        child.value = try Process.inFork { try whatIsLeft(factory: subject.factory) }
+        loop.stop()
+      }
+      try loop.runForever()
+      try subject.expect("child", child.value ?? "died", "running none, current none, task none, own loop ran")
+      try subject.expect("parent's current loop", try getEventLoop() === loop)
+    },
+    ConformanceCheck(
+      18, "First use of the policy from 64 threads at once gives one policy", surroundings: .ownProcess
+    ) { subject in
+      let (ready, start) = (Box(0), Gate())
+      let threads = (0..<64).map { _ in
+        CheckThread {
+          ready.update { $0 += 1 }
+          start.wait()
+          return ObjectIdentifier(getEventLoopPolicy())
+        }
+      }
+      while ready.value < threads.count { sched_yield() }
+      start.open()
+      try subject.expect("policies", Set(threads.map { $0.join() }).count, 1)
+    },
+  ]
+}
+
+/// What the child of a fork, made in a callback of a running loop, has of its parent.
+private func whatIsLeft(factory: () throws -> any EventLoop) throws -> String {
+  let running = (try? getRunningLoop()) == nil ? "none" : "some"
+  let current = (try? getEventLoop()) == nil ? "none" : "some"
+  let task = withUnsafeCurrentTask { $0 == nil } ? "none" : "some"
+  let loop = try factory()
+  let ran = Box(false)
+  try loop.callSoon {
+    ran.value = try getRunningLoop() === loop
+    loop.stop()
+  }
+  try loop.runForever()
+  try loop.close()
+  return "running \(running), current \(current), task \(task), own loop \(ran.value ? "ran" : "did not run")"
 }
