@@ -1,6 +1,5 @@
 internal import CAsyncIO
 internal import Synchronization
-internal import SystemPackage
 
 // One `serve` call. Its traps:
 //
@@ -9,16 +8,13 @@ internal import SystemPackage
 //   server cancels and awaits them all by that list.
 // - A cancellation handler per operation costs as much as the rest of the operation. Nobody but the server can cancel
 //   these tasks, so it ends their pending operations itself, and operations of the owning task install no handler.
-// - One shortage of descriptors is one report and one retry per second, not one per waiting client.
 
 /// Accepts for one `serve` call and keeps its connections. Loop thread only, but for the list, which late jobs of a
-/// closed loop leave from other threads and which is locked, and what happens while the loop is closed; that is what makes the unchecked conformance right.
-final class ConnectionServer: OperationObserver, @unchecked Sendable {
-  let core: BaseEventLoop
+/// closed loop leave from other threads and which is locked, and what happens while the loop is closed; that is what
+/// makes the unchecked conformance right.
+final class ConnectionServer: Acceptor, @unchecked Sendable {
   let listener: StreamListener
   let limit: Int
-  /// How long accepting pauses when there are no descriptors.
-  let retryDelay: Duration
   let handler: @Sendable (StreamConnection) async throws -> Void
 
   struct Members {
@@ -34,8 +30,6 @@ final class ConnectionServer: OperationObserver, @unchecked Sendable {
   var isCancelled = false
   /// Connections that were accepted when the last place was just taken by another address's; one at most for each.
   var held: [Int32] = []
-  /// Accept operations that wait for the end of a shortage.
-  var pauses: [AcceptPause] = []
 
   init(
     _ listener: StreamListener, limit: Int, retryDelay: Duration = .seconds(1),
@@ -43,9 +37,8 @@ final class ConnectionServer: OperationObserver, @unchecked Sendable {
   ) {
     self.listener = listener
     self.limit = limit
-    self.retryDelay = retryDelay
     self.handler = handler
-    core = listener.core
+    super.init(listener.sockets, retryDelay: retryDelay)
   }
 
   deinit {
@@ -68,8 +61,6 @@ final class ConnectionServer: OperationObserver, @unchecked Sendable {
     }
   }
 
-  // MARK: Accepting
-
   private func begin(_ waiter: UnsafeContinuation<Void, Never>) {
     members.withLock {
       $0.waiter = waiter
@@ -79,73 +70,26 @@ final class ConnectionServer: OperationObserver, @unchecked Sendable {
     // What an earlier `accept()` left: its operations end, its connections are served.
     for operation in listener.accepting where operation.state == .inFlight { core.backend.cancel(operation) }
     for fd in listener.acceptQueue.takeConnections() { start(fd) }
-    for operation in listener.accepting {
-      operation.observer = .passUnretained(self)
-      if isOver(operation) { ended(operation) } else { accept(operation) }
+    for operation in listener.accepting { begin(operation) }
+  }
+
+  // MARK: Accepting
+
+  override func accepted(_ fd: Int32) { startOrHold(fd) }
+
+  /// The operation waits until a connection has gone.
+  override func hasPlace(for operation: IOOperation) -> Bool {
+    members.withLock { members in
+      if members.count >= limit { members.waiting.append(operation) }
+      return members.count < limit
     }
   }
 
-  /// Accepts until it has to wait, the limit is reached, or others must have their turn.
-  func accept(_ operation: IOOperation) {
-    var budget = 64
-    while true {
-      let isFull = members.withLock { members in
-        if members.count >= limit { members.waiting.append(operation) }
-        return members.count >= limit
-      }
-      if isFull { return }
-      operation.sequence &+= 1
-      guard core.backend.submit(operation) else { return }
-      guard take(operation) else { return }
-      budget -= 1
-      if budget == 0 { return acceptNextTurn(operation) }
-    }
-  }
+  /// Nothing more is to be accepted by the operation: its listener or the loop is closed, or the task is cancelled.
+  override func isOver(_ operation: IOOperation) -> Bool { isCancelled || super.isOver(operation) }
 
-  /// Lets others have their turn.
-  func acceptNextTurn(_ operation: IOOperation) {
-    operation.result = -Int(EAGAIN)
-    core.completeNextTurn(operation)
-  }
-
-  override func operationEnded(_ operation: IOOperation) {
-    if take(operation) { accept(operation) }
-  }
-
-  /// Deals with what an accept brought. `true`: go on accepting.
-  private func take(_ operation: IOOperation) -> Bool {
-    let result = operation.result
-    if result >= 0 { startOrHold(Int32(result)) }
-    if isOver(operation) {
-      ended(operation)
-      return false
-    }
-    if result >= 0 || result == -Int(EAGAIN) { return true }
-    switch Int32(-result) {
-    case EMFILE, ENFILE, ENOBUFS, ENOMEM:
-      pause(operation)
-    case ECANCELED:
-      ended(operation)
-    case EPERM, ENETDOWN, ENETUNREACH, EHOSTDOWN, EHOSTUNREACH, ENOPROTOOPT, EOPNOTSUPP, ETIMEDOUT:
-      // The fault of one connection, which is gone from the queue; the next one may be fine.
-      return true
-    default:
-      report("accept failed; the listener is closed", IOError(result: result, "accept"))
-      operation.descriptor.close()
-      ended(operation)
-    }
-    return false
-  }
-
-  /// One listening socket takes no more.
-  func ended(_ operation: IOOperation) {
-    operation.observer = nil
+  override func ended(_ operation: IOOperation) {
+    super.ended(operation)
     resumeIfDone { $0.accepting -= 1 }
-  }
-
-  func report(_ message: String, _ error: any Error) {
-    var context = ExceptionContext(message: message, exception: error)
-    context.socket = listener.addresses.map(\.description).joined(separator: ", ")
-    core.callExceptionHandler(context)
   }
 }

@@ -1,4 +1,3 @@
-internal import Synchronization
 public import SystemPackage
 
 extension StreamListener {
@@ -76,20 +75,13 @@ extension StreamListener {
     request.operation = "StreamListener.bind"
     let core = try runningCore(request.operation)
     let sockets = try await Listeners.open(request, on: core)
-    return StreamListener(sockets, backlog: request.backlog, isServing: request.listens, core: core)
+    return StreamListener(
+      ListeningSockets(sockets, backlog: request.backlog, isListening: request.listens, core: core))
   }
 
   /// Listens, if `bind` was told not to. Any thread; again it does nothing. Throws ``IOError``, `.badFileDescriptor` for
   /// a listener that is closed. Answers `start_serving`.
   public func startServing() throws {
-    if isServing.load(ordering: .acquiring) && !isClosed { return }
-    for (descriptor, address) in zip(descriptors, addresses) {
-      let result = core.withNumber(of: descriptor) { number in
-        Result { () throws(IOError) in try Sockets.listen(number, backlog: backlog, address) }
-      }
-      guard let result else { throw IOError(.badFileDescriptor, "startServing", "on a listener that was closed here") }
-      try result.get()
-    }
-    isServing.store(true, ordering: .releasing)
+    try sockets.listen("startServing")
   }
 }

@@ -4,14 +4,40 @@ internal import SystemPackage
 // From a connected socket to a transport whose protocol knows it.
 
 extension BaseEventLoop {
-  /// Asks the factory for a protocol object and gives it a transport for the socket. Returns when the protocol has been
-  /// told. What the factory throws leaves the socket to the caller; afterwards it is the transport's.
+  /// Asks the factory for a protocol object that can have the transport of a socket.
+  final func makeProtocol<Proto: ReceivingProtocol>(_ factory: () throws -> Proto) throws -> Proto {
+    let proto = try factory()
+    _ = try StreamTransport.reception(of: proto)
+    return proto
+  }
+
+  /// Gives the protocol a transport for a socket of the caller, and returns when it has been told. What the factory
+  /// throws leaves the socket to the caller.
   final func makeTransport<Proto: ReceivingProtocol>(
     over fd: Int32, _ factory: () throws -> Proto
   ) async throws -> (StreamTransport, Proto) {
-    let proto = try factory()
-    _ = try StreamTransport.reception(of: proto)
-    let transport = StreamTransport(fd, core: self)
+    let proto = try makeProtocol(factory)
+    return try await begin(StreamTransport(fd, core: self), proto)
+  }
+
+  /// The same for a socket that is the loop's, and is closed by every error.
+  final func makeTransport<Proto: ReceivingProtocol>(
+    over descriptor: IODescriptor, _ factory: () throws -> Proto
+  ) async throws -> (StreamTransport, Proto) {
+    let proto: Proto
+    do {
+      try Task.checkCancellation()
+      proto = try makeProtocol(factory)
+    } catch {
+      descriptor.close()
+      throw error
+    }
+    return try await begin(StreamTransport(descriptor), proto)
+  }
+
+  private final func begin<Proto: ReceivingProtocol>(
+    _ transport: StreamTransport, _ proto: Proto
+  ) async throws -> (StreamTransport, Proto) {
     try transport.start(proto)
     await transport.made()
     if isClosed { throw EventLoopError.closed("createConnection") }
@@ -21,6 +47,12 @@ extension BaseEventLoop {
     }
     if let refusal = transport.refusal { throw refusal }
     return (transport, proto)
+  }
+
+  /// Reports an error of a callback in the poll phase; one that ends the run does so in the next turn.
+  final func reportOrRaise(_ context: ExceptionContext) {
+    guard let error = context.exception as? any InterruptError else { return callExceptionHandler(context) }
+    pushReady(Handle(loop: self, site: CallSite()) { throw error })
   }
 
   /// Sees that a descriptor of the caller can become a transport's, and makes it ready.

@@ -16,7 +16,7 @@ public class BaseTransport: CustomStringConvertible {
   final let core: BaseEventLoop
   /// What the callbacks see as their scoped policy.
   private final let scope: CarriedScope?
-  private final let membership: TransportMembership
+  final let membership: TransportMembership
   private final var currentProtocol: (any BaseProtocol)?
   /// Who waits until the protocol knows the transport, and that it does.
   private final var isMade = false
@@ -162,11 +162,10 @@ public class BaseTransport: CustomStringConvertible {
 
   /// An error that ends the run leaves the loop; others go to its exception handler.
   final func report(_ message: String, _ error: any Error) {
-    if error is any InterruptError { return callNextTurn { _ in throw error } }
     var context = ExceptionContext(message: message, exception: error)
     context.transport = description
     context.protocol = currentProtocol.map { "\(type(of: $0))" }
-    core.callExceptionHandler(context)
+    core.reportOrRaise(context)
   }
 
   /// Asks the protocol to pause or to go on.
@@ -231,9 +230,6 @@ public class BaseTransport: CustomStringConvertible {
     membership.leave()
   }
 
-  /// Is told when the transport has ended, in the loop's thread, or while the loop closes.
-  final func whenEnded(_ body: @escaping () -> Void) { membership.whenEnded = body }
-
   /// The loop closes: nobody is called any more.
   fileprivate final func loopDidClose() {
     if !life.isClosing { warnOfDrop("its loop was closed") }
@@ -254,6 +250,7 @@ public class BaseTransport: CustomStringConvertible {
 final class TransportMembership: LoopResident, @unchecked Sendable {
   private let core: BaseEventLoop
   weak var transport: BaseTransport?
+  /// Is told when the transport has ended or was dropped, in the loop's thread, or while the loop closes.
   var whenEnded: (() -> Void)?
 
   init(_ core: BaseEventLoop) { self.core = core }

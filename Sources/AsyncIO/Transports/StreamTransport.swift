@@ -42,19 +42,25 @@ public class StreamTransport: BaseTransport, ReadTransport, WriteTransport {
   private final let sockname: SocketAddress?
   private final let peername: SocketAddress?
 
-  /// Takes a connected, non-blocking socket into its care, on the loop's thread.
-  init(_ fd: Int32, core: BaseEventLoop) {
-    descriptor = IODescriptor(fd, loop: core)
+  /// Takes over a connected, non-blocking socket that is in the loop's care, on the loop's thread.
+  init(_ descriptor: IODescriptor) {
+    self.descriptor = descriptor
     receiving = IOOperation(.receiveLent, on: descriptor)
     sending = IOOperation(.send, on: descriptor)
-    sockname = .local(of: fd)
-    peername = .peer(of: fd)
-    Sockets.setNoDelay(fd)
-    core.backend.attach(descriptor)
-    super.init(core: core)
+    sockname = .local(of: descriptor.fileDescriptor)
+    peername = .peer(of: descriptor.fileDescriptor)
+    super.init(core: descriptor.loop)
     relay.transport = self
     receiving.observer = .passUnretained(relay)
     sending.observer = .passUnretained(relay)
+  }
+
+  /// Takes a connected, non-blocking socket into the loop's care.
+  convenience init(_ fd: Int32, core: BaseEventLoop) {
+    let descriptor = IODescriptor(fd, loop: core)
+    core.backend.attach(descriptor)
+    self.init(descriptor)
+    if sockname?.isIP == true { Sockets.setNoDelay(fd) }
   }
 
   deinit {

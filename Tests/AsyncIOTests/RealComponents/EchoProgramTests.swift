@@ -8,7 +8,7 @@
       @Test(
         "socat gets every byte back after its half-close",
         .enabled(if: Program.areInstalled("socat", "cmp", "head"), "socat is not installed"),
-        arguments: LoopKind.allCases, ["streams", "sync"])
+        arguments: LoopKind.allCases, ["streams", "sync", "protocol"])
       func socat(kind: LoopKind, api: String) async throws {
         let echo = try Program.echo(kind, "--api", api)
         let port = try await echo.port()

@@ -1,0 +1,148 @@
+internal import CAsyncIO
+
+// How connections are taken from listening sockets, for streams and transports alike. The traps:
+//
+// - A burst of clients must not shut others out: after so many connections the rest comes in the next turn.
+// - Out of descriptors, every waiting client would be an error again, at once. So one shortage is one report and one
+//   retry after a delay, not one for each client; and a listener that is closed meanwhile stays silent.
+// - Some errors are those of one connection, which is gone from the queue. Accepting goes on.
+
+/// Takes connections from listening sockets for a server, a subclass, which says what becomes of them. Loop thread
+/// only, but for what happens while the loop is closed.
+class Acceptor: OperationObserver {
+  let sockets: ListeningSockets
+  let core: BaseEventLoop
+  /// How long accepting pauses when there are no descriptors. Answers `ACCEPT_RETRY_DELAY`.
+  let retryDelay: Duration
+  /// Accept operations that wait for the end of a shortage.
+  fileprivate var pauses: [AcceptPause] = []
+
+  /// Connections of one socket in a row, before others have their turn.
+  private static var burst: Int { 64 }
+
+  init(_ sockets: ListeningSockets, retryDelay: Duration) {
+    self.sockets = sockets
+    core = sockets.core
+    self.retryDelay = retryDelay
+  }
+
+  // MARK: What a server says
+
+  /// A connection was accepted; the descriptor is the server's.
+  func accepted(_ fd: Int32) { preconditionFailure("a server without use for connections") }
+  /// Whether there is a place for one more connection. `false`: the server keeps the operation and calls `accept` when
+  /// there is.
+  func hasPlace(for operation: IOOperation) -> Bool { true }
+  /// Nothing more is to be accepted by the operation.
+  func isOver(_ operation: IOOperation) -> Bool { operation.descriptor.isClosed || core.isClosed }
+  /// One listening socket takes no more.
+  func ended(_ operation: IOOperation) { operation.observer = nil }
+
+  // MARK: Accepting
+
+  /// Begins with one listening socket.
+  final func begin(_ operation: IOOperation) {
+    operation.observer = .passUnretained(self)
+    if isOver(operation) { ended(operation) } else { accept(operation) }
+  }
+
+  /// Accepts until it has to wait, there is no place, or others must have their turn.
+  final func accept(_ operation: IOOperation) {
+    var budget = Self.burst
+    while true {
+      guard hasPlace(for: operation) else { return }
+      operation.sequence &+= 1
+      guard core.backend.submit(operation) else { return }
+      guard take(operation) else { return }
+      budget -= 1
+      if budget == 0 { return acceptNextTurn(operation) }
+    }
+  }
+
+  /// Lets others have their turn.
+  fileprivate final func acceptNextTurn(_ operation: IOOperation) {
+    operation.result = -Int(EAGAIN)
+    core.completeNextTurn(operation)
+  }
+
+  override final func operationEnded(_ operation: IOOperation) {
+    if take(operation) { accept(operation) }
+  }
+
+  /// Deals with what an accept brought. `true`: go on accepting.
+  private final func take(_ operation: IOOperation) -> Bool {
+    let result = operation.result
+    if result >= 0 { accepted(Int32(result)) }
+    if isOver(operation) {
+      ended(operation)
+      return false
+    }
+    if result >= 0 || result == -Int(EAGAIN) { return true }
+    switch Int32(-result) {
+    case EMFILE, ENFILE, ENOBUFS, ENOMEM:
+      pause(operation)
+    case ECANCELED:
+      ended(operation)
+    case EPERM, ENETDOWN, ENETUNREACH, EHOSTDOWN, EHOSTUNREACH, ENOPROTOOPT, EOPNOTSUPP, ETIMEDOUT:
+      // The fault of one connection, which is gone from the queue; the next one may be fine.
+      return true
+    default:
+      report("accept failed; the listener is closed", IOError(result: result, "accept"))
+      operation.descriptor.close()
+      ended(operation)
+    }
+    return false
+  }
+
+  final func report(_ message: String, _ error: any Error) {
+    var context = ExceptionContext(message: message, exception: error)
+    context.socket = sockets.names
+    core.callExceptionHandler(context)
+  }
+
+  // MARK: Shortages
+
+  /// One report, and one retry after the delay. A listener that is closed meanwhile stays silent.
+  private final func pause(_ operation: IOOperation) {
+    report(
+      "out of resources for new connections; accepting pauses for \(retryDelay)",
+      IOError(result: operation.result, "accept"))
+    // Whoever was told may have closed the listener.
+    if isOver(operation) { return ended(operation) }
+    let pause = AcceptPause(operation, of: self)
+    pauses.append(pause)
+    core.timers.insert(.node(pause), deadline: core.time().advanced(by: retryDelay).nanoseconds)
+  }
+
+  /// Ends the operations that wait for the end of a shortage.
+  final func stopPauses() {
+    let stopped = pauses
+    pauses = []
+    for pause in stopped {
+      core.timers.remove(pause)
+      ended(pause.operation)
+    }
+  }
+}
+
+/// An accept operation that waits for the end of a shortage. Loop thread, or the thread that closes the loop.
+private final class AcceptPause: TimerNode {
+  let operation: IOOperation
+  private let acceptor: Acceptor
+  var heapIndex = -1
+
+  init(_ operation: IOOperation, of acceptor: Acceptor) {
+    self.operation = operation
+    self.acceptor = acceptor
+  }
+
+  func fire() {
+    acceptor.pauses.removeAll { $0 === self }
+    acceptor.acceptNextTurn(operation)
+  }
+
+  func drop() {
+    acceptor.pauses.removeAll { $0 === self }
+    acceptor.ended(operation)
+  }
+}

@@ -1,0 +1,65 @@
+internal import Synchronization
+internal import SystemPackage
+
+/// Bound sockets in the care of a loop, with a record for each to accept with: what a server stands on.
+///
+/// `close()` and the properties from any thread, the records in the loop's. The fields do not change, which is what
+/// makes the unchecked conformance right.
+final class ListeningSockets: @unchecked Sendable {
+  let core: BaseEventLoop
+  let descriptors: [IODescriptor]
+  let accepting: [IOOperation]
+  /// Ports filled in.
+  let addresses: [SocketAddress]
+  private let backlog: Int32
+  private let isListening: Atomic<Bool>
+  private let files: [UnixSocketFile]
+  private let filesAreGone = Atomic<Bool>(false)
+
+  init(_ sockets: [BoundSocket], backlog: Int32, isListening: Bool, core: BaseEventLoop) {
+    self.core = core
+    self.backlog = backlog
+    self.isListening = Atomic(isListening)
+    descriptors = sockets.map { IODescriptor($0.fd, loop: core) }
+    accepting = descriptors.map { IOOperation(.accept, on: $0) }
+    addresses = sockets.map(\.address)
+    files = sockets.compactMap(\.file)
+    for descriptor in descriptors {
+      descriptor.isListening = true
+      core.backend.attach(descriptor)
+    }
+  }
+
+  deinit {
+    close()
+    // Accepts may be in flight; their records must outlive the close, which from another thread is still to come.
+    let records = accepting
+    core.perform { _ in withExtendedLifetime(records) {} }
+  }
+
+  var isClosed: Bool { descriptors.allSatisfy(\.isClosed) }
+
+  /// In words, for reports and errors.
+  var names: String { addresses.map(\.description).joined(separator: ", ") }
+
+  /// Lets clients connect, if they cannot yet. Any thread.
+  func listen(_ operation: String) throws(IOError) {
+    if isListening.load(ordering: .acquiring) && !isClosed { return }
+    for (descriptor, address) in zip(descriptors, addresses) {
+      let result = core.withNumber(of: descriptor) { number in
+        Result { () throws(IOError) in try Sockets.listen(number, backlog: backlog, address) }
+      }
+      guard let result else { throw IOError(.badFileDescriptor, operation, "on a listener that was closed here") }
+      try result.get()
+    }
+    isListening.store(true, ordering: .releasing)
+  }
+
+  /// Removes the files, ends what waits and closes the sockets. Idempotent, any thread.
+  func close() {
+    if !filesAreGone.exchange(true, ordering: .relaxed) {
+      for file in files { file.remove(core.logger) }
+    }
+    for descriptor in descriptors { descriptor.close() }
+  }
+}

@@ -1,0 +1,143 @@
+internal import CAsyncIO
+internal import Synchronization
+public import SystemPackage
+
+extension EventLoop {
+  /// Listens on a host and port, and gives every client a transport and a protocol. Answers `create_server`.
+  ///
+  /// ```swift
+  /// let server = try await loop.createServer(port: 7000) { Echo() }
+  /// try await server.serveForever()
+  /// ```
+  /// The loop holds the server while it serves. What the factory throws is reported, its client is disconnected, and
+  /// the server goes on. Out of descriptors it makes one report and pauses for a second.
+  ///
+  /// - Parameters:
+  ///   - host: a name or literal address; `nil` and "" are all interfaces, IPv4 and IPv6. Several addresses of a name
+  ///     are all bound.
+  ///   - port: 0 lets the system choose, a port for each address; see ``Server/addresses``.
+  ///   - family: only addresses of this family.
+  ///   - flags: for the look-up of the name.
+  ///   - backlog: connections that may wait to be accepted.
+  ///   - reuseAddress: bind although connections of an earlier server linger.
+  ///   - reusePort: share the port with other servers of this user.
+  ///   - keepAlive: the system looks after idle connections, and ends those whose peers are gone.
+  ///   - startServing: false binds only, and clients are refused until ``Server/startServing()``.
+  ///   - factory: makes a protocol object for each client, in the loop's thread and in the scoped policy of this call.
+  /// - Throws: code `wrongThread` outside of the loop's thread; `invalidArgument` for a backlog that is not positive, or
+  ///   where the system has no `reusePort`; ``ResolutionError``; ``IOError``, `.addressInUse` for instance. Nothing
+  ///   stays open then.
+  public func createServer<Proto: ReceivingProtocol>(
+    host: String? = nil, port: UInt16, family: AddressFamily = .unspecified, flags: AddressInfoFlags = .passive,
+    backlog: Int32 = 4096, reuseAddress: Bool = true, reusePort: Bool = false, keepAlive: Bool = false,
+    startServing: Bool = true, _ factory: @escaping () throws -> Proto
+  ) async throws -> Server {
+    var request = ListenRequest()
+    (request.hosts, request.port, request.family, request.flags) = ([host], port, family, flags)
+    (request.backlog, request.reuseAddress, request.reusePort) = (backlog, reuseAddress, reusePort)
+    request.keepAlive = keepAlive
+    return try await server(request, "createServer", startServing: startServing, factory)
+  }
+
+  /// Listens on several hosts, each address once, as
+  /// ``createServer(host:port:family:flags:backlog:reuseAddress:reusePort:keepAlive:startServing:_:)`` does for one.
+  /// Throws code `invalidArgument` for no hosts at all, too.
+  public func createServer<Proto: ReceivingProtocol>(
+    hosts: [String], port: UInt16, family: AddressFamily = .unspecified, flags: AddressInfoFlags = .passive,
+    backlog: Int32 = 4096, reuseAddress: Bool = true, reusePort: Bool = false, keepAlive: Bool = false,
+    startServing: Bool = true, _ factory: @escaping () throws -> Proto
+  ) async throws -> Server {
+    var request = ListenRequest()
+    (request.hosts, request.port, request.family, request.flags) = (hosts, port, family, flags)
+    (request.backlog, request.reuseAddress, request.reusePort) = (backlog, reuseAddress, reusePort)
+    request.keepAlive = keepAlive
+    return try await server(request, "createServer", startServing: startServing, factory)
+  }
+
+  /// Listens on a stream socket that is bound already, and is the server's from here on unless this throws. Throws code
+  /// `wrongThread` outside of the loop's thread, `invalidArgument` for what is not a stream socket or for a backlog that
+  /// is not positive, `invalidState` for the descriptor of an open connection. Answers `create_server(sock=)`.
+  public func createServer<Proto: ReceivingProtocol>(
+    socket: Int32, backlog: Int32 = 4096, startServing: Bool = true, _ factory: @escaping () throws -> Proto
+  ) async throws -> Server {
+    let core = try coreOfThisThread(for: "createServer")
+    try core.admitSocket(socket, for: "createServer")
+    guard backlog > 0 else {
+      throw EventLoopError(.invalidArgument, "createServer: backlog is \(backlog). Give a positive number.")
+    }
+    guard let address = SocketAddress.local(of: socket) else {
+      throw IOError(.badFileDescriptor, "createServer", "descriptor \(socket)")
+    }
+    if startServing { try Sockets.listen(socket, backlog: backlog, address) }
+    let bound = BoundSocket(fd: socket, address: address, file: nil)
+    return try await core.server(
+      over: ListeningSockets([bound], backlog: backlog, isListening: startServing, core: core),
+      startServing: startServing, factory)
+  }
+
+  /// Listens on a Unix socket. The file of a socket that is there is replaced; any other file stays, and is an error.
+  /// Answers `create_unix_server`.
+  ///
+  /// - Parameters:
+  ///   - path: a path, or with a NUL in front an abstract name (Linux), which has no file.
+  ///   - backlog: connections that may wait to be accepted.
+  ///   - cleanupSocket: closing the server removes the file, unless another server has replaced it.
+  ///   - mode: the permissions of the file; `nil` leaves them to the umask of the process.
+  ///   - startServing: false binds only, and clients are refused until ``Server/startServing()``.
+  ///   - factory: makes a protocol object for each client, in the loop's thread and in the scoped policy of this call.
+  /// - Throws: code `wrongThread` outside of the loop's thread; `invalidArgument` for a backlog that is not positive and
+  ///   for a path that is too long, see ``SocketAddress/init(unixPath:)-(String)``; ``IOError``.
+  public func createUnixServer<Proto: ReceivingProtocol>(
+    path: String, backlog: Int32 = 4096, cleanupSocket: Bool = true, mode: FilePermissions? = nil,
+    startServing: Bool = true, _ factory: @escaping () throws -> Proto
+  ) async throws -> Server {
+    var request = ListenRequest()
+    (request.unixPath, request.backlog) = (path, backlog)
+    (request.removesFile, request.mode) = (cleanupSocket, mode)
+    return try await server(request, "createUnixServer", startServing: startServing, factory)
+  }
+
+  /// As ``createUnixServer(path:backlog:cleanupSocket:mode:startServing:_:)-(String,_,_,_,_,_)``.
+  public func createUnixServer<Proto: ReceivingProtocol>(
+    path: FilePath, backlog: Int32 = 4096, cleanupSocket: Bool = true, mode: FilePermissions? = nil,
+    startServing: Bool = true, _ factory: @escaping () throws -> Proto
+  ) async throws -> Server {
+    try await createUnixServer(
+      path: path.string, backlog: backlog, cleanupSocket: cleanupSocket, mode: mode, startServing: startServing,
+      factory)
+  }
+
+  private func server<Proto: ReceivingProtocol>(
+    _ request: ListenRequest, _ operation: String, startServing: Bool, _ factory: @escaping () throws -> Proto
+  ) async throws -> Server {
+    let core = try coreOfThisThread(for: operation)
+    var request = request
+    (request.operation, request.listens) = (operation, startServing)
+    let sockets = try await Listeners.open(request, on: core)
+    return try await core.server(
+      over: ListeningSockets(sockets, backlog: request.backlog, isListening: startServing, core: core),
+      startServing: startServing, factory)
+  }
+}
+
+extension BaseEventLoop {
+  /// Makes a server that stands on sockets of the loop.
+  fileprivate final func server<Proto: ReceivingProtocol>(
+    over sockets: ListeningSockets, startServing: Bool, _ factory: @escaping () throws -> Proto
+  ) async throws -> Server {
+    let server = Server(sockets) { [unowned self] fd in
+      let proto = try makeProtocol(factory)
+      let transport = StreamTransport(fd, core: self)
+      try transport.start(proto)
+      return transport
+    }
+    guard startServing else { return server }
+    do {
+      try await server.startServing()
+      return server
+    } catch {
+      server.close()
+      throw error
+    }
+  }
+}

@@ -1,0 +1,233 @@
+internal import CAsyncIO
+
+/// Listening sockets of a loop that give every client a transport and a protocol of its own. Made by ``createServer``.
+/// Answers asyncio's `Server`.
+///
+/// While it serves, its loop holds it: it need not be kept. Its transports are not held, only known: one that the
+/// program drops is found out as such.
+///
+/// **Threads.** ``close()`` and ``addresses`` from any thread, the rest in the loop's: calls that can throw are refused
+/// elsewhere with code `wrongThread`, the others stop the program. That is what makes the unchecked conformance right.
+public final class Server: @unchecked Sendable {
+  let core: BaseEventLoop
+  private let listening: ListeningSockets
+  private let acceptor: ServerAcceptor
+  private let resident = ServerResident()
+  private var members: [ObjectIdentifier: TransportMembership] = [:]
+  private var hasStarted = false
+  private var isServedForEver = false
+  /// Who waits for the close, and who for the last client, too.
+  private let closeWaiters = Waiters()
+  private let endWaiters = Waiters()
+
+  /// - Parameter welcome: gives an accepted socket to a new transport; the socket is closed if it throws.
+  init(
+    _ listening: ListeningSockets, retryDelay: Duration = .seconds(1),
+    _ welcome: @escaping (Int32) throws -> StreamTransport
+  ) {
+    self.listening = listening
+    core = listening.core
+    acceptor = ServerAcceptor(listening, retryDelay: retryDelay, welcome)
+    resident.server = self
+    acceptor.server = self
+    core.residents[ObjectIdentifier(resident)] = resident
+  }
+
+  deinit {
+    listening.close()
+    core.perform { [resident] in $0.residents[ObjectIdentifier(resident)] = nil }
+  }
+
+  // MARK: State
+
+  /// The event loop it belongs to. Any thread.
+  public var loop: any EventLoop { core }
+
+  /// The addresses it listens on, ports filled in; they stay known when it is closed. Any thread.
+  public var addresses: [SocketAddress] { listening.addresses }
+
+  /// The listening sockets; none when it is closed. Answers `sockets`.
+  public var sockets: [TransportSocket] {
+    requireThread("sockets")
+    return isClosed ? [] : listening.descriptors.map { TransportSocket($0) }
+  }
+
+  /// True while clients are taken. Answers `is_serving`.
+  public var isServing: Bool {
+    requireThread("isServing")
+    return hasStarted && !isClosed
+  }
+
+  private var isClosed: Bool { listening.isClosed }
+
+  private func requireThread(_ operation: String) {
+    precondition(
+      core.isRunningInThisThread || !core.isRunning,
+      "\(operation): a server belongs to its loop's thread. Use callSoonThreadsafe.")
+  }
+
+  private func checkThread(_ operation: String) throws(EventLoopError) {
+    if core.isClosed { throw .closed(operation) }
+    guard core.isRunningInThisThread else { throw .wrongThread(operation) }
+  }
+
+  private func checkOpen(_ operation: String) throws(EventLoopError) {
+    guard isClosed else { return }
+    throw EventLoopError(.invalidState, "\(operation): the server is closed. Make a new one with createServer.")
+  }
+
+  // MARK: Serving
+
+  /// Takes clients, if `createServer` was told not to. Idempotent. Throws code `invalidState` for a server that is
+  /// closed; ``IOError``. Answers `start_serving`.
+  public func startServing() async throws {
+    try start("startServing")
+    try await sleep(for: .zero)
+  }
+
+  func start(_ operation: String) throws {
+    try checkThread(operation)
+    try checkOpen(operation)
+    guard !hasStarted else { return }
+    try listening.listen(operation)
+    hasStarted = true
+    // Held by its loop from here to its close.
+    resident.holds = self
+    for accepting in listening.accepting { acceptor.start(accepting) }
+  }
+
+  /// Takes clients until the server is closed, and returns then. When the task is cancelled the server is closed, its
+  /// clients are waited for, and `CancellationError` is thrown. Code `busy` if another task does this already,
+  /// `invalidState` for a server that is closed. Answers `serve_forever`.
+  public func serveForever() async throws {
+    try checkThread("serveForever")
+    guard !isServedForEver else {
+      throw EventLoopError(.busy, "serveForever: another task awaits it already. Await it once.")
+    }
+    try start("serveForever")
+    isServedForEver = true
+    defer { isServedForEver = false }
+    await closeWaiters.wait(on: core) { isClosed }
+    if core.isClosed { throw EventLoopError.closed("serveForever") }
+    guard Task.isCancelled else { return }
+    close()
+    // The task is cancelled for good, so this wait cannot be; clients end as they like, or by close() and abort().
+    await endWaiters.waitToTheEnd { hasEnded }
+    throw CancellationError()
+  }
+
+  // MARK: Ending
+
+  /// Stops listening, for good; the file of a Unix socket is removed. Clients that are connected stay. Idempotent, any
+  /// thread. Answers `close`.
+  public func close() {
+    guard core.isRunningInThisThread || !core.isRunning else { return core.perform { _ in self.close() } }
+    guard !isClosed else { return }
+    listening.close()
+    acceptor.stopPauses()
+    closeWaiters.resumeAll()
+    resumeIfEnded()
+    // Last: it may be the only reference.
+    resident.holds = nil
+  }
+
+  /// Returns when the server is closed and its last transport has ended. Throws `CancellationError`. Answers
+  /// `wait_closed`.
+  public func waitClosed() async throws {
+    try checkThread("waitClosed")
+    await endWaiters.wait(on: core) { hasEnded }
+    if hasEnded { return }
+    if core.isClosed { throw EventLoopError.closed("waitClosed") }
+    try Task.checkCancellation()
+  }
+
+  /// Closes the transport of every client: what waits to be sent is sent. Answers `close_clients`.
+  public func closeClients() {
+    requireThread("closeClients")
+    for member in members.values { member.transport?.close() }
+  }
+
+  /// Aborts the transport of every client: what waits to be sent is dropped. Answers `abort_clients`.
+  public func abortClients() {
+    requireThread("abortClients")
+    for member in members.values { member.transport?.abort() }
+  }
+
+  private var hasEnded: Bool { isClosed && members.isEmpty }
+
+  private func resumeIfEnded() {
+    if hasEnded { endWaiters.resumeAll() }
+  }
+
+  /// A client is there; the server knows of it until its transport has ended or was dropped.
+  fileprivate func attach(_ transport: StreamTransport) {
+    let member = transport.membership
+    members[ObjectIdentifier(member)] = member
+    member.whenEnded = { [weak self, unowned member] in self?.leave(member) }
+  }
+
+  private func leave(_ member: TransportMembership) {
+    members[ObjectIdentifier(member)] = nil
+    resumeIfEnded()
+  }
+
+  /// The loop closes: nobody waits for it any more.
+  fileprivate func loopDidClose() {
+    listening.close()
+    closeWaiters.resumeAll()
+    endWaiters.resumeAll()
+    resident.holds = nil
+  }
+}
+
+/// Holds a server while it serves, and ends it with its loop.
+private final class ServerResident: LoopResident, @unchecked Sendable {
+  // Unchecked as the base class is.
+  weak var server: Server?
+  var holds: Server?
+
+  override func loopDidClose() { server?.loopDidClose() }
+}
+
+/// Takes clients for a server. It holds itself while one of its operations is under way.
+private final class ServerAcceptor: Acceptor {
+  weak var server: Server?
+  private let welcome: (Int32) throws -> StreamTransport
+  /// What the factory sees as its scoped policy, and with it the protocols.
+  private let scope = CarriedScope.current
+  private var itself: ServerAcceptor?
+  private var running = 0
+
+  init(_ listening: ListeningSockets, retryDelay: Duration, _ welcome: @escaping (Int32) throws -> StreamTransport) {
+    self.welcome = welcome
+    super.init(listening, retryDelay: retryDelay)
+  }
+
+  func start(_ operation: IOOperation) {
+    running += 1
+    itself = self
+    begin(operation)
+  }
+
+  override func ended(_ operation: IOOperation) {
+    super.ended(operation)
+    running -= 1
+    if running == 0 { itself = nil }
+  }
+
+  override func accepted(_ fd: Int32) {
+    guard let server else {
+      _ = CAsyncIO.close(fd)
+      return
+    }
+    do {
+      server.attach(try CarriedScope.$current.withValue(scope) { try welcome(fd) })
+    } catch {
+      _ = CAsyncIO.close(fd)
+      var context = ExceptionContext(
+        message: "exception in the protocol factory of a server; the client is disconnected", exception: error)
+      context.socket = sockets.names
+      core.reportOrRaise(context)
+    }
+  }
+}

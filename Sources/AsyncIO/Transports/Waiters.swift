@@ -1,0 +1,50 @@
+/// Tasks that wait for something to happen to an object of a loop.
+///
+/// Right as unchecked because it is for the loop's thread, or for the one that closes the loop; a cancellation goes there.
+final class Waiters: @unchecked Sendable {
+  private final class Key: Sendable {}
+
+  private var entries: [(key: ObjectIdentifier, continuation: UnsafeContinuation<Void, Never>)] = []
+
+  /// Suspends until `resumeAll` is called or the task is cancelled; not at all if what it waits for has happened. The
+  /// isolation is handed to the closure by hand, see `BaseEventLoop.completeCancellably`.
+  func wait(
+    on core: BaseEventLoop, isolation: isolated (any Actor)? = #isolation, unless hasHappened: () -> Bool
+  ) async {
+    let key = Key()
+    await withTaskCancellationHandler {
+      _ = isolation
+      return await withUnsafeContinuation { continuation in
+        if hasHappened() || Task.isCancelled || core.isClosed {
+          continuation.resume()
+        } else {
+          entries.append((ObjectIdentifier(key), continuation))
+        }
+      }
+    } onCancel: {
+      core.perform { _ in self.resume(key) }
+    }
+  }
+
+  /// The same for a task that is cancelled and waits all the same.
+  func waitToTheEnd(unless hasHappened: () -> Bool) async {
+    await withUnsafeContinuation { continuation in
+      if hasHappened() {
+        continuation.resume()
+      } else {
+        entries.append((ObjectIdentifier(self), continuation))
+      }
+    }
+  }
+
+  private func resume(_ key: Key) {
+    guard let index = entries.firstIndex(where: { $0.key == ObjectIdentifier(key) }) else { return }
+    entries.remove(at: index).continuation.resume()
+  }
+
+  func resumeAll() {
+    let released = entries
+    entries = []
+    for entry in released { entry.continuation.resume() }
+  }
+}
