@@ -117,6 +117,27 @@ int casyncio_set_nonblocking(int fd) {
   return fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0 ? -errno : 0;
 }
 
+int casyncio_set_blocking(int fd) {
+  int flags = fcntl(fd, F_GETFL);
+  if (flags < 0) return -errno;
+  return fcntl(fd, F_SETFL, flags & ~O_NONBLOCK) < 0 ? -errno : 0;
+}
+
+int casyncio_is_nonblocking(int fd) {
+  int flags = fcntl(fd, F_GETFL);
+  return flags < 0 ? -errno : (flags & O_NONBLOCK) != 0;
+}
+
+int casyncio_access_mode(int fd) {
+  int flags = fcntl(fd, F_GETFL);
+  if (flags < 0) return -errno;
+  switch (flags & O_ACCMODE) {
+    case O_RDONLY: return 1;
+    case O_WRONLY: return 2;
+    default: return 3;
+  }
+}
+
 int casyncio_set_close_on_exec(int fd) { return fcntl(fd, F_SETFD, FD_CLOEXEC) < 0 ? -errno : 0; }
 
 #if defined(__linux__)
@@ -145,17 +166,6 @@ int casyncio_socket(int family, int type, int protocol) { return prepared(socket
 int casyncio_accept(int fd) { return prepared(accept(fd, NULL, NULL)); }
 int casyncio_send_flags(void) { return 0; }
 #endif
-
-int casyncio_process_open(int64_t process) {
-#if defined(__linux__)
-  // pidfd_open, which has one number on every architecture and no wrapper in older C libraries. Closed on exec.
-  long fd = syscall(434, (pid_t)process, 0);
-  return fd < 0 ? -errno : (int)fd;
-#else
-  (void)process;
-  return -ENOSYS;
-#endif
-}
 
 // MARK: Wake-ups
 

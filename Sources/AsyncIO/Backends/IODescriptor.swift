@@ -58,6 +58,8 @@ public final class IODescriptor: @unchecked Sendable {
   private(set) var isAbortive = false
   /// A socket that listens. Set when it is made.
   var isListening = false
+  /// Its file blocked before and has to block again, see `BlockingMode`. Set when it is made.
+  var owesBlockingMode = false
 
   init(_ fileDescriptor: Int32, loop: BaseEventLoop) {
     self.fileDescriptor = fileDescriptor
@@ -105,6 +107,7 @@ public final class IODescriptor: @unchecked Sendable {
     }
     // A child process that is just being started holds a copy for a moment, and would keep it listening.
     if isListening { _ = shutdown(fileDescriptor, Int32(SHUT_RDWR)) }
+    if owesBlockingMode { BlockingMode.leave(self) }
     if isHeld { closesWhenLetGo = true } else { _ = CAsyncIO.close(fileDescriptor) }
   }
 
@@ -119,7 +122,7 @@ public final class IODescriptor: @unchecked Sendable {
 
 /// The file behind a number. Sockets, pipes and files have an inode each; eventfd and its kin share one, so a change
 /// from one of those to another is not seen.
-struct FileIdentity: Equatable {
+struct FileIdentity: Hashable {
   let device: dev_t
   let inode: ino_t
 

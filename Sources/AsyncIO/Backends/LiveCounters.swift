@@ -10,6 +10,7 @@ package enum LiveCounters {
   static let poolThreads = Atomic<Int>(0)
   static let servedConnections = Atomic<Int>(0)
   static let proactorStreams = Atomic<Int>(0)
+  static let childWatches = Atomic<Int>(0)
 
   /// A snapshot by name.
   package static var snapshot: [String: Int] {
@@ -20,6 +21,7 @@ package enum LiveCounters {
       "pool threads": poolThreads.load(ordering: .sequentiallyConsistent),
       "served connections": servedConnections.load(ordering: .sequentiallyConsistent),
       "proactor streams": proactorStreams.load(ordering: .sequentiallyConsistent),
+      "child watches": childWatches.load(ordering: .sequentiallyConsistent),
     ]
   }
 }

@@ -1,31 +1,6 @@
 internal import CAsyncIO
 
-/// The stream ended before as many bytes came as were asked for. Answers asyncio's `IncompleteReadError`.
-public struct IncompleteReadError: Error, Hashable, Sendable, CustomStringConvertible {
-  /// What had come.
-  public let partial: [UInt8]
-  /// How many were expected; nil if a separator was.
-  public let expected: Int?
-
-  /// How much was there and how much was missing.
-  public var description: String {
-    let wanted = expected.map { "\($0) bytes" } ?? "a separator"
-    return "the stream ended after \(partial.count) bytes, before \(wanted)"
-  }
-}
-
-/// The separator did not come within the limit; the bytes are left in place. Answers asyncio's `LimitOverrunError`.
-public struct LimitOverrunError: Error, Hashable, Sendable, CustomStringConvertible {
-  /// The limit in bytes.
-  public let limit: Int
-
-  /// The limit, and what to do about it.
-  public var description: String {
-    "no separator within \(limit) bytes. Raise the limit, or read the bytes another way: they are still there."
-  }
-}
-
-extension StreamConnection {
+extension StreamConnection: ByteSource {
   /// Receives into memory that stays valid until the call ends; 0 at the end of the stream. The caller holds the
   /// reader's claim. Memory is never used after the return: a cancelled await ends with its operation's completion.
   func receive(_ memory: UnsafeMutableRawPointer, _ count: Int) async throws -> Int {
@@ -79,32 +54,13 @@ extension StreamConnection {
     return try await receiveArray(min(maximum, LentBufferPool.largeCapacity))
   }
 
-  private func receiveArray(_ capacity: Int) async throws -> [UInt8] {
-    let memory = UnsafeMutableRawBufferPointer.allocate(byteCount: capacity, alignment: 16)
-    defer { memory.deallocate() }
-    let n = try await receive(memory.baseAddress!, capacity)
-    return Array(memory[..<n])
-  }
-
-  /// Receives more bytes behind those that are there; `false` at the end of the stream.
-  private func receiveMore() async throws -> Bool {
-    let bytes = try await receiveArray(16 * 1024)
-    leftover.append(bytes.span.bytes)
-    return !bytes.isEmpty
-  }
-
   /// Reads exactly `count` bytes. Throws ``IncompleteReadError`` with what had come if the stream ends before.
   public func readExactly(_ count: Int) async throws -> [UInt8] {
     precondition(count >= 0, "readExactly: the number of bytes is negative")
     try claimReader()
     defer { releaseReader() }
     try checkOpen("read")
-    while leftover.count < count {
-      guard try await receiveMore() else {
-        throw IncompleteReadError(partial: leftover.take(leftover.count), expected: count)
-      }
-    }
-    return leftover.take(count)
+    return try await readExactlyClaimed(count)
   }
 
   /// Reads until the separator, which is part of the result. Throws ``IncompleteReadError`` if the stream ends
@@ -116,36 +72,12 @@ extension StreamConnection {
     return try await readUntilClaimed(separator, limit: limit)
   }
 
-  private func readUntilClaimed(_ separator: [UInt8], limit: Int) async throws -> [UInt8] {
-    precondition(!separator.isEmpty, "readUntil: the separator is empty")
-    var searched = 0
-    while true {
-      if let end = leftover.end(of: separator, from: searched - separator.count + 1) {
-        guard end - separator.count <= limit else { throw LimitOverrunError(limit: limit) }
-        return leftover.take(end)
-      }
-      searched = leftover.count
-      guard searched < limit + separator.count else { throw LimitOverrunError(limit: limit) }
-      guard try await receiveMore() else {
-        throw IncompleteReadError(partial: leftover.take(leftover.count), expected: nil)
-      }
-    }
-  }
-
   /// Reads a line without its end ("\n" or "\r\n"); a last line without an end counts. nil at the end of the stream.
   public func readLine(limit: Int = 64 * 1024) async throws -> String? {
     try claimReader()
     defer { releaseReader() }
     try checkOpen("read")
-    var line: ArraySlice<UInt8>
-    do {
-      line = try await readUntilClaimed([UInt8(ascii: "\n")], limit: limit).dropLast()
-    } catch let end as IncompleteReadError {
-      if end.partial.isEmpty { return nil }
-      line = end.partial[...]
-    }
-    if line.last == UInt8(ascii: "\r") { line = line.dropLast() }
-    return String(decoding: line, as: UTF8.self)
+    return try await readLineClaimed(limit: limit)
   }
 
   /// Reads to the end of the stream. Throws ``LimitOverrunError`` when more than `limit` bytes come.
@@ -153,9 +85,6 @@ extension StreamConnection {
     try claimReader()
     defer { releaseReader() }
     try checkOpen("read")
-    while try await receiveMore() {
-      guard leftover.count <= limit else { throw LimitOverrunError(limit: limit) }
-    }
-    return leftover.take(leftover.count)
+    return try await readToEndClaimed(limit: limit)
   }
 }

@@ -34,6 +34,7 @@
 #endif
 
 #include "CompletionPort.h"
+#include "ChildProcess.h"
 
 // MARK: The running loop of this thread
 
@@ -126,6 +127,11 @@ static inline void casyncio_lock_leaving(void *CASYNCIO_NONNULL address) { (void
 // MARK: Descriptors. Each returns a value >= 0, or the negated errno.
 
 int casyncio_set_nonblocking(int fd);
+int casyncio_set_blocking(int fd);
+// 1 or 0.
+int casyncio_is_nonblocking(int fd);
+// What it was opened for: 1 reading, 2 writing, 3 both.
+int casyncio_access_mode(int fd);
 int casyncio_set_close_on_exec(int fd);
 
 // The limit on open files; a plain call, because the resource's name is of another type on every platform.
@@ -144,9 +150,6 @@ int casyncio_socket(int family, int type, int protocol);
 int casyncio_accept(int fd);
 // Flags for send(2) that keep SIGPIPE away.
 int casyncio_send_flags(void);
-
-// A descriptor of a child process that is readable when the process has ended (Linux 5.3), or the negated errno.
-int casyncio_process_open(int64_t process);
 
 // MARK: Messages
 

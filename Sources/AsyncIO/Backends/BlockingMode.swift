@@ -1,0 +1,79 @@
+internal import CAsyncIO
+
+// Whether a file blocks is a property of the open file, not of the number: the standard input of a program is often the
+// terminal that its shell and its parent read, too, and standard input, output and error are often one open file. A
+// program that leaves it non-blocking behind breaks the others (`cat: Resource temporarily unavailable`). So what was
+// changed here is changed back when the last descriptor of this process that needs it is closed, or the process exits.
+//
+// The system does not say which numbers share an open file. But who finds a file of a known inode non-blocking already
+// shares it, or cannot be told from one that does; who has to change it himself has an open file of his own.
+
+/// The files that this process made non-blocking and owes their old mode. Any thread.
+enum BlockingMode {
+  /// The descriptors that need one open file to be non-blocking. Under the lock.
+  final class Debt: @unchecked Sendable {
+    var holders = 1
+  }
+
+  struct Ledger {
+    /// The latest debt for each file.
+    var debts: [FileIdentity: Debt] = [:]
+    /// By the generation of the descriptor.
+    var holders: [UInt32: Holder] = [:]
+    var watchesExit = false
+  }
+
+  struct Holder {
+    var file: FileIdentity
+    var debt: Debt
+    var fileDescriptor: Int32
+  }
+
+  private static let ledger = Lock(Ledger())
+
+  /// Makes the file non-blocking until the descriptor is closed. A negated errno if it cannot be.
+  static func enter(_ descriptor: IODescriptor) -> Int32 {
+    let fd = descriptor.fileDescriptor
+    guard let file = FileIdentity(fd) else { return -EBADF }
+    return ledger.withLock { ledger in
+      let wasNonBlocking = casyncio_is_nonblocking(fd)
+      if wasNonBlocking < 0 { return wasNonBlocking }
+      if wasNonBlocking == 1 {
+        // Somebody else's doing is nobody's debt.
+        guard let debt = ledger.debts[file] else { return 0 }
+        debt.holders += 1
+        ledger.holders[descriptor.generation] = Holder(file: file, debt: debt, fileDescriptor: fd)
+      } else {
+        let status = casyncio_set_nonblocking(fd)
+        guard status == 0 else { return status }
+        let debt = Debt()
+        ledger.debts[file] = debt
+        ledger.holders[descriptor.generation] = Holder(file: file, debt: debt, fileDescriptor: fd)
+      }
+      descriptor.owesBlockingMode = true
+      if !ledger.watchesExit {
+        ledger.watchesExit = true
+        atexit { BlockingMode.restoreAll() }
+      }
+      return 0
+    }
+  }
+
+  /// The descriptor is about to be closed.
+  static func leave(_ descriptor: IODescriptor) {
+    ledger.withLock { ledger in
+      guard let holder = ledger.holders.removeValue(forKey: descriptor.generation) else { return }
+      holder.debt.holders -= 1
+      guard holder.debt.holders == 0 else { return }
+      if ledger.debts[holder.file] === holder.debt { ledger.debts[holder.file] = nil }
+      _ = casyncio_set_blocking(holder.fileDescriptor)
+    }
+  }
+
+  /// The process exits with descriptors open.
+  private static func restoreAll() {
+    ledger.withLock { ledger in
+      for holder in ledger.holders.values { _ = casyncio_set_blocking(holder.fileDescriptor) }
+    }
+  }
+}

@@ -1,0 +1,110 @@
+internal import CAsyncIO
+internal import Logging
+internal import Synchronization
+internal import SystemPackage
+
+// What a pipe is here, and the traps:
+//
+// - Files that are always ready cannot be waited for: regular files and directories are refused, as are the kernel's
+//   objects without a type (eventfd and its kin), which have messages and no stream.
+// - A short read says that a pipe or a socket is drained. A terminal gives a line at a time, and devices such as
+//   /dev/null are no files that can be waited for at all. So of these nothing is believed: reads go on until the call
+//   itself would block.
+// - A FIFO that nobody has opened for writing yet reads as ended. The first read waits for a writer before it looks.
+// - A terminal whose other side is gone answers EIO: that is the end of its stream.
+// - The mode "non-blocking" belongs to the open file and is shared with other processes, see `BlockingMode`.
+
+/// One end of a pipe in the care of a loop: the descriptor, what kind of file it is, and who uses it. The fields are
+/// guarded by the claim of whoever reads or writes, which is what makes the unchecked conformance right.
+final class PipeEnd: @unchecked Sendable {
+  /// What files count as pipes.
+  enum Kind: Sendable { case fifo, socket, device }
+
+  let core: BaseEventLoop
+  let descriptor: IODescriptor
+  let kind: Kind
+  private let claim = Atomic<Bool>(false)
+
+  /// Takes the descriptor; if it throws it is the caller's still.
+  init(_ fd: Int32, for operation: String, mode: Int32, on core: BaseEventLoop) throws {
+    if core.isClosed { throw EventLoopError.closed(operation) }
+    kind = try Self.kind(of: fd, for: operation)
+    guard casyncio_access_mode(fd) & mode == mode else {
+      let (use, end) = mode == 1 ? ("reading", "read end") : ("writing", "write end")
+      throw EventLoopError(
+        .invalidArgument, "\(operation): descriptor \(fd) is not open for \(use). Give the \(end) of the pipe.")
+    }
+    if core.isRunningInThisThread, let owner = core.backend.attached(fd), !owner.isClosed,
+      !owner.isWatch || owner.isSameFile
+    {
+      throw EventLoopError(
+        .invalidState, "\(operation): descriptor \(fd) is in use on this event loop already. Remove the other user.")
+    }
+    self.core = core
+    descriptor = IODescriptor(fd, loop: core)
+    let status = BlockingMode.enter(descriptor)
+    guard status == 0 else {
+      throw IOError(result: Int(status), operation, "descriptor \(fd)")
+    }
+    _ = casyncio_set_close_on_exec(fd)
+    if kind == .device {
+      descriptor.isHungUp = true
+      descriptor.isReadable = true
+    }
+    if core.isRunningInThisThread { core.backend.attach(descriptor) }
+  }
+
+  private static func kind(of fd: Int32, for operation: String) throws -> Kind {
+    var status = stat()
+    guard fd >= 0, fstat(fd, &status) == 0 else {
+      throw IOError(fd < 0 ? .badFileDescriptor : Errno(rawValue: casyncio_errno()), operation, "descriptor \(fd)")
+    }
+    switch status.st_mode & mode_t(S_IFMT) {
+    case mode_t(S_IFIFO): return .fifo
+    case mode_t(S_IFSOCK): return .socket
+    case mode_t(S_IFCHR): return .device
+    default:
+      throw EventLoopError(
+        .invalidArgument,
+        "\(operation): descriptor \(fd) is no pipe, socket or character device, and cannot be waited for. "
+          + "Read and write regular files with runInExecutor.")
+    }
+  }
+
+  var isClosed: Bool { descriptor.isClosed }
+
+  /// One task at a time.
+  func claim(_ operation: String) throws {
+    guard claim.compareExchange(expected: false, desired: true, ordering: .acquiring).exchanged else {
+      throw EventLoopError(.busy, "\(operation): another task uses this pipe. Let one task do it.")
+    }
+    guard isClosed else { return }
+    release()
+    throw closedHere(operation)
+  }
+
+  func release() { claim.store(false, ordering: .releasing) }
+
+  private func closedHere(_ operation: String) -> IOError {
+    IOError(.badFileDescriptor, operation, "on a pipe that was closed here")
+  }
+
+  /// What a failed operation throws: the cancellation of the task, the close of the pipe or of the loop, or the
+  /// system's error.
+  func failure(_ result: Int, _ operation: String) -> any Error {
+    if result == -Int(EBADF) && isClosed { return closedHere(operation) }
+    guard result == -Int(ECANCELED) else { return IOError(result: result, operation, subject) }
+    if Task.isCancelled { return CancellationError() }
+    if core.isClosed { return EventLoopError.closed(operation) }
+    return IOError(.canceled, operation, subject)
+  }
+
+  private var subject: String { "descriptor \(descriptor.fileDescriptor)" }
+
+  /// The last user has gone without a close.
+  func drop(_ what: String) {
+    guard !isClosed else { return }
+    if core.isDebug { core.logger.warning("a \(what) was dropped without close(); it is closed now") }
+    descriptor.close()
+  }
+}

@@ -1,0 +1,142 @@
+internal import CAsyncIO
+
+/// The reading end of a pipe, FIFO, socket or terminal: what a child process writes, or this program's standard input.
+/// Answers `connect_read_pipe` and the `StreamReader` above it.
+///
+/// One task at a time may read; a second one is refused with code `busy`. Cancelling the task ends the read and loses
+/// no byte. The end of the stream is a value, also when a terminal hangs up.
+///
+/// **Threads.** Methods may be called from any task in any thread, as those of ``StreamConnection``. The fields are
+/// guarded by the reader's claim, which is what makes the unchecked conformance right.
+public final class PipeReader: @unchecked Sendable {
+  let end: PipeEnd
+  private let reading: IOOperation
+  @exclusivity(unchecked) private var awaitsWriter: Bool
+  /// Bytes that were received and not delivered yet; guarded by the reader's claim.
+  @exclusivity(unchecked) var leftover = ReadBuffer()
+
+  /// Takes a descriptor into the care of the running loop, and closes it in the end. If this throws the descriptor
+  /// stays the caller's.
+  ///
+  /// The descriptor becomes non-blocking and is closed on exec. Standard input is often the same open file as that of
+  /// the shell and other programs, who then see it non-blocking, too: the mode is put back by ``close()`` and at exit.
+  ///
+  /// - Parameter descriptor: a FIFO, a socket, or a character device such as a terminal.
+  /// - Throws: code `invalidArgument` for a regular file, another kind of file, and a descriptor that is open for
+  ///   writing only; `invalidState` if a connection, a pipe or a watch of this loop has it; ``IOError``
+  ///   `.badFileDescriptor` for one that is not open; code `noRunningLoop` outside of a loop's thread.
+  public convenience init(owning descriptor: Int32) throws {
+    try self.init(descriptor, on: try runningCore("PipeReader"), for: "PipeReader")
+  }
+
+  init(_ fd: Int32, on core: BaseEventLoop, for operation: String) throws {
+    end = try PipeEnd(fd, for: operation, mode: 1, on: core)
+    reading = IOOperation(.read, on: end.descriptor)
+    awaitsWriter = end.kind == .fifo
+  }
+
+  deinit { end.drop("pipe reader") }
+
+  /// The event loop that it belongs to.
+  public var loop: any EventLoop { end.core }
+
+  /// True once `close()` was called.
+  public var isClosed: Bool { end.isClosed }
+
+  /// Closes the descriptor; a read that waits ends with an error. Idempotent, any thread.
+  public func close() { end.descriptor.close() }
+}
+
+extension PipeReader: ByteSource {
+  func receive(_ memory: UnsafeMutableRawPointer, _ count: Int) async throws -> Int {
+    if awaitsWriter {
+      try await submit(.ready, nil, 0)
+      awaitsWriter = false
+    }
+    return try await submit(.read, memory, count)
+  }
+
+  @discardableResult
+  private func submit(_ kind: IOOperation.Kind, _ memory: UnsafeMutableRawPointer?, _ count: Int) async throws -> Int {
+    let operation = reading
+    operation.kind = kind
+    operation.buffer = memory
+    operation.count = count
+    await end.core.complete(operation)
+    operation.buffer = nil
+    if operation.result == -Int(EIO) && end.kind == .device { return 0 }
+    guard operation.result >= 0 else { throw end.failure(operation.result, "read") }
+    return operation.result
+  }
+
+  /// Reads at most as many bytes as the span has room for, as soon as any are there, and returns how many. 0 is the
+  /// end of the stream (or a span without room).
+  public func read(into span: inout MutableRawSpan) async throws -> Int {
+    try end.claim("read")
+    defer { end.release() }
+    // Right because the caller lends the memory exclusively until this call returns.
+    let memory = span.withUnsafeMutableBytes { $0 }
+    guard memory.count > 0 else { return 0 }
+    if !leftover.isEmpty { return leftover.copy(into: memory) }
+    return try await receive(memory.baseAddress!, memory.count)
+  }
+
+  /// Reads at most `maximum` bytes, as soon as any are there; empty at the end of the stream.
+  public func read(upTo maximum: Int) async throws -> [UInt8] {
+    precondition(maximum >= 0, "read(upTo:): the number of bytes is negative")
+    try end.claim("read")
+    defer { end.release() }
+    if maximum == 0 { return [] }
+    if !leftover.isEmpty { return leftover.take(min(maximum, leftover.count)) }
+    return try await receiveArray(min(maximum, LentBufferPool.largeCapacity))
+  }
+
+  /// Reads exactly `count` bytes. Throws ``IncompleteReadError`` with what had come if the stream ends before.
+  public func readExactly(_ count: Int) async throws -> [UInt8] {
+    precondition(count >= 0, "readExactly: the number of bytes is negative")
+    try end.claim("read")
+    defer { end.release() }
+    return try await readExactlyClaimed(count)
+  }
+
+  /// Reads until the separator, which is part of the result. Throws ``IncompleteReadError`` if the stream ends
+  /// before, ``LimitOverrunError`` if it does not come within `limit` bytes; the bytes are left in place then.
+  public func readUntil(_ separator: [UInt8], limit: Int = 64 * 1024) async throws -> [UInt8] {
+    try end.claim("read")
+    defer { end.release() }
+    return try await readUntilClaimed(separator, limit: limit)
+  }
+
+  /// Reads a line without its end ("\n" or "\r\n"); a last line without an end counts. nil at the end of the stream.
+  public func readLine(limit: Int = 64 * 1024) async throws -> String? {
+    try end.claim("read")
+    defer { end.release() }
+    return try await readLineClaimed(limit: limit)
+  }
+
+  /// Reads to the end of the stream. Throws ``LimitOverrunError`` when more than `limit` bytes come; they are left in
+  /// place then.
+  public func readToEnd(limit: Int = .max) async throws -> [UInt8] {
+    try end.claim("read")
+    defer { end.release() }
+    return try await readToEndClaimed(limit: limit)
+  }
+
+  /// Calls the body with each chunk of bytes as it arrives, to the end of the stream. The next chunk is not read
+  /// before the body returns, so a slow body makes the writer wait.
+  public func forEachChunk(_ body: (RawSpan) async throws -> Void) async throws {
+    try end.claim("read")
+    defer { end.release() }
+    if !leftover.isEmpty {
+      let bytes = leftover.take(leftover.count)
+      try await body(bytes.span.bytes)
+    }
+    let memory = UnsafeMutableRawBufferPointer.allocate(byteCount: LentBufferPool.largeCapacity, alignment: 16)
+    defer { memory.deallocate() }
+    while true {
+      let n = try await receive(memory.baseAddress!, memory.count)
+      if n == 0 { return }
+      try await body(UnsafeRawBufferPointer(rebasing: memory[..<n]).bytes)
+    }
+  }
+}

@@ -1,0 +1,94 @@
+internal import CAsyncIO
+internal import Synchronization
+
+/// The writing end of a pipe, FIFO, socket or terminal: what a child process reads, or this program's standard output.
+/// Answers `connect_write_pipe` and the `StreamWriter` above it.
+///
+/// One task at a time may write; a second one is refused with code `busy`. ``close()`` is how the reader sees the end of
+/// the stream; a pipe has no half-close.
+///
+/// **Threads.** Methods may be called from any task in any thread, as those of ``StreamConnection``. The fields are
+/// guarded by claims, which is what makes the unchecked conformance right.
+public final class PipeWriter: @unchecked Sendable {
+  let end: PipeEnd
+  private let writing: IOOperation
+  private let hearing: IOOperation
+  private let isHearing = Atomic<Bool>(false)
+
+  /// Takes a descriptor into the care of the running loop, and closes it in the end. If this throws the descriptor
+  /// stays the caller's. It becomes non-blocking and is closed on exec, see ``PipeReader/init(owning:)``.
+  ///
+  /// - Parameter descriptor: a FIFO, a socket, or a character device such as a terminal.
+  /// - Throws: code `invalidArgument` for a regular file, another kind of file, and a descriptor that is open for
+  ///   reading only; `invalidState` if a connection, a pipe or a watch of this loop has it; ``IOError``
+  ///   `.badFileDescriptor` for one that is not open; code `noRunningLoop` outside of a loop's thread.
+  public convenience init(owning descriptor: Int32) throws {
+    try self.init(descriptor, on: try runningCore("PipeWriter"), for: "PipeWriter")
+  }
+
+  init(_ fd: Int32, on core: BaseEventLoop, for operation: String) throws {
+    end = try PipeEnd(fd, for: operation, mode: 2, on: core)
+    writing = IOOperation(.write, on: end.descriptor)
+    hearing = IOOperation(.ready, on: end.descriptor)
+  }
+
+  deinit { end.drop("pipe writer") }
+
+  /// The event loop that it belongs to.
+  public var loop: any EventLoop { end.core }
+
+  /// True once `close()` was called.
+  public var isClosed: Bool { end.isClosed }
+
+  /// Closes the descriptor: the reader sees the end of the stream behind everything that `write` returned for. A write
+  /// that waits ends with an error. Idempotent, any thread.
+  public func close() { end.descriptor.close() }
+
+  /// Writes all the bytes; returns when the system has taken the last one, so a reader that is slow makes the writer
+  /// wait. Answers `write` and `drain` in one.
+  ///
+  /// Throws ``IOError`` (`.brokenPipe` when the reader is gone) or `CancellationError`; then part of the bytes may have
+  /// been written.
+  public func write(_ bytes: RawSpan) async throws {
+    try end.claim("write")
+    defer { end.release() }
+    // Right because the caller lends the bytes until this call returns, and it returns with the operation's end.
+    let memory = bytes.withUnsafeBytes { $0 }
+    guard memory.count > 0 else { return }
+    let operation = writing
+    operation.buffer = UnsafeMutableRawPointer(mutating: memory.baseAddress)
+    operation.count = memory.count
+    operation.transferred = 0
+    await end.core.complete(operation)
+    operation.buffer = nil
+    guard operation.result >= 0 else { throw end.failure(operation.result, "write") }
+  }
+
+  /// Writes all the bytes of an array. See ``write(_:)-(RawSpan)``.
+  public func write(_ bytes: [UInt8]) async throws {
+    try await write(bytes.span.bytes)
+  }
+
+  /// Writes the UTF-8 of a string. See ``write(_:)-(RawSpan)``.
+  public func write(_ text: String) async throws {
+    try await write(text.utf8Span.span.bytes)
+  }
+
+  /// Waits until the reader has closed its end, without writing. A socket also ends the wait when it brings bytes: who
+  /// reads a pipe has nothing to say. One task at a time; another one may write meanwhile.
+  ///
+  /// Throws code `notOffered` for terminals and other devices, which bring what somebody types; `busy`; an ``IOError``
+  /// when the pipe is closed here; `CancellationError`.
+  public func waitForReaderClose() async throws {
+    guard end.kind != .device else {
+      throw EventLoopError(
+        .notOffered, "waitForReaderClose: the system does not say when a device's reader is gone. Write to it.")
+    }
+    guard !isHearing.exchange(true, ordering: .acquiring) else {
+      throw EventLoopError(.busy, "waitForReaderClose: another task waits already. Let one task do it.")
+    }
+    defer { isHearing.store(false, ordering: .releasing) }
+    await end.core.complete(hearing)
+    guard hearing.result >= 0 else { throw end.failure(hearing.result, "waitForReaderClose") }
+  }
+}

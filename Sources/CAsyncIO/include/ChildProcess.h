@@ -1,0 +1,80 @@
+// Child processes: what Swift cannot do between a fork and an exec, and calls that C libraries have no wrappers for.
+#ifndef CASYNCIO_CHILD_PROCESS_H
+#define CASYNCIO_CHILD_PROCESS_H
+
+#include <stdint.h>
+
+// What to start, and as what.
+typedef struct casyncio_spawn_request {
+  // Paths of the program, tried in this order as execvp(3) does; ends with a null.
+  const char *CASYNCIO_NULLABLE const *CASYNCIO_NONNULL candidates;
+  // Both end with a null; no environment means this process's.
+  char *CASYNCIO_NULLABLE const *CASYNCIO_NONNULL arguments;
+  char *CASYNCIO_NULLABLE const *CASYNCIO_NULLABLE environment;
+  // Null: this process's.
+  const char *CASYNCIO_NULLABLE directory;
+  // What the child has as its standard input, output and error; nothing else is left open in it.
+  int input;
+  int output;
+  int error;
+  uint32_t flags;
+} casyncio_spawn_request;
+
+enum {
+  // The child leads a process group of its own.
+  CASYNCIO_SPAWN_NEW_GROUP = 1 << 0,
+  // The child leads a session of its own, without a terminal.
+  CASYNCIO_SPAWN_NEW_SESSION = 1 << 1,
+};
+
+// What a failure is about.
+enum {
+  CASYNCIO_SPAWN_STEP_PROGRAM = 0,
+  CASYNCIO_SPAWN_STEP_DIRECTORY,
+  CASYNCIO_SPAWN_STEP_DESCRIPTORS,
+};
+
+// Starts a program: 0, or the negated errno and the step that failed; then there is no child. Blocks until the program
+// is loaded.
+int casyncio_spawn(
+    const casyncio_spawn_request *CASYNCIO_NONNULL request, int64_t *CASYNCIO_NONNULL process,
+    int *CASYNCIO_NONNULL step);
+
+// How a child ended.
+typedef struct casyncio_child_end {
+  // The number of the signal that ended it, or 0 and the exit status.
+  int signal;
+  int status;
+} casyncio_child_end;
+
+enum {
+  // Waits until the child has ended.
+  CASYNCIO_WAIT_BLOCKING = 1 << 0,
+  // Leaves the child to be waited for.
+  CASYNCIO_WAIT_KEEP = 1 << 1,
+};
+
+// 1: the child has ended, 0: not yet, else the negated errno: ECHILD, somebody else has taken its status. `descriptor` is
+// the child's process descriptor (pidfd), or -1.
+int casyncio_process_wait(
+    int64_t process, int descriptor, uint32_t flags, casyncio_child_end *CASYNCIO_NONNULL end);
+
+// A descriptor of a child process that is readable when the process has ended (Linux 5.3), or the negated errno.
+int casyncio_process_open(int64_t process);
+
+// Sends a signal by the descriptor if there is one, else by the number. 0, or the negated errno.
+int casyncio_process_signal(int64_t process, int descriptor, int signal);
+
+// Sends a signal to the group that the process leads.
+int casyncio_group_signal(int64_t process, int signal);
+
+// Two ends of a pipe that block, closed on exec. 0, or the negated errno.
+int casyncio_pipe(int *CASYNCIO_NONNULL read_end, int *CASYNCIO_NONNULL write_end);
+
+// The null device, to read from and to write to.
+int casyncio_open_null(void);
+
+// The environment of this process.
+char *CASYNCIO_NULLABLE const *CASYNCIO_NULLABLE casyncio_environment(void);
+
+#endif
