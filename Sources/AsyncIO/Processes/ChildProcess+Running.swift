@@ -1,0 +1,43 @@
+extension ChildProcess {
+  /// What a program did that was run to its end.
+  public struct Outcome: Sendable {
+    /// How it ended.
+    public let status: TerminationStatus
+    /// What it wrote to its standard output; empty if that was no pipe.
+    public let output: [UInt8]
+    /// What it wrote to its standard error; empty if that was no pipe.
+    public let error: [UInt8]
+
+    /// The standard output as text.
+    public var text: String { String(decoding: output, as: UTF8.self) }
+  }
+
+  /// Runs a program to its end: starts it, feeds it, collects what it writes. However this call ends, the child has
+  /// ended, too, and nothing is left of it; a cancelled task or an error kills it.
+  ///
+  /// The parameters are those of ``spawn(_:_:environment:workingDirectory:standardInput:standardOutput:standardError:processGroup:)``
+  /// and ``communicate(_:limit:)-([UInt8],_)``, with which it throws. An exit status other than 0 is no error.
+  public static func run(
+    _ program: String, _ arguments: [String] = [], input: [UInt8] = [], environment: [String: String]? = nil,
+    workingDirectory: String? = nil, standardOutput: Output = .pipe, standardError: ErrorOutput = .inherit,
+    processGroup: ProcessGroup = .inherit, limit: Int = .max
+  ) async throws -> Outcome {
+    let child = try await spawn(
+      program, arguments, environment: environment, workingDirectory: workingDirectory, standardInput: .pipe,
+      standardOutput: standardOutput, standardError: standardError, processGroup: processGroup)
+    return try await child.scoped { child in
+      let (output, error) = try await child.communicate(input, limit: limit)
+      return Outcome(status: try await child.wait(), output: output, error: error)
+    }
+  }
+
+  /// Runs the body with this child, then closes it: a child that still runs is killed. Returns when the child is gone,
+  /// also when the body throws or the task is cancelled.
+  public func scoped<Value: Sendable>(_ body: (ChildProcess) async throws -> Value) async throws -> Value {
+    let result: Result<Value, any Error>
+    do { result = .success(try await body(self)) } catch { result = .failure(error) }
+    close()
+    await watch.waitToEnd()
+    return try result.get()
+  }
+}

@@ -1,0 +1,115 @@
+internal import CAsyncIO
+internal import SystemPackage
+
+/// A child process of an event loop. Answers asyncio's `Process`, made by `create_subprocess_exec` and
+/// `create_subprocess_shell`.
+///
+/// ```swift
+/// let child = try await ChildProcess.spawn("sort", standardInput: .pipe, standardOutput: .pipe)
+/// let (sorted, _) = try await child.communicate("b\na\n")
+/// ```
+///
+/// **Who owns the child.** This object does. When it is closed or goes away while the child runs, the child is killed
+/// with SIGKILL and its status is taken, so nothing is left of it; so it is when the loop is closed. A child that leads a
+/// process group takes its group along. To let a child outlive its parent, start it by something that outlives the
+/// parent, too.
+///
+/// **Threads.** Methods may be called from any task in any thread. Tasks that wait are resumed where they were.
+public final class ChildProcess: Sendable {
+  let core: BaseEventLoop
+  let watch: ChildWatch
+
+  /// Where the child reads; nil unless `standardInput` is `.pipe`.
+  public let standardInput: PipeWriter?
+  /// What the child writes; nil unless `standardOutput` is `.pipe`.
+  public let standardOutput: PipeReader?
+  /// What the child writes as its errors; nil unless `standardError` is `.pipe`.
+  public let standardError: PipeReader?
+
+  /// Takes a child that was just started, with its descriptors.
+  init(_ child: SpawnedChild, on core: BaseEventLoop) throws {
+    self.core = core
+    watch = ChildWatch(child, on: core)
+    var ends = [child.input, child.output, child.error]
+    // What no pipe has taken before an error is closed here; the watch kills the child by the deinit.
+    defer { for end in ends where end >= 0 { _ = CAsyncIO.close(end) } }
+    func take<End>(_ index: Int, _ make: (Int32, BaseEventLoop, String) throws -> End) throws -> End? {
+      guard ends[index] >= 0 else { return nil }
+      let end = try make(ends[index], core, "spawn")
+      ends[index] = -1
+      return end
+    }
+    do {
+      standardInput = try take(0, PipeWriter.init(_:on:for:))
+      standardOutput = try take(1, PipeReader.init(_:on:for:))
+      standardError = try take(2, PipeReader.init(_:on:for:))
+    } catch {
+      watch.kill()
+      throw error
+    }
+  }
+
+  deinit { watch.kill() }
+
+  /// The event loop that it belongs to.
+  public var loop: any EventLoop { core }
+
+  /// The system's number for the child. After the child has ended it may be another process's. Answers `pid`.
+  public var processIdentifier: Int32 { watch.process }
+
+  /// How the child ended; nil while it runs. It is there when the loop has seen the end, which `wait()` waits for.
+  /// Answers `returncode`.
+  public var terminationStatus: TerminationStatus? { watch.status }
+
+  // MARK: Waiting
+
+  /// Waits until the child has ended. Any number of tasks may wait, and a child that has ended answers at once. It does
+  /// not wait for pipes: what the child has written can still be read, and a grandchild that has a pipe goes on writing.
+  ///
+  /// A child that fills a pipe which nobody reads never ends: see ``communicate(_:limit:)-([UInt8],_)``.
+  ///
+  /// Throws `CancellationError`, which leaves the child running, and code `closed` when the loop is closed.
+  @discardableResult
+  public func wait() async throws -> TerminationStatus {
+    if watch.status == nil { await watch.wait() }
+    if let status = watch.status { return status }
+    try Task.checkCancellation()
+    throw EventLoopError.closed("wait")
+  }
+
+  // MARK: Signals
+
+  /// Sends a signal. To a child that has ended it does nothing, and answers `false`: the number is never signalled when
+  /// it may be another process's. asyncio throws `ProcessLookupError` then. Answers `send_signal`.
+  ///
+  /// Throws code `invalidArgument` for a number that is no signal; ``IOError`` `.notPermitted` for a child that runs as
+  /// somebody else.
+  @discardableResult
+  public func sendSignal(_ signal: Int32) throws -> Bool {
+    let status = watch.signal(signal)
+    switch -status {
+    case 0: return true
+    case ESRCH: return false
+    case EINVAL:
+      throw EventLoopError(.invalidArgument, "sendSignal: \(signal) is not a signal number.")
+    default: throw IOError(result: Int(status), "sendSignal", "\(signal) to process \(processIdentifier)")
+    }
+  }
+
+  /// Asks the child to end, by SIGTERM, which it may handle or ignore. See ``sendSignal(_:)``.
+  @discardableResult
+  public func terminate() throws -> Bool { try sendSignal(SIGTERM) }
+
+  /// Ends the child by SIGKILL, which it cannot ignore. See ``sendSignal(_:)``.
+  @discardableResult
+  public func kill() throws -> Bool { try sendSignal(SIGKILL) }
+
+  /// Kills the child if it still runs, closes the pipes, and lets the loop take the status. Does not wait: `wait()`
+  /// does. Idempotent, any thread.
+  public func close() {
+    watch.kill()
+    standardInput?.close()
+    standardOutput?.close()
+    standardError?.close()
+  }
+}

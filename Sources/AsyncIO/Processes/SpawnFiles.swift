@@ -1,0 +1,89 @@
+internal import CAsyncIO
+
+/// The descriptors of one start: what the child gets as 0, 1 and 2, and this side of its pipes.
+struct SpawnFiles: ~Copyable {
+  /// What the child gets; some are opened here, some are the caller's.
+  var child: [Int32] = [-1, -1, -1]
+  /// This side of the pipes, non-blocking; -1 where there is none.
+  var parent: [Int32] = [-1, -1, -1]
+  /// Opened here for the child.
+  private var opened: [Int32] = []
+
+  /// Throws with some of them open.
+  mutating func open(_ request: SpawnRequest) throws(IOError) {
+    switch request.input {
+    case .pipe: try openPipe(0)
+    case .inherit: child[0] = 0
+    case .null: try openNull(0)
+    case .descriptor(let number): child[0] = number
+    }
+    switch request.output {
+    case .pipe: try openPipe(1)
+    case .inherit: child[1] = 1
+    case .null: try openNull(1)
+    case .descriptor(let number): child[1] = number
+    }
+    switch request.error {
+    case .pipe: try openPipe(2)
+    case .inherit: child[2] = 2
+    case .null: try openNull(2)
+    case .descriptor(let number): child[2] = number
+    case .output: child[2] = child[1]
+    }
+  }
+
+  /// The child's end blocks, as programs expect; this end does not.
+  private mutating func openPipe(_ target: Int) throws(IOError) {
+    var ends: (read: Int32, write: Int32) = (-1, -1)
+    let status = casyncio_pipe(&ends.read, &ends.write)
+    guard status == 0 else { throw IOError(result: Int(status), "spawn", "make a pipe") }
+    let (mine, its) = target == 0 ? (ends.write, ends.read) : (ends.read, ends.write)
+    parent[target] = mine
+    child[target] = its
+    opened.append(its)
+    _ = casyncio_set_nonblocking(mine)
+  }
+
+  private mutating func openNull(_ target: Int) throws(IOError) {
+    let null = casyncio_open_null()
+    guard null >= 0 else { throw IOError(result: Int(null), "spawn", "open the null device") }
+    child[target] = null
+    opened.append(null)
+  }
+
+  /// The child has its own copies.
+  mutating func closeChildSide() {
+    for descriptor in opened { _ = CAsyncIO.close(descriptor) }
+    opened = []
+  }
+
+  mutating func closeAll() {
+    closeChildSide()
+    for descriptor in parent where descriptor >= 0 { _ = CAsyncIO.close(descriptor) }
+    parent = [-1, -1, -1]
+  }
+}
+
+/// Strings as C has them, in memory of their own, with a null behind the last. Right as it is for one thread.
+final class CStrings {
+  let pointers: UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>
+  private let count: Int
+
+  init(_ strings: [String]) {
+    count = strings.count
+    pointers = .allocate(capacity: count + 1)
+    for (index, string) in strings.enumerated() { (pointers + index).initialize(to: strdup(string)) }
+    (pointers + count).initialize(to: nil)
+  }
+
+  deinit {
+    for index in 0..<count { free(pointers[index]) }
+    pointers.deallocate()
+  }
+
+  /// The same for calls that promise not to change them.
+  var constants: UnsafePointer<UnsafePointer<CChar>?> {
+    // Right because both are one word, and constness is no part of it.
+    UnsafeRawPointer(pointers).assumingMemoryBound(to: UnsafePointer<CChar>?.self)
+  }
+}
