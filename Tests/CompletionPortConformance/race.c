@@ -108,7 +108,8 @@ static void receiving(enum way way, int rounds) {
   operation *receive = make_operation(on_bytes, receiver);
   uint32_t state = 1;
   volatile uint32_t sink = 0;
-  for (int i = 0; i < rounds; i++) {
+  // Longer where the peer's thread gets no processor meanwhile: a race needs two.
+  for (int i = 0; i < rounds || (receiver->received == 0 && i < 100 * rounds); i++) {
     start(loop, receive, ends[0], way);
     if (i % 3 > 0) pump(loop, 0);
     dawdle(&state, &sink);
