@@ -42,6 +42,25 @@ extension ConformanceSuite {
       try loop.runForever()
       try subject.expect("reader, removals", trail, "reader true true")
     },
+    ConformanceCheck(
+      58, "The reader of another descriptor that it removes does not fire either", facet: "another",
+      capabilities: .descriptorWatches
+    ) { subject in
+      let loop = try subject.makeLoop()
+      let pairs = [try subject.socketPair(), try subject.socketPair()]
+      let trail = Trail()
+      // Which of the two is reported first is the system's choice; it silences the other.
+      for pair in pairs {
+        try loop.addReader(pair.near) {
+          trail.mark("reader")
+          for each in pairs { try loop.removeReader(each.near) }
+          try loop.stop(afterTurns: 3)
+        }
+        pair.write(to: pair.far)
+      }
+      try loop.runForever()
+      try subject.expect("readers", trail, "reader")
+    },
     watchCheck(59, "A callback that throws is reported and stays registered") { subject, loop in
       struct Failure: Error {}
       let pair = try subject.socketPair()

@@ -60,6 +60,17 @@ extension ConformanceSuite {
       }
       try subject.expect("second run", try loop.runUntilComplete(other), 2)
     },
+    ConformanceCheck(22, "Nor does one that was done in the turn that stopped", facet: "done") { subject in
+      let loop = try subject.makeLoop()
+      let (first, second): (Future<Int>, Future<Int>) = (loop.createFuture(), loop.createFuture())
+      try loop.callSoon {
+        try first.setResult(1)
+        loop.stop()
+      }
+      try subject.expect("first run", try loop.runUntilComplete(first), 1)
+      try loop.callSoon { try loop.callSoon { try loop.callSoon { try second.setResult(2) } } }
+      try subject.expect("second run", try loop.runUntilComplete(second), 2)
+    },
     ConformanceCheck(
       23, "Nested runs are refused and leave the outer one as it was",
       deviation: "CPython 3.13.0 forgets the outer run when it refuses a nested one; 3.14 does not."
@@ -103,6 +114,7 @@ extension ConformanceSuite {
       let runner = CheckThread { try? loop.runForever() }
       runs.wait()
       try subject.expectRefusal("run in another thread", .alreadyRunning) { try loop.runForever() }
+      try subject.expectRefusal("body in another thread", .alreadyRunning) { try loop.run {} }
       try subject.expect("still running", loop.isRunning)
       try loop.callSoonThreadsafe { loop.stop() }
       runner.join()

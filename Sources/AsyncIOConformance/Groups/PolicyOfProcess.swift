@@ -21,6 +21,10 @@ extension ConformanceSuite {
       do { _ = try getEventLoop() } catch {
         try subject.require("\(error)".contains("main thread"), "the error does not name the main thread: \(error)")
       }
+      let loop = try newEventLoop()
+      try subject.expectRefusal("get after new", .noCurrentLoop) { try getEventLoop() }
+      setEventLoop(loop)
+      try subject.expect("get after set", try getEventLoop() === loop)
     },
     ConformanceCheck(
       2, "Legacy policy: the first get of the main thread makes a loop through the policy's own new and set",
@@ -61,6 +65,8 @@ extension ConformanceSuite {
     ConformanceCheck(10, "The policy nil is a fresh default of the platform's kind", surroundings: .ownProcess) {
       subject in
       let first = getEventLoopPolicy()
+      let loop = try subject.makeLoop()
+      setEventLoop(loop)
       let mine = ObservedPolicy(subject)
       setEventLoopPolicy(mine)
       setEventLoopPolicy(nil)
@@ -68,6 +74,10 @@ extension ConformanceSuite {
       try subject.expect("fresh", fresh !== first && fresh !== mine)
       try subject.expect("stays", fresh === getEventLoopPolicy())
       try subject.expect("of the kind of the first", type(of: fresh) == type(of: first))
+      // In the main thread it makes one: what the old default knew of this thread is gone.
+      let created = try getEventLoop()
+      subject.atEnd { try? created.close() }
+      try subject.expect("knows the old loop", created === loop, false)
     },
     ConformanceCheck(
       11, "A policy that is replaced while a loop runs does not change the running loop", surroundings: .ownProcess

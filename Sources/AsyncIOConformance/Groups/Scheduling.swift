@@ -14,6 +14,17 @@ extension ConformanceSuite {
       try loop.runForever()
       try subject.expect("order", trail, "a b")
     },
+    ConformanceCheck(32, "However many there are, and wherever they are queued", facet: "many") { subject in
+      let loop = try subject.makeLoop()
+      let order = Box<[Int]>([])
+      for number in 0..<300 { try loop.callSoon { order.update { $0.append(number) } } }
+      try loop.callSoon {
+        for number in 300..<1000 { try loop.callSoon { order.update { $0.append(number) } } }
+        try loop.callSoon { loop.stop() }
+      }
+      try loop.runForever()
+      try subject.expect("in order", order.value == Array(0..<1000))
+    },
     ConformanceCheck(
       33, "What a callback queues runs in the next turn, after a poll", capabilities: .descriptorWatches
     ) { subject in
@@ -87,9 +98,9 @@ extension ConformanceSuite {
       let turns = try TurnCounter(loop)
       let trail = Trail()
       try loop.run {
-        for _ in 0..<3 {
+        for duration in [Duration.zero, .seconds(-1), .zero] {
           let before = turns.count
-          try await sleep(for: .zero)
+          try await sleep(for: duration)
           trail.mark(turns.count - before)
         }
         turns.end()

@@ -57,6 +57,7 @@ extension ConformanceSuite {
           return try getRunningLoop() === loop
         }
         try subject.expect("value", try future.wait(timeout: .seconds(10)))
+        try subject.expect("value again", try future.wait(timeout: .zero))
         let failing = try loop.runCoroutineThreadsafe { throw Failure() }
         do {
           try failing.wait(timeout: .seconds(10))
@@ -79,7 +80,7 @@ extension ConformanceSuite {
           }
         }
         began.wait()
-        try subject.expect("cancel", future.cancel())
+        try subject.expect("cancel", future.cancel("enough"))
         do {
           try future.wait(timeout: .seconds(10))
           try subject.fail("a cancelled body gave a value")
@@ -87,13 +88,18 @@ extension ConformanceSuite {
           try subject.expect("error", "\(type(of: error))", "CancellationError")
         }
         try subject.expect("future is cancelled", future.isCancelled)
+        try subject.expect("message", future.cancelMessage ?? "none", "enough")
+        try subject.expect("cancel again", future.cancel(), false)
       }
       try subject.expect("body", trail, "cancelled")
     },
     ConformanceCheck(55, "A cancel in the body reaches the thread", facet: "cancelled") { subject in
       let loop = try subject.makeLoop()
       try besides(loop) {
-        let future = try loop.runCoroutineThreadsafe { throw CancellationError() }
+        let future = try loop.runCoroutineThreadsafe {
+          withUnsafeCurrentTask { $0?.cancel() }
+          try await sleep(for: .seconds(3600))
+        }
         do {
           try future.wait(timeout: .seconds(10))
           try subject.fail("a cancelled body gave a value")

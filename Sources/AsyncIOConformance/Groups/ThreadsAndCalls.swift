@@ -115,7 +115,10 @@ extension ConformanceSuite {
           CheckThread { () -> String in
             started.open()
             while true {
-              do { try loop.callSoonThreadsafe {} } catch {
+              do {
+                try loop.callSoonThreadsafe {}
+                try loop.callLater(.seconds(60)) {}.cancel()
+              } catch {
                 return "\((error as? EventLoopError)?.code == .closed ? "closed" : "\(error)")"
               }
             }

@@ -91,6 +91,7 @@ extension ConformanceSuite {
     ) { subject in
       let loop = try subject.makeLoop()
       try subject.expectRefusal("NaN", .invalidArgument) { try loop.callLater(seconds: .nan) {} }
+      try subject.expectRefusal("signaling NaN", .invalidArgument) { try loop.callLater(seconds: .signalingNaN) {} }
     },
     ConformanceCheck(41, "Infinite and huge delays never fire and overflow nothing") { subject in
       let loop = try subject.makeLoop()

@@ -59,7 +59,7 @@ import Testing
   }
 
   /// How many checks run side by side: each takes a thread or two, and some of them have work for a whole core.
-  private static let width = Width(4)
+  private static let width = Width(2)
 }
 
 /// A check as the argument of a test, which is then told by its line and title.

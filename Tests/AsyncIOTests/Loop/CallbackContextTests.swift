@@ -32,18 +32,6 @@ import Testing
     }
   }
 
-  @Test("C46: what a callback changes does not leak into the next", arguments: LoopKind.allCases)
-  func noLeak(kind: LoopKind) async throws {
-    try await kind.withLoop { loop in
-      let values = try seen(on: loop, .taskLocals) {
-        Marker.$value.withValue("inside") { _ = Marker.value }
-        return Marker.value
-      }
-      #expect(values == Array(repeating: "scheduling", count: 4))
-      #expect(Marker.value == "none")
-    }
-  }
-
   @Test(
     "C46: errors of such callbacks are reported like others, interrupts leave the run",
     arguments: LoopKind.allCases)

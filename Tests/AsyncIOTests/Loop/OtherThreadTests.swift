@@ -134,29 +134,6 @@ import Testing
     }
   }
 
-  @Test(
-    "D54: in debug mode scheduling from another thread is refused, threadsafe calls are not",
-    arguments: LoopKind.allCases)
-  func debugMode(kind: LoopKind) async throws {
-    try await kind.withLoop { loop in
-      loop.isDebug = true
-      let reports = Recorder<ExceptionContext>()
-      loop.exceptionHandler = { _, context in reports.record(context) }
-      try besides(loop) {
-        expectRefusal(.wrongThread) { try loop.callSoon {} }
-        expectRefusal(.wrongThread) { try loop.callLater(.zero) {} }
-        expectRefusal(.wrongThread) { try loop.callAt(loop.time()) {} }
-        expectRefusal(.wrongThread) { try loop.createTask {} }
-        let ran = Gate()
-        try loop.callSoonThreadsafe { ran.open() }
-        ran.wait()
-        loop.stop()
-      }
-      let codes = reports.all.map { ($0.exception as? EventLoopError)?.code }
-      #expect(codes == [.wrongThread], "a stop is honoured, and reported")
-    }
-  }
-
   @Test("D54: a loop that nobody runs may be set up from anywhere, also in debug mode", arguments: LoopKind.allCases)
   func debugModeWhileIdle(kind: LoopKind) async throws {
     try await kind.withLoop { loop in

@@ -8,29 +8,6 @@ import Testing
 /// Each test has a process of its own, because the kernel gives a closed number to whoever asks first; where one
 /// has to come again for certain, it is a number apart from those that the process is given.
 @Suite struct ReusedDescriptorTests {
-  @Test("E63: a number that came again serves its new callback only", arguments: LoopKind.allCases)
-  func reused(kind: LoopKind) async {
-    await #expect(processExitsWith: .success) { [kind] in
-      try await kind.withLoop { loop in
-        let old = try SocketPair(apart: ())
-        let fired = Recorder<String>()
-        try loop.addReader(old.a) { fired.record("old reader") }
-        try loop.addWriter(old.a) { fired.record("old writer") }
-        old.close(old.a)
-        let new = try SocketPair(reusing: old.a)
-        try loop.addReader(new.a) {
-          fired.record("new reader")
-          loop.stop()
-        }
-        new.write(1, to: new.b)
-        try loop.runForever()
-        #expect(fired.all == ["new reader"])
-        #expect(try !loop.removeWriter(new.a), "the old writer went with its file")
-        #expect(try loop.removeReader(new.a))
-      }
-    }
-  }
-
   @Test("E63: an old callback does not fire for a file that nobody registered", arguments: LoopKind.allCases)
   func notRegistered(kind: LoopKind) async {
     await #expect(processExitsWith: .success) { [kind] in

@@ -27,61 +27,6 @@ struct ThreadFutureTests {
   /// Ends when its task is cancelled.
   private static func waitForCancellation() async throws { try await sleep(for: .seconds(3600)) }
 
-  @Test("D55: a thread gets the value of a body that runs on the loop", arguments: LoopKind.allCases)
-  func value(kind: LoopKind) async throws {
-    try await withServingLoop(kind) { loop in
-      let future = try loop.runCoroutineThreadsafe(name: "mine") {
-        try await sleep(for: .zero)
-        return try getRunningLoop() === loop
-      }
-      #expect(try future.wait())
-      #expect(try future.wait(timeout: .zero), "again, without a wait")
-      #expect(future.isDone && future.taskName == "mine")
-    }
-  }
-
-  @Test("D55: the error of a body reaches the thread, and is not reported besides", arguments: LoopKind.allCases)
-  func error(kind: LoopKind) async throws {
-    let reports = Recorder<ExceptionContext>()
-    try await withServingLoop(kind) { loop in
-      loop.exceptionHandler = { _, context in reports.record(context) }
-      let future = try loop.runCoroutineThreadsafe { throw Failure() }
-      #expect(throws: Failure()) { try future.wait() }
-    }
-    #expect(reports.all.isEmpty)
-  }
-
-  @Test("D55: a cancellation by the thread cancels the task, whose end the thread sees", arguments: LoopKind.allCases)
-  func cancelFromThread(kind: LoopKind) async throws {
-    try await withServingLoop(kind) { loop in
-      let events = Recorder<String>()
-      let began = Gate()
-      let future = try loop.runCoroutineThreadsafe {
-        began.open()
-        defer { events.record("cleaned up") }
-        try await Self.waitForCancellation()
-      }
-      began.wait()
-      #expect(future.cancel("enough"))
-      #expect(throws: CancellationError.self) { try future.wait() }
-      #expect(events.all == ["cleaned up"])
-      #expect(future.isCancelled && future.cancelMessage == "enough")
-      #expect(!future.cancel(), "it is done")
-    }
-  }
-
-  @Test("D55: a task that cancels itself is cancelled for the thread", arguments: LoopKind.allCases)
-  func cancelFromTask(kind: LoopKind) async throws {
-    try await withServingLoop(kind) { loop in
-      let future = try loop.runCoroutineThreadsafe {
-        withUnsafeCurrentTask { $0?.cancel() }
-        try await Self.waitForCancellation()
-      }
-      #expect(throws: CancellationError.self) { try future.wait() }
-      #expect(future.isCancelled)
-    }
-  }
-
   @Test("D55: a wait that is over leaves the body alone, and may be repeated", arguments: LoopKind.allCases)
   func timeout(kind: LoopKind) async throws {
     try await withServingLoop(kind) { loop in

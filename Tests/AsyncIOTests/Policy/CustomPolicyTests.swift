@@ -37,35 +37,6 @@ import Testing
     }
   }
 
-  @Test("A12: a policy whose get throws is not asked inside a callback: the running loop is the answer")
-  func runningLoopFirst() async throws {
-    try await inThread {
-      let loop = try SelectorEventLoop()
-      defer { try? loop.close() }
-      let found = Recorder<Bool>()
-      try withEventLoopPolicy(RefusingPolicy()) {
-        try loop.callSoon {
-          found.record(getEventLoopPolicy() is RefusingPolicy)
-          found.record(try getEventLoop() === loop)
-          loop.stop()
-        }
-        try loop.runForever()
-      }
-      #expect(found.all == [true, true])
-    }
-  }
-
-  @Test("A13: outside of a loop the error of the policy is what comes out")
-  func ownError() async throws {
-    try await inThread {
-      withEventLoopPolicy(RefusingPolicy()) {
-        #expect(throws: RefusingPolicy.Refusal()) { try getEventLoop() }
-        #expect(throws: RefusingPolicy.Refusal()) { try newEventLoop() }
-        #expect(throws: EventLoopError.self) { try getRunningLoop() }
-      }
-    }
-  }
-
   /// A policy whose context is not the thread but the tenant that a request belongs to.
   private final class TenantPolicy: EventLoopPolicy {
     @TaskLocal static var tenant: String?

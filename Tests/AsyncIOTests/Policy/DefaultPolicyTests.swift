@@ -7,34 +7,6 @@ import Testing
     #expect(throws: EventLoopError.self) { try body() }?.code
   }
 
-  @Test("A4: another thread, nothing set: an error that names the thread, and no creation")
-  func otherThread() async throws {
-    for policy in [RecordingPolicy(), RecordingPolicy(creation: .never)] {
-      let error = await #expect(throws: EventLoopError.self) {
-        try await inThread { _ = try policy.getEventLoop() }
-      }
-      #expect(error?.code == .noCurrentLoop)
-      #expect(error?.description.contains(/in thread \d+\./) == true)
-      #expect(policy.calls.all == ["get"])
-    }
-  }
-
-  @Test("A5: a loop set in one thread is not the current one of another")
-  func perThread() async throws {
-    try await withLoop { loop in
-      let policy = DefaultEventLoopPolicy()
-      let ownContext = try await inThread {
-        policy.setEventLoop(loop)
-        return try policy.getEventLoop() === loop
-      }
-      #expect(ownContext)
-      let error = await #expect(throws: EventLoopError.self) {
-        try await inThread { _ = try policy.getEventLoop() }
-      }
-      #expect(error?.code == .noCurrentLoop)
-    }
-  }
-
   @Test("A5: a thread's loop goes with its thread, and no later thread inherits it")
   func contextEndsWithItsThread() async throws {
     let policy = DefaultEventLoopPolicy(creation: .never)
@@ -78,55 +50,8 @@ import Testing
     #expect(kept == Array(repeating: true, count: 16))
   }
 
-  @Test("A6: set twice: the second is current, the first neither closed nor stopped")
-  func setTwice() async throws {
-    try await inThread {
-      let policy = DefaultEventLoopPolicy()
-      let (first, second) = (try policy.newEventLoop(), try policy.newEventLoop())
-      let ran = Recorder<String>()
-      try first.callSoon { ran.record("callback") }
-      policy.setEventLoop(first)
-      policy.setEventLoop(second)
-      #expect(try policy.getEventLoop() === second)
-      #expect(!first.isClosed)
-      // A loop that was stopped before its run would make one turn and return without the value.
-      #expect(try first.run { 5 } == 5)
-      #expect(ran.all == ["callback"])
-      try first.close()
-      try second.close()
-    }
-  }
-
-  @Test("A7: a closed loop stays current")
-  func closedStaysCurrent() async throws {
-    try await inThread {
-      let policy = DefaultEventLoopPolicy()
-      let loop = try policy.newEventLoop()
-      policy.setEventLoop(loop)
-      try loop.close()
-      let current = try policy.getEventLoop()
-      #expect(current === loop && current.isClosed)
-    }
-  }
-
-  @Test("A8: new loops are distinct, not current, not running")
-  func newLoops() async throws {
-    try await inThread {
-      let policy = DefaultEventLoopPolicy()
-      let (first, second) = (try policy.newEventLoop(), try policy.newEventLoop())
-      #expect(first !== second)
-      #expect(!first.isRunning && !second.isRunning && !first.isClosed && !second.isClosed)
-      #expect(code(of: { _ = try policy.getEventLoop() }) == .noCurrentLoop)
-      try first.close()
-      try second.close()
-    }
-  }
-
-  @Test("A16: the explicit policies make their own kind")
-  func explicitKinds() throws {
-    let loop = try SelectorEventLoopPolicy().newEventLoop()
-    #expect((loop as? SelectorEventLoop)?.backendName == "epoll")
-    try loop.close()
+  @Test("A kind that a module registers is made by its name")
+  func registeredKinds() throws {
     EventLoopKinds.register("test-only kind") { SelectorEventLoop(selector: try PollSelector()) }
     #expect(EventLoopKinds.names.contains("test-only kind"))
     let registered = try EventLoopKinds.make("test-only kind")
