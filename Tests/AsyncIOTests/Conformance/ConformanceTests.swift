@@ -7,7 +7,18 @@ import Testing
 /// The conformance list, held against every loop kind.
 @Suite struct ConformanceTests {
   /// Lines whose features have no checks yet.
-  static let awaited: Set<Int> = Set(65...122).union(130...148).union(157...175).union([180])
+  static let awaited = Set(
+    [
+      65...75,
+      76...105,
+      106...114,
+      115...122,
+      130...142,
+      143...148,
+      157...171,
+      172...175,
+      180...180,
+    ].flatMap { Array($0) })
 
   @Test("every line of the list has a check, or a reason why it needs none")
   func coverage() {
