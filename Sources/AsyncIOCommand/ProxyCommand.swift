@@ -2,11 +2,11 @@ import ArgumentParser
 import AsyncIO
 import CAsyncIO
 
-/// `asyncio proxy`: a TCP proxy.
+/// `asyncio proxy`: a proxy for TCP and Unix sockets.
 struct ProxyCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "proxy",
-    abstract: "Run a TCP proxy.",
+    abstract: "Run a proxy for TCP and Unix sockets.",
     discussion: """
       Forwards every connection in both directions. A half-close is passed on as a half-close, a reset as a reset; a
       side that does not read makes the other side wait.
@@ -14,14 +14,15 @@ struct ProxyCommand: ParsableCommand {
       SIGTERM or SIGINT: no new connections, those that run may end within --drain-timeout seconds, then they are cut.
       A second signal cuts them at once.
 
-      Example: asyncio proxy --listen 8080 --to 127.0.0.1:80
+      Examples: asyncio proxy --listen 8080 --to 127.0.0.1:80
+                asyncio proxy --listen unix:/run/app.sock --to db.internal:5432
       """
   )
 
-  @Option(help: ArgumentHelp("Where to listen; the host defaults to 127.0.0.1.", valueName: "[host:]port"))
+  @Option(help: ArgumentHelp("Where to listen; the host defaults to 127.0.0.1.", valueName: "[host:]port|unix:path"))
   var listen: Endpoint
 
-  @Option(help: ArgumentHelp("Where to forward to.", valueName: "host:port"))
+  @Option(help: ArgumentHelp("Where to forward to.", valueName: "host:port|unix:path"))
   var to: Endpoint
 
   @Option(help: "Connections at a time; more clients wait to be accepted.")
@@ -39,16 +40,15 @@ struct ProxyCommand: ParsableCommand {
     guard maxConnections > 0 else { throw ValidationError("--max-connections must be at least 1.") }
     guard idleTimeout >= 0 else { throw ValidationError("--idle-timeout must be 0 or more seconds.") }
     guard drainTimeout >= 0 else { throw ValidationError("--drain-timeout must be 0 or more seconds.") }
-    guard to.host != nil else { throw ValidationError("--to needs a host: host:port.") }
+    guard to.isComplete else { throw ValidationError("--to needs a host: host:port.") }
   }
 
   func run() throws {
-    let proxy = Proxy(
-      target: (to.host ?? "127.0.0.1", to.port), idleTimeout: idleTimeout > 0 ? .seconds(idleTimeout) : nil)
+    let proxy = Proxy(target: to, idleTimeout: idleTimeout > 0 ? .seconds(idleTimeout) : nil)
     let (listen, limit, drain) = (listen, maxConnections, Duration.seconds(drainTimeout))
     try loop.run {
       let loop = try getRunningLoop()
-      let listener = try await StreamListener.bind(host: listen.host ?? "127.0.0.1", port: listen.port)
+      let listener = try await listen.listen()
       announce("proxy on \(listener.addresses.map(\.description).joined(separator: ", "))")
       let serving = try loop.createTask(name: "serve") {
         try await listener.serve(maximumConnections: limit) { try await proxy.forward($0) }
@@ -71,14 +71,14 @@ struct ProxyCommand: ParsableCommand {
 
 /// What the proxy does with a connection.
 struct Proxy: Sendable {
-  let target: (host: String, port: UInt16)
+  let target: Endpoint
   let idleTimeout: Duration?
 
   /// Connects to the target and forwards both directions until both have ended or one has failed.
   func forward(_ client: StreamConnection) async throws {
     let upstream: StreamConnection
     do {
-      upstream = try await StreamConnection.connect(host: target.host, port: target.port)
+      upstream = try await target.connect()
     } catch {
       client.abort()
       throw error

@@ -39,12 +39,8 @@
         #expect(!proxy.hasEnded && !proxy.output.contains("exception"))
       }
 
-      @Test(
-        "HTTP: curl gets the page, wrk with 500 connections no socket error",
-        .enabled(if: Program.areInstalled("nginx", "wrk", "curl"), "nginx, wrk or curl is not installed"))
-      func http() async throws {
-        let directory = TemporaryDirectory()
-        let port = try freePort()
+      /// nginx over a directory with one page, on an address of its own words.
+      private func nginx(_ directory: TemporaryDirectory, listen: String) throws -> Program {
         _ = try directory.write("hello from behind\n", to: "index.html")
         let configuration = try directory.write(
           """
@@ -55,10 +51,19 @@
             access_log off; client_body_temp_path \(directory.path)/b; proxy_temp_path \(directory.path)/p;
             fastcgi_temp_path \(directory.path)/f; uwsgi_temp_path \(directory.path)/u;
             scgi_temp_path \(directory.path)/s;
-            server { listen 127.0.0.1:\(port) backlog=2048; root \(directory.path); }
+            server { listen \(listen) backlog=2048; root \(directory.path); }
           }
           """, to: "nginx.conf")
-        let server = try Program(["nginx", "-c", configuration, "-e", "\(directory.path)/errors"])
+        return try Program(["nginx", "-c", configuration, "-e", "\(directory.path)/errors"])
+      }
+
+      @Test(
+        "HTTP: curl gets the page, wrk with 500 connections no socket error",
+        .enabled(if: Program.areInstalled("nginx", "wrk", "curl"), "nginx, wrk or curl is not installed"))
+      func http() async throws {
+        let directory = TemporaryDirectory()
+        let port = try freePort()
+        let server = try nginx(directory, listen: "127.0.0.1:\(port)")
         defer { server.kill() }
         let direct = "http://127.0.0.1:\(port)/"
         try await Program.wait(for: "nginx: \(server.output)") {
@@ -72,6 +77,42 @@
         #expect(!load.output.contains("Socket errors"), "\(load.output)")
         #expect(!load.output.contains("Non-2xx"), "\(load.output)")
         #expect(!proxy.hasEnded)
+      }
+
+      @Test(
+        "Unix sockets: curl through one to nginx behind another; the file goes with the proxy",
+        .enabled(if: Program.areInstalled("nginx", "curl"), "nginx or curl is not installed"),
+        arguments: LoopKind.allCases)
+      func unixSockets(kind: LoopKind) async throws {
+        let directory = TemporaryDirectory()
+        let (front, behind) = ("\(directory.path)/front.sock", "\(directory.path)/behind.sock")
+        let server = try nginx(directory, listen: "unix:\(behind)")
+        defer { server.kill() }
+        func get(_ path: String) async throws -> Program.Ended {
+          try await Program.run(["curl", "-sS", "--unix-socket", path, "http://localhost/"])
+        }
+        try await Program.wait(for: "nginx: \(server.output)") { try await get(behind).status == 0 ? () : nil }
+        let proxy = try Program([
+          Program.command, "proxy", "--listen", "unix:\(front)", "--to", "unix:\(behind)", "--loop", kind.commandName,
+        ])
+        try await proxy.waitForLine("proxy on unix:\(front)")
+        for _ in 0..<3 { #expect(try await get(front).output == "hello from behind\n") }
+        // Another one takes the path over: its file stays when the first one goes.
+        let second = try Program([
+          Program.command, "proxy", "--listen", "unix:\(front)", "--to", "unix:\(behind)", "--loop", kind.commandName,
+        ])
+        try await second.waitForLine("proxy on")
+        proxy.signal(SIGTERM)
+        #expect(try await proxy.waitToEnd(limit: 10).status == 0)
+        #expect(try await get(front).output == "hello from behind\n")
+        second.signal(SIGTERM)
+        #expect(try await second.waitToEnd(limit: 10).status == 0)
+        #expect(access(front, F_OK) != 0, "the file is gone")
+        let refused = try await Program.run([
+          Program.command, "proxy", "--listen", "unix:\(directory.path)/index.html", "--to", "unix:\(behind)",
+        ])
+        #expect(refused.status == 1 && refused.output.contains("remove the file"), "\(refused.output)")
+        #expect(access("\(directory.path)/index.html", F_OK) == 0)
       }
 
       @Test(
