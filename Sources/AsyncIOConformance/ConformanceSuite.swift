@@ -16,6 +16,7 @@ public enum ConformanceSuite {
     descriptorChecks, socketOperationChecks, connectionChecks, serverChecks, transportChecks, datagramChecks,
     unixSocketAndPipeChecks, signalChecks, subprocessChecks, executorAndNameChecks, futureAndTaskChecks,
     runnerChecks, debugChecks,
+    streamConnectingChecks, streamListeningChecks, nameChecks,
   ].flatMap(\.self).enumerated().sorted { a, b in
     // A line's main check comes before those of its facets.
     (a.element.line, a.element.facet == nil ? 0 : 1, a.offset) < (
