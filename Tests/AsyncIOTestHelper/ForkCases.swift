@@ -4,6 +4,7 @@ import Glibc
 nonisolated(unsafe) let forkCases: [String: () throws -> Void] = [
   "fork": forkInCallback,
   "fork-proactor": forkWithRing,
+  "fork-names": forkAfterLookUp,
 ]
 
 /// A process is forked by a callback of a running loop; the child has nothing of it.
@@ -36,6 +37,30 @@ private func setLoopWithWork() throws {
   let loop = try newEventLoop()
   setEventLoop(loop)
   Task(executorPreference: loop.taskExecutor) { fact("work of the parent's loop", "done in \(getpid())") }
+}
+
+/// A process that has looked up a name is forked; the threads that did it stay the parent's, and the child has its own.
+private func forkAfterLookUp() throws {
+  let loop = try SelectorEventLoop()
+  let addresses = try loop.run { try await loop.getaddrinfo(host: "localhost", port: 1, family: .ipv4).count }
+  fact("parent found some", addresses > 0)
+  let child = fork()
+  guard child == 0 else {
+    var status: Int32 = 0
+    waitpid(child, &status, 0)
+    fact("child status", status)
+    return try loop.close()
+  }
+  // A look-up that waits for threads that are not there never ends.
+  alarm(10)
+  do {
+    let own = try SelectorEventLoop()
+    let found = try own.run { try await own.getaddrinfo(host: "localhost", port: 1, family: .ipv4).count }
+    fact("child found as many", found == addresses)
+  } catch {
+    fact("child threw", error)
+  }
+  _exit(0)
 }
 
 private func inChild(_ strict: DefaultEventLoopPolicy, parentLoop: SelectorEventLoop) throws {

@@ -44,7 +44,24 @@ package struct NameService: Sendable {
 /// their own, which user work cannot fill and which cannot starve user work; an awaiting task that is cancelled goes
 /// on at once, and the late answer is thrown away. Literal addresses need no thread.
 enum Resolver {
-  private static let pool = ThreadPool(maximumThreads: 8, name: "asyncio dns")
+  struct Threads {
+    var generation = casyncio_fork_generation()
+    var pool = ThreadPool(maximumThreads: 8, name: "asyncio dns")
+  }
+
+  private static let threads = Lock(Threads())
+
+  /// The threads of this process: a fork takes none of them along, so its child makes its own.
+  private static var pool: ThreadPool {
+    threads.withLock { threads in
+      if threads.generation != casyncio_fork_generation() {
+        // Held for ever: its end would wait for threads that are the parent's.
+        _ = Unmanaged.passRetained(threads.pool)
+        threads = Threads()
+      }
+      return threads.pool
+    }
+  }
 
   /// A look-up that has begun.
   enum LookUp {

@@ -120,7 +120,8 @@ extension ConformanceSuite {
     },
     ConformanceCheck(
       81, "What a stream cannot be connected with is refused: the delay first, then interleave", facet: "stream",
-      capabilities: .streamSockets, deviation: "CPython checks neither."
+      capabilities: .streamSockets,
+      deviation: "CPython takes a negative delay for zero and an interleave of 0 for none."
     ) { subject in
       try subject.run { _ in
         let both = await thrown {

@@ -124,6 +124,15 @@
       #expect(!program.standardError.contains("dropped without close"))
     }
 
+    @Test("The child of a fork looks names up, also when its parent did so before")
+    func forkAfterLookUp() async throws {
+      let program = try await HelperProgram.run("fork-names")
+      #expect(program["child threw"] == nil)
+      #expect(program["parent found some"] == "true")
+      #expect(program["child found as many"] == "true")
+      #expect(program["child status"] == "0")
+    }
+
     @Test("Tasks of createTask that are left at the end of a run are cancelled and awaited")
     func leftovers() async throws {
       let program = try await HelperProgram.run("run-ends-its-tasks")
