@@ -51,6 +51,9 @@ public final class ConformanceSubject: Sendable {
     }
   }
 
+  /// How many reports there are to take.
+  public var reportCount: Int { state.withLock { $0.reports.count } }
+
   /// Runs when the body has ended, last one first, before the loops are closed.
   public func atEnd(_ body: @escaping @Sendable () -> Void) {
     state.withLock { $0.endings.append(body) }

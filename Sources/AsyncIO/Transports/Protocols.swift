@@ -68,9 +68,7 @@ public protocol BufferedProtocol: ReceivingProtocol {
   ///
   /// ```swift
   /// func withBuffer(sizeHint: Int, _ fill: (inout MutableRawSpan) -> Void) {
-  ///   var elements = storage.mutableSpan
-  ///   var bytes = elements.mutableBytes
-  ///   fill(&bytes)
+  ///   lend(&storage, from: used, to: fill)
   /// }
   /// ```
   /// - Parameters:
@@ -81,4 +79,16 @@ public protocol BufferedProtocol: ReceivingProtocol {
   /// So many bytes were put into the memory that was lent last. An error is the end of the connection. Answers
   /// `buffer_updated`.
   func bufferUpdated(_ count: Int) throws
+}
+
+extension BufferedProtocol {
+  /// Lends the memory of an array from an index on. Bytes in front of it are left alone; none behind it is no room.
+  public func lend(_ storage: inout [UInt8], from index: Int = 0, to fill: (inout MutableRawSpan) -> Void) {
+    precondition(storage.indices.contains(index) || index == storage.count, "lend: the index is out of bounds")
+    storage.withUnsafeMutableBytes { bytes in
+      // Right because the span ends before the array's memory may be anybody else's again.
+      var span = UnsafeMutableRawBufferPointer(rebasing: bytes[index...]).mutableBytes
+      fill(&span)
+    }
+  }
 }

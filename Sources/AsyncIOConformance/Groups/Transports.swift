@@ -1,5 +1,245 @@
 internal import AsyncIO
+internal import SystemPackage
 
 extension ConformanceSuite {
-  static let transportChecks: [ConformanceCheck] = []
+  /// Group G, transports and protocols.
+  static let transportChecks: [ConformanceCheck] =
+    transportErrorChecks + transportWritingChecks + transportReadingChecks + transportEndChecks
+
+  private static let transportErrorChecks: [ConformanceCheck] = [
+    ConformanceCheck(
+      90, "An error of connectionMade is reported, and the connection is closed", capabilities: .streamSockets,
+      deviation: "CPython reports it and leaves the connection open."
+    ) { subject in
+      try subject.run { loop in
+        struct NotToday: Error {}
+        let sockets = try subject.socketPair()
+        let trail = Trail()
+        do {
+          _ = try await loop.connectAcceptedSocket(sockets.near) {
+            StreamProbe(trail) { $0.onMade = { _ in throw NotToday() } }
+          }
+          try subject.fail("the error was not thrown to who connects")
+        } catch is NotToday {}
+        sockets.release(sockets.near)
+        try await subject.turn("the peer sees the end") { sockets.isAtEnd(sockets.far) }
+        try subject.expect("calls", trail, "made lost")
+        let reports = subject.takeReports()
+        try subject.expect("reports", reports.count, 1)
+        try subject.expect("the protocol's error", reports.first?.exception is NotToday)
+        try subject.expect("names the transport", reports.first?.transport != nil)
+        try subject.expect("names the protocol", reports.first?.protocol, "StreamProbe")
+      }
+    },
+    ConformanceCheck(
+      91, "An error of dataReceived is reported, and the connection is lost with it", capabilities: .streamSockets
+    ) { subject in
+      try subject.run { loop in
+        struct Unreadable: Error {}
+        let pair = try await subject.probedPair(loop) { $0.onData = { _ in throw Unreadable() } }
+        pair.sockets.write(3, to: pair.peer)
+        try await subject.turn("lost") { pair.probe.isLost }
+        try subject.expect("calls", pair.probe.trail, "made data lost")
+        try subject.expect("the reason", pair.probe.lost is Unreadable)
+        let reports = subject.takeReports()
+        try subject.expect("reports", reports.count, 1)
+        try subject.expect("the protocol's error", reports.first?.exception is Unreadable)
+        try await subject.turn("the peer sees the end") { pair.sockets.isAtEnd(pair.peer) }
+      }
+    },
+    ConformanceCheck(
+      103, "A buffered protocol without room ends the connection", capabilities: .streamSockets
+    ) { subject in
+      try subject.run { loop in
+        let sockets = try subject.socketPair()
+        let (_, probe) = try await loop.connectAcceptedSocket(sockets.near) { BufferedProbe(room: 0) }
+        sockets.release(sockets.near)
+        sockets.write(3, to: sockets.far)
+        try await subject.turn("lost") { probe.isLost }
+        let reports = subject.takeReports()
+        try subject.expect("reports", reports.count, 1)
+        try subject.expect("refused", (probe.lost as? EventLoopError)?.code == .invalidArgument)
+      }
+    },
+  ]
+
+  private static let transportReadingChecks: [ConformanceCheck] = [
+    ConformanceCheck(
+      98, "A protocol that keeps the connection open at the peer's end can still write, and hears of the end once",
+      capabilities: .streamSockets,
+      deviation: "CPython calls eof_received again after pause_reading and resume_reading."
+    ) { subject in
+      try subject.run { loop in
+        let connection = try await subject.probedConnection(loop)
+        connection.served.onEnd = { true }
+        try connection.client.transport?.write("bye")
+        try connection.client.transport?.writeEOF()
+        try await subject.turn("the end") { connection.served.trail.marks.last == "end" }
+        let transport = try subject.unwrap("a transport", connection.served.transport)
+        try subject.expect("closing", transport.isClosing, false)
+        for _ in 0..<3 {
+          transport.pauseReading()
+          try await sleep(for: .zero)
+          transport.resumeReading()
+          try await sleep(for: .zero)
+        }
+        try subject.expect("calls", connection.served.trail, "made data end")
+        try transport.write("bye bye")
+        try await subject.turn("the answer") { connection.client.received == Array("bye bye".utf8) }
+        transport.close()
+        connection.server.close()
+        try await connection.server.waitClosed()
+        try await subject.turn("lost") { connection.client.isLost }
+      }
+    },
+    ConformanceCheck(
+      98, "A protocol that does not is closed at the peer's end", facet: "closes", capabilities: .streamSockets
+    ) { subject in
+      try subject.run { loop in
+        let pair = try await subject.probedPair(loop)
+        pair.sockets.close(pair.peer)
+        try await subject.turn("lost") { pair.probe.isLost }
+        try subject.expect("calls", pair.probe.trail, "made end lost")
+        try subject.expect("the reason", pair.probe.lost == nil)
+      }
+    },
+    ConformanceCheck(
+      101, "A pause in connectionMade holds the data back until reading is resumed", capabilities: .streamSockets
+    ) { subject in
+      try subject.run { loop in
+        let pair = try await subject.probedPair(loop) { $0.onMade = { $0.pauseReading() } }
+        pair.sockets.write(10, to: pair.peer)
+        for _ in 0..<5 { try await sleep(for: .zero) }
+        try subject.expect("held back", pair.probe.trail, "made")
+        try subject.expect("reading while paused", pair.transport.isReading, false)
+        pair.transport.pauseReading()
+        pair.transport.resumeReading()
+        pair.transport.resumeReading()
+        try subject.expect("reading", pair.transport.isReading, true)
+        try subject.expect("inside resumeReading", pair.probe.received.count, 0)
+        try await subject.turn("data") { pair.probe.received.count == 10 }
+        pair.transport.close()
+        pair.transport.pauseReading()
+        pair.transport.resumeReading()
+        try subject.expect("reading when closing", pair.transport.isReading, false)
+        try await subject.turn("lost") { pair.probe.isLost }
+        try subject.expect("calls", pair.probe.trail, "made data lost")
+      }
+    },
+    ConformanceCheck(
+      102, "The kind of protocol can change while data flows", capabilities: .streamSockets
+    ) { subject in
+      try subject.run { loop in
+        let pair = try await subject.probedPair(loop)
+        let buffered = BufferedProbe(room: 7)
+        let plain = StreamProbe()
+        buffered.onUpdate = { if buffered.received.count >= 70 { try pair.transport.setProtocol(plain) } }
+        pair.probe.onData = { _ in try pair.transport.setProtocol(buffered) }
+        pair.sockets.write(1, to: pair.peer)
+        try await subject.turn("the first byte") { pair.probe.received.count == 1 }
+        pair.sockets.write(100, to: pair.peer)
+        try await subject.turn("all bytes") { buffered.received.count + plain.received.count == 100 }
+        try subject.expect("by the buffered one", buffered.received.count, 70)
+        try subject.expect("by the plain one", plain.received.count, 30)
+        try subject.expect("is the protocol", try pair.transport.getProtocol() === plain)
+        pair.transport.close()
+        try await subject.turn("lost") { plain.isLost }
+        try subject.expect("made is told once", plain.trail, "data lost")
+      }
+    },
+    ConformanceCheck(
+      102, "A buffered protocol that pauses amid a chunk loses nothing of it", facet: "pause",
+      capabilities: .streamSockets
+    ) { subject in
+      try subject.run { loop in
+        let sockets = try subject.socketPair()
+        let (transport, probe) = try await loop.connectAcceptedSocket(sockets.near) { BufferedProbe(room: 10) }
+        sockets.release(sockets.near)
+        probe.onUpdate = { transport.pauseReading() }
+        sockets.write(35, to: sockets.far)
+        for expected in [10, 20, 30, 35] {
+          try await subject.turn("\(expected) bytes") { probe.received.count == expected }
+          for _ in 0..<3 { try await sleep(for: .zero) }
+          try subject.expect("received", probe.received.count, expected)
+          transport.resumeReading()
+        }
+        transport.close()
+      }
+    },
+  ]
+
+  private static let transportEndChecks: [ConformanceCheck] = [
+    ConformanceCheck(
+      99, "A reset by the peer is the reason of the loss", capabilities: .streamSockets
+    ) { subject in
+      try subject.run { loop in
+        let connection = try await subject.probedConnection(loop)
+        connection.client.transport?.abort()
+        try await subject.turn("lost") { connection.served.isLost }
+        let error = try subject.unwrap("a reason", connection.served.lost as? IOError)
+        try subject.expect("the reason", error.errno == .connectionReset)
+        try subject.expect("calls", connection.served.trail, "made lost")
+        connection.server.close()
+        try await connection.server.waitClosed()
+      }
+    },
+    ConformanceCheck(
+      100, "The loss is told once, never inside close or abort, and while the socket is open",
+      capabilities: .streamSockets
+    ) { subject in
+      try subject.run { loop in
+        let pair = try await subject.probedPair(loop)
+        let socket = try subject.unwrap("a socket", pair.transport.getExtraInfo(.socket))
+        let open = Box(false)
+        pair.probe.onLost = { open.value = socket.fileDescriptor >= 0 }
+        pair.transport.close()
+        pair.transport.abort()
+        pair.transport.close()
+        try subject.expect("inside the calls", pair.probe.trail, "made")
+        try await sleep(for: .zero)
+        try subject.expect("calls", pair.probe.trail, "made lost")
+        try subject.expect("open when told", open.value)
+        try subject.expect("afterwards", socket.fileDescriptor, -1)
+        try subject.expect("the protocol is let go", try pair.transport.getProtocol() == nil)
+        for _ in 0..<3 { try await sleep(for: .zero) }
+        try subject.expect("calls in the end", pair.probe.trail, "made lost")
+      }
+    },
+    ConformanceCheck(
+      104, "A transport that is dropped without being closed closes its socket", capabilities: .streamSockets
+    ) { subject in
+      try subject.run { loop in
+        let sockets = try subject.socketPair()
+        let trail = Trail()
+        func make() async throws {
+          let (transport, probe) = try await loop.connectAcceptedSocket(sockets.near) { StreamProbe(trail) }
+          sockets.release(sockets.near)
+          transport.pauseReading()
+          probe.forget()
+        }
+        try await make()
+        try await subject.turn("the peer sees the end") { sockets.isAtEnd(sockets.far) }
+        try subject.expect("calls", trail, "made")
+      }
+    },
+    ConformanceCheck(
+      105, "TCP_NODELAY is set, and the view of the socket offers addresses and options", capabilities: .streamSockets
+    ) { subject in
+      try subject.run { loop in
+        let connection = try await subject.probedConnection(loop)
+        for (name, probe) in [("client", connection.client), ("served", connection.served)] {
+          let transport = try subject.unwrap("a transport", probe.transport)
+          let socket = try subject.unwrap("a socket", transport.getExtraInfo(.socket))
+          try subject.expect("no delay, \(name)", try socket.option(level: Tcp.level, name: Tcp.noDelay) != 0)
+          try socket.setOption(level: Tcp.level, name: Tcp.noDelay, to: 0)
+          try subject.expect("changed, \(name)", try socket.option(level: Tcp.level, name: Tcp.noDelay), 0)
+          try subject.expect("own address, \(name)", transport.getExtraInfo(.sockname) == socket.localAddress)
+          try subject.expect("the peer's, \(name)", transport.getExtraInfo(.peername) == socket.peerAddress)
+        }
+        connection.client.transport?.close()
+        connection.server.close()
+        try await connection.server.waitClosed()
+      }
+    },
+  ]
 }

@@ -49,6 +49,19 @@ public final class SocketPair: Sendable {
     return recv(end, &bytes, count, 0)
   }
 
+  /// Reads what is there; empty if nothing is, or at the end of the stream.
+  public func bytes(from end: Int32) -> [UInt8] {
+    var bytes = [UInt8](repeating: 0, count: 65536)
+    let count = recv(end, &bytes, bytes.count, 0)
+    return count > 0 ? Array(bytes[..<count]) : []
+  }
+
+  /// Whether the other side has sent its last byte and everything was read.
+  public func isAtEnd(_ end: Int32) -> Bool {
+    var byte: UInt8 = 0
+    return recv(end, &byte, 1, Int32(MSG_PEEK)) == 0
+  }
+
   /// Closes one end; the other side sees the end of the stream.
   public func close(_ end: Int32) {
     guard closed.update({ $0.insert(end).inserted }) else { return }

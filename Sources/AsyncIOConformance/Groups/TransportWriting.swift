@@ -1,0 +1,176 @@
+internal import AsyncIO
+
+extension ConformanceSuite {
+  /// Group G, what a transport sends.
+  static let transportWritingChecks: [ConformanceCheck] = [
+    ConformanceCheck(
+      92, "A small write is sent within the turn, and order is kept when some of it has to wait",
+      capabilities: .streamSockets
+    ) { subject in
+      try subject.run { loop in
+        let pair = try await subject.probedPair(loop)
+        try pair.transport.write([1, 2, 3])
+        try subject.expect("waits", pair.transport.writeBufferSize, 0)
+        try await sleep(for: .zero)
+        try subject.expect("the peer has", pair.sockets.bytes(from: pair.peer), [1, 2, 3])
+        try pair.transport.write(numbers(0..<2_000_000))
+        try subject.expect("the rest waits", pair.transport.writeBufferSize > 0)
+        try pair.transport.writeLines([numbers(2_000_000..<2_000_010), [], numbers(2_000_010..<2_000_100)])
+        try pair.transport.write([])
+        let bytes = try await subject.read(2_000_100, from: pair.peer, of: pair.sockets)
+        try subject.expect("all of it in order", bytes == numbers(0..<2_000_100))
+        pair.transport.close()
+      }
+    },
+    ConformanceCheck(
+      93, "Above the upper limit the protocol pauses, at the lower one it goes on, once each",
+      capabilities: .streamSockets
+    ) { subject in
+      try subject.run { loop in
+        let pair = try await subject.probedPair(loop)
+        try pair.transport.setWriteBufferLimits(high: 1000, low: 100)
+        try subject.expect("limits", "\(pair.transport.writeBufferLimits.low)", "100")
+        pair.sockets.fill(pair.sockets.far)  // the other direction, which this must not disturb
+        try pair.transport.write(numbers(0..<1_000_000))
+        try subject.expect("paused inside write", pair.probe.trail.marks.last == "pause")
+        try pair.transport.write(numbers(1_000_000..<1_000_100))
+        let waits = pair.transport.writeBufferSize
+        try subject.expect("more than the limit waits", waits > 1000)
+        let bytes = try await subject.read(1_000_100, from: pair.peer, of: pair.sockets)
+        try subject.expect("all of it in order", bytes == numbers(0..<1_000_100))
+        try await subject.turn("resumed") { pair.probe.trail.marks.contains("resume") }
+        let marks = pair.probe.trail.marks.filter { $0 != "data" }
+        try subject.expect("calls", marks.joined(separator: " "), "made pause resume")
+        pair.transport.abort()
+      }
+    },
+    ConformanceCheck(
+      93, "Limits that are left out follow from the others; limits that contradict each other are refused",
+      facet: "limits", capabilities: .streamSockets
+    ) { subject in
+      try subject.run { loop in
+        let pair = try await subject.probedPair(loop)
+        let transport = pair.transport
+        func limits() -> String { "\(transport.writeBufferLimits.low) \(transport.writeBufferLimits.high)" }
+        try subject.expect("at first", limits(), "16384 65536")
+        try transport.setWriteBufferLimits(low: 100)
+        try subject.expect("low given", limits(), "100 400")
+        try transport.setWriteBufferLimits(high: 100)
+        try subject.expect("high given", limits(), "25 100")
+        try transport.setWriteBufferLimits(high: 0)
+        try subject.expect("high 0", limits(), "0 0")
+        try subject.expectRefusal("high below low", .invalidArgument) {
+          try transport.setWriteBufferLimits(high: 1, low: 2)
+        }
+        try subject.expectRefusal("negative", .invalidArgument) { try transport.setWriteBufferLimits(low: -1) }
+        try subject.expect("a refusal changes nothing", limits(), "0 0")
+        try transport.write(numbers(0..<1_000_000))
+        try subject.expect("with 0 anything that waits pauses", pair.probe.trail.text, "made pause")
+        try transport.setWriteBufferLimits(high: 8_000_000, low: 4_000_000)
+        try subject.expect("new limits count at once", pair.probe.trail.text, "made pause resume")
+        transport.abort()
+      }
+    },
+    ConformanceCheck(
+      93, "An error of pauseWriting or resumeWriting is reported and closes nothing", facet: "errors",
+      capabilities: .streamSockets
+    ) { subject in
+      try subject.run { loop in
+        struct NoPause: Error {}
+        let pair = try await subject.probedPair(loop) {
+          $0.onPause = { throw NoPause() }
+          $0.onResume = { throw NoPause() }
+        }
+        try pair.transport.write(numbers(0..<1_000_000))
+        _ = try await subject.read(1_000_000, from: pair.peer, of: pair.sockets)
+        try await subject.turn("resumed") { pair.probe.trail.marks.last == "resume" }
+        let reports = subject.takeReports()
+        try subject.expect("reports", reports.count, 2)
+        try subject.expect("the protocol's errors", reports.allSatisfy { $0.exception is NoPause })
+        try subject.expect("closing", pair.transport.isClosing, false)
+        pair.transport.close()
+      }
+    },
+    ConformanceCheck(
+      94, "What resumeWriting writes comes behind what was written before", capabilities: .streamSockets
+    ) { subject in
+      try subject.run { loop in
+        let sent = Box(1_000_000)
+        let pair = try await subject.probedPair(loop)
+        let transport = pair.transport
+        pair.probe.onPause = { transport.pauseReading() }
+        pair.probe.onResume = {
+          transport.resumeReading()
+          let next = sent.value
+          guard next < 3_000_000 else { return }
+          sent.value = next + 500_000
+          try transport.write(numbers(next..<next + 500_000))
+        }
+        try transport.write(numbers(0..<1_000_000))
+        let bytes = try await subject.read(3_000_000, from: pair.peer, of: pair.sockets)
+        try subject.expect("all of it in order", bytes == numbers(0..<3_000_000))
+        pair.probe.onPause = {}
+        pair.probe.onResume = {}
+        transport.close()
+      }
+    },
+    ConformanceCheck(
+      95, "close sends what waits and then tells; what is written later is dropped", capabilities: .streamSockets,
+      deviation: "CPython still accepts writes while what was written before is being sent."
+    ) { subject in
+      try subject.run { loop in
+        let pair = try await subject.probedPair(loop)
+        try pair.transport.write(numbers(0..<1_000_000))
+        pair.transport.close()
+        pair.transport.close()
+        try subject.expect("told inside close", pair.probe.isLost, false)
+        for _ in 0..<10 { try pair.transport.write([9]) }
+        for _ in 0..<3 { try await sleep(for: .zero) }
+        try subject.expect("told before it is sent", pair.probe.isLost, false)
+        let bytes = try await subject.read(1_000_000, from: pair.peer, of: pair.sockets)
+        try await subject.turn("lost") { pair.probe.isLost }
+        try subject.expect("all of it", bytes == numbers(0..<1_000_000))
+        try subject.expect("nothing more", pair.sockets.isAtEnd(pair.peer))
+        try subject.expect("the reason", pair.probe.lost == nil)
+        try pair.transport.write([9])
+      }
+    },
+    ConformanceCheck(
+      96, "abort drops what waits and tells in the next turn", capabilities: .streamSockets
+    ) { subject in
+      try subject.run { loop in
+        let pair = try await subject.probedPair(loop)
+        try pair.transport.write(numbers(0..<1_000_000))
+        try subject.expect("waits", pair.transport.writeBufferSize > 0)
+        pair.transport.abort()
+        try subject.expect("waits after", pair.transport.writeBufferSize, 0)
+        try subject.expect("told inside abort", pair.probe.isLost, false)
+        try await sleep(for: .zero)
+        try subject.expect("told in the next turn", pair.probe.isLost, true)
+        try subject.expect("the reason", pair.probe.lost == nil)
+        pair.transport.abort()
+        pair.transport.close()
+      }
+    },
+    ConformanceCheck(
+      97, "writeEOF sends the end behind the data; later writes are refused, twice is fine",
+      capabilities: .streamSockets
+    ) { subject in
+      try subject.run { loop in
+        let pair = try await subject.probedPair(loop)
+        try subject.expect("can", pair.transport.canWriteEOF)
+        try pair.transport.write(numbers(0..<1_000_000))
+        try pair.transport.writeEOF()
+        try pair.transport.writeEOF()
+        try subject.expectRefusal("a write behind the end", .invalidState) { try pair.transport.write([1]) }
+        try subject.expectRefusal("an empty one", .invalidState) { try pair.transport.write([]) }
+        let bytes = try await subject.read(1_000_000, from: pair.peer, of: pair.sockets)
+        try subject.expect("all of it", bytes == numbers(0..<1_000_000))
+        try await subject.turn("the end") { pair.sockets.isAtEnd(pair.peer) }
+        pair.sockets.write(5, to: pair.peer)
+        try await subject.turn("the other direction works") { pair.probe.received.count == 5 }
+        pair.transport.close()
+      }
+    },
+  ]
+}
