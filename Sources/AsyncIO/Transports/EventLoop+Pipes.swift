@@ -1,0 +1,53 @@
+extension EventLoop {
+  /// Gives the reading end of a pipe a transport and a protocol. Answers `connect_read_pipe`.
+  ///
+  /// The descriptor is the transport's from here on, which closes it; it stays the caller's if this throws before the
+  /// protocol was told of its transport. It becomes non-blocking until it is closed, see ``PipeReader/init(owning:)``.
+  ///
+  /// - Parameters:
+  ///   - pipe: a FIFO, a socket, or a character device such as a terminal.
+  ///   - factory: makes the protocol object; what it throws is thrown here. Its
+  ///     ``BaseProtocol/connectionMade(_:)`` gets the ``ReadPipeTransport``.
+  /// - Throws: code `wrongThread` outside of the loop's thread; `invalidArgument` for a regular file, another kind of
+  ///   file, and a descriptor that is open for writing only; `invalidState` for one that this loop has in use;
+  ///   ``IOError`` `.badFileDescriptor` for one that is not open; `CancellationError`, and the transport is closed.
+  public func connectReadPipe<Proto: StreamProtocol>(
+    _ pipe: Int32, _ factory: () throws -> Proto
+  ) async throws -> (ReadPipeTransport, Proto) {
+    let core = try coreOfThisThread(for: "connectReadPipe")
+    let proto = try factory()
+    let transport = try ReadPipeTransport(pipe, core: core)
+    try await core.finishMaking(transport, proto, "connectReadPipe")
+    return (transport, proto)
+  }
+
+  /// Gives the writing end of a pipe a transport and a protocol, which is told when to pause its writing and when the
+  /// reader has gone. Answers `connect_write_pipe`.
+  ///
+  /// Parameters and errors are those of ``connectReadPipe(_:_:)``, for a descriptor that is open for writing.
+  public func connectWritePipe<Proto: BaseProtocol>(
+    _ pipe: Int32, _ factory: () throws -> Proto
+  ) async throws -> (WritePipeTransport, Proto) {
+    let core = try coreOfThisThread(for: "connectWritePipe")
+    let proto = try factory()
+    let transport = try WritePipeTransport(pipe, core: core)
+    try await core.finishMaking(transport, proto, "connectWritePipe")
+    return (transport, proto)
+  }
+}
+
+extension BaseEventLoop {
+  /// Tells the protocol of its transport, and waits until that is done.
+  final func finishMaking(
+    _ transport: BaseTransport, _ proto: any BaseProtocol, _ operation: String
+  ) async throws {
+    try transport.start(proto)
+    await transport.made()
+    if isClosed { throw EventLoopError.closed(operation) }
+    if Task.isCancelled {
+      transport.close()
+      throw CancellationError()
+    }
+    if let refusal = transport.refusal { throw refusal }
+  }
+}

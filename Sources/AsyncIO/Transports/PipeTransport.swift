@@ -1,0 +1,95 @@
+internal import CAsyncIO
+internal import SystemPackage
+
+// What the transports of both ends of a pipe have in common. Traps:
+//
+// - Memory that waits for bytes with the system would be pinned by every idle pipe. So a transport waits until the pipe
+//   is ready and then makes a call that does not wait.
+// - Readiness is believed once: a backend over readiness keeps saying so until a call has found nothing.
+// - An operation in flight is known to the backend by its address. So a transport holds itself while it has one.
+
+/// A transport over one end of a pipe: a ``ReadPipeTransport`` or a ``WritePipeTransport``.
+///
+/// **Threads.** See ``BaseTransport``.
+public class PipeTransport: BaseTransport {
+  final let end: PipeEnd
+  private final let relay = PipeRelay()
+  /// The transport itself, while an operation is in flight.
+  private final var itself: PipeTransport?
+
+  init(_ end: PipeEnd, core: BaseEventLoop) {
+    self.end = end
+    super.init(core: core)
+    relay.transport = self
+  }
+
+  deinit {
+    guard !end.isClosed else { return }
+    warnOfDrop("it was dropped")
+    end.descriptor.close()
+  }
+
+  override func extraInfo(_ name: String) -> Any? {
+    name == "pipe" ? end.descriptor.fileDescriptor : nil
+  }
+
+  override func release() { end.descriptor.close() }
+
+  /// Its operations are in flight no more than it lives.
+  final func makeOperation(_ kind: IOOperation.Kind) -> IOOperation {
+    let operation = IOOperation(kind, on: end.descriptor)
+    operation.observer = .passUnretained(relay)
+    return operation
+  }
+
+  /// An operation has ended.
+  func ended(_ operation: IOOperation) {}
+  /// An operation of it is in flight.
+  var isBusy: Bool { false }
+
+  /// Keeps the transport alive while the backend knows its operations.
+  final func hold() {
+    let isBusy = self.isBusy
+    if isBusy != (itself != nil) { itself = isBusy ? self : nil }
+  }
+
+  fileprivate final func operationEnded(_ operation: IOOperation) {
+    ended(operation)
+    hold()
+  }
+
+  /// Submits, and sees to it that what ends at once ends in the next turn.
+  final func submit(_ operation: IOOperation) {
+    guard operation.state != .inFlight else { return }
+    operation.sequence &+= 1
+    if core.backend.submit(operation) { core.completeNextTurn(operation) }
+    hold()
+  }
+
+  /// Ends what is in flight.
+  final func cancel(_ operation: IOOperation) {
+    if operation.state == .inFlight { core.backend.cancel(operation) }
+    hold()
+  }
+
+  /// The pipe is lost by an error of the system.
+  final func lose(_ result: Int, _ operation: String) {
+    fail(IOError(result: result, operation, "descriptor \(end.descriptor.fileDescriptor)"))
+  }
+}
+
+/// Tells a transport of the ends of its operations.
+private final class PipeRelay: OperationObserver {
+  /// Right because a transport is alive while an operation of it is in flight.
+  unowned(unsafe) var transport: PipeTransport?
+
+  override func operationEnded(_ operation: IOOperation) {
+    guard let transport else { return }
+    transport.operationEnded(operation)
+  }
+}
+
+extension ExtraInfoKey where Value == Int32 {
+  /// The descriptor of a pipe transport, which stays the transport's.
+  public static var pipe: ExtraInfoKey { ExtraInfoKey("pipe") }
+}
