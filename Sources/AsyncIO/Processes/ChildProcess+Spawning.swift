@@ -140,7 +140,7 @@ extension SpawnRequest {
   }
 
   /// The await ends with the start, whatever happens meanwhile: a child that nobody knows could not be reaped.
-  private func startInPool() async throws -> SpawnedChild {
+  func startInPool() async throws -> SpawnedChild {
     try await withUnsafeContinuation { (started: UnsafeContinuation<Result<SpawnedChild, IOError>, Never>) in
       let isTaken = Self.pool.submit {
         do throws(IOError) {

@@ -85,16 +85,7 @@ public final class ChildProcess: Sendable {
   /// Throws code `invalidArgument` for a number that is no signal; ``IOError`` `.notPermitted` for a child that runs as
   /// somebody else.
   @discardableResult
-  public func sendSignal(_ signal: Int32) throws -> Bool {
-    let status = watch.signal(signal)
-    switch -status {
-    case 0: return true
-    case ESRCH: return false
-    case EINVAL:
-      throw EventLoopError(.invalidArgument, "sendSignal: \(signal) is not a signal number.")
-    default: throw IOError(result: Int(status), "sendSignal", "\(signal) to process \(processIdentifier)")
-    }
-  }
+  public func sendSignal(_ signal: Int32) throws -> Bool { try watch.send(signal) }
 
   /// Asks the child to end, by SIGTERM, which it may handle or ignore. See ``sendSignal(_:)``.
   @discardableResult

@@ -199,11 +199,18 @@ final class ChildWatch: OperationObserver, @unchecked Sendable {
 
   // MARK: Signals
 
-  /// A negated errno, or 0; -ESRCH when the child has ended and its status was taken.
-  func signal(_ number: Int32) -> Int32 {
-    state.withLock { state in
+  /// Sends a signal. `false`: the child has ended.
+  func send(_ signal: Int32) throws -> Bool {
+    let status = state.withLock { state in
       guard state.status == nil else { return -ESRCH }
-      return casyncio_process_signal(Int64(process), state.processDescriptor, number)
+      return casyncio_process_signal(Int64(process), state.processDescriptor, signal)
+    }
+    switch -status {
+    case 0: return true
+    case ESRCH: return false
+    case EINVAL:
+      throw EventLoopError(.invalidArgument, "sendSignal: \(signal) is not a signal number.")
+    default: throw IOError(result: Int(status), "sendSignal", "\(signal) to process \(process)")
     }
   }
 

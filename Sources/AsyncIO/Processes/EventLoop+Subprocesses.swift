@@ -1,0 +1,80 @@
+internal import CAsyncIO
+
+extension EventLoop {
+  /// Starts a program for a protocol object. Answers `subprocess_exec`.
+  ///
+  /// Everything is bytes and nothing is buffered: what asyncio refuses (text, encodings, a buffer size) cannot be asked
+  /// for. All three standard streams are pipes unless something else is asked for.
+  ///
+  /// - Parameters:
+  ///   - program: as the other parameters, see
+  ///     ``ChildProcess/spawn(_:_:environment:workingDirectory:standardInput:standardOutput:standardError:processGroup:)``.
+  ///   - factory: makes the protocol object, before anything is started; what it throws is thrown here.
+  /// - Returns: the transport and the protocol object, which was told of it.
+  /// - Throws: code `wrongThread` outside of the loop's thread; `invalidArgument` for an empty program and for NUL
+  ///   characters; ``IOError``, for instance `.noSuchFileOrDirectory`, with no child and no descriptor left;
+  ///   `CancellationError`, with the child killed and its status taken.
+  public func subprocessExec<Proto: SubprocessProtocol>(
+    _ program: String, _ arguments: [String] = [], environment: [String: String]? = nil,
+    workingDirectory: String? = nil, standardInput: ChildProcess.Input = .pipe,
+    standardOutput: ChildProcess.Output = .pipe, standardError: ChildProcess.ErrorOutput = .pipe,
+    processGroup: ChildProcess.ProcessGroup = .inherit, _ factory: () throws -> Proto
+  ) async throws -> (SubprocessTransport, Proto) {
+    let request = SpawnRequest(
+      program: program, arguments: arguments, environment: environment, workingDirectory: workingDirectory,
+      input: standardInput, output: standardOutput, error: standardError, processGroup: processGroup)
+    return try await coreOfThisThread(for: "subprocessExec").subprocess(request, "subprocessExec", factory)
+  }
+
+  /// Starts a command of the system's shell, `/bin/sh -c`, for a protocol object. Never put text from outside into a
+  /// command. Answers `subprocess_shell`.
+  ///
+  /// Parameters and errors are those of
+  /// ``subprocessExec(_:_:environment:workingDirectory:standardInput:standardOutput:standardError:processGroup:_:)``.
+  public func subprocessShell<Proto: SubprocessProtocol>(
+    _ command: String, environment: [String: String]? = nil, workingDirectory: String? = nil,
+    standardInput: ChildProcess.Input = .pipe, standardOutput: ChildProcess.Output = .pipe,
+    standardError: ChildProcess.ErrorOutput = .pipe, processGroup: ChildProcess.ProcessGroup = .inherit,
+    _ factory: () throws -> Proto
+  ) async throws -> (SubprocessTransport, Proto) {
+    let request = SpawnRequest(
+      program: "/bin/sh", arguments: ["-c", command], environment: environment, workingDirectory: workingDirectory,
+      input: standardInput, output: standardOutput, error: standardError, processGroup: processGroup)
+    return try await coreOfThisThread(for: "subprocessShell").subprocess(request, "subprocessShell", factory)
+  }
+}
+
+extension BaseEventLoop {
+  fileprivate final func subprocess<Proto: SubprocessProtocol>(
+    _ request: SpawnRequest, _ operation: String, _ factory: () throws -> Proto
+  ) async throws -> (SubprocessTransport, Proto) {
+    try request.check(operation)
+    try Task.checkCancellation()
+    let proto = try factory()
+    let child = try await request.startInPool()
+    var ends = [child.input, child.output, child.error]
+    defer { for end in ends where end >= 0 { _ = CAsyncIO.close(end) } }
+    // From here on whoever leaves leaves no child behind.
+    guard isRunningInThisThread, !Task.isCancelled else {
+      let watch = ChildWatch(child, on: self)
+      watch.kill()
+      await watch.waitToEnd()
+      try Task.checkCancellation()
+      throw EventLoopError.closed(operation)
+    }
+    let transport = SubprocessTransport(child, core: self)
+    do {
+      try transport.connectPipes(&ends)
+      try transport.startAll(proto)
+      await transport.made()
+      if isClosed { throw EventLoopError.closed(operation) }
+      try Task.checkCancellation()
+      if let refusal = transport.refusal { throw refusal }
+      return (transport, proto)
+    } catch {
+      transport.close()
+      await transport.watch.waitToEnd()
+      throw error
+    }
+  }
+}

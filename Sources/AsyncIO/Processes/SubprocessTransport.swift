@@ -1,0 +1,159 @@
+internal import CAsyncIO
+
+/// A child process that calls a protocol object back. Answers asyncio's `SubprocessTransport`.
+///
+/// It lives until the child has exited and its pipes are closed, whoever has forgotten it. ``BaseTransport/close()`` and
+/// ``BaseTransport/abort()`` kill a child that still runs, with SIGKILL, and close the pipes.
+///
+/// **Threads.** See ``BaseTransport``.
+public final class SubprocessTransport: BaseTransport {
+  let watch: ChildWatch
+  private var proto: (any SubprocessProtocol)?
+  /// The open pipes by the child's descriptors.
+  private var pipes: [Int32: PipeTransport] = [:]
+  private var openPipes = 0
+  private var hasExited = false
+
+  init(_ child: SpawnedChild, core: BaseEventLoop) {
+    watch = ChildWatch(child, on: core)
+    super.init(core: core)
+  }
+
+  deinit { watch.kill() }
+
+  /// Number and state, in one line.
+  public override var description: String {
+    let state = watch.status.map { "\($0)" } ?? "running"
+    return "SubprocessTransport (process \(watch.process), \(state))"
+  }
+
+  // MARK: The child
+
+  /// The system's number for the child. Answers `get_pid`.
+  public var processIdentifier: Int32 { watch.process }
+
+  /// How the child ended; nil while it runs.
+  public var terminationStatus: TerminationStatus? { watch.status }
+
+  /// The exit status, or minus the number of the signal that ended the child; nil while it runs. Answers
+  /// `get_returncode`.
+  public var returnCode: Int32? { watch.status?.returnCode }
+
+  /// The transport of a pipe of the child: a ``WritePipeTransport`` for 0, a ``ReadPipeTransport`` for 1 and 2; nil for
+  /// one that is no pipe. It stays when the pipe is closed. Answers `get_pipe_transport`.
+  public func getPipeTransport(_ fileDescriptor: Int32) -> PipeTransport? {
+    requireThread("getPipeTransport")
+    return pipes[fileDescriptor]
+  }
+
+  /// Sends a signal; `false` if the child has ended. See ``ChildProcess/sendSignal(_:)``. Answers `send_signal`.
+  @discardableResult
+  public func sendSignal(_ signal: Int32) throws -> Bool { try watch.send(signal) }
+  /// Asks the child to end, by SIGTERM. See ``ChildProcess/sendSignal(_:)``.
+  @discardableResult
+  public func terminate() throws -> Bool { try sendSignal(SIGTERM) }
+  /// Ends the child by SIGKILL. See ``ChildProcess/sendSignal(_:)``.
+  @discardableResult
+  public func kill() throws -> Bool { try sendSignal(SIGKILL) }
+
+  // MARK: The transport
+
+  override func extraInfo(_ name: String) -> Any? { name == "subprocess" ? watch.process : nil }
+
+  override func adopt(_ proto: any BaseProtocol) throws(EventLoopError) {
+    guard let proto = proto as? any SubprocessProtocol else {
+      throw EventLoopError(
+        .invalidArgument, "\(type(of: proto)) cannot be told of a child process. Conform to SubprocessProtocol.")
+    }
+    self.proto = proto
+  }
+
+  override func tellMade() throws { try proto?.connectionMade(self) }
+
+  /// The protocol knows the child: its end may be told.
+  override func begin() {
+    nonisolated(unsafe) let transport = self  // in its own thread again in the next turn
+    watch.whenEnded { transport.callNextTurn { ($0 as? SubprocessTransport)?.exited() } }
+  }
+
+  /// Not over before the child is.
+  override func closeHere() {
+    guard !life.isClosing else { return }
+    _ = life.close(hasOutput: true)
+    stop()
+    tryFinish()
+  }
+
+  override func abortHere() { closeHere() }
+
+  override func stop() {
+    watch.kill()
+    // What a child that is killed has not read, it will not.
+    for pipe in pipes.values { pipe.abort() }
+  }
+
+  override func release() {
+    proto = nil
+    pipes = [:]
+  }
+
+  // MARK: What happens to the child
+
+  /// Gives the pipes their transports. An end that was taken is -1 afterwards; if this throws some may not be.
+  func connectPipes(_ ends: inout [Int32]) throws {
+    for (number, end) in zip(Int32(0)..., ends) where end >= 0 {
+      pipes[number] =
+        number == 0 ? try WritePipeTransport(end, core: core) : try ReadPipeTransport(end, core: core)
+      ends[Int(number)] = -1
+      openPipes += 1
+    }
+  }
+
+  /// The protocol is told of the child first, and then what its pipes bring.
+  func startAll(_ proto: any SubprocessProtocol) throws {
+    try start(proto)
+    for (number, pipe) in pipes.sorted(by: { $0.key < $1.key }) { try pipe.start(ChildPipe(number, of: self)) }
+  }
+
+  private func exited() {
+    guard life.phase != .gone, watch.status != nil else { return }
+    hasExited = true
+    call("processExited") { try proto?.processExited() }
+    tryFinish()
+  }
+
+  fileprivate func received(_ number: Int32, _ bytes: RawSpan) throws {
+    try proto?.pipeDataReceived(number, bytes)
+  }
+
+  fileprivate func lost(_ number: Int32, _ error: (any Error)?) {
+    guard life.phase != .gone else { return }
+    openPipes -= 1
+    call("pipeConnectionLost") { try proto?.pipeConnectionLost(number, error) }
+    tryFinish()
+  }
+
+  /// It is over when the child has exited and nothing can come by its pipes any more.
+  private func tryFinish() {
+    if hasExited && openPipes == 0 { fail(nil) }
+  }
+}
+
+/// Stands between a pipe of a child and the protocol object that knows them all.
+private final class ChildPipe: StreamProtocol {
+  private let number: Int32
+  private let process: SubprocessTransport
+
+  init(_ number: Int32, of process: SubprocessTransport) {
+    self.number = number
+    self.process = process
+  }
+
+  func dataReceived(_ bytes: RawSpan) throws { try process.received(number, bytes) }
+  func connectionLost(_ error: (any Error)?) throws { process.lost(number, error) }
+}
+
+extension ExtraInfoKey where Value == Int32 {
+  /// The number of the child of a subprocess transport.
+  public static var subprocess: ExtraInfoKey { ExtraInfoKey("subprocess") }
+}
