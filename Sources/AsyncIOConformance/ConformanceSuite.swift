@@ -14,9 +14,9 @@ public enum ConformanceSuite {
     policyChecks, policyProcessChecks, lifeCycleChecks, closingChecks, schedulingChecks, timerChecks, threadChecks,
     threadRuleChecks,
     descriptorChecks, socketOperationChecks, connectionChecks, serverChecks, transportChecks, datagramChecks,
-    unixSocketAndPipeChecks, signalChecks, subprocessChecks, executorAndNameChecks, futureAndTaskChecks,
-    runnerChecks, debugChecks,
-    streamConnectingChecks, streamListeningChecks, nameChecks,
+    unixSocketAndPipeChecks, pipeChecks, signalChecks, subprocessChecks, subprocessTransportChecks,
+    executorAndNameChecks, futureAndTaskChecks, runnerChecks, debugChecks, streamConnectingChecks,
+    streamListeningChecks, nameChecks,
   ].flatMap(\.self).enumerated().sorted { a, b in
     // A line's main check comes before those of its facets.
     (a.element.line, a.element.facet == nil ? 0 : 1, a.offset) < (

@@ -1,5 +1,194 @@
 internal import AsyncIO
+internal import SystemPackage
+
+#if canImport(Glibc)
+  internal import Glibc
+#elseif canImport(Musl)
+  internal import Musl
+#else
+  internal import Darwin
+#endif
 
 extension ConformanceSuite {
-  static let subprocessChecks: [ConformanceCheck] = []
+  /// Group K, what a task does with a child process.
+  static let subprocessChecks: [ConformanceCheck] = [
+    ConformanceCheck(130, "A child echoes a line", facet: "echo", capabilities: .pipes) { subject in
+      try subject.run { _ in
+        let child = try await ChildProcess.spawn("cat", standardInput: .pipe, standardOutput: .pipe)
+        try await subject.unwrap("stdin", child.standardInput).write("hello\n")
+        try subject.expect("line", try await child.standardOutput?.readLine(), "hello")
+        child.standardInput?.close()
+        try subject.expect("return code", try await child.wait().returnCode, 0)
+      }
+    },
+    ConformanceCheck(
+      130, "A megabyte goes both ways without a deadlock", facet: "communicate", capabilities: .pipes
+    ) { subject in
+      try subject.run { _ in
+        let child = try await ChildProcess.spawn("cat", standardInput: .pipe, standardOutput: .pipe)
+        let bytes = (0..<1 << 20).map { UInt8(truncatingIfNeeded: $0 &* 31 &+ $0 >> 8) }
+        let (output, _) = try await child.communicate(bytes)
+        try subject.expect("the same bytes", output == bytes)
+      }
+    },
+    ConformanceCheck(131, "Exit statuses, and signals as negative numbers", capabilities: .pipes) { subject in
+      try subject.run { _ in
+        let child = try await ChildProcess.spawn(shell: "exit 42")
+        try subject.expect("exit", try await child.wait().returnCode, 42)
+        let killed = try await ChildProcess.spawn("cat", standardInput: .pipe)
+        try killed.kill()
+        try subject.expect("signal", try await killed.wait().returnCode, -SIGKILL)
+      }
+    },
+    ConformanceCheck(
+      132, "A program that is missing is an error, and nothing is left", capabilities: .pipes, surroundings: .ownProcess
+    ) { subject in
+      try subject.run { _ in
+        // The first use of a thing makes what the process keeps.
+        try subject.expect("error", try await startMissingProgram(), "missing")
+        let before = openDescriptors()
+        for _ in 0..<50 { _ = try await startMissingProgram() }
+        try subject.require(openDescriptors() == before, "descriptors: \(before) before, \(openDescriptors()) after")
+        var status: Int32 = 0
+        try subject.expect("no child", waitpid(-1, &status, WNOHANG) < 0 && errno == ECHILD)
+      }
+    },
+    ConformanceCheck(
+      134, "wait() returns at the exit although a grandchild has the pipe, which streams on", capabilities: .pipes,
+      deviation: "CPython up to 3.14 waits for the pipes, too."
+    ) { subject in
+      try subject.run { _ in
+        let child = try await ChildProcess.spawn(
+          shell: "exec 3<&0; (read line <&3; echo late $line) & exit 3", standardInput: .pipe, standardOutput: .pipe)
+        try subject.expect("return code", try await child.wait().returnCode, 3)
+        try await child.standardInput?.write("word\n")
+        try subject.expect("line", try await child.standardOutput?.readLine(), "late word")
+        try subject.expect("end", try await child.standardOutput?.readLine() == nil)
+      }
+    },
+    ConformanceCheck(135, "A child whose status somebody else took is reported as 255", capabilities: .pipes) {
+      subject in
+      try subject.run { _ in
+        let child = try await ChildProcess.spawn("cat", standardInput: .pipe)
+        child.standardInput?.close()
+        var status: Int32 = 0
+        // Blocks the loop, so it cannot be faster.
+        try subject.expect("taken", waitpid(child.processIdentifier, &status, 0) == child.processIdentifier)
+        try subject.expect("return code", try await child.wait().returnCode, 255)
+      }
+    },
+    ConformanceCheck(
+      136, "Signals to a child that has ended do nothing", capabilities: .pipes,
+      deviation: "CPython throws ProcessLookupError."
+    ) { subject in
+      try subject.run { _ in
+        let child = try await ChildProcess.spawn("true")
+        try await child.wait()
+        try subject.expect("kill", try child.kill(), false)
+        try subject.expect("terminate", try child.terminate(), false)
+        try subject.expect("sendSignal", try child.sendSignal(SIGHUP), false)
+      }
+    },
+    ConformanceCheck(137, "Closing kills a child that runs", facet: "task", capabilities: .pipes) { subject in
+      try subject.run { _ in
+        let child = try await ChildProcess.spawn("cat", standardInput: .pipe, standardOutput: .pipe)
+        child.close()
+        try subject.expect("return code", try await child.wait().returnCode, -SIGKILL)
+      }
+    },
+    ConformanceCheck(138, "Cancelled while it starts, a child is killed and reaped first", capabilities: .pipes) {
+      subject in
+      try subject.run { loop in
+        // The system may be faster than the cancellation; then once more.
+        for _ in 0..<100 {
+          let ends = try subject.pipe()
+          let starting = try loop.createTask {
+            try await ChildProcess.spawn("cat", standardInput: .pipe, standardOutput: .descriptor(ends.write))
+          }
+          try await sleep(for: .zero)
+          starting.cancel()
+          do {
+            let child = try await starting.get()
+            child.close()
+            try await child.wait()
+            ends.close(ends.write)
+          } catch is CancellationError {
+            ends.close(ends.write)
+            let reader = try PipeReader(owning: ends.release(ends.read))
+            // Who has the other end is gone.
+            try subject.expect("output", try await reader.readToEnd().count, 0)
+            reader.close()
+            return subject.saw("start", "cancelled")
+          }
+        }
+        try subject.fail("no start was slow enough to be cancelled")
+      }
+    },
+    ConformanceCheck(139, "Children of a loop in another thread", capabilities: .pipes) { subject in
+      let loop = try subject.makeLoop()
+      let thread = CheckThread {
+        Result { try loop.run { try await ChildProcess.run("sh", ["-c", "cat; exit 7"], input: Array("in".utf8)) } }
+      }
+      let outcome = try thread.join().get()
+      try subject.expect("output", outcome.text, "in")
+      try subject.expect("return code", outcome.status.returnCode, 7)
+    },
+    ConformanceCheck(140, "500 children at once", capabilities: .pipes, surroundings: .ownProcess) { subject in
+      try subject.run { _ in
+        let ends = try subject.pipe()
+        var children: [ChildProcess] = []
+        // All of them wait for the end of one pipe, so they run at the same time.
+        for number in 0..<500 {
+          children.append(
+            try await ChildProcess.spawn(
+              "/bin/sh", ["-c", "read line; exit \(number % 250)"], standardInput: .descriptor(ends.read)))
+        }
+        try subject.expect("all run", children.allSatisfy { $0.terminationStatus == nil })
+        ends.close(ends.write)
+        var right = 0
+        for (number, child) in children.enumerated() {
+          if try await child.wait() == .exited(Int32(number % 250)) { right += 1 }
+        }
+        try subject.expect("right statuses", right, 500)
+      }
+    },
+    ConformanceCheck(142, "Standard streams: inherited, null, merged", capabilities: .pipes) { subject in
+      try subject.run { _ in
+        #if os(Linux)
+          let inherited = try await ChildProcess.run(
+            "readlink", ["/proc/self/fd/2"], standardError: .inherit)
+          try subject.expect("inherit", inherited.text == (ownFile("/proc/self/fd/2") + "\n"))
+          let null = try await ChildProcess.run("readlink", ["/proc/self/fd/2"], standardError: .null)
+          try subject.expect("null", null.text, "/dev/null\n")
+        #endif
+        let merged = try await ChildProcess.run("sh", ["-c", "echo a; echo b >&2; echo c"], standardError: .output)
+        try subject.expect("merged", merged.text, "a\nb\nc\n")
+        let empty = try await ChildProcess.spawn("cat", standardInput: .null, standardOutput: .pipe)
+        try subject.expect("null input", try await empty.communicate().output.count, 0)
+      }
+    },
+  ]
+}
+
+/// What becomes of it: "missing".
+private func startMissingProgram() async throws -> String {
+  do {
+    _ = try await ChildProcess.spawn(
+      "no-such-program", standardInput: .pipe, standardOutput: .pipe, standardError: .pipe)
+    return "started"
+  } catch let error as IOError {
+    return error.errno == .noSuchFileOrDirectory ? "missing" : "\(error)"
+  }
+}
+
+/// How many descriptors this process has.
+private func openDescriptors() -> Int {
+  (0..<4096 as Range<Int32>).count { fcntl($0, F_GETFD) >= 0 }
+}
+
+/// What a link of this process points to.
+private func ownFile(_ path: String) -> String {
+  var buffer = [CChar](repeating: 0, count: 1024)
+  let count = max(0, readlink(path, &buffer, buffer.count))
+  return String(decoding: buffer.prefix(count).map(UInt8.init(bitPattern:)), as: UTF8.self)
 }

@@ -1,0 +1,131 @@
+internal import AsyncIO
+
+#if canImport(Glibc)
+  internal import Glibc
+#elseif canImport(Musl)
+  internal import Musl
+#else
+  internal import Darwin
+#endif
+
+extension ConformanceSuite {
+  /// Group I, pipes.
+  static let pipeChecks: [ConformanceCheck] = [
+    ConformanceCheck(118, "A read pipe brings data, its end, and the loss", capabilities: .pipes) { subject in
+      let (ends, trail) = (try subject.pipe(), Trail())
+      try subject.run { loop in
+        let (transport, proto) = try await loop.connectReadPipe(ends.release(ends.read)) { MarkingProtocol(trail) }
+        _ = write(ends.write, "one", 3)
+        while trail.count < 2 { try await sleep(for: .microseconds(200)) }
+        _ = write(ends.write, "two", 3)
+        ends.close(ends.write)
+        try await proto.waitForEnd()
+        try subject.expect("closing", transport.isClosing)
+      }
+      try subject.expect("calls", trail, "made one two eof lost")
+    },
+    ConformanceCheck(
+      119, "A write pipe is lost when its reader closes, without a write", facet: "idle", capabilities: .pipes
+    ) { subject in
+      let (ends, trail) = (try subject.pipe(), Trail())
+      try subject.run { loop in
+        let (transport, proto) = try await loop.connectWritePipe(ends.release(ends.write)) { MarkingProtocol(trail) }
+        try transport.write("word")
+        var bytes = [UInt8](repeating: 0, count: 10)
+        try subject.expect("read", read(ends.read, &bytes, 10), 4)
+        ends.close(ends.read)
+        try await proto.waitForEnd()
+      }
+      try subject.expect("calls", trail, "made lost")
+    },
+    ConformanceCheck(
+      119, "A write pipe whose reader closes while bytes wait is lost with a broken pipe", facet: "pending",
+      capabilities: .pipes
+    ) { subject in
+      let (ends, trail) = (try subject.pipe(), Trail())
+      try subject.run { loop in
+        let (transport, proto) = try await loop.connectWritePipe(ends.release(ends.write)) { MarkingProtocol(trail) }
+        try transport.write([UInt8](repeating: 1, count: 1 << 20))
+        try subject.expect("bytes wait", transport.writeBufferSize > 0)
+        try await sleep(for: .zero)
+        ends.close(ends.read)
+        try await proto.waitForEnd()
+      }
+      try subject.expect("calls", trail, "made lost:brokenPipe")
+    },
+    ConformanceCheck(120, "Pausing and resuming a closed pipe does nothing", capabilities: .pipes) { subject in
+      let (ends, trail) = (try subject.pipe(), Trail())
+      try subject.run { loop in
+        let (transport, proto) = try await loop.connectReadPipe(ends.release(ends.read)) { MarkingProtocol(trail) }
+        _ = write(ends.write, "x", 1)
+        transport.close()
+        transport.pauseReading()
+        transport.resumeReading()
+        try await proto.waitForEnd()
+        transport.pauseReading()
+        transport.resumeReading()
+        try subject.expect("reading", transport.isReading, false)
+      }
+      try subject.expect("calls", trail, "made lost")
+    },
+    ConformanceCheck(121, "A regular file is no pipe", capabilities: .pipes) { subject in
+      try subject.run { loop in
+        var name = Array("/tmp/asyncio-check-XXXXXX".utf8CString)
+        let file = mkstemp(&name)
+        defer {
+          unlink(name)
+          close(file)
+        }
+        func refusal(_ body: () async throws -> Void) async throws -> EventLoopError.Code? {
+          do { try await body() } catch let error as EventLoopError { return error.code }
+          return nil
+        }
+        let reading = try await refusal { _ = try await loop.connectReadPipe(file) { MarkingProtocol(Trail()) } }
+        let writing = try await refusal { _ = try await loop.connectWritePipe(file) { MarkingProtocol(Trail()) } }
+        try subject.expect("read", reading, .invalidArgument)
+        try subject.expect("write", writing, .invalidArgument)
+        try subject.expect("the file is the caller's", fcntl(file, F_GETFD) >= 0)
+      }
+    },
+    ConformanceCheck(122, "A terminal: both ways, and a hang-up that is a quiet end", capabilities: .pipes) { subject in
+      let (screen, line) = try openTerminal(subject)
+      let trail = Trail()
+      try subject.run { loop in
+        let copy = fcntl(screen, F_DUPFD_CLOEXEC, 3)
+        let (_, proto) = try await loop.connectReadPipe(screen) { MarkingProtocol(trail) }
+        let (keyboard, other) = try await loop.connectWritePipe(copy) { MarkingProtocol(Trail()) }
+        _ = write(line, "shown", 5)
+        while trail.count < 2 { try await sleep(for: .microseconds(200)) }
+        try keyboard.write("typed\n")
+        var bytes = [UInt8](repeating: 0, count: 20)
+        try subject.expect("line", read(line, &bytes, 20), 6)
+        close(line)
+        try await proto.waitForEnd()
+        keyboard.close()
+        try await other.waitForEnd()
+      }
+      try subject.expect("calls", trail, "made shown eof lost")
+    },
+  ]
+
+  /// Both sides of a pseudo-terminal, which does not echo.
+  private static func openTerminal(_ subject: ConformanceSubject) throws -> (master: Int32, device: Int32) {
+    #if os(Linux)
+      let master = open("/dev/ptmx", O_RDWR | O_NOCTTY | O_CLOEXEC)
+      var (locked, number): (Int32, UInt32) = (0, 0)
+      // TIOCSPTLCK and TIOCGPTN, which the module of the C library does not have.
+      guard master >= 0, ioctl(master, 0x4004_5431, &locked) == 0, ioctl(master, 0x8004_5430, &number) == 0 else {
+        try subject.notOffered("the system gives out no pseudo-terminal")
+      }
+      let device = open("/dev/pts/\(number)", O_RDWR | O_NOCTTY | O_CLOEXEC)
+      var settings = termios()
+      guard device >= 0, tcgetattr(device, &settings) == 0 else { try subject.notOffered("no pseudo-terminal") }
+      settings.c_lflag &= ~tcflag_t(ECHO)
+      settings.c_oflag &= ~tcflag_t(OPOST)
+      guard tcsetattr(device, TCSANOW, &settings) == 0 else { try subject.notOffered("no pseudo-terminal") }
+      return (master, device)
+    #else
+      try subject.notOffered("this check knows the pseudo-terminals of Linux")
+    #endif
+  }
+}

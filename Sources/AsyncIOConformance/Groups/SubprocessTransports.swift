@@ -1,0 +1,83 @@
+internal import AsyncIO
+
+#if canImport(Glibc)
+  internal import Glibc
+#elseif canImport(Musl)
+  internal import Musl
+#else
+  internal import Darwin
+#endif
+
+extension ConformanceSuite {
+  /// Group K, what a protocol object is told of a child process.
+  static let subprocessTransportChecks: [ConformanceCheck] = [
+    ConformanceCheck(
+      130, "A protocol object's child echoes what is written to it", facet: "transport", capabilities: .pipes
+    ) { subject in
+      let trail = Trail()
+      try subject.run { loop in
+        let (child, proto) = try await loop.subprocessExec("cat") { MarkingProtocol(trail) }
+        let input = try subject.unwrap("stdin", child.getPipeTransport(0) as? WritePipeTransport)
+        try input.write("hello")
+        while !trail.marks.contains("1:hello") { try await sleep(for: .microseconds(200)) }
+        input.close()
+        try await proto.waitForEnd()
+        try subject.expect("return code", child.returnCode, 0)
+      }
+      try subject.expect("first", Trail(trail.marks.prefix(2)), "made 1:hello")
+      try subject.expect("last", trail.marks.last, "lost")
+    },
+    ConformanceCheck(133, "Whatever the order of exit and pipes, the loss comes last", capabilities: .pipes) {
+      subject in
+      let trail = Trail()
+      try subject.run { loop in
+        let (_, proto) = try await loop.subprocessShell("echo out; echo err >&2") { MarkingProtocol(trail) }
+        try await proto.waitForEnd()
+        // Nothing comes after it.
+        for _ in 0..<3 { try await sleep(for: .zero) }
+      }
+      try subject.expect("first", trail.marks.first, "made")
+      try subject.expect("last", trail.marks.last, "lost")
+      try subject.expect(
+        "calls", Trail(trail.marks.sorted()), "0:closed 1:closed 1:out 2:closed 2:err exited lost made")
+    },
+    ConformanceCheck(
+      133, "A grandchild that has a pipe delays the loss, not the exit", facet: "grandchild", capabilities: .pipes
+    ) { subject in
+      let trail = Trail()
+      try subject.run { loop in
+        let (child, proto) = try await loop.subprocessShell(
+          "exec 3<&0; (read line <&3; echo $line) & exit 0", standardError: .null
+        ) { MarkingProtocol(trail) }
+        while !trail.marks.contains("exited") { try await sleep(for: .microseconds(200)) }
+        try subject.expect("lost at the exit", proto.isLost.value, false)
+        try (child.getPipeTransport(0) as? WritePipeTransport)?.write("late\n")
+        try await proto.waitForEnd()
+      }
+      try subject.expect("calls", Trail(trail.marks.filter { !$0.hasPrefix("0") }), "made exited 1:late 1:closed lost")
+    },
+    ConformanceCheck(137, "Closing the transport kills the child", facet: "transport", capabilities: .pipes) {
+      subject in
+      let trail = Trail()
+      try subject.run { loop in
+        let (child, proto) = try await loop.subprocessExec("cat") { MarkingProtocol(trail) }
+        try subject.expect("running", child.returnCode == nil)
+        child.close()
+        child.close()
+        try await proto.waitForEnd()
+        try subject.expect("return code", child.returnCode, -SIGKILL)
+        try subject.expect("kill", try child.kill(), false)
+      }
+      try subject.expect("calls", Trail(trail.marks.sorted()), "0:closed 1:closed 2:closed exited lost made")
+      try subject.expect("last", trail.marks.last, "lost")
+    },
+  ]
+}
+
+extension Trail {
+  /// Marks that were taken from another one.
+  fileprivate convenience init(_ marks: some Sequence<String>) {
+    self.init()
+    for mark in marks { self.mark(mark) }
+  }
+}

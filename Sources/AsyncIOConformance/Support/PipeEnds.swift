@@ -1,0 +1,96 @@
+internal import AsyncIO
+internal import SystemPackage
+
+#if canImport(Glibc)
+  internal import Glibc
+#elseif canImport(Musl)
+  internal import Musl
+#else
+  internal import Darwin
+#endif
+
+/// The two ends of a pipe, which block. What nobody took is closed after the check.
+public final class PipeEnds: Sendable {
+  /// The end to read from.
+  public let read: Int32
+  /// The end to write to.
+  public let write: Int32
+  private let left: Box<Set<Int32>>
+
+  init() throws {
+    var ends: [Int32] = [-1, -1]
+    guard pipe(&ends) == 0 else { throw Errno(rawValue: errno) }
+    for end in ends { _ = fcntl(end, F_SETFD, FD_CLOEXEC) }
+    read = ends[0]
+    write = ends[1]
+    left = Box([ends[0], ends[1]])
+  }
+
+  /// Somebody else closes it from here on.
+  public func release(_ end: Int32) -> Int32 {
+    _ = left.update { $0.remove(end) }
+    return end
+  }
+
+  /// Closes one end.
+  public func close(_ end: Int32) {
+    if left.update({ $0.remove(end) }) != nil { closeDescriptor(end) }
+  }
+
+  func closeAll() { for end in left.value { close(end) } }
+}
+
+extension ConformanceSubject {
+  /// The two ends of a pipe.
+  public func pipe() throws -> PipeEnds {
+    let ends = try PipeEnds()
+    atEnd { ends.closeAll() }
+    return ends
+  }
+}
+
+private func closeDescriptor(_ descriptor: Int32) { _ = close(descriptor) }
+
+/// Marks what it is told by a pipe or a child process, and lets a task wait for the end.
+final class MarkingProtocol: StreamProtocol, SubprocessProtocol {
+  let trail: Trail
+  let isLost = Box(false)
+
+  init(_ trail: Trail) { self.trail = trail }
+
+  func connectionMade(_ transport: BaseTransport) throws { trail.mark("made") }
+  func connectionMade(_ transport: StreamTransport) throws { trail.mark("made") }
+  func connectionMade(_ transport: SubprocessTransport) throws { trail.mark("made") }
+  func dataReceived(_ bytes: RawSpan) throws { trail.mark(text(bytes)) }
+
+  func eofReceived() throws -> Bool {
+    trail.mark("eof")
+    return true
+  }
+
+  func pipeDataReceived(_ fileDescriptor: Int32, _ bytes: RawSpan) throws {
+    trail.mark("\(fileDescriptor):\(text(bytes))")
+  }
+
+  func pipeConnectionLost(_ fileDescriptor: Int32, _ error: (any Error)?) throws {
+    trail.mark("\(fileDescriptor):closed")
+  }
+
+  func processExited() throws { trail.mark("exited") }
+
+  func connectionLost(_ error: (any Error)?) throws {
+    let why = (error as? IOError).map { $0.errno == .brokenPipe ? "brokenPipe" : "\($0.errno)" }
+    trail.mark(why.map { "lost:\($0)" } ?? (error == nil ? "lost" : "lost:other"))
+    isLost.value = true
+  }
+
+  private func text(_ bytes: RawSpan) -> String {
+    let text = bytes.withUnsafeBytes { String(decoding: $0, as: UTF8.self) }
+    return text.split(whereSeparator: \.isWhitespace).joined(separator: "_")
+  }
+
+  /// Waits, turn by turn, until it was told of the end.
+  func waitForEnd() async throws {
+    while !isLost.value { try await sleep(for: .microseconds(200)) }
+  }
+}
