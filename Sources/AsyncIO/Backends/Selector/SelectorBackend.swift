@@ -82,23 +82,41 @@ public final class SelectorBackend: IOBackend, @unchecked Sendable {
     let writable = flags.contains(.writable) || flags.contains(.error) || flags.contains(.hangup)
     if descriptor.isWatch { return deliverWatch(descriptor, readable: readable, writable: writable) }
     if failed { descriptor.isHungUp = true }
-    if readable {
-      descriptor.isReadable = true
-      descriptor.reading?._withUnsafeGuaranteedRef { operation in
-        guard attempt(operation) else { return }
-        descriptor.reading = nil
-        refreshInterest(descriptor)
-        operation.complete(operation.result)
-      }
+    if readable { descriptor.isReadable = true }
+    if writable { descriptor.isWritable = true }
+    // A completion may let go of the descriptor, so nothing touches it afterwards.
+    if readable, descriptor.reading != nil {
+      if writable, descriptor.writing != nil { return deliverBoth(descriptor) }
+      serveReading(descriptor)
+    } else if writable {
+      serveWriting(descriptor)
     }
-    if writable {
-      descriptor.isWritable = true
-      descriptor.writing?._withUnsafeGuaranteedRef { operation in
-        guard attempt(operation) else { return }
-        descriptor.writing = nil
-        refreshInterest(descriptor)
-        operation.complete(operation.result)
-      }
+  }
+
+  private func deliverBoth(_ descriptor: IODescriptor) {
+    let held = Unmanaged.passRetained(descriptor)
+    defer { held.release() }
+    serveReading(descriptor)
+    serveWriting(descriptor)
+  }
+
+  @inline(__always)
+  private func serveReading(_ descriptor: IODescriptor) {
+    descriptor.reading?._withUnsafeGuaranteedRef { operation in
+      guard attempt(operation) else { return }
+      descriptor.reading = nil
+      refreshInterest(descriptor)
+      operation.complete(operation.result)
+    }
+  }
+
+  @inline(__always)
+  private func serveWriting(_ descriptor: IODescriptor) {
+    descriptor.writing?._withUnsafeGuaranteedRef { operation in
+      guard attempt(operation) else { return }
+      descriptor.writing = nil
+      refreshInterest(descriptor)
+      operation.complete(operation.result)
     }
   }
 
