@@ -25,6 +25,7 @@ let package = Package(
     example("CustomPolicy"),
     example("ContextPolicy"),
     example("EchoServer"),
+    example("ChildLines"),
     .executableTarget(
       name: "OwnLoop",
       dependencies: [

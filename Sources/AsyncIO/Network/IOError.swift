@@ -50,6 +50,10 @@ public struct IOError: Error, Hashable, Sendable, CustomStringConvertible {
     case .tooManyOpenFiles: "The limit of open files is reached; raise it with `ulimit -n`, or close connections."
     case .tooManyOpenFilesInSystem: "The system has no descriptors left; see /proc/sys/fs/file-max."
     case .permissionDenied where operation == "bind": "Ports below 1024 need a privilege; choose a higher one."
+    case .noSuchFileOrDirectory where operation == "spawn" && subject?.hasPrefix("\"") == true:
+      "Check the name; without a slash it is looked up in PATH."
+    case .permissionDenied where operation == "spawn": "It is not executable, or a directory on its way is closed."
+    case .argListTooLong: "Hand large data over by standardInput or a file."
     case .canceled: "The connection was closed in this program while the operation was waiting."
     default: nil
     }
