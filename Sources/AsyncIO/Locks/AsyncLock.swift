@@ -1,0 +1,85 @@
+/// A lock for tasks: held across suspensions, by one at a time, in the order in which they asked. Answers asyncio's
+/// `Lock`.
+///
+/// ```swift
+/// try await lock.withLock { try await update() }
+/// ```
+/// It belongs to no task: any task may release it. Any task of any loop may use it, in any thread. A task that is
+/// cancelled while it waits throws `CancellationError` and leaves the lock to the next one; a task that has the lock is
+/// not cancelled out of it.
+public final class AsyncLock: Sendable {
+  private let state = Lock(AsyncLockState())
+
+  /// A lock that nobody holds.
+  public init() {}
+
+  /// True while somebody holds it. With others waiting it goes from one to the next without being free. Answers
+  /// `locked()`.
+  public var isLocked: Bool { state.withLock { $0.isLocked } }
+
+  /// Waits for the lock and takes it. Throws `CancellationError` for a task that is cancelled while it waits.
+  public func acquire() async throws {
+    let id = state.withLock { $0.numbers.next() }
+    let isHeld = await waitCancellably(
+      id, cancelled: false, enter: { self.enter(id, $0) }, leave: { self.leave($0) })
+    guard isHeld else { throw CancellationError() }
+  }
+
+  /// Waits for the lock whatever happens: for who has to have it back.
+  func acquireUncancellably() async {
+    let id = state.withLock { $0.numbers.next() }
+    _ = await withUnsafeContinuation { (continuation: UnsafeContinuation<Bool, Never>) in
+      if case .now(let isHeld) = enter(id, continuation) { continuation.resume(returning: isHeld) }
+    }
+  }
+
+  /// Gives the lock to the first who waits, or back. Throws code `invalidState` if nobody holds it.
+  public func release() throws(EventLoopError) {
+    guard let next = state.withLock({ $0.release() }) else {
+      throw EventLoopError(.invalidState, "release: the lock is not held. Acquire it first, and release it once.")
+    }
+    next.continuation?.resume(returning: true)
+  }
+
+  /// Runs the body with the lock and releases it, however the body ends. Answers `async with lock`.
+  public func withLock<Result>(_ body: () async throws -> Result) async throws -> Result {
+    try await acquire()
+    // The body may have released it itself; then there is nothing to do.
+    defer { try? release() }
+    return try await body()
+  }
+
+  private func enter(_ id: UInt64, _ continuation: Waiters<Bool>.Continuation) -> Admission<Bool> {
+    state.withLock { $0.enter(id, continuation) }
+  }
+
+  private func leave(_ id: UInt64) -> Waiters<Bool>.Continuation? { state.withLock { $0.waiters.remove(id) } }
+}
+
+struct AsyncLockState: Sendable {
+  /// Who has the lock now; nobody, if it is free.
+  struct Next {
+    var continuation: Waiters<Bool>.Continuation?
+  }
+
+  var isLocked = false
+  var waiters = Waiters<Bool>()
+  var numbers = WaitNumbers()
+
+  mutating func enter(_ id: UInt64, _ continuation: Waiters<Bool>.Continuation) -> Admission<Bool> {
+    guard isLocked else {
+      isLocked = true
+      return .now(true)
+    }
+    waiters.append(id, continuation)
+    return .waits
+  }
+
+  /// Nil: nobody holds it.
+  mutating func release() -> Next? {
+    guard isLocked else { return nil }
+    let next = waiters.popFirst()
+    isLocked = next != nil
+    return Next(continuation: next)
+  }
+}

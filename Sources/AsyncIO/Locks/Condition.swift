@@ -1,0 +1,85 @@
+/// A lock, and a place to wait for a change of what it guards. Answers asyncio's `Condition`.
+///
+/// ```swift
+/// try await condition.withLock {
+///   try await condition.wait { !items.isEmpty }
+///   use(items.removeFirst())
+/// }
+/// ```
+/// Any task of any loop may use it, in any thread.
+public final class Condition: Sendable {
+  private let lock: AsyncLock
+  private let state = Lock(ConditionState())
+
+  /// A condition with a lock of its own, or with one that others share.
+  public init(lock: AsyncLock = AsyncLock()) { self.lock = lock }
+
+  /// True while somebody holds the lock.
+  public var isLocked: Bool { lock.isLocked }
+
+  /// As ``AsyncLock/acquire()``.
+  public func acquire() async throws {
+    try await lock.acquire()
+  }
+
+  /// As ``AsyncLock/release()``.
+  public func release() throws(EventLoopError) { try lock.release() }
+
+  /// As ``AsyncLock/withLock(_:)``.
+  public func withLock<Result>(_ body: () async throws -> Result) async throws -> Result {
+    try await lock.withLock(body)
+  }
+
+  /// Releases the lock, waits for a notification, and takes the lock again: always, also when the task is cancelled,
+  /// which is thrown as `CancellationError` then. A cancelled task that had been notified passes that on to the next
+  /// one. Throws code `invalidState` if nobody holds the lock.
+  public func wait() async throws {
+    guard lock.isLocked else { throw Self.notHeld("wait") }
+    let id = state.withLock { $0.numbers.next() }
+    let wasNotified = await waitCancellably(
+      id, cancelled: false,
+      enter: { continuation in
+        // In the queue before the lock is free: a notification that comes right after must find this task.
+        self.state.withLock { $0.waiters.append(id, continuation) }
+        try? self.lock.release()
+        return .waits
+      }, leave: { id in self.state.withLock { $0.waiters.remove(id) } })
+    await lock.acquireUncancellably()
+    guard Task.isCancelled else { return }
+    if wasNotified { wake(1) }
+    throw CancellationError()
+  }
+
+  /// Waits until the predicate is true; looks after each notification, with the lock. Answers `wait_for()`.
+  public func wait(until predicate: () throws -> Bool) async throws {
+    while try !predicate() { try await wait() }
+  }
+
+  /// Wakes who waits longest, or as many as are asked for. They go on when they have the lock. Throws code
+  /// `invalidState` if nobody holds the lock.
+  public func notify(_ count: Int = 1) throws(EventLoopError) {
+    guard lock.isLocked else { throw Self.notHeld("notify") }
+    wake(count)
+  }
+
+  /// Wakes all who wait now. Throws code `invalidState` if nobody holds the lock.
+  public func notifyAll() throws(EventLoopError) { try notify(.max) }
+
+  private func wake(_ count: Int) {
+    let woken = state.withLock { state in
+      var woken: [Waiters<Bool>.Continuation] = []
+      while woken.count < count, let continuation = state.waiters.popFirst() { woken.append(continuation) }
+      return woken
+    }
+    for continuation in woken { continuation.resume(returning: true) }
+  }
+
+  private static func notHeld(_ operation: String) -> EventLoopError {
+    EventLoopError(.invalidState, "\(operation): the condition's lock is not held. Use withLock around it.")
+  }
+}
+
+struct ConditionState: Sendable {
+  var waiters = Waiters<Bool>()
+  var numbers = WaitNumbers()
+}

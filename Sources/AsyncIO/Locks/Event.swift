@@ -1,0 +1,46 @@
+/// Something that happens, and tasks that wait for it. Answers asyncio's `Event`.
+///
+/// Any task of any loop may use it, in any thread.
+public final class Event: Sendable {
+  private let state = Lock(EventState())
+
+  /// An event that has not happened.
+  public init() {}
+
+  /// True after ``set()``, until ``clear()``.
+  public var isSet: Bool { state.withLock { $0.isSet } }
+
+  /// It happens: wakes all who wait now, also when it is cleared at once, and lets later ones pass.
+  public func set() {
+    let woken = state.withLock { state in
+      state.isSet = true
+      return state.waiters.removeAll()
+    }
+    for continuation in woken { continuation.resume(returning: true) }
+  }
+
+  /// From here on tasks wait again.
+  public func clear() { state.withLock { $0.isSet = false } }
+
+  /// Waits until it happens; returns at once if it has. Throws `CancellationError` for a task that is cancelled while
+  /// it waits.
+  public func wait() async throws {
+    let id = state.withLock { $0.numbers.next() }
+    let hasHappened = await waitCancellably(
+      id, cancelled: false,
+      enter: { continuation in
+        self.state.withLock { state in
+          if state.isSet { return .now(true) }
+          state.waiters.append(id, continuation)
+          return .waits
+        }
+      }, leave: { id in self.state.withLock { $0.waiters.remove(id) } })
+    guard hasHappened else { throw CancellationError() }
+  }
+}
+
+struct EventState: Sendable {
+  var isSet = false
+  var waiters = Waiters<Bool>()
+  var numbers = WaitNumbers()
+}

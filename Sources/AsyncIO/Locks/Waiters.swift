@@ -1,0 +1,115 @@
+// How tasks wait for each other. What all locks and queues of this package have in common:
+//
+// - The state is a value behind a lock, so any task of any loop, and of none, may use them; they are not bound to a
+//   loop. Its changes return who is to be resumed; nobody is resumed while the lock is held.
+// - What is free, or comes free, is handed to the first who waits. Nobody overtakes: while somebody waits, a newcomer
+//   waits, too.
+// - A task that is cancelled leaves the queue, if it still stands there. If it was handed something before, it has it:
+//   the wait then ends well, in spite of the cancellation. So nothing that was handed over is lost.
+
+/// Tasks that wait, first in, first out, each for an outcome.
+struct Waiters<Outcome: Sendable>: Sendable {
+  typealias Continuation = UnsafeContinuation<Outcome, Never>
+
+  private var order = FirstInFirstOut<UInt64>()
+  private var waiting: [UInt64: Continuation] = [:]
+
+  var isEmpty: Bool { waiting.isEmpty }
+  var count: Int { waiting.count }
+
+  mutating func append(_ id: UInt64, _ continuation: Continuation) {
+    order.append(id)
+    waiting[id] = continuation
+  }
+
+  mutating func popFirst() -> Continuation? {
+    while let id = order.popFirst() {
+      if let continuation = waiting.removeValue(forKey: id) { return continuation }
+    }
+    return nil
+  }
+
+  /// Takes one out from wherever it stands; nil if it is gone.
+  mutating func remove(_ id: UInt64) -> Continuation? {
+    guard let continuation = waiting.removeValue(forKey: id) else { return nil }
+    // Its number stays behind. When most numbers are such, they go.
+    if order.count > 2 * waiting.count + 32 { order.keep { waiting[$0] != nil } }
+    return continuation
+  }
+
+  mutating func removeAll() -> [Continuation] {
+    var all: [Continuation] = []
+    while let continuation = popFirst() { all.append(continuation) }
+    return all
+  }
+}
+
+/// Elements in the order in which they came, in one array.
+struct FirstInFirstOut<Element: Sendable>: Sendable {
+  private var elements: [Element?] = []
+  private var head = 0
+
+  var count: Int { elements.count - head }
+
+  mutating func append(_ element: Element) { elements.append(element) }
+
+  mutating func popFirst() -> Element? {
+    guard head < elements.count else { return nil }
+    let element = elements[head]
+    // What it refers to must not live as long as the array.
+    elements[head] = nil
+    head += 1
+    if head == elements.count {
+      elements.removeAll(keepingCapacity: head <= 1024)
+      head = 0
+    } else if head >= 64, head > elements.count - head {
+      elements.removeFirst(head)
+      head = 0
+    }
+    return element
+  }
+
+  mutating func keep(_ isKept: (Element) -> Bool) {
+    elements = elements[head...].filter { $0.map(isKept) ?? false }
+    head = 0
+  }
+}
+
+/// Numbers waits, so that each can be taken back.
+struct WaitNumbers: Sendable {
+  private var last: UInt64 = 0
+
+  mutating func next() -> UInt64 {
+    last += 1
+    return last
+  }
+}
+
+/// What a task that wants to wait is told at once.
+enum Admission<Outcome: Sendable>: Sendable {
+  case now(Outcome)
+  case waits
+}
+
+/// A wait that ends with an outcome, or is taken back when the task is cancelled.
+///
+/// - Parameters:
+///   - enter: puts the continuation into a queue, under the queue's lock, or says the outcome.
+///   - leave: takes the wait back, under the same lock; nil if it has its outcome already.
+func waitCancellably<Outcome: Sendable>(
+  _ id: UInt64, cancelled: Outcome,
+  enter: @Sendable (UnsafeContinuation<Outcome, Never>) -> Admission<Outcome>,
+  leave: @escaping @Sendable (UInt64) -> UnsafeContinuation<Outcome, Never>?,
+  isolation: isolated (any Actor)? = #isolation
+) async -> Outcome {
+  await withTaskCancellationHandler {
+    _ = isolation
+    return await withUnsafeContinuation { continuation in
+      if case .now(let outcome) = enter(continuation) { return continuation.resume(returning: outcome) }
+      // A cancellation that came before the entry found nobody to take out.
+      if Task.isCancelled { leave(id)?.resume(returning: cancelled) }
+    }
+  } onCancel: {
+    leave(id)?.resume(returning: cancelled)
+  }
+}

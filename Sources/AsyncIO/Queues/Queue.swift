@@ -1,0 +1,147 @@
+/// A queue has no element, and the call does not wait.
+public struct QueueEmpty: Error, Hashable, CustomStringConvertible {
+  /// The error.
+  public init() {}
+  /// What happened, in a sentence.
+  public var description: String { "the queue is empty" }
+}
+
+/// A queue has no room, and the call does not wait.
+public struct QueueFull: Error, Hashable, CustomStringConvertible {
+  /// The error.
+  public init() {}
+  /// What happened, in a sentence.
+  public var description: String { "the queue is full" }
+}
+
+/// A queue was shut down. Answers `asyncio.QueueShutDown`.
+public struct QueueShutDown: Error, Hashable, CustomStringConvertible {
+  /// The error.
+  public init() {}
+  /// What happened, in a sentence.
+  public var description: String { "the queue was shut down" }
+}
+
+/// Elements on their way from tasks to tasks, first in, first out. Answers asyncio's `Queue`.
+///
+/// Any task of any loop may use it, in any thread. Tasks that wait are served in the order in which they came. A task
+/// that is cancelled while it waits throws `CancellationError`, and has put or got nothing; one that was served before
+/// has what it was given, in spite of the cancellation.
+public class Queue<Element: Sendable>: @unchecked Sendable {
+  // Unchecked because classes that can be inherited from have to be: the only state is behind the lock, and the
+  // subclasses add none.
+  private let state: Lock<QueueState<Element>>
+
+  /// The most elements that the queue has; zero or less for no limit. Answers `maxsize`.
+  public final let maxSize: Int
+
+  /// An empty queue.
+  public convenience init(maxSize: Int = 0) { self.init(maxSize: maxSize, storage: FirstInFirstOut<Element>()) }
+
+  init(maxSize: Int, storage: any QueueStorage<Element>) {
+    self.maxSize = maxSize
+    state = Lock(QueueState(maxSize: maxSize, storage: storage))
+  }
+
+  /// How many elements it has. Answers `qsize()`.
+  public final var count: Int { state.withLock { $0.count } }
+  /// True if it has none. Answers `empty()`.
+  public final var isEmpty: Bool { count == 0 }
+  /// True if it has all it may have. Answers `full()`.
+  public final var isFull: Bool { state.withLock { $0.isFull } }
+
+  // MARK: Elements
+
+  /// Adds an element, and waits for room first if there is none. Throws ``QueueShutDown`` when the queue is shut down,
+  /// before or during the wait.
+  public final func put(_ element: Element) async throws {
+    let id = state.withLock { $0.numbers.next() }
+    let end = await waitCancellably(
+      id, cancelled: QueueEnd<Void>.cancelled,
+      enter: { putter in self.change { $0.enterPutter(id, putter, element) } },
+      leave: { id in self.state.withLock { $0.leavePutter(id) } })
+    try end.get()
+  }
+
+  /// Adds an element now. Throws ``QueueFull`` if there is no room, ``QueueShutDown``. Answers `put_nowait()`.
+  public final func putNoWait(_ element: Element) throws {
+    let actions = try state.withLock { state in
+      if state.isShutDown { throw QueueShutDown() as any Error }
+      guard let actions = state.put(element) else { throw QueueFull() }
+      return actions
+    }
+    actions.perform()
+  }
+
+  /// Takes the next element, and waits for one first if there is none. Throws ``QueueShutDown`` when the queue is shut
+  /// down and empty, before or during the wait.
+  public final func get() async throws -> Element {
+    let id = state.withLock { $0.numbers.next() }
+    let end = await waitCancellably(
+      id, cancelled: QueueEnd<Element>.cancelled,
+      enter: { getter in self.change { $0.enterGetter(id, getter) } },
+      leave: { id in self.state.withLock { $0.leaveGetter(id) } })
+    return try end.get()
+  }
+
+  /// Takes the next element now. Throws ``QueueEmpty`` if there is none, ``QueueShutDown`` if there will be none.
+  /// Answers `get_nowait()`.
+  public final func getNoWait() throws -> Element {
+    let (element, actions) = try state.withLock { state in
+      if let taken = state.get() { return taken }
+      if state.isShutDown { throw QueueShutDown() as any Error }
+      throw QueueEmpty()
+    }
+    actions.perform()
+    return element
+  }
+
+  private func change<Outcome>(
+    _ body: (inout QueueState<Element>) -> (Admission<Outcome>, QueueState<Element>.Actions)
+  ) -> Admission<Outcome> {
+    let (admission, actions) = state.withLock { body(&$0) }
+    actions.perform()
+    return admission
+  }
+
+  // MARK: The end of the work
+
+  /// Says that the work on an element that was taken is done. Throws code `invalidState` when it is called more often
+  /// than elements were put. Answers `task_done()`.
+  public final func taskDone() throws(EventLoopError) {
+    guard let actions = state.withLock({ $0.taskDone() }) else {
+      throw EventLoopError(
+        .invalidState, "taskDone: it was called more often than elements were put. Call it once for each.")
+    }
+    actions.perform()
+  }
+
+  /// Waits until ``taskDone()`` was called for every element that was put.
+  public final func join() async throws {
+    let id = state.withLock { $0.numbers.next() }
+    let end = await waitCancellably(
+      id, cancelled: QueueEnd<Void>.cancelled, enter: { joiner in self.state.withLock { $0.enterJoiner(id, joiner) } },
+      leave: { id in self.state.withLock { $0.leaveJoiner(id) } })
+    try end.get()
+  }
+
+  /// Ends the queue: nothing can be put any more, also by who waits to, and who waits to get is told that nothing comes.
+  /// What is there can still be taken, unless it is `immediate`: then it is dropped, and counts as done. Answers
+  /// `shutdown()`.
+  public final func shutDown(immediate: Bool = false) {
+    state.withLock { $0.shutDown(immediate: immediate) }.perform()
+  }
+}
+
+/// A ``Queue`` that gives the smallest element first, and of equal ones the one that was put first. Answers asyncio's
+/// `PriorityQueue`.
+public final class PriorityQueue<Element: Comparable & Sendable>: Queue<Element>, @unchecked Sendable {
+  /// An empty queue.
+  public convenience init(maxSize: Int = 0) { self.init(maxSize: maxSize, storage: SmallestFirst<Element>()) }
+}
+
+/// A ``Queue`` that gives the last element first. Answers asyncio's `LifoQueue`.
+public final class LifoQueue<Element: Sendable>: Queue<Element>, @unchecked Sendable {
+  /// An empty queue.
+  public convenience init(maxSize: Int = 0) { self.init(maxSize: maxSize, storage: LastInFirstOut<Element>()) }
+}
