@@ -18,7 +18,11 @@ struct LoopOptions: ParsableArguments {
 
   /// Runs the body on a loop of the policy that has the whole process.
   func run(_ body: @escaping @Sendable () async throws -> Void) throws {
-    try withEventLoopPolicy(policy) { try AsyncIO.run { try await body() } }
+    do {
+      try withEventLoopPolicy(policy) { try AsyncIO.run { try await body() } }
+    } catch is KeyboardInterrupt {
+      KeyboardInterrupt.endProcess()
+    }
   }
 }
 

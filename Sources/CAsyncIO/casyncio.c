@@ -25,6 +25,8 @@ static _Atomic uint64_t fork_generation;
 
 static void in_forked_child(void) {
   casyncio_running_loop_word = NULL;
+  // A signal for the child is not the parent's, whose descriptor the child has inherited.
+  casyncio_interrupt_restore();
   atomic_fetch_add(&fork_generation, 1);
 }
 
@@ -307,6 +309,55 @@ int casyncio_signal_take(int number) {
 }
 
 void casyncio_signal_set_wake(int write_end) { atomic_store(&wake_end, write_end); }
+
+// MARK: Ctrl-C
+
+static _Atomic int interrupts;
+static _Atomic int interrupt_wake_end = -1;
+
+static void on_interrupt(int number) {
+  int end = atomic_load(&interrupt_wake_end);
+  // The second one gives the signal its own action back, so that a third ends a program whose loop is blocked.
+  // Without an end nobody is interested any more; then this one had to do it.
+  if (end < 0 || atomic_fetch_add(&interrupts, 1) > 0) signal(number, SIG_DFL);
+  if (end < 0) {
+    raise(number);
+    return;
+  }
+  casyncio_wake_signal(end);
+}
+
+int casyncio_interrupt_install(int end) {
+  struct sigaction action;
+  if (sigaction(SIGINT, NULL, &action) < 0) return -errno;
+  if ((action.sa_flags & SA_SIGINFO) || action.sa_handler != SIG_DFL) return 0;
+  atomic_store(&interrupts, 0);
+  atomic_store(&interrupt_wake_end, end);
+  memset(&action, 0, sizeof action);
+  action.sa_handler = on_interrupt;
+  action.sa_flags = SA_RESTART;
+  sigfillset(&action.sa_mask);
+  return sigaction(SIGINT, &action, NULL) < 0 ? -errno : 1;
+}
+
+void casyncio_interrupt_restore(void) {
+  struct sigaction now;
+  atomic_store(&interrupt_wake_end, -1);
+  if (sigaction(SIGINT, NULL, &now) == 0 && now.sa_handler == on_interrupt) signal(SIGINT, SIG_DFL);
+  // A handler that was added meanwhile brings back what it found.
+  if (before[SIGINT].sa_handler == on_interrupt) before[SIGINT].sa_handler = SIG_DFL;
+}
+
+int casyncio_interrupt_count(void) { return atomic_load(&interrupts); }
+
+void casyncio_end_by_signal(int number) {
+  sigset_t set;
+  signal(number, SIG_DFL);
+  sigemptyset(&set);
+  sigaddset(&set, number);
+  pthread_sigmask(SIG_UNBLOCK, &set, NULL);
+  raise(number);
+}
 
 void casyncio_ignore_sigpipe(void) {
   struct sigaction action;

@@ -8,8 +8,10 @@ import AsyncIO
 /// runs that take the whole process over. A case prints facts; what they have to be is in the tests.
 @main
 enum AsyncIOTestHelper {
-  nonisolated(unsafe) static let cases = [policyCases, takeOverCases, runCases, lateJobCases, forkCases, childCases]
-    .reduce(into: [:]) { $0.merge($1) { first, _ in first } }
+  nonisolated(unsafe) static let cases = [
+    policyCases, takeOverCases, runCases, interruptCases, lateJobCases, forkCases, childCases,
+  ]
+  .reduce(into: [:]) { $0.merge($1) { first, _ in first } }
 
   static func main() {
     // A case that hangs must not hang the tests.

@@ -43,6 +43,8 @@ open class BaseEventLoop: EventLoop, @unchecked Sendable {
   final let debugFlag: Atomic<Bool>
   final let slowCallbackNanoseconds = Atomic<Int64>(100_000_000)
   final let shared = Lock(SharedState())
+  /// Spares most calls of `createTask` the lock.
+  final let hasTaskFactory = Atomic<Bool>(false)
   /// Held while a number of a descriptor is given back, and while another thread uses one, see `withNumber`.
   final let numbers = Lock(())
   /// True if this loop is the default executor of the process. Set once, before its run.
@@ -53,6 +55,7 @@ open class BaseEventLoop: EventLoop, @unchecked Sendable {
   /// Settings and services that any thread may touch.
   struct SharedState {
     var exceptionHandler: ExceptionHandler?
+    var taskFactory: (any TaskFactory)?
     var defaultExecutor: ThreadPool?
     var executorIsShutDown = false
     /// A signal handler was added; they go at the close.

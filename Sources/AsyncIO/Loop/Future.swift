@@ -9,8 +9,16 @@ public class Future<Value: Sendable>: @unchecked Sendable {
   public struct CallbackToken: Hashable, Sendable { fileprivate let id: UInt64 }
 
   private enum Waiter {
-    case task(UnsafeContinuation<Void, Never>)
+    case task(UnsafeContinuation<Void, Never>, Awaiter?)
     case thread(ThreadGate)
+    case observer(UInt64, Awaiter?, @Sendable () -> Void)
+
+    var awaiter: Awaiter? {
+      switch self {
+      case .task(_, let awaiter), .observer(_, let awaiter, _): awaiter
+      case .thread: nil
+      }
+    }
   }
 
   /// What runs when the future is done, in the scoped policy of the code that asked for it, whoever completes it.
@@ -96,11 +104,13 @@ public class Future<Value: Sendable>: @unchecked Sendable {
 
   /// Waits for the result. Cancelling the awaiting task cancels the future, as asyncio does. Code `invalidState` in
   /// a task that awaits itself.
-  public final func get() async throws -> Value {
+  public final func get(fileID: StaticString = #fileID, line: UInt = #line) async throws -> Value {
     try refuseSelfWait()
+    if isDone { return try result() }
+    let awaiter = Awaiter.current(CallSite(file: fileID, line: line))
     await withTaskCancellationHandler {
       await withUnsafeContinuation { continuation in
-        if !add(.task(continuation)) { continuation.resume() }
+        if !add(.task(continuation, awaiter)) { continuation.resume() }
       }
     } onCancel: {
       cancel()
@@ -128,7 +138,9 @@ public class Future<Value: Sendable>: @unchecked Sendable {
   }
 
   /// A task overrides this to refuse a wait that would never end.
-  func refuseSelfWait() throws(EventLoopError) {}
+  package func refuseSelfWait() throws(EventLoopError) {}
+
+  package func describeForGraph() -> String { isDone ? "a future (done)" : "a future" }
 
   // MARK: Completing
 
@@ -172,8 +184,9 @@ public class Future<Value: Sendable>: @unchecked Sendable {
     for callback in released.callbacks { schedule(callback) }
     for waiter in released.waiters {
       switch waiter {
-      case .task(let continuation): continuation.resume()
+      case .task(let continuation, _): continuation.resume()
       case .thread(let gate): gate.open()
+      case .observer(_, _, let body): body()
       }
     }
     return true
@@ -212,4 +225,36 @@ public class Future<Value: Sendable>: @unchecked Sendable {
     // A closed loop runs no callbacks; who awaits is resumed all the same.
     _ = try? loop.callSoonThreadsafe { callback.body(self) }
   }
+}
+
+extension Future: Awaitable {
+  /// Calls the body in whatever thread completes the future, without the loop, so also when that is closed. Nil: it is
+  /// done already, and the body is not called.
+  package final func observe(by awaiter: Awaiter?, _ body: @escaping @Sendable () -> Void) -> UInt64? {
+    state.withLock { state in
+      guard state.outcome == nil else { return nil }
+      state.nextID += 1
+      state.waiters.append(.observer(state.nextID, awaiter, body))
+      return state.nextID
+    }
+  }
+
+  /// Takes an observer back; one that is being called may still be under way.
+  package final func stopObserving(_ id: UInt64) {
+    state.withLock { state in
+      state.waiters.removeAll { if case .observer(id, _, _) = $0 { true } else { false } }
+    }
+  }
+
+  package final var hasFailed: Bool {
+    state.withLock { state in
+      if case .failure = state.outcome { true } else { false }
+    }
+  }
+
+  package final func check() throws { _ = try result() }
+
+  package final var awaiters: [Awaiter] { state.withLock { $0.waiters.compactMap(\.awaiter) } }
+
+  package final var madeAt: CallSite? { site }
 }

@@ -9,30 +9,55 @@ public class LoopTask<Value: Sendable>: Future<Value>, @unchecked Sendable {
     var task: Task<Void, Never>?
     var requests = 0
     var message: String?
-    /// Which Swift task runs the body, while it does.
-    var identity: Int?
   }
 
   /// "Task-N" unless it was given one.
   public final let taskName: String
   private let run = Lock(Run())
+  /// The body of `loop.run`: its end is in the hands of who called, and it begins even if that is cancelled already.
+  private let isBodyOfRun: Bool
   private static var numbers: TaskNumbers { .shared }
 
-  init(loop: any EventLoop, name: String?, site: CallSite) {
+  init(loop: any EventLoop, name: String?, site: CallSite, isBodyOfRun: Bool = false) {
     taskName = name ?? "Task-\(Self.numbers.next())"
+    self.isBodyOfRun = isBodyOfRun
     super.init(loop: loop, fileID: site.file, line: site.line)
   }
 
   // Here and not in the superclass alone: the name is gone by then.
   deinit { reportLostError(taskName: taskName) }
 
+  /// Starts a task on a loop, past the loop's task factory: this is what factories call. Answers `asyncio.Task()`.
+  ///
+  /// Throws code `closed` for a closed loop, and in debug mode `wrongThread` for a running loop of another thread.
+  public convenience init(
+    loop: any EventLoop, _ request: TaskRequest = TaskRequest(), _ body: sending @escaping () async throws -> Value
+  ) throws(EventLoopError) {
+    if loop.isClosed { throw .closed("createTask") }
+    let runsHere = LoopIntake.running?.core === loop
+    if loop.isDebug, loop.isRunning, !runsHere { throw .wrongThread("createTask") }
+    self.init(loop: loop, name: request.name, site: request.site)
+    LoopTaskRegistry.shared.insert(self, for: loop)
+    start(eagerly: request.eagerStart == true && runsHere, body)
+  }
+
   /// Begins the task, which is in the registry of its loop until it has ended.
-  final func start(_ body: sending @escaping () async throws -> Value) {
+  final func start(eagerly: Bool = false, _ body: sending @escaping () async throws -> Value) {
     nonisolated(unsafe) let body = body  // sent here, used by the one task below
-    let task = Task(executorPreference: loop.taskExecutor) {
-      await self.main(body)
-      LoopTaskRegistry.shared.remove(self, for: self.loop)
+    @Sendable func whole() async {
+      await main(body)
+      LoopTaskRegistry.shared.remove(self, for: loop)
     }
+    let core = loop as? BaseEventLoop
+    let task =
+      if eagerly {
+        // Where the loop is the default executor no preference is needed, see `startTask`.
+        core?.isProcessWide == true
+          ? Task.immediate { await whole() }
+          : Task.immediate(executorPreference: loop.taskExecutor) { await whole() }
+      } else {
+        core?.startTask(whole) ?? Task(executorPreference: loop.taskExecutor) { await whole() }
+      }
     let cancelled = run.withLock { run in
       run.task = task
       return run.requests > 0
@@ -41,16 +66,14 @@ public class LoopTask<Value: Sendable>: Future<Value>, @unchecked Sendable {
   }
 
   private func main(_ body: () async throws -> Value) async {
-    let identity = Self.currentIdentity
-    let cancelledBefore = run.withLock { run in
-      run.identity = identity
-      return run.requests > 0
-    }
-    defer { run.withLock { $0.identity = nil } }
-    if cancelledBefore {
+    if isDone { return }
+    let cancelledBefore = run.withLock { $0.requests > 0 }
+    if cancelledBefore && !isBodyOfRun {
       super.cancel(run.withLock { $0.message })
       return
     }
+    LoopTaskRegistry.shared.enter(self)
+    defer { LoopTaskRegistry.shared.leave() }
     do {
       complete(.success(try await body()))
     } catch is CancellationError {
@@ -60,11 +83,13 @@ public class LoopTask<Value: Sendable>: Future<Value>, @unchecked Sendable {
     }
   }
 
-  private static var currentIdentity: Int? { withUnsafeCurrentTask { $0?.hashValue } }
-
-  override func refuseSelfWait() throws(EventLoopError) {
-    guard let identity = Self.currentIdentity, run.withLock({ $0.identity == identity }) else { return }
+  package override func refuseSelfWait() throws(EventLoopError) {
+    guard LoopTaskRegistry.shared.current === self else { return }
     throw EventLoopError(.invalidState, "get: \(taskName) awaits itself and would never end.")
+  }
+
+  package override func describeForGraph() -> String {
+    "\(taskName)\(isDone ? " (done)" : cancelling > 0 ? " (cancelling)" : "")"
   }
 
   /// Asks the task to end; `false` if it is done. It is done when its body has ended, not before.
@@ -110,27 +135,28 @@ private final class TaskNumbers: Sendable {
 extension EventLoop {
   /// Starts a task on this loop. Answers `create_task`. Throws code `closed` for a closed loop, and in debug mode
   /// `wrongThread` for a running loop of another thread.
+  ///
+  /// - Parameters:
+  ///   - name: for reports; "Task-N" if it is nil.
+  ///   - eagerStart: the body runs to its first suspension inside this call, and one that never suspends is done when
+  ///     the call returns. So it is in the thread that runs the loop; elsewhere the task starts in the ordinary way.
+  ///     Nil leaves it to the loop's task factory; without one that is the ordinary way.
   @discardableResult
   public func createTask<Value: Sendable>(
-    name: String? = nil, fileID: StaticString = #fileID, line: UInt = #line,
+    name: String? = nil, eagerStart: Bool? = nil, fileID: StaticString = #fileID, line: UInt = #line,
     _ body: sending @escaping () async throws -> Value
   ) throws(EventLoopError) -> LoopTask<Value> {
-    if isClosed { throw .closed("createTask") }
-    if isDebug, isRunning, LoopIntake.running?.core !== self { throw .wrongThread("createTask") }
-    let task = LoopTask<Value>(loop: self, name: name, site: CallSite(file: fileID, line: line))
-    LoopTaskRegistry.shared.insert(task, for: self)
-    task.start(body)
-    return task
+    let request = TaskRequest(name: name, eagerStart: eagerStart, fileID: fileID, line: line)
+    guard let factory = getTaskFactory() else { return try LoopTask(loop: self, request, body) }
+    return try factory.makeTask(on: self, request, body)
   }
 
-  /// The tasks made by `createTask` that have not ended, oldest first. Answers `all_tasks`.
+  /// The tasks of this loop that have not ended, oldest first.
   package var unfinishedTasks: [any CancellableTask] { LoopTaskRegistry.shared.tasks(of: self) }
 }
 
 /// What a runner does to left-over tasks.
-package protocol CancellableTask: AnyObject, Sendable {
-  var taskName: String { get }
-  @discardableResult func cancel(_ message: String?) -> Bool
+package protocol CancellableTask: AnyLoopTask, Awaitable {
   /// Waits for its end and returns its error, if it was not just cancelled.
   func waitUntilDone() async -> (any Error)?
   /// The loop was closed before the task had ended.
@@ -146,49 +172,11 @@ extension LoopTask: CancellableTask {
   }
 
   package var pendingReport: ExceptionContext? {
-    guard !isDone else { return nil }
+    guard !isBodyOfRun, !isDone else { return nil }
     var context = ExceptionContext(
       message: "an event loop was closed while a task was pending; cancel the task or await it first")
     context.source = site
     context.task = taskName
     return context
-  }
-}
-
-/// Holds tasks strongly while they run: asyncio holds them weakly, and background tasks vanish there.
-final class LoopTaskRegistry: Sendable {
-  static let shared = LoopTaskRegistry()
-
-  private struct Entry {
-    var number: UInt64
-    var task: any CancellableTask
-  }
-
-  private struct State {
-    var nextNumber: UInt64 = 0
-    var entries: [ObjectIdentifier: [ObjectIdentifier: Entry]] = [:]
-  }
-
-  private let state = Lock(State())
-
-  func insert(_ task: any CancellableTask, for loop: any EventLoop) {
-    state.withLock { state in
-      state.nextNumber += 1
-      state.entries[ObjectIdentifier(loop), default: [:]][ObjectIdentifier(task)] = Entry(
-        number: state.nextNumber, task: task)
-    }
-  }
-
-  func remove(_ task: any CancellableTask, for loop: any EventLoop) {
-    state.withLock { state in
-      state.entries[ObjectIdentifier(loop)]?[ObjectIdentifier(task)] = nil
-      if state.entries[ObjectIdentifier(loop)]?.isEmpty == true { state.entries[ObjectIdentifier(loop)] = nil }
-    }
-  }
-
-  /// In the order in which they were made.
-  func tasks(of loop: any EventLoop) -> [any CancellableTask] {
-    let entries = state.withLock { $0.entries[ObjectIdentifier(loop)] ?? [:] }
-    return entries.values.sorted { $0.number < $1.number }.map(\.task)
   }
 }

@@ -50,17 +50,6 @@ private func withTimeout<Value: Sendable>(
   return try await withoutActuallyEscaping(body, do: race)
 }
 
-/// The caller's closure in the hands of the task that runs it. Right because the caller is suspended until that task
-/// has ended: the two never run at the same time.
-private final class LentBody<Value: Sendable>: @unchecked Sendable {
-  private var body: (() async throws -> Value)?
-
-  init(_ body: @escaping () async throws -> Value) { self.body = body }
-
-  func run() async throws -> Value { try await body!() }
-  func takeBack() { body = nil }
-}
-
 /// Whether a limit was what cancelled its body.
 private final class TimeoutFlag: Sendable {
   private let flag = Atomic<Bool>(false)

@@ -16,26 +16,23 @@ extension EventLoop {
       throw EventLoopError(
         .anotherLoopRunning, "run: another event loop runs in this thread. Await the asynchronous form in a task.")
     }
-    let future = Future<Value>(loop: self)
-    _ = startMain(body, future)
-    return try runUntilComplete(future)
+    return try runUntilComplete(startMain(body))
   }
 
   /// Runs the body as a task on this loop, on a thread of the loop's own, and suspends the caller until it has ended.
   /// Cancelling the caller cancels the body.
   public func run<Value: Sendable>(_ body: sending @escaping () async throws -> Value) async throws -> Value {
     try refuseNestedRun()
-    let future = Future<Value>(loop: self)
-    let main = startMain(body, future)
+    let main = startMain(body)
     let failure = await withTaskCancellationHandler {
       await withUnsafeContinuation { (ended: UnsafeContinuation<(any Error)?, Never>) in
         Thread.detach(name: "asyncio loop") {
           do {
-            _ = try self.runUntilComplete(future)
+            _ = try self.runUntilComplete(main)
             ended.resume(returning: nil)
           } catch {
             // A run that lost against another one must not have its body run by the winner.
-            if (error as? EventLoopError)?.code == .alreadyRunning { future.complete(.failure(error)) }
+            if (error as? EventLoopError)?.code == .alreadyRunning { main.complete(.failure(error)) }
             ended.resume(returning: error)
           }
         }
@@ -43,8 +40,8 @@ extension EventLoop {
     } onCancel: {
       main.cancel()
     }
-    if let failure, !future.isDone { throw failure }
-    return try future.result()
+    if let failure, !main.isDone { throw failure }
+    return try main.result()
   }
 
   /// Refuses before a task is made: a refused run must leave nothing behind.
@@ -56,22 +53,11 @@ extension EventLoop {
     }
   }
 
-  /// The task of the body; its outcome goes to the future.
-  func startMain<Value: Sendable>(
-    _ body: sending @escaping () async throws -> Value, _ future: Future<Value>
-  ) -> Task<Void, Never> {
-    nonisolated(unsafe) let body = body  // sent here, used by the one task below
-    @Sendable func main() async {
-      if future.isDone { return }
-      do {
-        future.complete(.success(try await body()))
-      } catch is CancellationError {
-        future.cancel()
-      } catch {
-        future.complete(.failure(error))
-      }
-    }
-    if let core = self as? BaseEventLoop { return core.startTask(main) }
-    return Task(executorPreference: taskExecutor) { await main() }
+  /// The task of the body.
+  private func startMain<Value: Sendable>(_ body: sending @escaping () async throws -> Value) -> LoopTask<Value> {
+    let main = LoopTask<Value>(loop: self, name: nil, site: CallSite(), isBodyOfRun: true)
+    LoopTaskRegistry.shared.insert(main, for: self)
+    main.start(body)
+    return main
   }
 }

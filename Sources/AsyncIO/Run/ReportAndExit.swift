@@ -6,3 +6,13 @@ func reportAndExit(_ error: any Error) -> Never {
   _ = line.utf8.withContiguousStorageIfAvailable { write(STDERR_FILENO, $0.baseAddress, $0.count) }
   exit(1)
 }
+
+extension KeyboardInterrupt {
+  /// Ends the process by `SIGINT` with its default action: what a program does with an interrupt that it does not
+  /// handle, so that the shell that started it knows.
+  public static func endProcess() -> Never {
+    casyncio_end_by_signal(SIGINT)
+    // Blocked or not, the default action has ended the process.
+    exit(130)
+  }
+}

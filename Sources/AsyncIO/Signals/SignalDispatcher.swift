@@ -52,6 +52,9 @@ enum SignalDispatcher {
     for number in numbers { _ = remove(number, for: loop) }
   }
 
+  /// Changes the action of a signal while no handler is added or removed.
+  static func serialised<Result: Sendable>(_ body: () -> Result) -> Result { state.withLock { _ in body() } }
+
   /// The thread starts with the first handler and lives as long as the process: it sleeps in one poll.
   private static func start(_ state: inout State) throws(Errno) {
     guard !state.isStarted else { return }

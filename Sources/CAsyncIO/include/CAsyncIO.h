@@ -203,6 +203,16 @@ int casyncio_signal_restore(int number);
 int casyncio_signal_take(int number);
 // The write end that the handler signals, or -1 for none.
 void casyncio_signal_set_wake(int write_end);
+// Counts SIGINT and signals the wake end, if the signal has its default action: 1 then, 0 if it has another, or the
+// negated errno. The second signal brings the default action back by itself. For one run at a time: callers serialise
+// these two with the installs above.
+int casyncio_interrupt_install(int wake_end);
+// Brings the default action back, unless somebody has put another one there meanwhile.
+void casyncio_interrupt_restore(void);
+// How often the signal came since the install.
+int casyncio_interrupt_count(void);
+// Ends the process by the default action of a signal.
+void casyncio_end_by_signal(int number);
 // Sets SIGPIPE to ignored where it still has its default action.
 void casyncio_ignore_sigpipe(void);
 

@@ -1,0 +1,16 @@
+/// The caller's closure in the hands of the task that runs it. Right because the caller is suspended until that task
+/// has ended: the two never run at the same time. So `currentTask()` inside is the caller's.
+final class LentBody<Value: Sendable>: @unchecked Sendable {
+  private var body: (() async throws -> Value)?
+  private let owner = LoopTaskRegistry.shared.current
+
+  init(_ body: @escaping () async throws -> Value) { self.body = body }
+
+  func run() async throws -> Value {
+    if let owner { LoopTaskRegistry.shared.enter(owner) }
+    defer { if owner != nil { LoopTaskRegistry.shared.leave() } }
+    return try await body!()
+  }
+
+  func takeBack() { body = nil }
+}

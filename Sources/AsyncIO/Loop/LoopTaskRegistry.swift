@@ -1,0 +1,98 @@
+internal import CAsyncIO
+
+/// Holds tasks strongly while they run: asyncio holds them weakly, and background tasks vanish there. Knows which of
+/// them runs in a Swift task.
+final class LoopTaskRegistry: Sendable {
+  static let shared = LoopTaskRegistry()
+
+  private struct Entry {
+    var number: UInt64
+    var task: any CancellableTask
+  }
+
+  private struct State {
+    var nextNumber: UInt64 = 0
+    var entries: [ObjectIdentifier: [ObjectIdentifier: Entry]] = [:]
+    /// By the address of the Swift task that runs the body, or a part of it, right now.
+    var running: [UInt: any CancellableTask] = [:]
+  }
+
+  private let state = Lock(State())
+
+  func insert(_ task: any CancellableTask, for loop: any EventLoop) {
+    state.withLock { state in
+      state.nextNumber += 1
+      state.entries[ObjectIdentifier(loop), default: [:]][ObjectIdentifier(task)] = Entry(
+        number: state.nextNumber, task: task)
+    }
+  }
+
+  func remove(_ task: any CancellableTask, for loop: any EventLoop) {
+    state.withLock { state in
+      state.entries[ObjectIdentifier(loop)]?[ObjectIdentifier(task)] = nil
+      if state.entries[ObjectIdentifier(loop)]?.isEmpty == true { state.entries[ObjectIdentifier(loop)] = nil }
+    }
+  }
+
+  /// In the order in which they were made.
+  func tasks(of loop: any EventLoop) -> [any CancellableTask] {
+    let entries = state.withLock { $0.entries[ObjectIdentifier(loop)] ?? [:] }
+    return entries.values.sorted { $0.number < $1.number }.map(\.task)
+  }
+
+  private static var identity: UInt? { casyncio_current_task().map { UInt(bitPattern: $0) } }
+
+  /// The one whose body runs here; nil in callbacks, in child tasks and in plain tasks.
+  var current: (any CancellableTask)? {
+    guard let identity = Self.identity else { return nil }
+    return state.withLock { $0.running[identity] }
+  }
+
+  /// The Swift task that calls this runs the body of a task, or a part of it, until `leave`.
+  func enter(_ task: any CancellableTask) {
+    guard let identity = Self.identity else { return }
+    state.withLock { $0.running[identity] = task }
+  }
+
+  func leave() {
+    guard let identity = Self.identity else { return }
+    state.withLock { $0.running[identity] = nil }
+  }
+}
+
+/// A task of `createTask`, whatever its value: what can be said about it and done to it from anywhere.
+public protocol AnyLoopTask: AnyObject, Sendable {
+  /// "Task-N" unless it was given one.
+  var taskName: String { get }
+  /// The loop that it runs on.
+  var loop: any EventLoop { get }
+  /// True once its body has ended.
+  var isDone: Bool { get }
+  /// True if it ended by a cancellation.
+  var isCancelled: Bool { get }
+  /// The message of the cancellation that won.
+  var cancelMessage: String? { get }
+  /// How many cancellations were asked for and not taken back.
+  var cancelling: Int { get }
+  /// Takes one request to cancel back and returns how many are left. The flag of the Swift task stays set.
+  @discardableResult func uncancel() -> Int
+  /// Asks the task to end; `false` if it is done.
+  @discardableResult func cancel(_ message: String?) -> Bool
+}
+
+extension AnyLoopTask {
+  /// Asks the task to end; `false` if it is done.
+  @discardableResult public func cancel() -> Bool { cancel(nil) }
+}
+
+/// The task of `createTask`, or of a run, whose body runs here; nil in callbacks, in child tasks and in plain tasks. Any
+/// thread. Answers `current_task()`.
+public func currentTask() -> (any AnyLoopTask)? { LoopTaskRegistry.shared.current }
+
+/// The tasks of the loop, or of the running one, that have not ended, oldest first: those of `createTask` and the body
+/// of the run. Any thread, with a loop. Throws code `noRunningLoop` if none is given and none runs here. Answers
+/// `all_tasks()`.
+public func allTasks(of loop: (any EventLoop)? = nil) throws(EventLoopError) -> [any AnyLoopTask] {
+  if let loop { return loop.unfinishedTasks }
+  return try runningCore("allTasks").unfinishedTasks
+}

@@ -1,0 +1,281 @@
+import AsyncIO
+import Glibc
+
+nonisolated(unsafe) let interruptCases: [String: () throws -> Void] = cases.mapValues { body in
+  {
+    // What started this program may have the signal blocked or ignored, as a shell does for what runs in the background.
+    var set = sigset_t()
+    sigemptyset(&set)
+    sigaddset(&set, SIGINT)
+    pthread_sigmask(SIG_UNBLOCK, &set, nil)
+    signal(SIGINT, SIG_DFL)
+    try body()
+  }
+}
+
+nonisolated(unsafe) private let cases: [String: () throws -> Void] = [
+  "interrupt-once": interruptOnce,
+  "interrupt-process": interruptProcess,
+  "interrupt-twice": interruptTwice,
+  "interrupt-thrice": interruptThrice,
+  "interrupt-swallowed": interruptSwallowed,
+  "interrupt-after-cancel": interruptAfterCancel,
+  "interrupt-handled": interruptHandled,
+  "interrupt-ignored": interruptIgnored,
+  "interrupt-replaced": interruptReplaced,
+  "interrupt-other-thread": interruptOtherThread,
+  "interrupt-too-late": interruptTooLate,
+  "interrupt-forked": interruptForked,
+  "interrupt-program": { EndlessProgram.main() },
+]
+
+/// What SIGINT does now.
+private var action: String {
+  var now = sigaction()
+  sigaction(SIGINT, nil, &now)
+  let address = unsafeBitCast(now.__sigaction_handler.sa_handler, to: Int.self)
+  return address == 0 ? "default" : address == 1 ? "ignored" : "a handler"
+}
+
+/// What a run ended with.
+private func end(_ name: String, _ body: () throws -> String) {
+  do { fact(name, try body()) } catch let error as EventLoopError { fact(name, error.code) } catch {
+    fact(name, "\(type(of: error))")
+  }
+}
+
+/// Suspends until it is cancelled, and sends a signal when it waits.
+private func untilCancelled(_ signals: Int32...) async throws {
+  let loop = try getRunningLoop()
+  for signal in signals { try loop.callSoon { kill(getpid(), signal) } }
+  try await sleep(for: .seconds(3600))
+}
+
+private func interruptOnce() throws {
+  fact("before", action)
+  let runner = Runner()
+  let notes = Notes()
+  end("ended with") {
+    try runner.run {
+      fact("during", action)
+      do { try await untilCancelled(SIGINT) } catch {
+        await Task.yield()
+        notes.add("cleaned up")
+        throw error
+      }
+      return "nothing"
+    }
+  }
+  fact("notes", notes.all)
+  fact("between", action)
+  end("again") { try runner.run { "5" } }
+  try runner.close()
+}
+
+private func interruptProcess() throws {
+  end("ended with") {
+    try AsyncIO.run {
+      fact("during", action)
+      try await untilCancelled(SIGINT)
+      return "nothing"
+    }
+  }
+  fact("after", action)
+}
+
+/// The body does not end by its cancellation, and the second signal does not wait for it.
+private func interruptTwice() throws {
+  let runner = Runner()
+  let release = try runner.getLoop().createFuture(of: Void.self)
+  let notes = Notes()
+  end("ended with") {
+    try runner.run {
+      do { try await untilCancelled(SIGINT) } catch { notes.add("first") }
+      try getRunningLoop().callSoon { kill(getpid(), SIGINT) }
+      // Awaited by another task: this one's waits end with its cancellation.
+      try await Task { try await release.get() }.value
+      return "nothing"
+    }
+  }
+  fact("notes", notes.all)
+  fact("between", action)
+  try release.setResult(())
+  try runner.close()
+}
+
+/// A body that blocks the thread sees nothing; the third signal has its default action.
+private func interruptThrice() throws {
+  try Runner().run {
+    for _ in 0..<2 { kill(getpid(), SIGINT) }
+    while action != "default" { sched_yield() }
+    fact("after two", action)
+    kill(getpid(), SIGINT)
+    while true { sched_yield() }
+  }
+}
+
+private func interruptSwallowed() throws {
+  let runner = Runner()
+  end("ended with") {
+    try runner.run {
+      do { try await untilCancelled(SIGINT) } catch {}
+      return "its value"
+    }
+  }
+  try runner.close()
+}
+
+private func interruptAfterCancel() throws {
+  let runner = Runner()
+  end("ended with") {
+    try runner.run {
+      let itself = currentTask()
+      try getRunningLoop().callSoon { itself?.cancel("somebody else") }
+      do { try await untilCancelled() } catch {
+        kill(getpid(), SIGINT)
+        while itself?.cancelling != 2 { await Task.yield() }
+        throw error
+      }
+      return "nothing"
+    }
+  }
+  try runner.close()
+}
+
+/// A handler of the program wins while it is there, and its removal gives the signal back to the run.
+private func interruptHandled() throws {
+  let runner = Runner()
+  let notes = Notes()
+  end("ended with") {
+    try runner.run {
+      let loop = try getRunningLoop()
+      let handled = loop.createFuture(of: Void.self)
+      try loop.addSignalHandler(SIGINT) {
+        notes.add("handled")
+        try handled.setResult(())
+      }
+      kill(getpid(), SIGINT)
+      try await handled.get()
+      loop.removeSignalHandler(SIGINT)
+      try await untilCancelled(SIGINT)
+      return "nothing"
+    }
+  }
+  fact("notes", notes.all)
+  fact("between", action)
+  end("kept") {
+    try runner.run {
+      try getRunningLoop().addSignalHandler(SIGINT) {}
+      return "value"
+    }
+  }
+  fact("kept action", action)
+  try runner.close()
+  fact("after", action)
+}
+
+private func interruptIgnored() throws {
+  signal(SIGINT, SIG_IGN)
+  let runner = Runner()
+  end("ended with") {
+    try runner.run {
+      let during = action
+      kill(getpid(), SIGINT)
+      for _ in 0..<10 { try await sleep(for: .zero) }
+      return during
+    }
+  }
+  try runner.close()
+  fact("after", action)
+}
+
+/// An action that is put there during the run stays.
+private func interruptReplaced() throws {
+  let runner = Runner()
+  end("ended with") {
+    try runner.run {
+      signal(SIGINT, SIG_IGN)
+      return "value"
+    }
+  }
+  fact("after the run", action)
+  try runner.close()
+  fact("after", action)
+}
+
+private func interruptOtherThread() throws {
+  try AsyncIO.run {
+    // The process run has the main thread and the signal; a runner of another thread leaves it alone.
+    let other = try getRunningLoop().runInExecutor {
+      let runner = Runner()
+      defer { try? runner.close() }
+      return try runner.run { currentTask()?.cancelling ?? -1 }
+    }
+    fact("other", try await other.get())
+    fact("during", action)
+  }
+  signal(SIGINT, SIG_DFL)
+  let done = DoneFlag()
+  Thread.start {
+    let runner = Runner()
+    fact("alone", (try? runner.run { action }) ?? "thrown")
+    try? runner.close()
+    done.set()
+  }
+  done.wait()
+}
+
+/// A thread of the operating system.
+private enum Thread {
+  static func start(_ body: @escaping @Sendable () -> Void) {
+    final class Start {
+      let body: @Sendable () -> Void
+      init(_ body: @escaping @Sendable () -> Void) { self.body = body }
+    }
+    var thread = pthread_t()
+    pthread_create(
+      &thread, nil,
+      { argument in
+        Unmanaged<Start>.fromOpaque(argument!).takeRetainedValue().body()
+        return nil
+      }, Unmanaged.passRetained(Start(body)).toOpaque())
+    pthread_detach(thread)
+  }
+}
+
+/// A signal in the last turn, which the loop sees no more, is not lost.
+private func interruptTooLate() throws {
+  let runner = Runner()
+  end("ended with") {
+    try runner.run {
+      kill(getpid(), SIGINT)
+      return "value"
+    }
+  }
+  try runner.close()
+}
+
+/// A signal for the child is not the parent's.
+private func interruptForked() throws {
+  let runner = Runner()
+  end("ended with") {
+    try runner.run {
+      let child = fork()
+      if child == 0 {
+        fact("in the child", action)
+        kill(getpid(), SIGINT)
+        _exit(9)
+      }
+      var status: Int32 = 0
+      while waitpid(child, &status, 0) < 0 && errno == EINTR {}
+      fact("child ended by", status & 0x7f)
+      for _ in 0..<10 { try await sleep(for: .zero) }
+      return "value"
+    }
+  }
+  try runner.close()
+}
+
+private struct EndlessProgram: AsyncProgram {
+  static func run() async throws { try await untilCancelled(SIGINT) }
+}
