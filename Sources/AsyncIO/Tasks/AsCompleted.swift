@@ -1,0 +1,128 @@
+/// The futures in the order in which they are done, as an asynchronous sequence of the futures themselves. Answers
+/// `as_completed()`.
+///
+/// ```swift
+/// for try await task in try asCompleted(tasks, timeout: .seconds(5)) { print(try task.result()) }
+/// ```
+/// Futures that are done already come first, in the order of the arguments; one that is given twice comes once. When
+/// the time is over ``TimeoutError`` is thrown, and when the task that iterates is cancelled `CancellationError`; no
+/// future is cancelled by either.
+///
+/// - Parameters:
+///   - futures: any number.
+///   - timeout: for the whole of it, from this call on, by the running loop's clock: code `noRunningLoop` outside of a
+///     loop's thread, here and in each step. Nil is no limit, and needs no loop.
+public func asCompleted<Value: Sendable>(
+  _ futures: some Sequence<Future<Value>>, timeout: Duration? = nil
+) throws(EventLoopError) -> AsCompleted<Value> {
+  let limit: AsCompletedLimit?
+  if let timeout {
+    limit = AsCompletedLimit(duration: timeout, deadline: try runningCore("asCompleted").time().advanced(by: timeout))
+  } else {
+    limit = nil
+  }
+  return AsCompleted(unique(Array(futures)), limit)
+}
+
+struct AsCompletedLimit: Sendable {
+  var duration: Duration
+  var deadline: EventLoopInstant
+}
+
+/// What ``asCompleted(_:timeout:)`` returns. It can be iterated several times, each time from the beginning.
+public struct AsCompleted<Value: Sendable>: AsyncSequence, Sendable {
+  private let futures: [Future<Value>]
+  private let limit: AsCompletedLimit?
+
+  init(_ futures: [Future<Value>], _ limit: AsCompletedLimit?) {
+    self.futures = futures
+    self.limit = limit
+  }
+
+  /// Begins to watch the futures.
+  public func makeAsyncIterator() -> Iterator { Iterator(futures, limit) }
+
+  /// Gives one future after the other. For one task.
+  public struct Iterator: AsyncIteratorProtocol {
+    private let arrivals: Arrivals<Value>
+    private let limit: AsCompletedLimit?
+    private var left: Int
+
+    init(_ futures: [Future<Value>], _ limit: AsCompletedLimit?) {
+      arrivals = Arrivals(futures)
+      self.limit = limit
+      left = futures.count
+    }
+
+    /// The next one; nil after the last.
+    public mutating func next() async throws -> Future<Value>? {
+      guard left > 0 else { return nil }
+      let future = try await arrivals.next(limit)
+      left -= 1
+      return future
+    }
+  }
+}
+
+/// Futures that are done and were not given out yet, and who waits for the next one.
+struct ArrivalState<Value: Sendable> {
+  var done: [Future<Value>] = []
+  var given = 0
+  var waiting: OneWait<ArrivalEnd>?
+}
+
+enum ArrivalEnd { case arrived, timedOut, cancelled }
+
+/// Watches futures for an iterator.
+final class Arrivals<Value: Sendable>: Sendable {
+  private let state = Lock(ArrivalState<Value>())
+  private let observers: Lock<[(Future<Value>, UInt64)]>
+
+  init(_ futures: [Future<Value>]) {
+    observers = Lock([])
+    var observed: [(Future<Value>, UInt64)] = []
+    for future in futures {
+      // Weak: futures that are not done must not hold an iterator that nobody uses any more.
+      let observer = future.observe(by: nil) { [weak self, unowned future] in self?.arrived(future) }
+      if let observer { observed.append((future, observer)) } else { arrived(future) }
+    }
+    let all = observed
+    observers.withLock { $0 = all }
+  }
+
+  deinit {
+    for (future, observer) in observers.withLock({ $0 }) { future.stopObserving(observer) }
+  }
+
+  private func arrived(_ future: Future<Value>) {
+    let waiting = state.withLock { state in
+      state.done.append(future)
+      return state.waiting
+    }
+    waiting?.end(.arrived)
+  }
+
+  private func take() -> Future<Value>? {
+    state.withLock { state in
+      guard state.given < state.done.count else { return nil }
+      defer { state.given += 1 }
+      return state.done[state.given]
+    }
+  }
+
+  func next(_ limit: AsCompletedLimit?) async throws -> Future<Value> {
+    let end = OneWait<ArrivalEnd>()
+    // Registered before the look, so that nothing comes in between.
+    state.withLock { $0.waiting = end }
+    defer { state.withLock { $0.waiting = nil } }
+    if let future = take() { return future }
+    let timer = try limit.map { limit in
+      try runningCore("asCompleted").callAt(limit.deadline) { end.end(.timedOut) }
+    }
+    defer { timer?.cancel() }
+    let ending = await end.wait(cancelled: .cancelled)
+    if let future = take() { return future }
+    if ending == .timedOut, let limit { throw TimeoutError(limit: limit.duration) }
+    throw CancellationError()
+  }
+}

@@ -1,0 +1,112 @@
+// Several futures, one wait. What is waited for may belong to several loops, and to closed ones: the waits use the
+// futures' direct observers and not their callbacks, which a closed loop does not run.
+
+/// Waits for all futures and returns their values in the order of the arguments. Answers `gather()`.
+///
+/// ```swift
+/// let (page, rank) = try await gather(
+///   loop.createTask { try await fetch() }, loop.createTask { try await score() })
+/// ```
+/// The first error is thrown at once, and the others go on; an error of those that nobody looks at is reported. A
+/// future that is cancelled by somebody else throws `CancellationError` and leaves the others alone, too. Cancelling
+/// the task that waits cancels all the futures, waits for their ends, and throws `CancellationError`. A future that is
+/// given twice is waited for once. Throws code `invalidState` for the task that waits itself.
+public func gather<each Value: Sendable>(
+  _ futures: repeat Future<each Value>, fileID: StaticString = #fileID, line: UInt = #line
+) async throws -> (repeat each Value) {
+  var all: [any Awaitable] = []
+  for future in repeat each futures { all.append(future) }
+  try await Gathering.wait(for: all, endsWithFailure: true, CallSite(file: fileID, line: line))
+  return try (repeat (each futures).result())
+}
+
+/// As the form above for any number of futures of one type. No futures, no wait.
+public func gather<Value: Sendable>(
+  _ futures: some Sequence<Future<Value>>, fileID: StaticString = #fileID, line: UInt = #line
+) async throws -> [Value] {
+  let futures = Array(futures)
+  try await Gathering.wait(for: futures, endsWithFailure: true, CallSite(file: fileID, line: line))
+  return try futures.map { try $0.result() }
+}
+
+/// Waits for all futures and returns what became of each, in the order of the arguments. Only a cancellation of the
+/// task that waits is thrown. Answers `gather(return_exceptions=True)`.
+public func gatherResults<Value: Sendable>(
+  _ futures: some Sequence<Future<Value>>, fileID: StaticString = #fileID, line: UInt = #line
+) async throws -> [Result<Value, any Error>] {
+  let futures = Array(futures)
+  try await Gathering.wait(for: futures, endsWithFailure: false, CallSite(file: fileID, line: line))
+  return futures.map { future in Result { try future.result() } }
+}
+
+/// What is still to come of the futures that are gathered.
+struct GatherState {
+  let endsWithFailure: Bool
+  var pending: Int
+  var isCancelled = false
+  var firstFailure: Int?
+
+  /// `true`: the wait is over.
+  mutating func ended(_ index: Int, hasFailed: Bool) -> Bool {
+    pending -= 1
+    if hasFailed, firstFailure == nil { firstFailure = index }
+    // Who cancels wants to know that everything has ended.
+    return pending == 0 || (hasFailed && endsWithFailure && !isCancelled)
+  }
+}
+
+/// One wait for several futures.
+private final class Gathering: Sendable {
+  private let futures: [any Awaitable]
+  private let state: Lock<GatherState>
+  private let end = OneWait<Void>()
+
+  /// Throws the first failure's error if that ends the wait, or for a cancellation of the calling task.
+  static func wait(for futures: [any Awaitable], endsWithFailure: Bool, _ site: CallSite) async throws {
+    for future in futures { try future.refuseSelfWait() }
+    guard !futures.isEmpty else { return }
+    try await Gathering(unique(futures), endsWithFailure).wait(Awaiter.current(site))
+  }
+
+  private init(_ futures: [any Awaitable], _ endsWithFailure: Bool) {
+    self.futures = futures
+    state = Lock(GatherState(endsWithFailure: endsWithFailure, pending: futures.count))
+  }
+
+  private func wait(_ awaiter: Awaiter?) async throws {
+    let observers = futures.indices.map { index in
+      let observer = futures[index].observe(by: awaiter) { self.ended(index) }
+      if observer == nil { ended(index) }
+      return observer
+    }
+    await withTaskCancellationHandler {
+      await end.wait()
+    } onCancel: {
+      cancel()
+    }
+    for (future, observer) in zip(futures, observers) {
+      if let observer { future.stopObserving(observer) }
+    }
+    let (failure, isCancelled) = state.withLock { ($0.endsWithFailure ? $0.firstFailure : nil, $0.isCancelled) }
+    if isCancelled { throw CancellationError() }
+    if let failure { try futures[failure].check() }
+  }
+
+  private func ended(_ index: Int) {
+    let hasFailed = futures[index].hasFailed
+    if state.withLock({ $0.ended(index, hasFailed: hasFailed) }) { end.end(()) }
+  }
+
+  private func cancel() {
+    // Before the futures are told: the last of them may be done, and the wait over, inside the loop.
+    // One that comes when all are done is too late.
+    state.withLock { $0.isCancelled = $0.pending > 0 }
+    for future in futures { future.cancel(nil) }
+  }
+}
+
+/// The same objects, each once, in their order.
+func unique<Element>(_ objects: [Element]) -> [Element] {
+  var seen: Set<ObjectIdentifier> = []
+  return objects.filter { seen.insert(ObjectIdentifier($0 as AnyObject)).inserted }
+}

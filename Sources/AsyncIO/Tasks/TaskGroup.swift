@@ -1,0 +1,189 @@
+/// What went wrong in a group of tasks: all the errors, in the order in which they came. Answers the `ExceptionGroup`
+/// of asyncio's `TaskGroup`.
+public struct TaskGroupError: Error, CustomStringConvertible {
+  /// At least one. Cancellations are not among them.
+  public let errors: [any Error]
+
+  init(_ errors: [any Error]) { self.errors = errors }
+
+  /// The errors, in one line.
+  public var description: String {
+    let texts = errors.map { "\($0)" }.joined(separator: "; ")
+    return "\(errors.count) error\(errors.count == 1 ? "" : "s") in a group of tasks: \(texts)"
+  }
+}
+
+/// Runs the body with a group of tasks, waits for all of them, and returns what the body returned. Answers asyncio's
+/// `TaskGroup`.
+///
+/// ```swift
+/// try await withLoopTaskGroup { group in
+///   try group.createTask { try await fetch() }
+///   try group.createTask { try await score() }
+/// }
+/// ```
+/// The first error, of a task or of the body, cancels everything else: the other tasks, and the body if it still runs.
+/// When all have ended, all the errors are thrown in one ``TaskGroupError``. (Swift's own throwing task groups throw the
+/// first error alone, and only where it is looked for.) An ``InterruptError`` is thrown as it is. A task that is
+/// cancelled by itself is no error. Cancelling the caller cancels body and tasks; without other errors
+/// `CancellationError` is thrown then, and with them the caller is still cancelled.
+///
+/// The closure does not escape: the body runs in a task of its own on the same loop while the caller waits. Throws code
+/// `noRunningLoop` outside of a loop's thread.
+@discardableResult
+public func withLoopTaskGroup<Value: Sendable>(
+  _ body: (LoopTaskGroup) async throws -> Value
+) async throws -> Value {
+  let core = try runningCore("withLoopTaskGroup")
+  // A named function: inside a closure literal the compiler refuses to hand the body on.
+  func run(_ body: @escaping (LoopTaskGroup) async throws -> Value) async throws -> Value {
+    let group = LoopTaskGroup(core)
+    let lent = LentBody { try await body(group) }
+    defer { lent.takeBack() }
+    let main = Task(executorPreference: core.taskFacade) { try await lent.run() }
+    group.begin(main.cancel)
+    return try await withTaskCancellationHandler {
+      try await group.end(await main.result)
+    } onCancel: {
+      group.cancel()
+    }
+  }
+  return try await withoutActuallyEscaping(body, do: run)
+}
+
+/// The tasks of one ``withLoopTaskGroup(_:)``. Any thread.
+public final class LoopTaskGroup: Sendable {
+  private let core: BaseEventLoop
+  private let state = Lock(TaskGroupState())
+  /// Who waits for the tasks in the end.
+  private let awaiter = Awaiter.current(CallSite())
+
+  init(_ core: BaseEventLoop) { self.core = core }
+
+  /// Starts a task of the group on its loop. Throws code `invalidState` when the group is shutting down or has ended,
+  /// and what ``EventLoop/createTask(name:eagerStart:fileID:line:_:)`` throws. Answers `TaskGroup.create_task`.
+  @discardableResult
+  public func createTask<Value: Sendable>(
+    name: String? = nil, eagerStart: Bool? = nil, fileID: StaticString = #fileID, line: UInt = #line,
+    _ body: sending @escaping () async throws -> Value
+  ) throws(EventLoopError) -> LoopTask<Value> {
+    // Counted before it is made: the group must not end in between.
+    guard state.withLock({ $0.add() }) else {
+      throw EventLoopError(
+        .invalidState, "createTask: the group of tasks is shutting down, or has ended. Make a new group.")
+    }
+    let task: LoopTask<Value>
+    do {
+      task = try core.createTask(name: name, eagerStart: eagerStart, fileID: fileID, line: line, body)
+    } catch {
+      apply(state.withLock { $0.ended(nil, with: nil) })
+      throw error
+    }
+    if state.withLock({ $0.started(task) }) { task.cancel() }
+    let isDone = task.observe(by: awaiter) { [unowned task] in self.ended(task) } == nil
+    if isDone { ended(task) }
+    return task
+  }
+
+  private func ended<Value: Sendable>(_ task: LoopTask<Value>) {
+    var failure: (any Error)?
+    if task.hasFailed && !task.isCancelled {
+      do { try task.check() } catch { failure = error }
+    }
+    apply(state.withLock { $0.ended(task, with: failure) })
+  }
+
+  /// Cancels what has not ended.
+  func cancel() { apply(state.withLock { $0.shutDown() }) }
+
+  func begin(_ cancelBody: @escaping @Sendable () -> Void) {
+    if state.withLock({ $0.begin(cancelBody) }) { cancelBody() }
+  }
+
+  /// The body has ended: waits for the tasks and gives the group's outcome.
+  func end<Value: Sendable>(_ outcome: Result<Value, any Error>) async throws -> Value {
+    var failure: (any Error)?
+    if case .failure(let error) = outcome { failure = error }
+    let end = OneWait<Void>()
+    apply(state.withLock { $0.bodyEnded(with: failure, end) })
+    await end.wait()
+    let errors = state.withLock { $0.errors }
+    if let interrupt = errors.first(where: { $0 is any InterruptError }) { throw interrupt }
+    if !errors.isEmpty { throw TaskGroupError(errors) }
+    try Task.checkCancellation()
+    return try outcome.get()
+  }
+
+  private func apply(_ actions: TaskGroupState.Actions) {
+    actions.cancelBody?()
+    for task in actions.cancelled { task.cancel("the group is shutting down") }
+    actions.ended?.end(())
+  }
+}
+
+/// What a group has to do; its changes say what follows from them.
+struct TaskGroupState {
+  struct Actions {
+    var cancelBody: (@Sendable () -> Void)?
+    var cancelled: [any AnyLoopTask] = []
+    var ended: OneWait<Void>?
+  }
+
+  private var cancelBody: (@Sendable () -> Void)?
+  private var tasks: [ObjectIdentifier: any AnyLoopTask] = [:]
+  /// Tasks that were begun, or are about to be, and have not ended.
+  private var pending = 0
+  private var isShuttingDown = false
+  private var end: OneWait<Void>?
+  private(set) var errors: [any Error] = []
+
+  /// `false`: no more tasks.
+  mutating func add() -> Bool {
+    // When the body has ended, tasks may still add tasks; when none is left, nobody waits any more.
+    guard !isShuttingDown, end == nil || pending > 0 else { return false }
+    pending += 1
+    return true
+  }
+
+  /// `true`: the group was shut down meanwhile, cancel it.
+  mutating func started(_ task: any AnyLoopTask) -> Bool {
+    tasks[ObjectIdentifier(task)] = task
+    return isShuttingDown
+  }
+
+  mutating func begin(_ cancelBody: @escaping @Sendable () -> Void) -> Bool {
+    self.cancelBody = cancelBody
+    return isShuttingDown
+  }
+
+  mutating func ended(_ task: (any AnyLoopTask)?, with failure: (any Error)?) -> Actions {
+    if let task { tasks[ObjectIdentifier(task)] = nil }
+    pending -= 1
+    var actions = Actions()
+    if let failure {
+      errors.append(failure)
+      actions = shutDown()
+    }
+    if pending == 0 { actions.ended = end }
+    return actions
+  }
+
+  mutating func bodyEnded(with failure: (any Error)?, _ end: OneWait<Void>) -> Actions {
+    self.end = end
+    var actions = Actions()
+    if let failure {
+      if !(failure is CancellationError) { errors.append(failure) }
+      actions = shutDown()
+    }
+    cancelBody = nil
+    actions.cancelBody = nil
+    if pending == 0 { actions.ended = end }
+    return actions
+  }
+
+  mutating func shutDown() -> Actions {
+    guard !isShuttingDown else { return Actions() }
+    isShuttingDown = true
+    return Actions(cancelBody: cancelBody, cancelled: Array(tasks.values))
+  }
+}

@@ -1,0 +1,72 @@
+/// When ``wait(for:returnWhen:timeout:fileID:line:)`` returns.
+public enum WaitCondition: Hashable, Sendable {
+  /// When one future is done. Answers `FIRST_COMPLETED`.
+  case firstCompleted
+  /// When one future has failed, or all are done; a cancelled one has not failed. Answers `FIRST_EXCEPTION`.
+  case firstException
+  /// When all are done. Answers `ALL_COMPLETED`.
+  case allCompleted
+}
+
+/// Waits for some futures, and says which are done then and which are not, each list in the order of the arguments.
+/// Answers `wait()`.
+///
+/// Nothing is thrown for a future that failed, nor when the time is over, and no future is ever cancelled by this. When
+/// the calling task is cancelled `CancellationError` is thrown at once, and the futures go on.
+///
+/// - Parameters:
+///   - futures: at least one; code `invalidArgument` for none, `invalidState` for the calling task itself.
+///   - condition: what ends the wait.
+///   - timeout: the longest wait, by the running loop's timers: code `noRunningLoop` outside of a loop's thread. Nil is
+///     no limit, and needs no loop.
+public func wait<Value: Sendable>(
+  for futures: some Sequence<Future<Value>>, returnWhen condition: WaitCondition = .allCompleted,
+  timeout: Duration? = nil, fileID: StaticString = #fileID, line: UInt = #line
+) async throws -> (done: [Future<Value>], pending: [Future<Value>]) {
+  let futures = unique(Array(futures))
+  guard !futures.isEmpty else {
+    throw EventLoopError(.invalidArgument, "wait: the list of futures is empty. Give it at least one.")
+  }
+  for future in futures { try future.refuseSelfWait() }
+  let end = OneWait<Bool>()
+  let timer = try timeout.map { limit in try runningCore("wait").callLater(limit) { end.end(true) } }
+  defer { timer?.cancel() }
+  let awaiter = Awaiter.current(CallSite(file: fileID, line: line))
+  let countdown = Countdown(futures.count)
+  let observers = futures.map { future in
+    @Sendable func ended() {
+      let isLast = countdown.count() == 0
+      switch condition {
+      case .firstCompleted: end.end(true)
+      case .firstException where future.hasFailed && !future.isCancelled: end.end(true)
+      case .firstException, .allCompleted: if isLast { end.end(true) }
+      }
+    }
+    let observer = future.observe(by: awaiter, ended)
+    if observer == nil { ended() }
+    return observer
+  }
+  let isOver = await end.wait(cancelled: false)
+  for (future, observer) in zip(futures, observers) {
+    if let observer { future.stopObserving(observer) }
+  }
+  guard isOver else { throw CancellationError() }
+  let done = Set(futures.filter(\.isDone).map(ObjectIdentifier.init))
+  return (
+    futures.filter { done.contains(ObjectIdentifier($0)) }, futures.filter { !done.contains(ObjectIdentifier($0)) }
+  )
+}
+
+/// Counts down, in any thread.
+private final class Countdown: Sendable {
+  private let left: Lock<Int>
+
+  init(_ count: Int) { left = Lock(count) }
+
+  func count() -> Int {
+    left.withLock { left in
+      left -= 1
+      return left
+    }
+  }
+}
