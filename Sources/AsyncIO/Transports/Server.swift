@@ -17,8 +17,8 @@ public final class Server: @unchecked Sendable {
   private var hasStarted = false
   private var isServedForEver = false
   /// Who waits for the close, and who for the last client, too.
-  private let closeWaiters = Waiters()
-  private let endWaiters = Waiters()
+  private let closeWaiters = LoopWaiters()
+  private let endWaiters = LoopWaiters()
 
   /// - Parameter welcome: gives an accepted socket to a new transport; the socket is closed if it throws.
   init(

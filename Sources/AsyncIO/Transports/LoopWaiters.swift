@@ -1,7 +1,7 @@
 /// Tasks that wait for something to happen to an object of a loop.
 ///
 /// Right as unchecked because it is for the loop's thread, or for the one that closes the loop; a cancellation goes there.
-final class Waiters: @unchecked Sendable {
+final class LoopWaiters: @unchecked Sendable {
   private final class Key: Sendable {}
 
   private var entries: [(key: ObjectIdentifier, continuation: UnsafeContinuation<Void, Never>)] = []
