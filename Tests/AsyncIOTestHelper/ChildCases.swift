@@ -7,6 +7,8 @@ nonisolated(unsafe) let childCases: [String: () throws -> Void] = [
 ]
 
 private func runChildren() throws {
+  // What a process keeps for its signals is there from its first run on.
+  try AsyncIO.run {}
   let before = descriptorCount()
   try AsyncIO.run {
     let child = try await ChildProcess.spawn(shell: "echo one; echo two; echo three; exit 5", standardOutput: .pipe)
