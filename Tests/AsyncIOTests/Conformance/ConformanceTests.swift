@@ -56,11 +56,15 @@ import Testing
   func conforms(_ argument: CheckArgument, _ kind: LoopKind) async throws {
     let check = argument.check
     let result = await Self.width.run {
-      if check.surroundings.isEmpty { return await ConformanceSuite.run(check) { try kind.makeLoop() } }
+      if check.surroundings.isEmpty {
+        return await ConformanceSuite.run(check, limit: .seconds(60)) { try kind.makeLoop() }
+      }
       #if os(Linux)
         let launcher = ConformanceLauncher.program(HelperProgram.path) { ["conformance", $0] }
         return await withUnsafeContinuation { continuation in
-          startThread { continuation.resume(returning: launcher.run(check, loopName: kind.registeredName)) }
+          startThread {
+            continuation.resume(returning: launcher.run(check, loopName: kind.registeredName, limit: .seconds(60)))
+          }
         }
       #else
         return ConformanceResult(check: check, outcome: .notOffered("no helper program"))
