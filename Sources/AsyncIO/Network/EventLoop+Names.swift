@@ -20,8 +20,8 @@ extension EventLoop {
       host: host, port: port.map { "\($0)" } ?? "", family: family, type: type, proto: proto, flags: flags)
   }
 
-  /// As ``getaddrinfo(host:port:family:type:proto:flags:)``, with the name of a service, "http" for instance, or a
-  /// number in digits; "" is port 0.
+  /// As ``getaddrinfo(host:port:family:type:proto:flags:)-(_,UInt16?,_,_,_,_)``, with the name of a service, "http" for
+  /// instance, or a number in digits; "" is port 0.
   public func getaddrinfo(
     host: String?, port: String, family: AddressFamily = .unspecified, type: SocketType = .unspecified,
     proto: Int32 = 0, flags: AddressInfoFlags = []
@@ -32,8 +32,7 @@ extension EventLoop {
   }
 
   /// Looks up host and service of an address; in digits, for both flags `numericHost` and `numericService`, at once.
-  /// Threads and cancellation as for ``getaddrinfo(host:port:family:type:proto:flags:)``. Any thread. Answers
-  /// `getnameinfo`.
+  /// Threads and cancellation as for `getaddrinfo`. Any thread. Answers `getnameinfo`.
   ///
   /// - Throws: ``ResolutionError``, `CancellationError`; code `closed`; `notOffered` by loops of other packages.
   public func getnameinfo(_ address: SocketAddress, flags: NameInfoFlags = []) async throws -> NameInfo {
