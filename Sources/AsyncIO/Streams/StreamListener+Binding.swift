@@ -13,8 +13,8 @@ extension StreamListener {
   ///   - reusePort: share the port with other listeners of this user.
   ///   - keepAlive: the system looks after idle connections, and ends those whose peers are gone.
   ///   - startServing: false binds only, and clients are refused until ``startServing()``, `accept` or `serve`.
-  /// - Throws: code `noRunningLoop` outside of a loop's thread; `invalidArgument` for a backlog that is not positive, or
-  ///   where the system has no `reusePort`; ``ResolutionError``; ``IOError``, `.addressInUse` for instance. Nothing
+  /// - Throws: code `noRunningLoop` outside of a loop's thread; `invalidArgument` for a backlog that is not positive,
+  ///   or where the system has no `reusePort`; ``ResolutionError``; ``IOError``, `.addressInUse` for instance. Nothing
   ///   stays open then.
   public static func bind(
     host: String? = nil, port: UInt16, family: AddressFamily = .unspecified, backlog: Int32 = 4096,
@@ -27,8 +27,7 @@ extension StreamListener {
     return try await bind(request)
   }
 
-  /// Binds several hosts, each address once, as ``bind(host:port:family:backlog:reuseAddress:reusePort:keepAlive:startServing:)``
-  /// does for one. Throws code `invalidArgument` for no hosts at all, too.
+  /// Binds several hosts, each address once, as the form for one host does. Throws code `invalidArgument` for no hosts at all, too.
   public static func bind(
     hosts: [String], port: UInt16, family: AddressFamily = .unspecified, backlog: Int32 = 4096,
     reuseAddress: Bool = true, reusePort: Bool = false, keepAlive: Bool = false, startServing: Bool = true
@@ -49,8 +48,8 @@ extension StreamListener {
   ///   - cleanupSocket: closing the listener removes the file, unless another server has replaced it.
   ///   - mode: the permissions of the file; `nil` leaves them to the umask of the process.
   ///   - startServing: false binds only, and clients are refused until ``startServing()``, `accept` or `serve`.
-  /// - Throws: code `noRunningLoop` outside of a loop's thread; `invalidArgument` for a backlog that is not positive and
-  ///   for a path that is too long, see ``SocketAddress/init(unixPath:)-(String)``; ``IOError``.
+  /// - Throws: code `noRunningLoop` outside of a loop's thread; `invalidArgument` for a backlog that is not positive
+  ///   and for a path that is too long, see ``SocketAddress/init(unixPath:)-(String)``; ``IOError``.
   public static func bind(
     unixPath path: String, backlog: Int32 = 4096, cleanupSocket: Bool = true, mode: FilePermissions? = nil,
     startServing: Bool = true
@@ -79,8 +78,8 @@ extension StreamListener {
       ListeningSockets(sockets, backlog: request.backlog, isListening: request.listens, core: core))
   }
 
-  /// Listens, if `bind` was told not to. Any thread; again it does nothing. Throws ``IOError``, `.badFileDescriptor` for
-  /// a listener that is closed. Answers `start_serving`.
+  /// Listens, if `bind` was told not to. Any thread; again it does nothing. Throws ``IOError``, `.badFileDescriptor`
+  /// for a listener that is closed. Answers `start_serving`.
   public func startServing() throws {
     try sockets.listen("startServing")
   }
