@@ -31,6 +31,18 @@ extension ChildProcess {
     }
   }
 
+  /// Runs a command of the system's shell, `/bin/sh -c`, to its end. Never put text from outside into a command. See
+  /// ``run(_:_:input:environment:workingDirectory:standardOutput:standardError:processGroup:limit:)``.
+  public static func run(
+    shell command: String, input: [UInt8] = [], environment: [String: String]? = nil,
+    workingDirectory: String? = nil, standardOutput: Output = .pipe, standardError: ErrorOutput = .inherit,
+    processGroup: ProcessGroup = .inherit, limit: Int = .max
+  ) async throws -> Outcome {
+    try await run(
+      "/bin/sh", ["-c", command], input: input, environment: environment, workingDirectory: workingDirectory,
+      standardOutput: standardOutput, standardError: standardError, processGroup: processGroup, limit: limit)
+  }
+
   /// Runs the body with this child, then closes it: a child that still runs is killed. Returns when the child is gone,
   /// also when the body throws or the task is cancelled.
   public func scoped<Value: Sendable>(_ body: (ChildProcess) async throws -> Value) async throws -> Value {

@@ -33,6 +33,8 @@ final class ChildWatch: OperationObserver, @unchecked Sendable {
   /// It leads a process group, which ends with it.
   let leadsGroup: Bool
   private let ready: IOOperation
+  /// In the child of a fork the process is a sibling, and none of its business.
+  private let forkGeneration = casyncio_fork_generation()
   private let state: Lock<State>
 
   init(_ child: SpawnedChild, on core: BaseEventLoop) {
@@ -202,7 +204,7 @@ final class ChildWatch: OperationObserver, @unchecked Sendable {
   /// Sends a signal. `false`: the child has ended.
   func send(_ signal: Int32) throws -> Bool {
     let status = state.withLock { state in
-      guard state.status == nil else { return -ESRCH }
+      guard state.status == nil, forkGeneration == casyncio_fork_generation() else { return -ESRCH }
       return casyncio_process_signal(Int64(process), state.processDescriptor, signal)
     }
     switch -status {
@@ -217,7 +219,7 @@ final class ChildWatch: OperationObserver, @unchecked Sendable {
   /// Ends the child, with its process group if it leads one.
   func kill() {
     state.withLock { state in
-      guard state.status == nil else { return }
+      guard state.status == nil, forkGeneration == casyncio_fork_generation() else { return }
       // A number whose status other code took may be somebody else's: the descriptor knows, and a group has none.
       let isThere = casyncio_process_signal(Int64(process), state.processDescriptor, SIGKILL) == 0
       if isThere && leadsGroup { _ = casyncio_group_signal(Int64(process), SIGKILL) }

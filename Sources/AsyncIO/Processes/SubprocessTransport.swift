@@ -70,12 +70,6 @@ public final class SubprocessTransport: BaseTransport {
 
   override func tellMade() throws { try proto?.connectionMade(self) }
 
-  /// The protocol knows the child: its end may be told.
-  override func begin() {
-    nonisolated(unsafe) let transport = self  // in its own thread again in the next turn
-    watch.whenEnded { transport.callNextTurn { ($0 as? SubprocessTransport)?.exited() } }
-  }
-
   /// Not over before the child is.
   override func closeHere() {
     guard !life.isClosing else { return }
@@ -109,10 +103,12 @@ public final class SubprocessTransport: BaseTransport {
     }
   }
 
-  /// The protocol is told of the child first, and then what its pipes bring.
+  /// The protocol is told of the child first, and then of its pipes and its end.
   func startAll(_ proto: any SubprocessProtocol) throws {
     try start(proto)
     for (number, pipe) in pipes.sorted(by: { $0.key < $1.key }) { try pipe.start(ChildPipe(number, of: self)) }
+    nonisolated(unsafe) let transport = self  // in its own thread again in the next turn
+    watch.whenEnded { transport.callNextTurn { ($0 as? SubprocessTransport)?.exited() } }
   }
 
   private func exited() {

@@ -7,8 +7,8 @@ internal import SystemPackage
 //
 // - Files that are always ready cannot be waited for: regular files and directories are refused, as are the kernel's
 //   objects without a type (eventfd and its kin), which have messages and no stream.
-// - A short read says that a pipe or a socket is drained. A terminal gives a line at a time, and devices such as
-//   /dev/null are no files that can be waited for at all. So of these nothing is believed: reads go on until the call
+// - A short read says that a pipe is drained. A terminal gives a line at a time, a socket of messages a message, and
+//   devices such as /dev/null cannot be waited for at all. So of these nothing is believed: reads go on until the call
 //   itself would block.
 // - A FIFO that nobody has opened for writing yet reads as ended. The first read waits for a writer before it looks.
 // - A terminal whose other side is gone answers EIO: that is the end of its stream.
@@ -47,10 +47,9 @@ final class PipeEnd: @unchecked Sendable {
       throw IOError(result: Int(status), operation, "descriptor \(fd)")
     }
     _ = casyncio_set_close_on_exec(fd)
-    if kind == .device {
-      descriptor.isHungUp = true
-      descriptor.isReadable = true
-    }
+    // A short read of these does not say that nothing is left.
+    if kind != .fifo { descriptor.isHungUp = true }
+    if kind == .device { descriptor.isReadable = true }
     if core.isRunningInThisThread { core.backend.attach(descriptor) }
   }
 

@@ -272,7 +272,7 @@
           let open = try await ChildProcess.run("ls", ["/proc/self/fd"])
           // The fourth is the directory that ls reads.
           #expect(open.text == "0\n1\n2\n3\n")
-          let endless = try await ChildProcess.run("sh", ["-c", "yes | head -n 1"])
+          let endless = try await ChildProcess.run(shell: "yes | head -n 1")
           #expect(endless.text == "y\n")
         }
       }

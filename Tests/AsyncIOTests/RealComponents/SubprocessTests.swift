@@ -122,6 +122,18 @@
         }
       }
 
+      @Test("Closed in connectionMade, the child ends and the loss is told", arguments: LoopKind.allCases)
+      func closedAtOnce(kind: LoopKind) async throws {
+        try await kind.run { loop in
+          let listener = Listener()
+          listener.onMade = { $0.close() }
+          let (transport, proto) = try await loop.subprocessExec("cat") { listener }
+          try await turnUntil { proto.isLost }
+          #expect(proto.events.sorted() == ["0", "1", "2", "exited", "lost", "made"])
+          #expect(transport.returnCode == -SIGKILL)
+        }
+      }
+
       @Test("Cancelled while it starts: killed and reaped first", arguments: LoopKind.allCases, Watching.allCases)
       func cancelled(kind: LoopKind, watching: Watching) async throws {
         try await kind.run { loop in
