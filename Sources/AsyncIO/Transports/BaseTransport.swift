@@ -101,8 +101,8 @@ public class BaseTransport: CustomStringConvertible {
     if !life.isClosing { closeHere() }
   }
 
-  /// Drops what waits to be sent and tells the protocol in the next turn. The peer of a socket sees a reset. Idempotent, any thread.
-  /// Answers `abort`.
+  /// Drops what waits to be sent and tells the protocol in the next turn. The peer of a TCP socket sees a reset.
+  /// Idempotent, any thread. Answers `abort`.
   public final func abort() {
     guard !isElsewhere else { return post { $0.abort() } }
     abortHere()
@@ -231,7 +231,7 @@ public class BaseTransport: CustomStringConvertible {
   }
 
   /// The loop closes: nobody is called any more.
-  fileprivate final func loopDidClose() {
+  final func loopDidClose() {
     if !life.isClosing { warnOfDrop("its loop was closed") }
     stop()
     end()
@@ -241,36 +241,5 @@ public class BaseTransport: CustomStringConvertible {
   /// Says that nobody closed the transport.
   final func warnOfDrop(_ reason: String) {
     core.logger.warning("\(description) was not closed: \(reason); its descriptor is closed now")
-  }
-}
-
-/// Stands for a transport where it must not be held: in the list of its loop.
-///
-/// Right as unchecked because everything but `leave` happens in the loop's thread, and `leave` goes there.
-final class TransportMembership: LoopResident, @unchecked Sendable {
-  private let core: BaseEventLoop
-  weak var transport: BaseTransport?
-  /// Is told when the transport has ended or was dropped, in the loop's thread, or while the loop closes.
-  var whenEnded: (() -> Void)?
-
-  init(_ core: BaseEventLoop) { self.core = core }
-
-  override func loopDidClose() {
-    transport?.loopDidClose()
-    ended()
-  }
-
-  /// The transport has ended or is no more. Any thread.
-  func leave() {
-    core.perform { loop in
-      loop.residents[ObjectIdentifier(self)] = nil
-      self.ended()
-    }
-  }
-
-  private func ended() {
-    let body = whenEnded
-    whenEnded = nil
-    body?()
   }
 }

@@ -136,8 +136,8 @@ public final class Server: @unchecked Sendable {
   public func waitClosed() async throws {
     try checkThread("waitClosed")
     await endWaiters.wait(on: core) { hasEnded }
-    if hasEnded { return }
     if core.isClosed { throw EventLoopError.closed("waitClosed") }
+    if hasEnded { return }
     try Task.checkCancellation()
   }
 

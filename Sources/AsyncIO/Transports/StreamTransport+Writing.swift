@@ -90,8 +90,9 @@ extension StreamTransport {
       if sent < 0 { return lose(sent, "write") }
     }
     outgoing.append(UnsafeRawBufferPointer(rebasing: bytes[sent...]))
+    // First the pause: what is handed over then ends where the protocol may go on, and that comes after the pause.
+    act(on: flow.update(waitingBytes))
     sendRest()
-    if life.phase < .ending { act(on: flow.update(waitingBytes)) }
   }
 
   /// Hands over what waits, until it has to wait for the system or nothing is left. While the protocol is paused the
