@@ -99,6 +99,14 @@ public final class IODescriptor: @unchecked Sendable {
     loop.closeDescriptor(self)
   }
 
+  /// Ends what the loop knows of the number and leaves it open, for whoever has it from here on. Loop thread; nothing
+  /// waits on it. `false`: it was closed before.
+  func letNumberGo() -> Bool {
+    guard !closed.exchange(true, ordering: .acquiringAndReleasing) else { return false }
+    loop.backend.detach(self, closing: false)
+    return true
+  }
+
   /// Gives the number back to the system, as soon as the backend does not hold it. By the loop only, once.
   func closeNumber() {
     if isAbortive {

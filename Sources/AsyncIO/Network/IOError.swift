@@ -44,6 +44,8 @@ public struct IOError: Error, Hashable, Sendable, CustomStringConvertible {
       "The queue of who listens there is full; try again later."
     case .permissionDenied where isUnix: "The permissions of the socket or of a directory above it forbid it."
     case .addressFamilyNotSupported where operation == "bind": "Give a local address of the family of the remote one."
+    case .messageTooLong where operation.hasPrefix("receive"): "Give room for all of it; it is lost."
+    case .messageTooLong: "A datagram of UDP has at most 65507 bytes, one of a Unix socket what its buffer holds."
     case .addressInUse: "Another program has the port; choose another one, or end that program."
     case .addressNotAvailable: "The address is not one of this machine's."
     case .connectionRefused: "Nothing listens there; check address and port."

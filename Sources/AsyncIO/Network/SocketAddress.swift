@@ -29,6 +29,13 @@ public struct SocketAddress: Hashable, @unchecked Sendable, CustomStringConverti
     self = withUnsafeBytes(of: v6) { SocketAddress(copying: $0) }
   }
 
+  /// Nothing but a family: where the system has no address to tell, as of a Unix socket that was not bound.
+  init(unnamed family: AddressFamily) {
+    storage = sockaddr_storage()
+    storage.ss_family = sa_family_t(family.rawValue)
+    length = socklen_t(MemoryLayout<sa_family_t>.size)
+  }
+
   /// Copies what the system filled in.
   init(copying bytes: UnsafeRawBufferPointer) {
     var storage = sockaddr_storage()

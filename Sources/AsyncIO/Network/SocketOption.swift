@@ -1,0 +1,127 @@
+internal import CAsyncIO
+
+/// An option of a socket, with the type of its value: `try socket.set(.noDelay, to: true)`. Answers the names of
+/// Python's `setsockopt`.
+public struct SocketOption<Value: Sendable>: Sendable {
+  /// `SOL_SOCKET`, or the number of a protocol.
+  public let level: Int32
+  /// The system's number of the option.
+  public let name: Int32
+  private let isReadOnly: Bool
+  /// The system's form: one number or more.
+  private let encode: @Sendable (Value) -> [Int32]
+  private let decode: @Sendable ([Int32]) -> Value
+  private let width: Int
+
+  private init(
+    _ level: Int32, _ name: Int32, width: Int = 1, isReadOnly: Bool = false,
+    encode: @escaping @Sendable (Value) -> [Int32], decode: @escaping @Sendable ([Int32]) -> Value
+  ) {
+    (self.level, self.name, self.width, self.isReadOnly) = (level, name, width, isReadOnly)
+    (self.encode, self.decode) = (encode, decode)
+  }
+
+  /// The value that the descriptor has.
+  func get(_ fd: Int32) throws(IOError) -> Value {
+    var words = [Int32](repeating: 0, count: width)
+    var size = socklen_t(width * MemoryLayout<Int32>.size)
+    guard getsockopt(fd, level, name, &words, &size) == 0 else {
+      throw IOError(result: -Int(casyncio_errno()), "getsockopt", subject(fd))
+    }
+    return decode(words)
+  }
+
+  func set(_ fd: Int32, _ value: Value) throws {
+    guard !isReadOnly else {
+      throw EventLoopError(.invalidArgument, "setsockopt: option \(name) can only be read. Do not set it.")
+    }
+    var words = encode(value)
+    guard setsockopt(fd, level, name, &words, socklen_t(words.count * MemoryLayout<Int32>.size)) == 0 else {
+      throw IOError(result: -Int(casyncio_errno()), "setsockopt", subject(fd))
+    }
+  }
+
+  private func subject(_ fd: Int32) -> String { "level \(level), option \(name) of descriptor \(fd)" }
+}
+
+extension SocketOption where Value == Int32 {
+  /// Any option whose value is a number, by the system's numbers: `IPPROTO_TCP` and `TCP_USER_TIMEOUT`, for instance.
+  public init(level: Int32, name: Int32) {
+    self.init(level, name, encode: { [$0] }, decode: { $0[0] })
+  }
+}
+
+extension SocketOption where Value == Bool {
+  /// An option that is on or off, by the system's numbers.
+  public init(switchAtLevel level: Int32, name: Int32) {
+    self.init(level, name, encode: { [$0 ? 1 : 0] }, decode: { $0[0] != 0 })
+  }
+
+  /// Bind although connections of an earlier socket linger (`SO_REUSEADDR`).
+  public static var reuseAddress: Self { Self(switchAtLevel: SOL_SOCKET, name: SO_REUSEADDR) }
+  /// Share the port with other sockets of this user (`SO_REUSEPORT`).
+  public static var reusePort: Self { Self(switchAtLevel: SOL_SOCKET, name: SO_REUSEPORT) }
+  /// Datagrams may go to broadcast addresses (`SO_BROADCAST`).
+  public static var broadcast: Self { Self(switchAtLevel: SOL_SOCKET, name: SO_BROADCAST) }
+  /// Ask now and then whether an idle peer is still there (`SO_KEEPALIVE`).
+  public static var keepAlive: Self { Self(switchAtLevel: SOL_SOCKET, name: SO_KEEPALIVE) }
+  /// Send small amounts at once (`TCP_NODELAY`).
+  public static var noDelay: Self { Self(switchAtLevel: Int32(IPPROTO_TCP), name: TCP_NODELAY) }
+  /// An IPv6 socket takes no IPv4 peers (`IPV6_V6ONLY`).
+  public static var ipv6Only: Self { Self(switchAtLevel: Int32(IPPROTO_IPV6), name: IPV6_V6ONLY) }
+  /// True for a socket that listens (`SO_ACCEPTCONN`); can only be read.
+  public static var isListening: Self {
+    Self(SOL_SOCKET, SO_ACCEPTCONN, isReadOnly: true, encode: { _ in [] }, decode: { $0[0] != 0 })
+  }
+}
+
+extension SocketOption where Value == Int {
+  private init(size name: Int32) {
+    self.init(SOL_SOCKET, name, encode: { [Int32(clamping: $0)] }, decode: { Int($0[0]) })
+  }
+
+  /// Bytes that the system keeps for the reader (`SO_RCVBUF`). Linux doubles what is set.
+  public static var receiveBufferSize: Self { Self(size: SO_RCVBUF) }
+  /// Bytes that the system takes from the writer (`SO_SNDBUF`). Linux doubles what is set.
+  public static var sendBufferSize: Self { Self(size: SO_SNDBUF) }
+}
+
+extension SocketOption where Value == Duration? {
+  /// How long a close waits for unsent data, in whole seconds; nil leaves that to the system, and zero makes the peer
+  /// see a reset (`SO_LINGER`).
+  public static var linger: Self {
+    Self(
+      SOL_SOCKET, SO_LINGER, width: 2,
+      encode: { value in
+        guard let value else { return [0, 0] }
+        return [1, Int32(clamping: max(0, value.components.seconds))]
+      },
+      decode: { $0[0] == 0 ? nil : .seconds($0[1]) })
+  }
+}
+
+extension SocketOption where Value == SocketType {
+  /// What the socket carries (`SO_TYPE`); can only be read.
+  public static var type: Self {
+    Self(
+      SOL_SOCKET, SO_TYPE, isReadOnly: true, encode: { [$0.rawValue] }, decode: { SocketType(rawValue: $0[0]) })
+  }
+}
+
+/// Which directions of a connection to end.
+public enum SocketDirection: Sendable {
+  /// Nothing more is received.
+  case reading
+  /// The peer sees the end of the stream.
+  case writing
+  /// Both.
+  case both
+
+  var systemValue: Int32 {
+    switch self {
+    case .reading: Int32(SHUT_RD)
+    case .writing: Int32(SHUT_WR)
+    case .both: Int32(SHUT_RDWR)
+    }
+  }
+}

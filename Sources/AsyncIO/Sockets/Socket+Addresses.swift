@@ -1,0 +1,97 @@
+internal import CAsyncIO
+internal import SystemPackage
+
+extension Socket {
+  // MARK: Connecting
+
+  /// Connects to an address. A datagram socket then sends there by default, and receives from nobody else. Answers
+  /// `sock_connect`.
+  ///
+  /// Throws ``IOError`` with the address, code `busy`, `CancellationError`; close the socket then.
+  public func connect(to address: SocketAddress) async throws {
+    try claimWriter("connect")
+    defer { releaseWriter() }
+    try await connectClaimed(to: address)
+  }
+
+  /// Connects to the first address of a host that fits this socket. Answers `sock_connect` with a name.
+  ///
+  /// Throws ``ResolutionError``, and what ``connect(to:)`` throws.
+  public func connect(host: String, port: UInt16) async throws {
+    try claimWriter("connect")
+    defer { releaseWriter() }
+    var query = AddressQuery(host: host, port: port)
+    (query.family, query.type) = (family, type)
+    guard let info = try await Resolver.addresses(query, on: core).first else {
+      throw ResolutionError(host: host, reason: "it has no addresses")
+    }
+    try await connectClaimed(to: info.address)
+  }
+
+  private func connectClaimed(to address: SocketAddress) async throws {
+    sending.kind = .connect
+    name(address)
+    sending.buffer = sending.messageAddress?.baseAddress
+    sending.count = Int(address.length)
+    sending.transferred = 0
+    await core.complete(sending)
+    sending.buffer = nil
+    guard sending.result >= 0 else { throw descriptor.failure(sending.result, "connect", "to \(address)") }
+  }
+
+  // MARK: Listening
+
+  /// Gives the socket its own address; port 0 lets the system choose, see ``localAddress``. Throws ``IOError`` with the
+  /// address. Any thread. Answers `bind`.
+  public func bind(to address: SocketAddress) throws(IOError) {
+    try check("bind", "\(address)") { fd in address.withSockaddr { CAsyncIO.bind(fd, $0, $1) } }
+  }
+
+  /// Lets a bound socket take connections, for ``accept()``. Throws ``IOError``. Answers `listen`.
+  ///
+  /// - Parameter backlog: connections that may wait to be accepted.
+  public func listen(backlog: Int32 = 4096) throws(IOError) {
+    try check("listen", localAddress?.description) { CAsyncIO.listen($0, backlog) }
+    descriptor.isListening = true
+  }
+
+  /// Ends directions of a connection; what waits in that direction ends, too. Throws ``IOError``. Any thread. Answers
+  /// `shutdown`.
+  public func shutdown(_ direction: SocketDirection) throws(IOError) {
+    try check("shutdown") { CAsyncIO.shutdown($0, direction.systemValue) }
+  }
+
+  // MARK: Addresses and options
+
+  /// The own address; nil for a closed socket. Any thread. Answers `getsockname`.
+  public var localAddress: SocketAddress? {
+    core.withNumber(of: descriptor) { SocketAddress.local(of: $0) } ?? nil
+  }
+
+  /// The peer's address; nil for a socket that is not connected. Any thread. Answers `getpeername`.
+  public var peerAddress: SocketAddress? {
+    core.withNumber(of: descriptor) { SocketAddress.peer(of: $0) } ?? nil
+  }
+
+  /// The value of an option: `try socket.get(.receiveBufferSize)`. Throws ``IOError``. Any thread. Answers
+  /// `getsockopt`.
+  public func get<Value: Sendable>(_ option: SocketOption<Value>) throws -> Value {
+    try descriptor.withNumber("getsockopt") { fd in Result { try option.get(fd) } }.get()
+  }
+
+  /// Sets an option: `try socket.set(.noDelay, to: true)`. Throws ``IOError``, code `invalidArgument` for options that
+  /// can only be read. Any thread. Answers `setsockopt`.
+  public func set<Value: Sendable>(_ option: SocketOption<Value>, to value: Value) throws {
+    try descriptor.withNumber("setsockopt") { fd in Result { try option.set(fd, value) } }.get()
+  }
+
+  /// Makes a call that answers 0.
+  private func check(
+    _ operation: String, _ subject: String? = nil, _ call: (Int32) -> Int32
+  ) throws(IOError) {
+    let error = try descriptor.withNumber(operation) { call($0) == 0 ? 0 : casyncio_errno() }
+    guard error == 0 else {
+      throw IOError(Errno(rawValue: error), operation, subject ?? "descriptor \(descriptor.fileDescriptor)")
+    }
+  }
+}

@@ -1,0 +1,119 @@
+internal import CAsyncIO
+internal import SystemPackage
+
+extension Socket {
+  /// Receives at most as many bytes, as soon as there are any; empty at the end of a stream. Answers `sock_recv`.
+  ///
+  /// A datagram that is longer is lost, and the call throws ``IOError`` `.messageTooLong`. Throws code
+  /// `invalidArgument` for a negative number, `busy`; ``IOError``, `CancellationError`.
+  public func receive(upTo maximum: Int) async throws -> [UInt8] {
+    try await receiveDatagram(upTo: maximum, "receive").bytes
+  }
+
+  /// Receives into memory of the caller, and returns how many bytes; 0 at the end of a stream. Answers
+  /// `sock_recv_into`. See ``receive(upTo:)``.
+  public func receive(into span: inout MutableRawSpan) async throws -> Int {
+    // Right because the caller lends the memory exclusively until this call returns.
+    let memory = span.withUnsafeMutableBytes { $0 }
+    return try await receive(memory, "receive")
+  }
+
+  /// Receives a datagram of at most as many bytes, with its sender. Answers `sock_recvfrom`. See ``receive(upTo:)``.
+  public func receiveDatagram(upTo maximum: Int) async throws -> Datagram {
+    try await receiveDatagram(upTo: maximum, "receiveDatagram")
+  }
+
+  /// Receives a datagram into memory of the caller, and returns how many bytes it has and who sent it. Answers
+  /// `sock_recvfrom_into`. See ``receive(upTo:)``.
+  ///
+  /// - Parameters:
+  ///   - span: the memory.
+  ///   - count: how much of the memory to use; nil is all of it. Code `invalidArgument` for more than there is.
+  public func receiveDatagram(
+    into span: inout MutableRawSpan, count: Int? = nil
+  ) async throws -> (count: Int, address: SocketAddress) {
+    let room = span.byteCount
+    let count = count ?? room
+    guard (0...room).contains(count) else {
+      throw EventLoopError(
+        .invalidArgument, "receiveDatagram: count is \(count), the memory has \(room) bytes. Give at most these.")
+    }
+    // Right because the caller lends the memory exclusively until this call returns.
+    let memory = span.withUnsafeMutableBytes { UnsafeMutableRawBufferPointer(rebasing: $0[..<count]) }
+    try claimReader("receiveDatagram")
+    defer { releaseReader() }
+    let n = try await receiveClaimed(memory, "receiveDatagram")
+    return (n, sender)
+  }
+
+  private func receiveDatagram(upTo maximum: Int, _ operation: String) async throws -> Datagram {
+    guard maximum >= 0 else {
+      throw EventLoopError(.invalidArgument, "\(operation): the number of bytes is \(maximum). Give 0 or more.")
+    }
+    try claimReader(operation)
+    defer { releaseReader() }
+    // More than a stream has at a time would only be memory that is touched for nothing.
+    let capacity = type == .stream ? min(maximum, LentBufferPool.largeCapacity) : maximum
+    let memory = UnsafeMutableRawBufferPointer.allocate(byteCount: capacity, alignment: 16)
+    defer { memory.deallocate() }
+    let n = try await receiveClaimed(memory, operation)
+    return Datagram(bytes: Array(memory[..<n]), address: sender)
+  }
+
+  private func receive(_ memory: UnsafeMutableRawBufferPointer, _ operation: String) async throws -> Int {
+    try claimReader(operation)
+    defer { releaseReader() }
+    return try await receiveClaimed(memory, operation)
+  }
+
+  /// Receives; the caller holds the claim. The memory is used by the call only, which waits for nothing.
+  func receiveClaimed(_ memory: UnsafeMutableRawBufferPointer, _ operation: String) async throws -> Int {
+    if memory.isEmpty && type == .stream { return 0 }
+    receiving.kind = .receiveFrom
+    receiving.buffer = memory.baseAddress
+    receiving.count = memory.count
+    await core.complete(receiving)
+    receiving.buffer = nil
+    let n = receiving.result
+    guard n >= 0 else { throw descriptor.failure(n, operation) }
+    guard type == .stream || !receiving.isMessageTruncated else {
+      throw IOError(.messageTooLong, operation, "a datagram of more than \(memory.count) bytes")
+    }
+    return n
+  }
+
+  /// Who sent what was just received.
+  var sender: SocketAddress {
+    let length = receiving.messageAddressLength
+    guard length > 0 else { return SocketAddress(unnamed: family) }
+    return SocketAddress(copying: UnsafeRawBufferPointer(start: messages, count: length))
+  }
+
+  /// Waits for a connection and takes it, as a socket of this loop. Answers `sock_accept`.
+  ///
+  /// Cancelled, it leaves a connection that comes meanwhile to the next call. Throws ``IOError`` (`.tooManyOpenFiles`
+  /// when there are no descriptors left, `.invalidArgument` for a socket that does not listen), code `busy`,
+  /// `CancellationError`.
+  public func accept() async throws -> Socket {
+    try claimReader("accept")
+    defer { releaseReader() }
+    while true {
+      // A wait may end for nothing, and a connection that is not taken is the next caller's.
+      try Task.checkCancellation()
+      let fd = try descriptor.withNumber("accept") { casyncio_accept($0) }
+      if fd >= 0 { return Socket(fd, family, type, core: core) }
+      switch -fd {
+      // The connection that failed is gone from the queue; the next one may be fine.
+      case EINTR, ECONNABORTED, EPROTO: continue
+      case EAGAIN: try await waitForConnection()
+      default: throw IOError(result: Int(fd), "accept", localAddress.map { "on \($0)" })
+      }
+    }
+  }
+
+  private func waitForConnection() async throws {
+    receiving.kind = .ready
+    await core.complete(receiving)
+    guard receiving.result >= 0 else { throw descriptor.failure(receiving.result, "accept") }
+  }
+}

@@ -1,0 +1,96 @@
+internal import CAsyncIO
+internal import SystemPackage
+
+extension Socket {
+  /// Sends all the bytes; returns when the system has taken the last one. Of a connected datagram socket: one datagram.
+  /// Answers `sock_sendall`.
+  ///
+  /// Throws ``IOError`` (`.brokenPipe` or `.connectionReset` when the peer is gone), code `busy`, `CancellationError`;
+  /// then part of the bytes may have been sent.
+  public func sendAll(_ bytes: RawSpan) async throws {
+    try claimWriter("sendAll")
+    defer { releaseWriter() }
+    // Right because the caller lends the bytes until this call returns.
+    var sent = 0
+    try await sendClaimed(bytes.withUnsafeBytes { $0 }, &sent, "sendAll")
+  }
+
+  /// Sends all the bytes of an array. See ``sendAll(_:)-(RawSpan)``.
+  public func sendAll(_ bytes: [UInt8]) async throws { try await sendAll(bytes.span.bytes) }
+
+  /// Sends one datagram to an address, whole or not at all. Answers `sock_sendto`.
+  ///
+  /// Throws ``IOError``: `.messageTooLong` for more bytes than the protocol or the socket can send at a time, and
+  /// errors that earlier datagrams met, `.connectionRefused` for instance; code `busy`, `CancellationError`.
+  public func send(_ bytes: RawSpan, to address: SocketAddress) async throws {
+    try claimWriter("send")
+    defer { releaseWriter() }
+    // Right because the caller lends the bytes until this call returns.
+    try await sendDatagramClaimed(bytes.withUnsafeBytes { $0 }, to: address, "send")
+  }
+
+  /// Sends an array as one datagram. See ``send(_:to:)-(RawSpan,_)``.
+  public func send(_ bytes: [UInt8], to address: SocketAddress) async throws {
+    try await send(bytes.span.bytes, to: address)
+  }
+
+  /// Sends all bytes to the peer; the caller holds the claim. `sent` counts also when this throws.
+  func sendClaimed(_ bytes: UnsafeRawBufferPointer, _ sent: inout Int, _ operation: String) async throws {
+    if type != .stream { return try await sendDatagramClaimed(bytes, to: nil, operation) }
+    while sent < bytes.count {
+      let rest = UnsafeRawBufferPointer(rebasing: bytes[sent...])
+      let n = await sendMessage(rest, to: nil)
+      guard n >= 0 else { throw descriptor.failure(n, operation) }
+      sent += n
+      // A socket that always has room never waits, and would never see the cancellation.
+      if sent < bytes.count { try Task.checkCancellation() }
+    }
+  }
+
+  /// One datagram, to the address or to the peer; the caller holds the claim.
+  func sendDatagramClaimed(
+    _ bytes: UnsafeRawBufferPointer, to address: SocketAddress?, _ operation: String
+  ) async throws {
+    var pause = Duration.milliseconds(1)
+    while true {
+      let n = await sendMessage(bytes, to: address)
+      // The queue of a Unix socket that this one is not connected to is full, and nobody reports when it is not.
+      if n == -Int(ENOBUFS), address?.isUnix == true {
+        try await sleep(for: pause)
+        pause = min(pause * 2, .milliseconds(50))
+        continue
+      }
+      guard n < 0 else { return }
+      throw descriptor.failure(n, operation, address.map { "to \($0)" })
+    }
+  }
+
+  /// Wherever the task runs.
+  private func sleep(for duration: Duration) async throws {
+    if core.isRunningInThisThread {
+      try await core.sleep(until: core.time().advanced(by: duration))
+    } else {
+      try await Task.sleep(for: duration)
+    }
+  }
+
+  private func sendMessage(_ bytes: UnsafeRawBufferPointer, to address: SocketAddress?) async -> Int {
+    sending.kind = .sendTo
+    name(address)
+    // An empty datagram has no memory; any address will do for none of it.
+    sending.buffer = UnsafeMutableRawPointer(mutating: bytes.baseAddress) ?? UnsafeMutableRawPointer(messages)
+    sending.count = bytes.count
+    await core.complete(sending)
+    sending.buffer = nil
+    return sending.result
+  }
+
+  /// Puts an address where operations find it.
+  func name(_ address: SocketAddress?) {
+    sending.messageAddressLength = 0
+    address?.withSockaddr { pointer, length in
+      sending.messageAddress?.copyMemory(from: UnsafeRawBufferPointer(start: pointer, count: Int(length)))
+      sending.messageAddressLength = Int(length)
+    }
+  }
+}
