@@ -34,6 +34,22 @@ extension BaseEventLoop {
     }
   }
 
+  /// Runs blocking work on the default executor and suspends until it has ended, also when the task is cancelled: what
+  /// the work uses may go after the return. Loop thread. Code `executorShutDown`.
+  final func runToEnd<Value: Sendable>(
+    _ operation: String, _ work: @escaping @Sendable () -> Value
+  ) async throws -> Value {
+    if isClosed { throw EventLoopError.closed(operation) }
+    let value: Value? = await withUnsafeContinuation { continuation in
+      let isTaken = defaultExecutor()?.submit { continuation.resume(returning: work()) } ?? false
+      if !isTaken { continuation.resume(returning: nil) }
+    }
+    guard let value else {
+      throw EventLoopError(.executorShutDown, "\(operation): the default executor of this loop is shut down.")
+    }
+    return value
+  }
+
   /// Replaces the default executor; the earlier one is not shut down. Any thread. Answers `set_default_executor`.
   public final func setDefaultExecutor(_ executor: ThreadPool) {
     shared.withLock { $0.defaultExecutor = executor }

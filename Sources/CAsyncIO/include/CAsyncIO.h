@@ -173,6 +173,12 @@ ssize_t casyncio_send_message(
 // True if the descriptor is ready for what `events` (POLLIN, POLLOUT) names, has failed or has hung up.
 int casyncio_is_ready(int fd, int events);
 
+// MARK: Files
+
+// Sends bytes of a file from an offset on, and leaves the file's position alone. Bytes sent, 0 at the end of the file,
+// or the negated errno: -EINVAL and -ENOSYS where the system cannot do it with this file or at all.
+int64_t casyncio_sendfile(int socket, int file, int64_t offset, size_t count);
+
 // MARK: Wake-ups
 
 // Makes a descriptor pair that ends a wait: an eventfd on Linux (both ends are one number), a pipe elsewhere.

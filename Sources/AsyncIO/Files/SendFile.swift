@@ -1,0 +1,173 @@
+internal import CAsyncIO
+internal import SystemPackage
+
+// From a file to a socket without passing through this program, or through it where the system cannot do that. The
+// traps:
+//
+// - sendfile(2) waits for the disk if the bytes are not in memory, and no flag tells it not to. So a turn sends a
+//   bounded piece; a file that is read for the first time holds up its loop for as long as the disk takes for one piece.
+//   The fallback reads in a thread of the loop's default executor and never waits for the disk in the loop's thread.
+// - It moves as much as the socket has room for, and a fast peer always makes room: without a turn between two pieces
+//   one transfer would keep the loop to itself.
+// - It says EINVAL or ENOSYS for files and sockets that it cannot do. If nothing was sent by then the fallback does it.
+// - The file may shrink or grow meanwhile. The end is where a call finds no more bytes.
+// - Bytes that were written before may wait in the program (the proactor's outbox). A wait until the socket is writable
+//   stands behind them, so every transfer begins with one.
+
+/// Where a file is sent to: a socket whose writing side the caller holds.
+protocol FileSink {
+  var descriptor: IODescriptor { get }
+  /// For waits until there is room. Idle, and the sink's own between two pieces.
+  var sending: IOOperation { get }
+  /// Sends all the bytes; `sent` counts them also when this throws.
+  func send(_ bytes: UnsafeRawBufferPointer, _ sent: inout Int) async throws
+}
+
+/// What part of which file to send.
+struct FileRange: Sendable {
+  let file: Int32
+  let offset: Int64
+  /// Nil is everything to the end.
+  let count: Int64?
+
+  /// Throws code `invalidArgument` for a count that is not positive, then for a negative offset.
+  init(_ file: Int32, offset: Int64, count: Int64?, _ operation: String) throws(EventLoopError) {
+    if let count, count <= 0 {
+      throw EventLoopError(.invalidArgument, "\(operation): count is \(count). Give at least 1, or nil for all.")
+    }
+    guard offset >= 0 else {
+      throw EventLoopError(.invalidArgument, "\(operation): offset is \(offset). Give 0 or more.")
+    }
+    (self.file, self.offset, self.count) = (file, offset, count)
+  }
+
+  /// How much to send next.
+  func next(after sent: Int64, atMost limit: Int) -> Int {
+    count.map { Int(min($0 - sent, Int64(limit))) } ?? limit
+  }
+
+  /// Reads what comes after so many bytes. Blocks. A pipe or a device has no offsets: it is read as it comes, and only
+  /// from where it is.
+  func read(_ memory: UnsafeMutableRawPointer, _ count: Int, after sent: Int64) -> Int {
+    let n = uninterrupted { pread(file, memory, count, off_t(offset + sent)) }
+    guard n == -Int(ESPIPE), offset == 0 else { return n }
+    return uninterrupted { CAsyncIO.read(file, memory, count) }
+  }
+}
+
+/// One transfer. For tasks of the socket's loop.
+struct SendFile<Sink: FileSink> {
+  /// What one call may send: a turn's worth.
+  private static var pieceSize: Int { 1024 * 1024 }
+  /// What the fallback reads at a time. Answers `SENDFILE_FALLBACK_READBUFFER_SIZE`.
+  private static var blockSize: Int { 256 * 1024 }
+
+  let sink: Sink
+  let range: FileRange
+  let operation: String
+  private var sent: Int64 = 0
+
+  init(_ range: FileRange, to sink: Sink, _ operation: String) {
+    (self.range, self.sink, self.operation) = (range, sink, operation)
+  }
+
+  private var core: BaseEventLoop { sink.descriptor.loop }
+
+  /// Sends the range and returns how many bytes that were. The file's position is then at the end of what was sent,
+  /// also when this throws. Code `notOffered` if the system cannot do it and `fallback` is false.
+  mutating func run(fallback: Bool) async throws -> Int64 {
+    do {
+      try await waitForRoom()
+      if try await sendNatively() == false {
+        guard fallback else {
+          throw EventLoopError(
+            .notOffered, "\(operation): the system cannot send this file to a socket by itself. Allow the fallback.")
+        }
+        try await sendThroughMemory()
+      }
+    } catch {
+      leavePosition()
+      throw error
+    }
+    leavePosition()
+    return sent
+  }
+
+  /// A pipe has none, and keeps quiet about it.
+  private func leavePosition() {
+    if sent > 0 { _ = lseek(range.file, off_t(range.offset + sent), SEEK_SET) }
+  }
+
+  // MARK: By the system
+
+  /// `false`: the system cannot do it, and nothing was sent.
+  private mutating func sendNatively() async throws -> Bool {
+    var status = stat()
+    guard fstat(range.file, &status) == 0 else {
+      throw IOError(result: -Int(casyncio_errno()), operation, "descriptor \(range.file)")
+    }
+    guard status.st_mode & mode_t(S_IFMT) == mode_t(S_IFREG) else { return false }
+    while true {
+      let count = range.next(after: sent, atMost: Self.pieceSize)
+      if count == 0 { return true }
+      let n = try sink.descriptor.withNumber(operation) {
+        casyncio_sendfile($0, range.file, range.offset + sent, count)
+      }
+      switch n {
+      case 1...:
+        sent += n
+        try await letOthersIn()
+      case 0: return true
+      case -Int64(EAGAIN): try await waitForRoom()
+      case -Int64(EINTR): continue
+      case -Int64(EINVAL), -Int64(ENOSYS), -Int64(EOPNOTSUPP), -Int64(EOVERFLOW):
+        if sent == 0 { return false }
+        fallthrough
+      default: throw sink.descriptor.failure(Int(n), operation)
+      }
+    }
+  }
+
+  private func waitForRoom() async throws {
+    let waiting = sink.sending
+    waiting.kind = .writable
+    await core.complete(waiting)
+    guard waiting.result >= 0 else { throw sink.descriptor.failure(waiting.result, operation) }
+  }
+
+  /// One turn, and room after it.
+  private func letOthersIn() async throws {
+    let turn = core.turns
+    try await waitForRoom()
+    if core.turns == turn { await core.completeInNextTurn(sink.sending) }
+    try Task.checkCancellation()
+  }
+
+  // MARK: Through memory
+
+  private mutating func sendThroughMemory() async throws {
+    let block = FileBlock(Self.blockSize)
+    while true {
+      let count = range.next(after: sent, atMost: Self.blockSize)
+      if count == 0 { return }
+      let (range, sent) = (range, self.sent)
+      let n = try await core.runToEnd(operation) {
+        range.read(block.memory.baseAddress!, count, after: sent)
+      }
+      if n == 0 { return }
+      guard n > 0 else { throw IOError(result: n, operation, "descriptor \(range.file)") }
+      try Task.checkCancellation()
+      var gone = 0
+      defer { self.sent += Int64(gone) }
+      try await sink.send(UnsafeRawBufferPointer(rebasing: block.memory[..<n]), &gone)
+    }
+  }
+}
+
+/// Memory for a part of a file. Right as unchecked because a thread of the pool fills it while the task waits for that
+/// thread.
+private final class FileBlock: @unchecked Sendable {
+  let memory: UnsafeMutableRawBufferPointer
+  init(_ size: Int) { memory = .allocate(byteCount: size, alignment: 4096) }
+  deinit { memory.deallocate() }
+}

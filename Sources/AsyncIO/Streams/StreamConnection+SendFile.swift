@@ -1,0 +1,52 @@
+public import SystemPackage
+
+extension StreamConnection {
+  /// Sends a file, or a part of one, behind what was written before; by the system itself where it can (sendfile(2)).
+  /// Answers `loop.sendfile`.
+  ///
+  /// The file's position is then at the end of what was sent, also when this throws. Where the system cannot send the
+  /// file (a pipe, some file systems) it is read in a thread of the loop's default executor and sent, 256 KiB at a time.
+  /// sendfile(2) waits for the disk in the loop's thread, one piece of at most 1 MiB at a time, when the bytes are not
+  /// in memory.
+  ///
+  /// - Parameters:
+  ///   - file: stays the caller's. It is not closed before this returns.
+  ///   - offset: where to begin, in bytes.
+  ///   - count: how many bytes; nil is everything to the end of the file.
+  ///   - fallback: false throws code `notOffered` instead of reading the file.
+  /// - Returns: how many bytes were sent; fewer than `count` if the file ends before.
+  /// - Throws: code `invalidArgument` for a `count` below 1, then for a negative offset; `wrongThread` outside of the
+  ///   loop's thread, `busy` while another task writes; ``IOError``, `CancellationError`.
+  @discardableResult
+  public func sendFile(
+    _ file: FileDescriptor, offset: Int64 = 0, count: Int64? = nil, fallback: Bool = true
+  ) async throws -> Int64 {
+    let range = try FileRange(file.rawValue, offset: offset, count: count, "sendFile")
+    guard core.isRunningInThisThread else { throw EventLoopError.wrongThread("sendFile") }
+    try claimWriter()
+    defer { releaseWriter() }
+    try checkOpen("sendFile")
+    // Every other write expects to find the record so.
+    defer { sending.kind = .send }
+    var transfer = SendFile(range, to: ConnectionSink(connection: self), "sendFile")
+    return try await transfer.run(fallback: fallback)
+  }
+}
+
+private struct ConnectionSink: FileSink {
+  let connection: StreamConnection
+  var descriptor: IODescriptor { connection.descriptor }
+  var sending: IOOperation { connection.sending }
+
+  func send(_ bytes: UnsafeRawBufferPointer, _ sent: inout Int) async throws {
+    let operation = sending
+    operation.kind = .send
+    operation.buffer = UnsafeMutableRawPointer(mutating: bytes.baseAddress)
+    operation.count = bytes.count
+    operation.transferred = 0
+    await connection.core.complete(operation)
+    operation.buffer = nil
+    sent = operation.result >= 0 ? bytes.count : operation.transferred
+    guard operation.result >= 0 else { throw connection.failure(operation.result, "sendFile") }
+  }
+}
