@@ -1,0 +1,226 @@
+internal import CAsyncIO
+internal import Synchronization
+
+/// A socket for datagrams on an event loop: UDP, or Unix datagrams. Answers what `create_datagram_endpoint` makes, in the
+/// form of calls; ``DatagramTransport`` is the form of callbacks.
+///
+/// Every datagram is sent and received whole. Nothing is promised about arriving. An error that an earlier datagram met
+/// (`.connectionRefused`, from connected endpoints) is thrown by the next `receive` or `send`, and the endpoint works on.
+///
+/// One task at a time may receive and one may send; a second one is refused with code `busy`. Cancelling a receive loses
+/// no datagram. `close()` ends what waits, in any task, with an error.
+///
+/// **Threads.** Methods may be called from any task in any thread, unless they say otherwise. The buffer is guarded by
+/// the socket's claim, which is what makes the unchecked conformance right.
+public final class DatagramEndpoint: @unchecked Sendable {
+  let socket: Socket
+  /// Where datagrams go; nil for an endpoint that sends to many.
+  public let remoteAddress: SocketAddress?
+  private let isConnected: Bool
+  /// Goes with the endpoint.
+  private let file: UnixSocketFile?
+  private let isFileRemoved = Atomic<Bool>(false)
+  /// Room for the longest datagram, from the first receive on. Guarded by the claim to receive.
+  @exclusivity(unchecked) private var memory: UnsafeMutableRawBufferPointer?
+
+  private init(_ open: OpenDatagramSocket, core: BaseEventLoop) {
+    socket = Socket(open.fd, open.family, .datagram, core: core)
+    (remoteAddress, isConnected, file) = (open.remote, open.isConnected, open.file)
+  }
+
+  /// Takes over a datagram socket, with its address and its peer as they are. Throws code `invalidArgument` for a socket
+  /// that is none for datagrams.
+  public init(_ socket: Socket) throws {
+    guard socket.type == .datagram else {
+      throw EventLoopError(
+        .invalidArgument, "DatagramEndpoint: the socket is not one for datagrams. Give one of type .datagram.")
+    }
+    self.socket = socket
+    remoteAddress = socket.peerAddress
+    isConnected = remoteAddress != nil
+    file = nil
+  }
+
+  deinit {
+    if !socket.isClosed { removeFile() }
+    memory?.deallocate()
+  }
+
+  // MARK: Making
+
+  /// Opens an endpoint with an address of its own, on the running loop.
+  ///
+  /// - Parameters:
+  ///   - host: a name or a literal address; nil and "" are every interface. Of several addresses the first is taken that
+  ///     can be bound.
+  ///   - port: 0 lets the system choose, see ``localAddress``.
+  ///   - family: only addresses of this family; IPv4 comes first otherwise when `host` is nil.
+  ///   - reusePort: share the port with other sockets of this user.
+  ///   - broadcast: datagrams may go to broadcast addresses.
+  /// - Throws: ``ResolutionError``, ``IOError``; code `invalidArgument` where the system has no `reusePort`;
+  ///   `noRunningLoop` outside of a loop's thread.
+  public static func bind(
+    host: String? = nil, port: UInt16, family: AddressFamily = .unspecified, reusePort: Bool = false,
+    broadcast: Bool = false
+  ) async throws -> DatagramEndpoint {
+    var request = DatagramRequest(local: .host(host, port: port), family: family)
+    (request.reusePort, request.broadcast) = (reusePort, broadcast)
+    return try await open(request, "DatagramEndpoint.bind")
+  }
+
+  /// Opens an endpoint at an address, that of a Unix path for instance: a stale socket file there is replaced, and the
+  /// file goes with the endpoint. See ``bind(host:port:family:reusePort:broadcast:)``.
+  public static func bind(
+    to address: SocketAddress, reusePort: Bool = false, broadcast: Bool = false
+  ) async throws -> DatagramEndpoint {
+    var request = DatagramRequest(local: .address(address))
+    (request.reusePort, request.broadcast) = (reusePort, broadcast)
+    return try await open(request, "DatagramEndpoint.bind")
+  }
+
+  /// Opens an endpoint that talks to one address only, on the running loop: datagrams of others do not arrive.
+  ///
+  /// - Parameters:
+  ///   - host: a name or a literal address. Every family is tried for which both ends have an address.
+  ///   - port: the port there.
+  ///   - localHost: a name or a literal address of this machine to send from; nil leaves it to the system.
+  ///   - localPort: 0 leaves it to the system.
+  ///   - family: only addresses of this family.
+  ///   - broadcast: the address is a broadcast address. The answers to a broadcast come from others, so everybody's
+  ///     datagrams arrive then.
+  /// - Throws: as ``bind(host:port:family:reusePort:broadcast:)``.
+  public static func connect(
+    host: String, port: UInt16, localHost: String? = nil, localPort: UInt16 = 0, family: AddressFamily = .unspecified,
+    broadcast: Bool = false
+  ) async throws -> DatagramEndpoint {
+    var request = DatagramRequest(remote: .host(host, port: port), family: family)
+    if localHost != nil || localPort != 0 { request.local = .host(localHost, port: localPort) }
+    request.broadcast = broadcast
+    return try await open(request, "DatagramEndpoint.connect")
+  }
+
+  /// Opens an endpoint that talks to one address only. A Unix endpoint needs a `local` address to be answered.
+  public static func connect(
+    to address: SocketAddress, from local: SocketAddress? = nil, broadcast: Bool = false
+  ) async throws -> DatagramEndpoint {
+    var request = DatagramRequest(local: local.map { .address($0) }, remote: .address(address))
+    request.broadcast = broadcast
+    return try await open(request, "DatagramEndpoint.connect")
+  }
+
+  private static func open(_ request: DatagramRequest, _ operation: String) async throws -> DatagramEndpoint {
+    let core = try runningCore(operation)
+    var request = request
+    request.operation = operation
+    return DatagramEndpoint(try await DatagramSockets.open(request, on: core), core: core)
+  }
+
+  // MARK: State
+
+  /// The event loop that it belongs to.
+  public var loop: any EventLoop { socket.core }
+  /// True once `close()` was called.
+  public var isClosed: Bool { socket.isClosed }
+  /// The own address; nil for a closed endpoint. Any thread.
+  public var localAddress: SocketAddress? { socket.localAddress }
+  /// The value of an option of the socket. See ``Socket/get(_:)``.
+  public func get<Value: Sendable>(_ option: SocketOption<Value>) throws -> Value { try socket.get(option) }
+  /// Sets an option of the socket. See ``Socket/set(_:to:)``.
+  public func set<Value: Sendable>(_ option: SocketOption<Value>, to value: Value) throws {
+    try socket.set(option, to: value)
+  }
+
+  /// Ends what waits, and closes the socket. What was sent is on its way. Idempotent, any thread.
+  public func close() {
+    removeFile()
+    socket.close()
+  }
+
+  /// While the socket is open, see ``UnixSocketFile``.
+  private func removeFile() {
+    guard let file, !isFileRemoved.exchange(true, ordering: .relaxed) else { return }
+    file.remove(socket.core.logger)
+  }
+
+  // MARK: Sending
+
+  /// Sends a datagram; returns when the system has taken it.
+  ///
+  /// - Parameters:
+  ///   - bytes: all of the datagram; none is a datagram, too.
+  ///   - address: the receiver. Endpoints with a ``remoteAddress`` need none, and refuse any other one.
+  /// - Throws: code `invalidArgument` for an address that is missing or not the remote one, `busy`; ``IOError``:
+  ///   `.messageTooLong` for more than the protocol or the socket can send at a time, and errors that earlier datagrams
+  ///   met; `CancellationError`.
+  public func send(_ bytes: RawSpan, to address: SocketAddress? = nil) async throws {
+    let receiver = try receiver(address)
+    try socket.claimWriter("send")
+    defer { socket.releaseWriter() }
+    // Right because the caller lends the bytes until this call returns.
+    try await socket.sendDatagramClaimed(bytes.withUnsafeBytes { $0 }, to: receiver, "send")
+  }
+
+  /// Sends an array as one datagram. See ``send(_:to:)-(RawSpan,_)``.
+  public func send(_ bytes: [UInt8], to address: SocketAddress? = nil) async throws {
+    try await send(bytes.span.bytes, to: address)
+  }
+
+  /// What to tell the system.
+  private func receiver(_ address: SocketAddress?) throws(EventLoopError) -> SocketAddress? {
+    guard let remoteAddress else {
+      if let address { return address }
+      throw EventLoopError(.invalidArgument, "send: the endpoint has no remote address. Give one with each datagram.")
+    }
+    if let address, address != remoteAddress {
+      throw EventLoopError(
+        .invalidArgument,
+        "send: the endpoint sends to \(remoteAddress) only, not to \(address). Leave the address out.")
+    }
+    return isConnected ? nil : remoteAddress
+  }
+
+  // MARK: Receiving
+
+  /// Waits for the next datagram. Throws ``IOError`` (errors that sent datagrams met; the endpoint works on), code
+  /// `busy`, `CancellationError`.
+  public func receive() async throws -> Datagram {
+    try await withDatagram { Datagram(bytes: $0.withUnsafeBytes { Array($0) }, address: $1) }
+  }
+
+  /// Calls the body with the next datagram, which is in memory of the endpoint until the body returns, and returns what
+  /// it returns. Throws as ``receive()``, and what the body throws.
+  public func withDatagram<Result>(
+    _ body: (RawSpan, SocketAddress) async throws -> Result
+  ) async throws -> Result {
+    try socket.claimReader("receive")
+    defer { socket.releaseReader() }
+    return try await receiveClaimed(body)
+  }
+
+  /// Calls the body with one datagram after the other, each in memory of the endpoint until the body returns, until the
+  /// endpoint is closed or the task is cancelled. An error that a sent datagram met ends it, too; call it again to go on.
+  ///
+  /// Throws what the body throws, ``IOError`` (`.canceled` for a close), code `busy`, `CancellationError`.
+  public func forEachDatagram(_ body: (RawSpan, SocketAddress) async throws -> Void) async throws {
+    try socket.claimReader("receive")
+    defer { socket.releaseReader() }
+    while true { try await receiveClaimed(body) }
+  }
+
+  private func receiveClaimed<Result>(
+    _ body: (RawSpan, SocketAddress) async throws -> Result
+  ) async throws -> Result {
+    let memory = room()
+    let n = try await socket.receiveClaimed(memory, "receive")
+    // Right because the memory is this call's until it returns.
+    return try await body(UnsafeRawBufferPointer(rebasing: memory[..<n]).bytes, socket.sender)
+  }
+
+  private func room() -> UnsafeMutableRawBufferPointer {
+    if let memory { return memory }
+    let count = DatagramSockets.room(for: socket.family)
+    let made = UnsafeMutableRawBufferPointer.allocate(byteCount: count, alignment: 16)
+    memory = made
+    return made
+  }
+}
