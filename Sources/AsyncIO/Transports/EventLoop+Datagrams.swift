@@ -1,0 +1,93 @@
+internal import CAsyncIO
+internal import SystemPackage
+
+extension EventLoop {
+  /// Opens a socket for datagrams and gives it a transport and a protocol. Answers `create_datagram_endpoint`.
+  ///
+  /// Every family and protocol is tried for which both wanted ends have an address. With a remote address the socket is
+  /// connected to it, unless broadcasting is allowed; datagrams go nowhere else then. A stale file of a Unix socket is
+  /// replaced, and the file goes with the transport.
+  ///
+  /// - Parameters:
+  ///   - localAddress: the own end; nil leaves it to the system.
+  ///   - remoteAddress: the other end; nil lets each datagram have its own.
+  ///   - family: only addresses of this family. Needed when there is no address at all.
+  ///   - proto: the protocol by the system's number; 0 is the usual one.
+  ///   - flags: how names are looked up.
+  ///   - reusePort: share the port with other sockets of this user.
+  ///   - allowBroadcast: datagrams may go to broadcast addresses.
+  ///   - socket: a datagram socket to use instead of all that; it is made non-blocking. It is the transport's from here
+  ///     on, and stays the caller's if this throws before the protocol was told of its transport.
+  ///   - factory: makes the protocol object; what it throws is thrown here.
+  /// - Throws: code `invalidArgument` for a `socket` that is none for datagrams, then for one together with any other
+  ///   option, then without any address and family, and where the system has no `reusePort`; ``ResolutionError``;
+  ///   ``IOError`` of the first try; `CancellationError`; code `wrongThread` outside of the loop's thread.
+  public func createDatagramEndpoint<Proto: DatagramProtocol>(
+    localAddress: DatagramName? = nil, remoteAddress: DatagramName? = nil, family: AddressFamily = .unspecified,
+    proto: Int32 = 0, flags: AddressInfoFlags = [], reusePort: Bool = false, allowBroadcast: Bool = false,
+    socket: Int32? = nil, _ factory: () throws -> Proto
+  ) async throws -> (DatagramTransport, Proto) {
+    let operation = "createDatagramEndpoint"
+    let core = try coreOfThisThread(for: operation)
+    var request = DatagramRequest(
+      local: localAddress, remote: remoteAddress, family: family, proto: proto, flags: flags)
+    (request.reusePort, request.broadcast, request.operation) = (reusePort, allowBroadcast, operation)
+    let opened: OpenDatagramSocket
+    if let socket {
+      opened = try core.admitDatagramSocket(socket, request)
+    } else {
+      opened = try await DatagramSockets.open(request, on: core)
+    }
+    let made: Proto
+    do {
+      // The loop may have been closed while a name was looked up.
+      if core.isClosed { throw EventLoopError.closed(operation) }
+      made = try factory()
+    } catch {
+      if socket == nil { opened.close(core) }
+      throw error
+    }
+    return try await core.makeTransport(over: opened, made)
+  }
+}
+
+extension BaseEventLoop {
+  /// Gives the socket a transport. Returns when the protocol has been told.
+  fileprivate final func makeTransport<Proto: DatagramProtocol>(
+    over opened: OpenDatagramSocket, _ proto: Proto
+  ) async throws -> (DatagramTransport, Proto) {
+    let transport = DatagramTransport(opened, core: self)
+    try transport.start(proto)
+    await transport.made()
+    if isClosed { throw EventLoopError.closed("createDatagramEndpoint") }
+    if Task.isCancelled {
+      transport.close()
+      throw CancellationError()
+    }
+    if let refusal = transport.refusal { throw refusal }
+    return (transport, proto)
+  }
+
+  /// Sees that a descriptor of the caller can become a transport's and that nothing else is asked for, and makes it
+  /// ready.
+  fileprivate final func admitDatagramSocket(_ fd: Int32, _ request: DatagramRequest) throws -> OpenDatagramSocket {
+    guard let type = try? SocketOption.type.get(fd), type == .datagram, let local = SocketAddress.local(of: fd) else {
+      throw EventLoopError(
+        .invalidArgument, "\(request.operation): descriptor \(fd) is not a datagram socket. Give one of SOCK_DGRAM.")
+    }
+    var plain = DatagramRequest()
+    plain.operation = request.operation
+    guard request == plain else {
+      throw EventLoopError(
+        .invalidArgument, "\(request.operation): socket stands for all other options. Leave them out, or leave it out.")
+    }
+    if let owner = backend.attached(fd), !owner.isWatch, !owner.isClosed {
+      throw EventLoopError(
+        .invalidState, "\(request.operation): descriptor \(fd) belongs to an open connection. Give one of its own.")
+    }
+    casyncio_set_nonblocking(fd)
+    let peer = SocketAddress.peer(of: fd)
+    return OpenDatagramSocket(
+      fd: fd, family: local.addressFamily, remote: peer, isConnected: peer != nil, file: nil)
+  }
+}
