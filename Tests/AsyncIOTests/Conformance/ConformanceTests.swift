@@ -9,9 +9,7 @@ import Testing
   /// Lines whose features have no checks yet.
   static let awaited = Set(
     [
-      65...75,
       76...105,
-      106...114,
       115...122,
       130...142,
       143...148,
