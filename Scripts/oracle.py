@@ -53,11 +53,12 @@ def registry():
     import policies
     import runners
     import signals
+    import streams
     import tasks
     import threads
 
     scenarios = {}
-    for module in (policies, life, callbacks, threads, descriptors, signals, tasks, runners):
+    for module in (policies, life, callbacks, threads, descriptors, signals, tasks, runners, streams):
         scenarios.update(module.scenarios)
     return scenarios
 

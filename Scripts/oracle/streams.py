@@ -1,0 +1,270 @@
+"""Streams: addresses of connections and servers (71, 77 to 83), files of Unix sockets (115 to 117), names (148)."""
+
+import asyncio
+import errno
+import os
+import shutil
+import socket
+import sys
+import tempfile
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+from scenario import Skipped, Trail, registry
+
+scenarios, scenario = registry()
+
+
+def on_loop(name):
+    """A scenario that is a coroutine; what it leaves goes with the process."""
+
+    def enter(function):
+        scenarios[name] = lambda seen: asyncio.run(function(seen))
+        return function
+
+    return enter
+
+
+async def thrown(awaitable):
+    try:
+        await awaitable
+    except BaseException as error:
+        return error
+    return None
+
+
+async def server(host="127.0.0.1", port=0, **options):
+    async def accepted(reader, writer):
+        writer.close()
+
+    return await asyncio.start_server(accepted, host, port, **options)
+
+
+def port_of(some):
+    return some.sockets[0].getsockname()[1]
+
+
+async def unused_port():
+    some = await server()
+    port = port_of(some)
+    some.close()
+    return port
+
+
+def black_hole():
+    """A port of 127.0.0.1 whose queue of clients is full, with what keeps it so."""
+    listener = socket.socket()
+    listener.bind(("127.0.0.1", 0))
+    listener.listen(1)
+    kept = [listener]
+    while True:
+        client = socket.socket()
+        client.setblocking(False)
+        client.connect_ex(listener.getsockname())
+        kept.append(client)
+        try:
+            client.getpeername()
+        except OSError:
+            return listener.getsockname()[1], kept
+
+
+async def addresses(port):
+    """The loopback's, in the order in which the check gets them."""
+    return [(socket.AF_INET, ("127.0.0.1", port)), (socket.AF_INET6, ("::1", port, 0, 0))]
+
+
+async def connect_to_this_machine(port, **options):
+    """A host with two addresses, whatever the resolver of this machine says of localhost."""
+    loop = asyncio.get_running_loop()
+    genuine = loop.getaddrinfo
+
+    async def getaddrinfo(host, *arguments, **keywords):
+        if host != "this machine":
+            return await genuine(host, *arguments, **keywords)
+        return [(family, socket.SOCK_STREAM, 6, "", address) for family, address in await addresses(port)]
+
+    loop.getaddrinfo = getaddrinfo
+    return await asyncio.open_connection("this machine", port, **options)
+
+
+@on_loop("71-stream")
+async def _(seen):
+    listener = await server()
+    port = port_of(listener)
+    _, writer = await asyncio.open_connection("localhost", port, family=socket.AF_INET)
+    seen("peer is the listener", writer.get_extra_info("peername") == ("127.0.0.1", port))
+    listener.close()
+    error = await thrown(asyncio.open_connection("localhost", port, family=socket.AF_INET))
+    seen("error", isinstance(error, OSError) and error.errno == errno.ECONNREFUSED)
+
+
+@on_loop("77-stream")
+async def _(seen):
+    port, _kept = black_hole()
+    task = asyncio.create_task(asyncio.open_connection("127.0.0.1", port))
+    for _ in range(5):
+        await asyncio.sleep(0)
+    seen("waits", not task.done())
+    task.cancel()
+    seen("cancelled", isinstance(await thrown(task), asyncio.CancelledError))
+
+
+@on_loop("78-stream")
+async def _(seen):
+    port = await unused_port()
+    single = await thrown(asyncio.open_connection("127.0.0.1", port))
+    seen("one address", isinstance(single, ConnectionRefusedError))
+    several = await thrown(connect_to_this_machine(port))
+    seen("two addresses", f"Optional({len(getattr(several, 'exceptions', [several]))})")
+
+
+@on_loop("79-stream")
+async def _(seen):
+    port, _kept = black_hole()
+    try:
+        await server("::1", port)
+    except OSError as error:
+        raise Skipped(f"no listener on the second address: {error}")
+    _, writer = await connect_to_this_machine(port, happy_eyeballs_delay=0.02)
+    seen("peer is the second address", writer.get_extra_info("peername")[:2] == ("::1", port))
+
+
+@on_loop("79-stream-refused")
+async def _(seen):
+    try:
+        live = await server("::1", 0)
+    except OSError as error:
+        raise Skipped(f"no listener on the second address: {error}")
+    _, writer = await connect_to_this_machine(port_of(live), happy_eyeballs_delay=3600)
+    seen("peer is the second address", writer.get_extra_info("peername")[:2] == ("::1", port_of(live)))
+
+
+@on_loop("82-stream")
+async def _(seen):
+    listener = await server(["127.0.0.1", "127.0.0.1"])
+    seen("sockets", len(listener.sockets))
+    seen("a port", port_of(listener) != 0)
+
+
+@on_loop("83-stream")
+async def _(seen):
+    listener = await server(start_serving=False)
+    port = port_of(listener)
+    error = await thrown(asyncio.open_connection("127.0.0.1", port))
+    seen("before", isinstance(error, ConnectionRefusedError))
+    await listener.start_serving()
+    await listener.start_serving()
+    await asyncio.open_connection("127.0.0.1", port)
+    listener.close()
+    error = await thrown(listener.start_serving())
+    seen("after the close", isinstance(error, OSError) and error.errno == errno.EBADF)
+
+
+def in_directory(function):
+    """Runs the scenario with the path of a socket in a directory of its own."""
+
+    async def run(seen):
+        directory = tempfile.mkdtemp()
+        try:
+            await function(seen, os.path.join(directory, "s"))
+        finally:
+            shutil.rmtree(directory)
+
+    return run
+
+
+async def unix_server(path, **options):
+    async def accepted(reader, writer):
+        writer.close()
+
+    return await asyncio.start_unix_server(accepted, path, **options)
+
+
+def leave_stale(path):
+    with socket.socket(socket.AF_UNIX) as stale:
+        stale.bind(path)
+
+
+@on_loop("115-stream")
+@in_directory
+async def _(seen, path):
+    leave_stale(path)
+    seen("left behind", os.path.exists(path))
+    listener = await unix_server(path)
+    await asyncio.open_unix_connection(path)
+    listener.close()
+    if os.path.exists(path):
+        os.unlink(path)
+    with open(path, "w") as file:
+        file.write("data")
+    error = await thrown(unix_server(path))
+    seen("in use", isinstance(error, OSError) and error.errno == errno.EADDRINUSE)
+    seen("the path is named", path in str(error))
+    seen("kept", os.path.exists(path))
+
+
+@on_loop("116-stream")
+@in_directory
+async def _(seen, path):
+    if sys.version_info < (3, 13):
+        raise Skipped("servers remove the files of their sockets from 3.13 on")
+    (await unix_server(path)).close()
+    seen("removed", not os.path.exists(path))
+    first = await unix_server(path)
+    second = await unix_server(path)
+    first.close()
+    seen("replaced, kept", os.path.exists(path))
+    second.close()
+    seen("the second one's, removed", not os.path.exists(path))
+    (await unix_server(path, cleanup_socket=False)).close()
+    seen("disabled, kept", os.path.exists(path))
+    gone = await unix_server(path)
+    os.unlink(path)
+    gone.close()
+    seen("gone", not os.path.exists(path))
+
+
+@on_loop("116-stream-abstract")
+@in_directory
+async def _(seen, path):
+    with open(path, "w") as file:
+        file.write("data")
+    listener = await unix_server("\0" + path)
+    await asyncio.open_unix_connection("\0" + path)
+    listener.close()
+    seen("kept", os.path.exists(path))
+
+
+@on_loop("148-pool")
+async def _(seen):
+    loop = asyncio.get_running_loop()
+    gate = threading.Event()
+    loop.set_default_executor(ThreadPoolExecutor(1))
+    work = loop.run_in_executor(None, gate.wait)
+    look_up = asyncio.ensure_future(loop.getaddrinfo("localhost", 80, type=socket.SOCK_STREAM))
+    done, _ = await asyncio.wait([look_up], timeout=0.5)
+    seen("addresses while the executor is full", bool(done) and not work.done())
+    gate.set()
+    await work
+
+
+@on_loop("148-literal")
+async def _(seen):
+    loop = asyncio.get_running_loop()
+    trail = Trail()
+    for host in ["127.0.0.1", "::1"]:
+        loop.call_soon(trail.mark, "turn")
+        found = await loop.getaddrinfo(host, 80, type=socket.SOCK_STREAM)
+        trail.mark("literal")
+        seen(f"{host} has addresses", bool(found))
+        await asyncio.sleep(0)
+    seen("order", trail)
+
+
+@on_loop("148-names")
+async def _(seen):
+    loop = asyncio.get_running_loop()
+    web = await loop.getaddrinfo("127.0.0.1", "80", type=socket.SOCK_STREAM)
+    seen("addresses", [f"{entry[4][0]}:{entry[4][1]}" for entry in web])
+    host, service = await loop.getnameinfo(("127.0.0.1", 80), socket.NI_NUMERICHOST | socket.NI_NUMERICSERV)
+    seen("names", f"{host} {service}")
