@@ -51,6 +51,7 @@ def registry():
     import descriptors
     import life
     import policies
+    import processes
     import runners
     import signals
     import streams
@@ -58,7 +59,7 @@ def registry():
     import threads
 
     scenarios = {}
-    for module in (policies, life, callbacks, threads, descriptors, signals, tasks, runners, streams):
+    for module in (policies, life, callbacks, threads, descriptors, signals, tasks, runners, streams, processes):
         scenarios.update(module.scenarios)
     return scenarios
 
