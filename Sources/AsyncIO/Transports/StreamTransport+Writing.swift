@@ -128,7 +128,7 @@ extension StreamTransport {
     case .sendEnd: sendEnd()
     case .finish: finish(nil)
     }
-    resumeDrained()
+    drained?.resumeAll()
   }
 
   private final func sendEnd() {
@@ -139,11 +139,5 @@ extension StreamTransport {
     } catch {
       lose(-Int(error.rawValue), "writeEOF")
     }
-  }
-
-  final func resumeDrained() {
-    let continuation = drained
-    drained = nil
-    continuation?.resume()
   }
 }

@@ -36,8 +36,8 @@ public class StreamTransport: BaseTransport, ReadTransport, WriteTransport {
   @exclusivity(unchecked) final var flow = WriteFlow()
   /// A file is on its way, and nothing else may be written.
   @exclusivity(unchecked) final var isSendingFile = false
-  /// Waits until nothing waits to be sent.
-  final var drained: UnsafeContinuation<Void, Never>?
+  /// Who waits until nothing waits to be sent.
+  final var drained: LoopWaiters?
   private final var isAbortive = false
   private final let sockname: SocketAddress?
   private final let peername: SocketAddress?
@@ -126,7 +126,7 @@ public class StreamTransport: BaseTransport, ReadTransport, WriteTransport {
     stopReceiving()
     // The bytes stay where they are until the system has let go of them.
     if sending.state == .inFlight { core.backend.cancel(sending) } else { outgoing.removeAll() }
-    resumeDrained()
+    drained?.resumeAll()
   }
 
   override func release() {

@@ -1,4 +1,5 @@
 internal import AsyncIO
+internal import SystemPackage
 
 extension ConformanceSuite {
   /// Group G, what a transport sends.
@@ -172,5 +173,42 @@ extension ConformanceSuite {
         pair.transport.close()
       }
     },
+    ConformanceCheck(
+      75, "A file goes over a transport behind what was written, and nothing is written meanwhile", facet: "transport",
+      capabilities: .streamSockets
+    ) { subject in
+      try subject.run { loop in
+        let pair = try await subject.probedPair(loop)
+        let transport = pair.transport
+        let file = try TemporaryFile(numbers(0..<1_000_000))
+        try transport.write(numbers(0..<500_000))
+        let sending = try loop.createTask { [transport = Unshared(transport)] in
+          try await loop.sendfile(transport.value, file.descriptor, offset: 500_000, count: 400_000)
+        }
+        try await subject.turn("writes are refused") {
+          (try? transport.write([])) == nil
+        }
+        try subject.expect("reading meanwhile", transport.isReading, false)
+        let bytes = try await subject.read(900_000, from: pair.peer, of: pair.sockets)
+        try subject.expect("sent", try await sending.get(), 400_000)
+        try subject.expect("all of it in order", bytes == numbers(0..<900_000))
+        try subject.expect("the position", try file.descriptor.seek(offset: 0, from: .current), 900_000)
+        try subject.expect("reading afterwards", transport.isReading, true)
+        try transport.write([1])
+        try await subject.expectRefusal("a count of 0", .invalidArgument) {
+          try await loop.sendfile(transport, file.descriptor, count: 0)
+        }
+        transport.close()
+        try await subject.expectRefusal("a closing transport", .invalidState) {
+          try await loop.sendfile(transport, file.descriptor)
+        }
+      }
+    },
   ]
+}
+
+/// Takes something into another task of the same loop. Right as unchecked because both are in the loop's thread.
+private struct Unshared<Value>: @unchecked Sendable {
+  let value: Value
+  init(_ value: Value) { self.value = value }
 }

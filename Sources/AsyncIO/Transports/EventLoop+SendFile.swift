@@ -1,0 +1,97 @@
+public import SystemPackage
+
+extension EventLoop {
+  /// Sends a file, or a part of one, over a transport, behind what was written before; by the system itself where it can
+  /// (sendfile(2)). Answers `loop.sendfile`.
+  ///
+  /// Waits until the transport has sent what it has, pauses its reading, and refuses writes meanwhile, code
+  /// `invalidState`. The file's position is then at the end of what was sent, also when this throws. A transport that is
+  /// closed or lost meanwhile ends it with an ``IOError``.
+  ///
+  /// - Parameters:
+  ///   - transport: one of this loop.
+  ///   - file: stays the caller's. It is not closed before this returns.
+  ///   - offset: where to begin, in bytes.
+  ///   - count: how many bytes; nil is everything to the end of the file.
+  ///   - fallback: false throws code `notOffered` where the system cannot send the file, instead of reading it.
+  /// - Returns: how many bytes were sent; fewer than `count` if the file ends before.
+  /// - Throws: code `invalidArgument` for a `count` below 1, then for a negative offset; `wrongThread` outside of the
+  ///   loop's thread, `foreignLoop` for a transport of another one, `invalidState` for one that is closing or has
+  ///   written its end, `busy` while it sends another file; ``IOError``, `CancellationError`.
+  @discardableResult
+  public func sendfile(
+    _ transport: StreamTransport, _ file: FileDescriptor, offset: Int64 = 0, count: Int64? = nil,
+    fallback: Bool = true
+  ) async throws -> Int64 {
+    let range = try FileRange(file.rawValue, offset: offset, count: count, "sendfile")
+    let core = try coreOfThisThread(for: "sendfile")
+    guard transport.core === core else {
+      throw EventLoopError(.foreignLoop, "sendfile: the transport belongs to another event loop.")
+    }
+    try transport.beginFile()
+    let wasReading = transport.life.wantsInput
+    transport.pauseReading()
+    defer {
+      transport.endFile()
+      if wasReading { transport.resumeReading() }
+    }
+    try await transport.waitUntilDrained()
+    var transfer = SendFile(range, to: TransportSink(transport: transport), "sendfile")
+    return try await transfer.run(fallback: fallback)
+  }
+}
+
+extension StreamTransport {
+  fileprivate final func beginFile() throws(EventLoopError) {
+    if life.isClosing { throw EventLoopError(.invalidState, "sendfile: the transport is closing.") }
+    if life.endsWriting {
+      throw EventLoopError(
+        .invalidState, "sendfile: the end of the stream was written already. Send the file before writeEOF().")
+    }
+    if isSendingFile {
+      throw EventLoopError(.busy, "sendfile: the transport sends another file. Wait until that sendfile has returned.")
+    }
+    isSendingFile = true
+  }
+
+  fileprivate final func endFile() {
+    isSendingFile = false
+    // Every write expects to find the record so.
+    sending.kind = .send
+    sending.buffer = nil
+    hold()
+  }
+
+  fileprivate final func waitUntilDrained() async throws {
+    if !outgoing.isEmpty {
+      let waiters = LoopWaiters()
+      drained = waiters
+      await waiters.wait(on: core) { outgoing.isEmpty }
+      drained = nil
+      if core.isClosed { throw EventLoopError.closed("sendfile") }
+      try Task.checkCancellation()
+    }
+    guard !life.isClosing else {
+      throw IOError(.canceled, "sendfile", "descriptor \(descriptor.fileDescriptor)")
+    }
+  }
+}
+
+/// The writing side of a transport, whose buffer is empty and stays so.
+private struct TransportSink: FileSink {
+  let transport: StreamTransport
+  var descriptor: IODescriptor { transport.descriptor }
+  var sending: IOOperation { transport.sending }
+
+  func send(_ bytes: UnsafeRawBufferPointer, _ sent: inout Int) async throws {
+    let operation = sending
+    operation.kind = .send
+    operation.buffer = UnsafeMutableRawPointer(mutating: bytes.baseAddress)
+    operation.count = bytes.count
+    operation.transferred = 0
+    await transport.core.complete(operation)
+    operation.buffer = nil
+    sent = operation.result >= 0 ? bytes.count : operation.transferred
+    guard operation.result >= 0 else { throw descriptor.failure(operation.result, "sendfile") }
+  }
+}
