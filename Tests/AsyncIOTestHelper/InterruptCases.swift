@@ -16,13 +16,8 @@ nonisolated(unsafe) let interruptCases: [String: () throws -> Void] = cases.mapV
 nonisolated(unsafe) private let cases: [String: () throws -> Void] = [
   "interrupt-once": interruptOnce,
   "interrupt-process": interruptProcess,
-  "interrupt-twice": interruptTwice,
   "interrupt-thrice": interruptThrice,
-  "interrupt-swallowed": interruptSwallowed,
-  "interrupt-after-cancel": interruptAfterCancel,
   "interrupt-handled": interruptHandled,
-  "interrupt-ignored": interruptIgnored,
-  "interrupt-replaced": interruptReplaced,
   "interrupt-other-thread": interruptOtherThread,
   "interrupt-too-late": interruptTooLate,
   "interrupt-forked": interruptForked,
@@ -83,26 +78,6 @@ private func interruptProcess() throws {
   fact("after", action)
 }
 
-/// The body does not end by its cancellation, and the second signal does not wait for it.
-private func interruptTwice() throws {
-  let runner = Runner()
-  let release = try runner.getLoop().createFuture(of: Void.self)
-  let notes = Notes()
-  end("ended with") {
-    try runner.run {
-      do { try await untilCancelled(SIGINT) } catch { notes.add("first") }
-      try getRunningLoop().callSoon { kill(getpid(), SIGINT) }
-      // Awaited by another task: this one's waits end with its cancellation.
-      try await Task { try await release.get() }.value
-      return "nothing"
-    }
-  }
-  fact("notes", notes.all)
-  fact("between", action)
-  try release.setResult(())
-  try runner.close()
-}
-
 /// A body that blocks the thread sees nothing; the third signal has its default action.
 private func interruptThrice() throws {
   try Runner().run {
@@ -112,34 +87,6 @@ private func interruptThrice() throws {
     kill(getpid(), SIGINT)
     while true { sched_yield() }
   }
-}
-
-private func interruptSwallowed() throws {
-  let runner = Runner()
-  end("ended with") {
-    try runner.run {
-      do { try await untilCancelled(SIGINT) } catch {}
-      return "its value"
-    }
-  }
-  try runner.close()
-}
-
-private func interruptAfterCancel() throws {
-  let runner = Runner()
-  end("ended with") {
-    try runner.run {
-      let itself = currentTask()
-      try getRunningLoop().callSoon { itself?.cancel("somebody else") }
-      do { try await untilCancelled() } catch {
-        kill(getpid(), SIGINT)
-        while itself?.cancelling != 2 { await Task.yield() }
-        throw error
-      }
-      return "nothing"
-    }
-  }
-  try runner.close()
 }
 
 /// A handler of the program wins while it is there, and its removal gives the signal back to the run.
@@ -170,35 +117,6 @@ private func interruptHandled() throws {
     }
   }
   fact("kept action", action)
-  try runner.close()
-  fact("after", action)
-}
-
-private func interruptIgnored() throws {
-  signal(SIGINT, SIG_IGN)
-  let runner = Runner()
-  end("ended with") {
-    try runner.run {
-      let during = action
-      kill(getpid(), SIGINT)
-      for _ in 0..<10 { try await sleep(for: .zero) }
-      return during
-    }
-  }
-  try runner.close()
-  fact("after", action)
-}
-
-/// An action that is put there during the run stays.
-private func interruptReplaced() throws {
-  let runner = Runner()
-  end("ended with") {
-    try runner.run {
-      signal(SIGINT, SIG_IGN)
-      return "value"
-    }
-  }
-  fact("after the run", action)
   try runner.close()
   fact("after", action)
 }

@@ -140,6 +140,50 @@ extension ConformanceSuite {
       try loop.runForever()
       try subject.expect("off, on, off", trail, "accepted refused accepted")
     },
+    ConformanceCheck(180, "The call graph of nested waits shows the chain") { subject in
+      try subject.run { loop in
+        let future: Future<Int> = loop.createFuture()
+        let inner = try loop.createTask(name: "inner") { try await future.get() }
+        let middle = try loop.createTask(name: "middle") { try await gather([inner])[0] }
+        let outer = try loop.createTask(name: "outer") { try await middle.get() }
+        for _ in 0..<3 { try await sleep(for: .zero) }
+        var chain: [String] = []
+        var entry: FutureCallGraph? = captureCallGraph(future)
+        while let next = entry {
+          chain.append(next.name)
+          entry = next.awaitedBy.first
+        }
+        try subject.expect("chain", chain.dropFirst().joined(separator: " "), "inner middle outer")
+        let text = formatCallGraph(future)
+        try subject.expect("text names all", ["inner", "middle", "outer"].allSatisfy(text.contains))
+        try future.setResult(1)
+        _ = try await outer.get()
+        try subject.expect("afterwards", captureCallGraph(future).awaitedBy.count, 0)
+      }
+    },
+    ConformanceCheck(180, "The call graph shows tasks that wait for each other once", facet: "cycle") { subject in
+      let loop = try subject.makeLoop()
+      let box: Future<LoopTask<Void>> = loop.createFuture()
+      let a = try loop.createTask(name: "a") {
+        let other = try await box.get()
+        // A wait that a cancellation ends, so that the check can end.
+        try await shield(other)
+      }
+      let b = try loop.createTask(name: "b") { try await a.get() }
+      try loop.run {
+        try box.setResult(b)
+        for _ in 0..<3 { try await sleep(for: .zero) }
+        var chain: [String] = []
+        var entry: FutureCallGraph? = captureCallGraph(a)
+        while let next = entry {
+          chain.append(next.isCycle ? "\(next.name) again" : next.name)
+          entry = next.awaitedBy.first
+        }
+        try subject.expect("chain", chain.joined(separator: " "), "a b a again")
+        a.cancel()
+        _ = try? await b.get()
+      }
+    },
   ]
 }
 

@@ -36,25 +36,6 @@ import Testing
     }
   }
 
-  @Test("157: a callback added to a future that is done waits for the next turn, too")
-  func alreadyDone() async throws {
-    try await inThread {
-      let loop = try SelectorEventLoop()
-      let events = Recorder<String>()
-      let future: Future<Int> = loop.createFuture()
-      try future.setResult(7)
-      try loop.callSoon {
-        future.addDoneCallback { _ in events.record("callback") }
-        events.record("added")
-      }
-      try turn(loop)
-      #expect(events.all == ["added"])
-      try turn(loop)
-      #expect(events.all == ["added", "callback"])
-      try loop.close()
-    }
-  }
-
   @Test("157: one callback more than once runs more than once; a removed one does not run")
   func removal() async throws {
     try await inThread {
@@ -89,28 +70,6 @@ import Testing
       try loop.runForever()
       #expect(events.all == [true])
       try loop.close()
-    }
-  }
-
-  @Test("158: completing twice is an error, whichever way it was completed first")
-  func doubleCompletion() async throws {
-    try await withLoop { loop in
-      let first: Future<Int> = loop.createFuture()
-      try first.setResult(1)
-      let second: Future<Int> = loop.createFuture()
-      try second.setException(Failure())
-      let third: Future<Int> = loop.createFuture()
-      #expect(third.cancel())
-      for future in [first, second, third] {
-        #expect(future.isDone)
-        #expect(code { try future.setResult(2) } == .invalidState)
-        #expect(code { try future.setException(Failure(number: 2)) } == .invalidState)
-        #expect(!future.cancel())
-      }
-      #expect(try first.result() == 1)
-      #expect(throws: Failure()) { try second.result() }
-      #expect(throws: CancellationError.self) { try third.result() }
-      #expect(!first.isCancelled && !second.isCancelled && third.isCancelled)
     }
   }
 

@@ -34,23 +34,6 @@ import Testing
     }
   }
 
-  @Test("160: a task that is cancelled before its first step never runs its body")
-  func cancelBeforeStart() async throws {
-    try await withLoop { loop in
-      let events = Recorder<String>()
-      let task = try await loop.run {
-        let task = try loop.createTask { events.record("body") }
-        #expect(task.cancel("too late"))
-        #expect(!task.isDone, "it is done when its job has run, not before")
-        await #expect(throws: CancellationError.self) { try await task.get() }
-        return task
-      }
-      #expect(task.isCancelled)
-      #expect(task.cancelMessage == "too late")
-      #expect(events.all.isEmpty)
-    }
-  }
-
   @Test("161: a task that suppresses its cancellation keeps its result, and the request is counted")
   func suppressed() async throws {
     try await withLoop { loop in
@@ -67,21 +50,6 @@ import Testing
         #expect(task.uncancel() == 0)
         #expect(task.uncancel() == 0)
         #expect(!task.cancel(), "it is done")
-      }
-    }
-  }
-
-  @Test("162: a task that is cancelled twice ends with the message of the first")
-  func cancelTwice() async throws {
-    try await withLoop { loop in
-      try await loop.run {
-        let task = try loop.createTask { try await sleep(for: .seconds(3600)) }
-        try await sleep(for: .zero)
-        #expect(task.cancel("first"))
-        #expect(task.cancel("second"))
-        #expect(task.cancelling == 2)
-        await #expect(throws: CancellationError.self) { try await task.get() }
-        #expect(task.cancelMessage == "first")
       }
     }
   }
@@ -108,67 +76,6 @@ import Testing
         #expect(inner.isCancelled && outer.isCancelled)
         #expect(events.all == ["cleaned up", "outer ended"])
       }
-    }
-  }
-
-  @Test("164: a task that awaits itself gets an error")
-  func awaitsItself() async throws {
-    try await withLoop { loop in
-      try await loop.run {
-        let box: Future<LoopTask<Void>> = loop.createFuture()
-        let task = try loop.createTask {
-          let itself = try await box.get()
-          let error = await #expect(throws: EventLoopError.self) { try await itself.get() }
-          #expect(error?.code == .invalidState)
-        }
-        try box.setResult(task)
-        try await task.get()
-      }
-    }
-  }
-
-  @Test("164: a future of another loop may be awaited: its value comes back to the task's own loop")
-  func foreignFuture() async throws {
-    try await withLoop { loop in
-      try await withLoop { other in
-        let future: Future<Int> = other.createFuture()
-        async let otherRuns: Void = other.run {
-          // Completes when the task of the first loop waits for it, or before: both have to work.
-          try await sleep(for: .zero)
-          try future.setResult(4)
-        }
-        let (value, isAtHome) = try await loop.run {
-          let value = try await future.get()
-          return (value, try getRunningLoop() === loop)
-        }
-        try await otherRuns
-        #expect(value == 4 && isAtHome)
-      }
-    }
-  }
-
-  @Test("165: a task without any other reference is held until it has ended")
-  func strongReference() async throws {
-    try await withLoop { loop in
-      let events = Recorder<String>()
-      weak var seen: LoopTask<Void>?
-      try await loop.run {
-        let future: Future<Void> = loop.createFuture()
-        do {
-          let task = try loop.createTask {
-            try await future.get()
-            events.record("ended")
-          }
-          seen = task
-        }
-        try await sleep(for: .zero)
-        #expect(seen != nil)
-        try future.setResult(())
-        while events.all.isEmpty { try await sleep(for: .zero) }
-        try await sleep(for: .zero)
-        #expect(seen == nil)
-      }
-      #expect(events.all == ["ended"])
     }
   }
 

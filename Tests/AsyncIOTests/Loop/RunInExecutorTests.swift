@@ -1,5 +1,4 @@
 import Logging
-import Synchronization
 import Testing
 
 @testable import AsyncIO
@@ -34,28 +33,6 @@ import Testing
     }
   }
 
-  @Test("144: a cancel releases who awaits; the work goes on to its end", arguments: LoopKind.allCases)
-  func cancelling(kind: LoopKind) async throws {
-    try await kind.run { loop in
-      let gate = Gate()
-      let started = Gate()
-      let ended = Gate()
-      let work = try loop.runInExecutor {
-        started.open()
-        gate.wait()
-        ended.open()
-      }
-      started.wait()
-      let awaiting = try loop.createTask { try await work.get() }
-      try await sleep(for: .zero)
-      awaiting.cancel()
-      await #expect(throws: CancellationError.self) { try await awaiting.get() }
-      #expect(work.isCancelled)
-      gate.open()
-      ended.wait()
-    }
-  }
-
   @Test("144: work that is cancelled before it starts does not start", arguments: LoopKind.allCases)
   func cancelledInQueue(kind: LoopKind) async throws {
     try await kind.run { loop in
@@ -68,25 +45,6 @@ import Testing
       try await first.get()
       try await loop.runInExecutor(pool) {}.get()
       pool.shutDown()
-    }
-  }
-
-  @Test("145: a shutdown waits for the work", arguments: LoopKind.allCases)
-  func shutdownWaits(kind: LoopKind) async throws {
-    try await kind.run { loop in
-      let gate = Gate()
-      let ended = Atomic64()
-      let work = try loop.runInExecutor {
-        gate.wait()
-        ended.value.store(1, ordering: .sequentiallyConsistent)
-      }
-      let shutdown = try loop.createTask { await loop.shutdownDefaultExecutor(timeout: nil) }
-      try await sleep(for: .milliseconds(1))
-      #expect(!shutdown.isDone)
-      gate.open()
-      try await shutdown.get()
-      #expect(ended.value.load(ordering: .sequentiallyConsistent) == 1)
-      try await work.get()
     }
   }
 
@@ -175,5 +133,3 @@ import Testing
     await withUnsafeContinuation { ended in pool.notifyWhenEnded { ended.resume() } }
   }
 }
-
-private final class Atomic64: Sendable { let value = Atomic<Int>(0) }

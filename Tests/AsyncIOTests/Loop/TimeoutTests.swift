@@ -82,17 +82,6 @@ import Testing
     }
   }
 
-  @Test("170: a limit that is zero or negative never starts the body", arguments: LoopKind.allCases)
-  func noTime(kind: LoopKind) async throws {
-    try await kind.run { _ in
-      for limit in [Duration.zero, .nanoseconds(-1), .seconds(-5)] {
-        await #expect(throws: TimeoutError(limit: limit)) {
-          try await withTimeout(limit) { Issue.record("the body was started") }
-        }
-      }
-    }
-  }
-
   @Test("Lent spans and variables of the caller can be used in the body", arguments: LoopKind.allCases)
   func nonEscaping(kind: LoopKind) async throws {
     try await kind.run { _ in

@@ -27,29 +27,11 @@
       #expect(program["after"] == "default")
     }
 
-    @Test("174: the second signal ends the run at once")
-    func twice() async throws {
-      let program = try await program("twice")
-      #expect(program["ended with"] == "KeyboardInterrupt")
-      #expect(program["notes"] == #"["first"]"#)
-      #expect(program["between"] == "default")
-    }
-
     @Test("The third signal ends a program whose loop is blocked")
     func thrice() async throws {
       let program = try await HelperProgram.runToEnd("interrupt-thrice")
       #expect(program["after two"] == "default")
       #expect(program.status == -SIGINT)
-    }
-
-    @Test("174: a body that does not mind its cancellation has its value")
-    func swallowed() async throws {
-      #expect(try await program("swallowed")["ended with"] == "its value")
-    }
-
-    @Test("174: a body that somebody else has cancelled before ends as cancelled")
-    func afterCancel() async throws {
-      #expect(try await program("after-cancel")["ended with"] == "CancellationError")
     }
 
     @Test("A handler of the program gets the signal while it is there; without it the run has the signal again")
@@ -60,19 +42,6 @@
       #expect(program["between"] == "default")
       #expect(program["kept"] == "value" && program["kept action"] == "a handler")
       #expect(program["after"] == "default")
-    }
-
-    @Test("A signal that has another action than the default one is left alone")
-    func ignored() async throws {
-      let program = try await program("ignored")
-      #expect(program["ended with"] == "ignored" && program["after"] == "ignored")
-    }
-
-    @Test("175: an action that was put there meanwhile stays")
-    func replaced() async throws {
-      let program = try await program("replaced")
-      #expect(program["ended with"] == "value")
-      #expect(program["after the run"] == "ignored" && program["after"] == "ignored")
     }
 
     @Test("A run in another thread than the main one leaves the signal alone")

@@ -63,19 +63,6 @@ import Testing
     }
   }
 
-  @Test("172: a closed runner refuses; closing again does nothing")
-  func closed() async throws {
-    try await inThread {
-      let runner = Runner()
-      let loop = try runner.run { try getRunningLoop() }
-      try runner.close()
-      try runner.close()
-      #expect(loop.isClosed)
-      expectRefusal(.closed) { try runner.run {} }
-      expectRefusal(.closed) { _ = try runner.getLoop() }
-    }
-  }
-
   @Test("A runner refuses inside a run and inside a task, and goes on", arguments: LoopKind.allCases)
   func nested(kind: LoopKind) async throws {
     try await withRunner(kind) { runner in
@@ -112,36 +99,6 @@ import Testing
         #expect(policy.calls.all.count == 4)
       }
     }
-  }
-
-  @Test("173: left-over tasks are cancelled and awaited, their errors reported", arguments: LoopKind.allCases)
-  func leftovers(kind: LoopKind) async throws {
-    let notes = Recorder<String>()
-    let reports = Recorder<ExceptionContext>()
-    try await withRunner(kind) { runner in
-      try runner.getLoop().exceptionHandler = { _, context in reports.record(context) }
-      try runner.run {
-        let loop = try getRunningLoop()
-        try loop.createTask(name: "tidy") {
-          do { try await sleep(for: .seconds(3600)) } catch {
-            await Task.yield()
-            notes.record("cleaned up")
-            throw error
-          }
-        }
-        try loop.createTask(name: "careless") {
-          do { try await sleep(for: .seconds(3600)) } catch { throw Failure() }
-        }
-        try await sleep(for: .zero)
-        #expect(try allTasks().map(\.taskName).suffix(2) == ["tidy", "careless"])
-      }
-      #expect(notes.all.isEmpty)
-      try runner.close()
-    }
-    #expect(notes.all == ["cleaned up"])
-    #expect(reports.all.map(\.task) == ["careless"])
-    #expect(reports.all.first?.message.contains("shutdown") == true)
-    #expect(reports.all.first?.exception is Failure)
   }
 
   @Test("close waits for the default executor", arguments: LoopKind.allCases)

@@ -26,21 +26,6 @@ struct TaskIntrospectionTests {
     }
   }
 
-  @Test("171: an eager task runs to its first suspension, and goes on on the loop", arguments: LoopKind.allCases)
-  func eagerSuspends(kind: LoopKind) async throws {
-    try await kind.run { loop in
-      let notes = Recorder<String>()
-      let task = try loop.createTask(eagerStart: true) {
-        notes.record("begun")
-        try await sleep(for: .zero)
-        notes.record(try getRunningLoop() === loop ? "here" : "elsewhere")
-      }
-      #expect(notes.all == ["begun"] && !task.isDone)
-      try await task.get()
-      #expect(notes.all == ["begun", "here"])
-    }
-  }
-
   @Test("171: a callback starts eager tasks, too; before the run and elsewhere they wait", arguments: LoopKind.allCases)
   func eagerElsewhere(kind: LoopKind) async throws {
     try await kind.withLoop { loop in
