@@ -1,5 +1,13 @@
 internal import AsyncIO
 
+#if canImport(Glibc)
+  internal import Glibc
+#elseif canImport(Musl)
+  internal import Musl
+#else
+  internal import Darwin
+#endif
+
 /// Two connected TCP sockets of the running loop, in the hands of a check.
 struct TCPPair: Sendable {
   let near: Socket
@@ -78,6 +86,21 @@ func numbered(_ range: Range<Int>) -> [UInt8] {
     next += count
   }
   return bytes
+}
+
+/// Whether the first bytes are those of `numbered` from a position on. Fast without an optimiser, too.
+func areNumbered(_ bytes: [UInt8], _ count: Int, from start: Int) -> Bool {
+  var done = 0
+  while done < count {
+    let offset = (start + done) & 0xFFFF
+    let n = min(numberTable.count - offset, count - done)
+    let difference = bytes.withUnsafeBytes { bytes in
+      numberTable.withUnsafeBytes { memcmp(bytes.baseAddress! + done, $0.baseAddress! + offset, n) }
+    }
+    if difference != 0 { return false }
+    done += n
+  }
+  return true
 }
 
 private let numberTable: [UInt8] = (0..<65536).map { UInt8(truncatingIfNeeded: $0 &* 31 &+ $0 >> 8) }
