@@ -184,6 +184,35 @@ struct MessageOperationTests {
   }
 
   @Test(
+    "Proactor: readiness of a listening socket that nobody waits for any more is no connection",
+    .enabled(if: LoopKind.hasProactor, "io_uring is not available"))
+  func readyListener() async throws {
+    try await ProactorDriver.run { driver in
+      let any = try #require(SocketAddress(ipLiteral: "127.0.0.1", port: 0))
+      let number = try Sockets.listen(on: any, backlog: 4, reuseAddress: true, reusePort: false)
+      let listener = driver.adopt(number, isListening: true)
+      let ready = MessageOperation(.ready, on: listener)
+      #expect(!driver.backend.submit(ready.operation))
+      try driver.step(2)
+      driver.backend.cancel(ready.operation)
+      #expect(ready.operation.isCancelled)
+      let client = casyncio_socket(AF_INET, casyncio_stream_type, 0)
+      defer { _ = close(client) }
+      _ = SocketAddress.local(of: number)!.withSockaddr { connect(client, $0, $1) }
+      for _ in 0..<100 where listener.stream?.pointee.isReceiving == true {
+        try driver.backend.poll(timeout: 10_000_000)
+      }
+      #expect(listener.stream?.pointee.chunks.isEmpty == true, "a connection that is not one would be closed later")
+      #expect(listener.stream?.pointee.isReadable == true)
+      let served = casyncio_accept(number)
+      #expect(served >= 0, "it is in the system's queue")
+      _ = close(served)
+      driver.close(listener)
+      try driver.finish(listener)
+    }
+  }
+
+  @Test(
     "Proactor: what waits for a message or for room goes on in the next run; writable stands behind small writes",
     .enabled(if: LoopKind.hasProactor, "io_uring is not available"))
   func nextRun() async throws {

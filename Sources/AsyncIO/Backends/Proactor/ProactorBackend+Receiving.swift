@@ -126,7 +126,9 @@ extension ProactorBackend {
     let descriptor = stream.pointee.descriptor.takeUnretainedValue()
     if descriptor.isWatch { return watchReported(event, stream, of: descriptor) }
     let result = Int(event.result)
-    if descriptor.isListening && result >= 0 { return accepted(result, stream) }
+    // Readiness of a listening socket is a number, too, but not that of a connection.
+    let isAccept = event.record.pointee.kind == UInt8(CASYNCIO_KIND_ACCEPT)
+    if isAccept && result >= 0 { return accepted(result, stream) }
     if stream.pointee.isDetached { return endedDetached(result, stream) }
     switch -result {
     // Asked for by this backend: a pause, or the end of the run.
