@@ -23,6 +23,10 @@ extension ConformanceSuite {
       let before = OpenDescriptors.now
       result = run(check, limit: limit, factory: factory)
       guard result.outcome == .passed else { return result }
+      if let lost = OpenDescriptors.standardOnes(of: before).first(where: { OpenDescriptors.now[$0] == nil }) {
+        result.outcome = .failed("closed descriptor \(lost), which is not its own")
+        return result
+      }
       left = OpenDescriptors.settled(to: before)
       if left.isEmpty { return result }
     }
@@ -49,6 +53,12 @@ private enum OpenDescriptors {
       if target != "anon_inode:[timerfd]" { descriptors[name] = target }
     }
     return descriptors
+  }
+
+  /// Those among them that are the program's whatever happens: nobody but it may close them. A number that is taken for
+  /// a descriptor by mistake is most often one of these.
+  static func standardOnes(of descriptors: [String: String]) -> [String] {
+    ["0", "1", "2"].filter { descriptors[$0] != nil }
   }
 
   /// What is open beyond what was. Threads may still be on their way out, so there is a number of looks.
