@@ -64,7 +64,7 @@
       func iperf(kind: LoopKind) async throws {
         try await kind.run { _ in
           let port = try await freePort()
-          let server = try Program(["iperf3", "-s", "-1", "-B", "127.0.0.1", "-p", "\(port)"])
+          let server = try Program(["iperf3", "-s", "-1", "--forceflush", "-B", "127.0.0.1", "-p", "\(port)"])
           try await server.waitForLine("Server listening")
           let relay = try await IperfRelay(to: port)
           let running = try loopTask { try await relay.run() }
