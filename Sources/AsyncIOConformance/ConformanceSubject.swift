@@ -1,5 +1,4 @@
 public import AsyncIO
-internal import Synchronization
 
 /// What the body of a check works with: it makes the loops, keeps what was seen, and holds it against what is expected.
 ///
@@ -18,7 +17,7 @@ public final class ConformanceSubject: Sendable {
 
   /// Makes a loop that the subject does not know of, for checks of what becomes of a loop that nobody closes.
   public let factory: @Sendable () throws -> any EventLoop
-  private let state = Mutex(State())
+  private let state = Lock(State())
 
   init(factory: @escaping @Sendable () throws -> any EventLoop) {
     self.factory = factory

@@ -1,4 +1,4 @@
-internal import Synchronization
+internal import AsyncIO
 
 #if canImport(Glibc)
   internal import Glibc
@@ -80,7 +80,7 @@ public final class Gate: @unchecked Sendable {
 /// A thread that others can wait for.
 public final class CheckThread<Value: Sendable>: Sendable {
   private let ended = Gate()
-  private let value = Mutex<Value?>(nil)
+  private let value = Lock<Value?>(nil)
 
   /// Starts it.
   public init(_ body: @escaping @Sendable () -> Value) {

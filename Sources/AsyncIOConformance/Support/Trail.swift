@@ -1,8 +1,8 @@
-internal import Synchronization
+internal import AsyncIO
 
 /// What happened, mark by mark, in order. Any thread.
 public final class Trail: Sendable {
-  private let entries = Mutex<[String]>([])
+  private let entries = Lock<[String]>([])
 
   /// A trail without marks.
   public init() {}
@@ -31,10 +31,10 @@ public final class Canary: Sendable {
 
 /// A value that callbacks and threads share.
 public final class Box<Value: Sendable>: Sendable {
-  private let content: Mutex<Value>
+  private let content: Lock<Value>
 
   /// Holds a first value.
-  public init(_ value: Value) { content = Mutex(value) }
+  public init(_ value: Value) { content = Lock(value) }
 
   /// What it holds.
   public var value: Value {

@@ -22,16 +22,19 @@ import Testing
       let notes = Recorder<String>()
       try Marker.$value.withValue("around") {
         let loop = try runner.run { try getRunningLoop() }
+        let go = loop.createFuture(of: Void.self)
         let task = try runner.run {
           notes.record(Marker.value)
-          let task = try getRunningLoop().createTask {
-            try await sleep(for: .milliseconds(1))
+          return try getRunningLoop().createTask {
+            try await go.get()
             return Marker.value
           }
-          return task
         }
         #expect(!task.isDone)
-        let (same, value) = try runner.run { (try getRunningLoop() === loop, try await task.get()) }
+        let (same, value) = try runner.run {
+          try go.setResult(())
+          return (try getRunningLoop() === loop, try await task.get())
+        }
         #expect(same && value == "around")
         #expect(try runner.getLoop() === loop)
         #expect(!loop.isClosed && !loop.isRunning)
