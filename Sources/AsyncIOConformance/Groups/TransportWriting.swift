@@ -131,7 +131,7 @@ extension ConformanceSuite {
         let bytes = try await subject.read(1_000_000, from: pair.peer, of: pair.sockets)
         try await subject.turn("lost") { pair.probe.isLost }
         try subject.expect("all of it", bytes == numbers(0..<1_000_000))
-        try subject.expect("nothing more", pair.sockets.isAtEnd(pair.peer))
+        try await subject.turn("nothing more, then the end") { pair.sockets.isAtEnd(pair.peer) }
         try subject.expect("the reason", pair.probe.lost == nil)
         try pair.transport.write([9])
       }
