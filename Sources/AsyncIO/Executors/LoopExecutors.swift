@@ -54,8 +54,8 @@ extension LoopIntake {
 }
 
 /// The system's monotonic clock, for times that outlive a loop and its own clock.
-enum MonotonicTime {
-  static func after(_ delay: Int64) -> Int64 {
+package enum MonotonicTime {
+  package static func after(_ delay: Int64) -> Int64 {
     let (time, overflow) = casyncio_monotonic_nanoseconds().addingReportingOverflow(delay)
     return overflow ? .max : time
   }

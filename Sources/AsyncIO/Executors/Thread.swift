@@ -1,7 +1,7 @@
 internal import CAsyncIO
 
 /// Threads of the package, named for debuggers. (Foundation's Thread is not used in the library.)
-enum Thread {
+package enum Thread {
   private final class Start {
     let name: String
     let body: () -> Void
@@ -12,7 +12,7 @@ enum Thread {
   }
 
   /// Starts a detached thread. Traps if the system has no thread left to give: there is nobody to tell.
-  static func detach(name: String, _ body: sending @escaping () -> Void) {
+  package static func detach(name: String, _ body: sending @escaping () -> Void) {
     let start = Unmanaged.passRetained(Start(name, body))
     let status = casyncio_thread_detach({ Thread.begin($0) }, start.toOpaque())
     precondition(status == 0, "no thread for \(name): \(String(cString: strerror(status)))")

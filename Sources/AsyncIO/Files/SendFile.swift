@@ -23,6 +23,27 @@ protocol FileSink {
   func send(_ bytes: UnsafeRawBufferPointer, _ sent: inout Int) async throws
 }
 
+/// The sending record of a stream, which has nothing else to send meanwhile.
+struct OperationSink: FileSink {
+  let sending: IOOperation
+  private let operation: String
+
+  init(_ sending: IOOperation, _ operation: String) { (self.sending, self.operation) = (sending, operation) }
+
+  var descriptor: IODescriptor { sending.descriptor }
+
+  func send(_ bytes: UnsafeRawBufferPointer, _ sent: inout Int) async throws {
+    sending.kind = .send
+    sending.buffer = UnsafeMutableRawPointer(mutating: bytes.baseAddress)
+    sending.count = bytes.count
+    sending.transferred = 0
+    await descriptor.loop.complete(sending)
+    sending.buffer = nil
+    sent = sending.result >= 0 ? bytes.count : sending.transferred
+    guard sending.result >= 0 else { throw descriptor.failure(sending.result, operation) }
+  }
+}
+
 /// What part of which file to send.
 struct FileRange: Sendable {
   let file: Int32

@@ -28,25 +28,7 @@ extension StreamConnection {
     try checkOpen("sendFile")
     // Every other write expects to find the record so.
     defer { sending.kind = .send }
-    var transfer = SendFile(range, to: ConnectionSink(connection: self), "sendFile")
+    var transfer = SendFile(range, to: OperationSink(sending, "sendFile"), "sendFile")
     return try await transfer.run(fallback: fallback)
-  }
-}
-
-private struct ConnectionSink: FileSink {
-  let connection: StreamConnection
-  var descriptor: IODescriptor { connection.descriptor }
-  var sending: IOOperation { connection.sending }
-
-  func send(_ bytes: UnsafeRawBufferPointer, _ sent: inout Int) async throws {
-    let operation = sending
-    operation.kind = .send
-    operation.buffer = UnsafeMutableRawPointer(mutating: bytes.baseAddress)
-    operation.count = bytes.count
-    operation.transferred = 0
-    await connection.core.complete(operation)
-    operation.buffer = nil
-    sent = operation.result >= 0 ? bytes.count : operation.transferred
-    guard operation.result >= 0 else { throw connection.failure(operation.result, "sendFile") }
   }
 }

@@ -130,10 +130,7 @@ public final class StreamConnection: @unchecked Sendable {
   /// system's error.
   func failure(_ result: Int, _ operation: String) -> any Error {
     if result == -Int(EBADF) && isClosed { return closedHere(operation) }
-    guard result == -Int(ECANCELED) else { return IOError(result: result, operation, subject) }
-    if Task.isCancelled { return CancellationError() }
-    if core.isClosed { return EventLoopError.closed(operation) }
-    return IOError(.canceled, operation, subject)
+    return descriptor.failure(result, operation, subject)
   }
 
   /// Ends what the owning task waits for. Loop thread.

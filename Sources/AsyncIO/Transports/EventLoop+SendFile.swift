@@ -36,7 +36,7 @@ extension EventLoop {
       if wasReading { transport.resumeReading() }
     }
     try await transport.waitUntilDrained()
-    var transfer = SendFile(range, to: TransportSink(transport: transport), "sendfile")
+    var transfer = SendFile(range, to: OperationSink(transport.sending, "sendfile"), "sendfile")
     return try await transfer.run(fallback: fallback)
   }
 }
@@ -74,24 +74,5 @@ extension StreamTransport {
     guard !life.isClosing else {
       throw IOError(.canceled, "sendfile", "descriptor \(descriptor.fileDescriptor)")
     }
-  }
-}
-
-/// The writing side of a transport, whose buffer is empty and stays so.
-private struct TransportSink: FileSink {
-  let transport: StreamTransport
-  var descriptor: IODescriptor { transport.descriptor }
-  var sending: IOOperation { transport.sending }
-
-  func send(_ bytes: UnsafeRawBufferPointer, _ sent: inout Int) async throws {
-    let operation = sending
-    operation.kind = .send
-    operation.buffer = UnsafeMutableRawPointer(mutating: bytes.baseAddress)
-    operation.count = bytes.count
-    operation.transferred = 0
-    await transport.core.complete(operation)
-    operation.buffer = nil
-    sent = operation.result >= 0 ? bytes.count : operation.transferred
-    guard operation.result >= 0 else { throw descriptor.failure(operation.result, "sendfile") }
   }
 }

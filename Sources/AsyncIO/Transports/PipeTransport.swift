@@ -35,12 +35,8 @@ public class PipeTransport: BaseTransport {
 
   override func release() { end.descriptor.close() }
 
-  /// Its operations are in flight no more than it lives.
-  final func makeOperation(_ kind: IOOperation.Kind) -> IOOperation {
-    let operation = IOOperation(kind, on: end.descriptor)
-    operation.observer = .passUnretained(relay)
-    return operation
-  }
+  /// Hears of the end of one of its operations, which are in flight no longer than it lives.
+  final func observe(_ operation: IOOperation) { operation.observer = .passUnretained(relay) }
 
   /// An operation has ended.
   func ended(_ operation: IOOperation) {}

@@ -9,14 +9,16 @@ internal import CAsyncIO
 /// **Threads.** See ``BaseTransport``.
 public final class ReadPipeTransport: PipeTransport, ReadTransport {
   private var proto: (any StreamProtocol)?
-  private var readiness: IOOperation!
+  private let readiness: IOOperation
 
   /// Bytes of one call.
   private static var chunk: Int { 64 * 1024 }
 
   init(_ fd: Int32, core: BaseEventLoop) throws {
-    super.init(try PipeEnd(fd, for: "connectReadPipe", mode: 1, on: core), core: core)
-    readiness = makeOperation(.ready)
+    let end = try PipeEnd(fd, for: "connectReadPipe", mode: 1, on: core)
+    readiness = IOOperation(.ready, on: end.descriptor)
+    super.init(end, core: core)
+    observe(readiness)
   }
 
   /// Number and state, in one line.
@@ -33,7 +35,7 @@ public final class ReadPipeTransport: PipeTransport, ReadTransport {
     self.proto = proto
   }
 
-  override var isBusy: Bool { readiness?.state == .inFlight }
+  override var isBusy: Bool { readiness.state == .inFlight }
   override func begin() { if life.wantsInput { submit(readiness) } }
   override func stop() { cancel(readiness) }
 

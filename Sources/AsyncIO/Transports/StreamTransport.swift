@@ -9,7 +9,6 @@ internal import SystemPackage
 //   operations is in flight, and one that is dropped has none.
 // - The protocol may do anything in a callback: pause, close, switch protocols, drop the transport. Nothing is done
 //   after a callback that does not look at the state anew.
-// - The memory of a send is in use until the send has ended, also when the transport is aborted meanwhile.
 
 /// A connected byte stream that calls its protocol object back, TCP or Unix. Answers asyncio's `Transport`.
 ///
@@ -124,8 +123,7 @@ public class StreamTransport: BaseTransport, ReadTransport, WriteTransport {
 
   override func stop() {
     stopReceiving()
-    // The bytes stay where they are until the system has let go of them.
-    if sending.state == .inFlight { core.backend.cancel(sending) } else { outgoing.removeAll() }
+    dropOutput()
     drained?.resumeAll()
   }
 

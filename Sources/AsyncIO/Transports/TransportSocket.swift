@@ -11,9 +11,6 @@ public struct TransportSocket: CustomStringConvertible {
 
   init(_ descriptor: IODescriptor) { self.descriptor = descriptor }
 
-  /// Which directions to end.
-  public enum Direction: Sendable { case reading, writing, both }
-
   /// The number, for reports and for calls that only look; -1 when the connection is lost. Answers `fileno`.
   public var fileDescriptor: Int32 { descriptor.isClosed ? -1 : descriptor.fileDescriptor }
 
@@ -23,39 +20,30 @@ public struct TransportSocket: CustomStringConvertible {
   /// The peer's address. Answers `getpeername`.
   public var peerAddress: SocketAddress? { descriptor.isClosed ? nil : .peer(of: descriptor.fileDescriptor) }
 
-  /// An option that is a number: level and name as in `<sys/socket.h>`. Answers `getsockopt`.
-  public func option(level: Int32, name: Int32) throws(IOError) -> Int32 {
-    var value: Int32 = 0
-    var size = socklen_t(MemoryLayout<Int32>.size)
-    try check("getsockopt") { getsockopt($0, level, name, &value, &size) }
-    return value
+  /// What an option is set to: `try socket.get(.noDelay)`. Throws ``IOError``. Answers `getsockopt`.
+  public func get<Value: Sendable>(_ option: SocketOption<Value>) throws(IOError) -> Value {
+    try option.get(number("getsockopt"))
   }
 
-  /// Sets an option that is a number. Answers `setsockopt`.
-  public func setOption(level: Int32, name: Int32, to value: Int32) throws(IOError) {
-    var value = value
-    try check("setsockopt") { setsockopt($0, level, name, &value, socklen_t(MemoryLayout<Int32>.size)) }
+  /// Sets an option: `try socket.set(.noDelay, to: true)`. Throws ``IOError``, code `invalidArgument` for options that
+  /// can only be read. Answers `setsockopt`.
+  public func set<Value: Sendable>(_ option: SocketOption<Value>, to value: Value) throws {
+    try option.set(number("setsockopt"), value)
   }
 
   /// Ends directions of the connection. To end the own stream behind what was written use the transport's `writeEOF`.
   /// Answers `shutdown`.
-  public func shutdown(_ direction: Direction) throws(IOError) {
-    let how =
-      switch direction {
-      case .reading: SHUT_RD
-      case .writing: SHUT_WR
-      case .both: SHUT_RDWR
-      }
-    try check("shutdown") { CAsyncIO.shutdown($0, Int32(how)) }
+  public func shutdown(_ direction: SocketDirection) throws(IOError) {
+    guard CAsyncIO.shutdown(try number("shutdown"), direction.systemValue) == 0 else {
+      throw IOError(result: -Int(casyncio_errno()), "shutdown", "descriptor \(descriptor.fileDescriptor)")
+    }
   }
 
-  private func check(_ operation: String, _ call: (Int32) -> Int32) throws(IOError) {
+  private func number(_ operation: String) throws(IOError) -> Int32 {
     guard !descriptor.isClosed else {
       throw IOError(.badFileDescriptor, operation, "on the socket of a lost connection")
     }
-    guard call(descriptor.fileDescriptor) == 0 else {
-      throw IOError(result: -Int(casyncio_errno()), operation, "descriptor \(descriptor.fileDescriptor)")
-    }
+    return descriptor.fileDescriptor
   }
 
   /// Number and addresses.

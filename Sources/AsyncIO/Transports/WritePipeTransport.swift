@@ -1,5 +1,4 @@
 internal import CAsyncIO
-internal import Logging
 internal import SystemPackage
 
 /// The writing end of a pipe for a protocol object. Answers the transport of asyncio's `connect_write_pipe`.
@@ -8,16 +7,19 @@ internal import SystemPackage
 /// ``IOError`` `.brokenPipe` if bytes waited, without one otherwise. Terminals and other devices do not say so.
 ///
 /// **Threads.** See ``BaseTransport``.
-public final class WritePipeTransport: PipeTransport, WriteTransport {
-  private var writing: IOOperation!
-  private var hearing: IOOperation!
-  private var outgoing = OutgoingBytes()
-  private var flow = WriteFlow()
+public final class WritePipeTransport: PipeTransport, WriteTransport, StreamOutput {
+  let sending: IOOperation
+  private let hearing: IOOperation
+  var outgoing = OutgoingBytes()
+  var flow = WriteFlow()
 
   init(_ fd: Int32, core: BaseEventLoop) throws {
-    super.init(try PipeEnd(fd, for: "connectWritePipe", mode: 2, on: core), core: core)
-    writing = makeOperation(.write)
-    hearing = makeOperation(.ready)
+    let end = try PipeEnd(fd, for: "connectWritePipe", mode: 2, on: core)
+    sending = IOOperation(.write, on: end.descriptor)
+    hearing = IOOperation(.ready, on: end.descriptor)
+    super.init(end, core: core)
+    observe(sending)
+    observe(hearing)
   }
 
   /// Number and state, in one line.
@@ -26,7 +28,7 @@ public final class WritePipeTransport: PipeTransport, WriteTransport {
     return "WritePipeTransport (descriptor \(end.descriptor.fileDescriptor), \(state))"
   }
 
-  override var isBusy: Bool { writing?.state == .inFlight || hearing?.state == .inFlight }
+  override var isBusy: Bool { sending.state == .inFlight || hearing.state == .inFlight }
 
   override func begin() {
     if end.kind != .device { submit(hearing) }
@@ -41,12 +43,12 @@ public final class WritePipeTransport: PipeTransport, WriteTransport {
 
   override func stop() {
     cancel(hearing)
-    // The bytes stay where they are until the system has let go of them.
-    if writing.state == .inFlight { cancel(writing) } else { outgoing.removeAll() }
+    dropOutput()
+    hold()
   }
 
   override func ended(_ operation: IOOperation) {
-    if operation === writing { return wrote() }
+    if operation === sending { return sent() }
     guard life.phase < .ending, operation.result != -Int(ECANCELED) else { return }
     if operation.result < 0 { return lose(operation.result, "write") }
     if outgoing.isEmpty { fail(nil) } else { lose(-Int(EPIPE), "write") }
@@ -57,6 +59,7 @@ public final class WritePipeTransport: PipeTransport, WriteTransport {
   /// Writes the bytes: at once what the system takes, the rest in order as it takes more. See
   /// ``WriteTransport/write(_:)-(RawSpan)``. Answers `write`.
   public func write(_ bytes: RawSpan) throws(EventLoopError) {
+    try checkThread("write")
     guard try admitsWrite(isEmpty: bytes.isEmpty, "write") else { return }
     bytes.withUnsafeBytes { send($0) }
   }
@@ -65,6 +68,7 @@ public final class WritePipeTransport: PipeTransport, WriteTransport {
   public func writeLines(_ pieces: some Sequence<[UInt8]>) throws(EventLoopError) {
     var bytes: [UInt8] = []
     for piece in pieces { bytes += piece }
+    try checkThread("writeLines")
     guard try admitsWrite(isEmpty: bytes.isEmpty, "writeLines") else { return }
     bytes.withUnsafeBytes { send($0) }
   }
@@ -80,60 +84,13 @@ public final class WritePipeTransport: PipeTransport, WriteTransport {
   /// True, although it closes the pipe: there is only one direction. Answers `can_write_eof`.
   public var canWriteEOF: Bool { true }
 
-  private func admitsWrite(isEmpty: Bool, _ operation: String) throws(EventLoopError) -> Bool {
-    try checkThread(operation)
-    switch life.write(isEmpty: isEmpty) {
-    case .send: return true
-    case .discard: return false
-    case .discardLoudly:
-      core.logger.warning("\(description): bytes written after the end of the pipe are dropped")
-      return false
-    case .refuse:
-      throw EventLoopError(
-        .invalidState, "\(operation): the end of the stream was written already. Write before writeEOF().")
-    }
+  func trySend(_ bytes: UnsafeRawBufferPointer) -> Int {
+    let n = uninterrupted { CAsyncIO.write(end.descriptor.fileDescriptor, bytes.baseAddress, bytes.count) }
+    return n == -Int(EAGAIN) ? 0 : n
   }
 
-  private func send(_ bytes: UnsafeRawBufferPointer) {
-    var sent = 0
-    if outgoing.isEmpty {
-      sent = uninterrupted { CAsyncIO.write(end.descriptor.fileDescriptor, bytes.baseAddress, bytes.count) }
-      if sent == bytes.count { return }
-      if sent == -Int(EAGAIN) { sent = 0 }
-      if sent < 0 { return lose(sent, "write") }
-    }
-    outgoing.append(UnsafeRawBufferPointer(rebasing: bytes[sent...]))
-    sendRest()
-    if life.phase < .ending { act(on: flow.update(waitingBytes)) }
-  }
-
-  /// Hands over what waits. While the protocol is paused the first part ends where it may go on.
-  private func sendRest() {
-    while writing.state != .inFlight, !outgoing.isEmpty, life.phase < .ending {
-      let bytes = outgoing.next(flow.bytesToResume(outgoing.count))
-      writing.buffer = bytes.baseAddress
-      writing.count = bytes.count
-      writing.transferred = 0
-      writing.sequence &+= 1
-      guard core.backend.submit(writing) else { break }
-      takeResult()
-    }
-    hold()
-  }
-
-  private func wrote() {
-    takeResult()
-    sendRest()
-  }
-
-  /// A write has ended: the books first, then the protocol, then what waited for the last byte.
-  private func takeResult() {
-    writing.buffer = nil
-    guard life.phase < .ending else { return outgoing.removeAll() }
-    guard writing.result >= 0 else { return lose(writing.result, "write") }
-    outgoing.consume(writing.count)
-    act(on: flow.update(outgoing.count))
-    guard outgoing.isEmpty, life.flushed() == .finish else { return }
+  func drain() {
+    guard life.flushed() == .finish else { return }
     cancel(hearing)
     finish(nil)
   }
@@ -157,10 +114,5 @@ public final class WritePipeTransport: PipeTransport, WriteTransport {
     try checkThread("setWriteBufferLimits")
     let limits = try WriteBufferLimits(high: high, low: low)
     act(on: flow.setLimits(limits, waitingBytes))
-  }
-
-  private var waitingBytes: Int {
-    if life.phase >= .ending { return 0 }
-    return outgoing.count - (writing.state == .inFlight ? writing.transferred : 0)
   }
 }

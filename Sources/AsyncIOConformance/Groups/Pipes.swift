@@ -1,4 +1,5 @@
 internal import AsyncIO
+internal import SystemPackage
 
 #if canImport(Glibc)
   internal import Glibc
@@ -70,12 +71,8 @@ extension ConformanceSuite {
     },
     ConformanceCheck(121, "A regular file is no pipe", capabilities: .pipes) { subject in
       try subject.run { loop in
-        var name = Array("/tmp/asyncio-check-XXXXXX".utf8CString)
-        let file = mkstemp(&name)
-        defer {
-          unlink(name)
-          close(file)
-        }
+        let regular = try TemporaryFile([])
+        let file = regular.descriptor.rawValue
         func refusal(_ body: () async throws -> Void) async throws -> EventLoopError.Code? {
           do { try await body() } catch let error as EventLoopError { return error.code }
           return nil
@@ -84,7 +81,7 @@ extension ConformanceSuite {
         let writing = try await refusal { _ = try await loop.connectWritePipe(file) { MarkingProtocol(Trail()) } }
         try subject.expect("read", reading, .invalidArgument)
         try subject.expect("write", writing, .invalidArgument)
-        try subject.expect("the file is the caller's", fcntl(file, F_GETFD) >= 0)
+        try withExtendedLifetime(regular) { try subject.expect("the file is the caller's", fcntl(file, F_GETFD) >= 0) }
       }
     },
     ConformanceCheck(

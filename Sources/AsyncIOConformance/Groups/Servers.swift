@@ -97,13 +97,13 @@ extension ConformanceSuite {
       try subject.run { loop in
         let connection = try await subject.probedConnection(loop)
         connection.client.transport?.pauseReading()
-        try connection.served.transport?.write(numbers(0..<8_000_000))
+        try connection.served.transport?.write(numbered(0..<8_000_000))
         try subject.expect("something waits", (connection.served.transport?.writeBufferSize ?? 0) > 0)
         connection.server.closeClients()
         try subject.expect("not lost at once", connection.served.isLost, false)
         connection.client.transport?.resumeReading()
         try await subject.turn("the end") { connection.client.isLost }
-        try subject.expect("all of it", connection.client.received == numbers(0..<8_000_000))
+        try subject.expect("all of it", connection.client.received == numbered(0..<8_000_000))
         connection.server.close()
         try await connection.server.waitClosed()
       }
@@ -114,7 +114,7 @@ extension ConformanceSuite {
       try subject.run { loop in
         let connection = try await subject.probedConnection(loop)
         connection.client.transport?.pauseReading()
-        try connection.served.transport?.write(numbers(0..<8_000_000))
+        try connection.served.transport?.write(numbered(0..<8_000_000))
         connection.server.abortClients()
         connection.server.close()
         try await connection.server.waitClosed()

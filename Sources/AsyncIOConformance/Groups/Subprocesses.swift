@@ -26,7 +26,7 @@ extension ConformanceSuite {
     ) { subject in
       try subject.run { _ in
         let child = try await ChildProcess.spawn("cat", standardInput: .pipe, standardOutput: .pipe)
-        let bytes = (0..<1 << 20).map { UInt8(truncatingIfNeeded: $0 &* 31 &+ $0 >> 8) }
+        let bytes = numbered(0..<1 << 20)
         let (output, _) = try await child.communicate(bytes)
         try subject.expect("the same bytes", output == bytes)
       }

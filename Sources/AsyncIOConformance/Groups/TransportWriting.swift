@@ -14,12 +14,12 @@ extension ConformanceSuite {
         try subject.expect("waits", pair.transport.writeBufferSize, 0)
         try await sleep(for: .zero)
         try subject.expect("the peer has", pair.sockets.bytes(from: pair.peer), [1, 2, 3])
-        try pair.transport.write(numbers(0..<2_000_000))
+        try pair.transport.write(numbered(0..<2_000_000))
         try subject.expect("the rest waits", pair.transport.writeBufferSize > 0)
-        try pair.transport.writeLines([numbers(2_000_000..<2_000_010), [], numbers(2_000_010..<2_000_100)])
+        try pair.transport.writeLines([numbered(2_000_000..<2_000_010), [], numbered(2_000_010..<2_000_100)])
         try pair.transport.write([])
         let bytes = try await subject.read(2_000_100, from: pair.peer, of: pair.sockets)
-        try subject.expect("all of it in order", bytes == numbers(0..<2_000_100))
+        try subject.expect("all of it in order", bytes == numbered(0..<2_000_100))
         pair.transport.close()
       }
     },
@@ -32,13 +32,13 @@ extension ConformanceSuite {
         try pair.transport.setWriteBufferLimits(high: 1000, low: 100)
         try subject.expect("limits", "\(pair.transport.writeBufferLimits.low)", "100")
         pair.sockets.fill(pair.sockets.far)  // the other direction, which this must not disturb
-        try pair.transport.write(numbers(0..<1_000_000))
+        try pair.transport.write(numbered(0..<1_000_000))
         try subject.expect("paused inside write", pair.probe.trail.marks.last == "pause")
-        try pair.transport.write(numbers(1_000_000..<1_000_100))
+        try pair.transport.write(numbered(1_000_000..<1_000_100))
         let waits = pair.transport.writeBufferSize
         try subject.expect("more than the limit waits", waits > 1000)
         let bytes = try await subject.read(1_000_100, from: pair.peer, of: pair.sockets)
-        try subject.expect("all of it in order", bytes == numbers(0..<1_000_100))
+        try subject.expect("all of it in order", bytes == numbered(0..<1_000_100))
         try await subject.turn("resumed") { pair.probe.trail.marks.contains("resume") }
         let marks = pair.probe.trail.marks.filter { $0 != "data" }
         try subject.expect("calls", marks.joined(separator: " "), "made pause resume")
@@ -65,7 +65,7 @@ extension ConformanceSuite {
         }
         try subject.expectRefusal("negative", .invalidArgument) { try transport.setWriteBufferLimits(low: -1) }
         try subject.expect("a refusal changes nothing", limits(), "0 0")
-        try transport.write(numbers(0..<1_000_000))
+        try transport.write(numbered(0..<1_000_000))
         try subject.expect("with 0 anything that waits pauses", pair.probe.trail.text, "made pause")
         try transport.setWriteBufferLimits(high: 8_000_000, low: 4_000_000)
         try subject.expect("new limits count at once", pair.probe.trail.text, "made pause resume")
@@ -82,7 +82,7 @@ extension ConformanceSuite {
           $0.onPause = { throw NoPause() }
           $0.onResume = { throw NoPause() }
         }
-        try pair.transport.write(numbers(0..<1_000_000))
+        try pair.transport.write(numbered(0..<1_000_000))
         _ = try await subject.read(1_000_000, from: pair.peer, of: pair.sockets)
         try await subject.turn("resumed") { pair.probe.trail.marks.last == "resume" }
         let reports = subject.takeReports()
@@ -105,11 +105,11 @@ extension ConformanceSuite {
           let next = sent.value
           guard next < 3_000_000 else { return }
           sent.value = next + 500_000
-          try transport.write(numbers(next..<next + 500_000))
+          try transport.write(numbered(next..<next + 500_000))
         }
-        try transport.write(numbers(0..<1_000_000))
+        try transport.write(numbered(0..<1_000_000))
         let bytes = try await subject.read(3_000_000, from: pair.peer, of: pair.sockets)
-        try subject.expect("all of it in order", bytes == numbers(0..<3_000_000))
+        try subject.expect("all of it in order", bytes == numbered(0..<3_000_000))
         pair.probe.onPause = {}
         pair.probe.onResume = {}
         transport.close()
@@ -121,7 +121,7 @@ extension ConformanceSuite {
     ) { subject in
       try subject.run { loop in
         let pair = try await subject.probedPair(loop)
-        try pair.transport.write(numbers(0..<1_000_000))
+        try pair.transport.write(numbered(0..<1_000_000))
         pair.transport.close()
         pair.transport.close()
         try subject.expect("told inside close", pair.probe.isLost, false)
@@ -130,7 +130,7 @@ extension ConformanceSuite {
         try subject.expect("told before it is sent", pair.probe.isLost, false)
         let bytes = try await subject.read(1_000_000, from: pair.peer, of: pair.sockets)
         try await subject.turn("lost") { pair.probe.isLost }
-        try subject.expect("all of it", bytes == numbers(0..<1_000_000))
+        try subject.expect("all of it", bytes == numbered(0..<1_000_000))
         try await subject.turn("nothing more, then the end") { pair.sockets.isAtEnd(pair.peer) }
         try subject.expect("the reason", pair.probe.lost == nil)
         try pair.transport.write([9])
@@ -141,7 +141,7 @@ extension ConformanceSuite {
     ) { subject in
       try subject.run { loop in
         let pair = try await subject.probedPair(loop)
-        try pair.transport.write(numbers(0..<1_000_000))
+        try pair.transport.write(numbered(0..<1_000_000))
         try subject.expect("waits", pair.transport.writeBufferSize > 0)
         pair.transport.abort()
         try subject.expect("waits after", pair.transport.writeBufferSize, 0)
@@ -160,13 +160,13 @@ extension ConformanceSuite {
       try subject.run { loop in
         let pair = try await subject.probedPair(loop)
         try subject.expect("can", pair.transport.canWriteEOF)
-        try pair.transport.write(numbers(0..<1_000_000))
+        try pair.transport.write(numbered(0..<1_000_000))
         try pair.transport.writeEOF()
         try pair.transport.writeEOF()
         try subject.expectRefusal("a write behind the end", .invalidState) { try pair.transport.write([1]) }
         try subject.expectRefusal("an empty one", .invalidState) { try pair.transport.write([]) }
         let bytes = try await subject.read(1_000_000, from: pair.peer, of: pair.sockets)
-        try subject.expect("all of it", bytes == numbers(0..<1_000_000))
+        try subject.expect("all of it", bytes == numbered(0..<1_000_000))
         try await subject.turn("the end") { pair.sockets.isAtEnd(pair.peer) }
         pair.sockets.write(5, to: pair.peer)
         try await subject.turn("the other direction works") { pair.probe.received.count == 5 }
@@ -180,8 +180,8 @@ extension ConformanceSuite {
       try subject.run { loop in
         let pair = try await subject.probedPair(loop)
         let transport = pair.transport
-        let file = try TemporaryFile(numbers(0..<1_000_000))
-        try transport.write(numbers(0..<500_000))
+        let file = try TemporaryFile(numbered(0..<1_000_000))
+        try transport.write(numbered(0..<500_000))
         let sending = try loop.createTask { [transport = Unshared(transport)] in
           try await loop.sendfile(transport.value, file.descriptor, offset: 500_000, count: 400_000)
         }
@@ -191,7 +191,7 @@ extension ConformanceSuite {
         try subject.expect("reading meanwhile", transport.isReading, false)
         let bytes = try await subject.read(900_000, from: pair.peer, of: pair.sockets)
         try subject.expect("sent", try await sending.get(), 400_000)
-        try subject.expect("all of it in order", bytes == numbers(0..<900_000))
+        try subject.expect("all of it in order", bytes == numbered(0..<900_000))
         try subject.expect("the position", try file.descriptor.seek(offset: 0, from: .current), 900_000)
         try subject.expect("reading afterwards", transport.isReading, true)
         try transport.write([1])

@@ -230,9 +230,9 @@ extension ConformanceSuite {
         for (name, probe) in [("client", connection.client), ("served", connection.served)] {
           let transport = try subject.unwrap("a transport", probe.transport)
           let socket = try subject.unwrap("a socket", transport.getExtraInfo(.socket))
-          try subject.expect("no delay, \(name)", try socket.option(level: Tcp.level, name: Tcp.noDelay) != 0)
-          try socket.setOption(level: Tcp.level, name: Tcp.noDelay, to: 0)
-          try subject.expect("changed, \(name)", try socket.option(level: Tcp.level, name: Tcp.noDelay), 0)
+          try subject.expect("no delay, \(name)", try socket.get(.noDelay))
+          try socket.set(.noDelay, to: false)
+          try subject.expect("changed, \(name)", try socket.get(.noDelay), false)
           try subject.expect("own address, \(name)", transport.getExtraInfo(.sockname) == socket.localAddress)
           try subject.expect("the peer's, \(name)", transport.getExtraInfo(.peername) == socket.peerAddress)
         }

@@ -33,9 +33,3 @@ final class BufferedProbe: BufferedProtocol {
     onUpdate = {}
   }
 }
-
-/// Numbers of the system's headers.
-enum Tcp {
-  static let level = Int32(IPPROTO_TCP)
-  static let noDelay = Int32(TCP_NODELAY)
-}

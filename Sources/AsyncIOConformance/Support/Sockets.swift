@@ -75,12 +75,12 @@ private func word(for error: any Error) -> String {
 }
 
 /// Bytes whose values follow from their positions, so that loss, doubling and disorder all show.
-func numbered(_ range: Range<Int>) -> [UInt8] {
+package func numbered(_ range: Range<Int>) -> [UInt8] {
   var bytes: [UInt8] = []
   bytes.reserveCapacity(range.count)
   var next = range.lowerBound
   while next < range.upperBound {
-    let offset = next & 0xFFFF
+    let offset = next % numberPeriod
     let count = min(numberTable.count - offset, range.upperBound - next)
     bytes.append(contentsOf: numberTable[offset..<offset + count])
     next += count
@@ -92,7 +92,7 @@ func numbered(_ range: Range<Int>) -> [UInt8] {
 func areNumbered(_ bytes: [UInt8], _ count: Int, from start: Int) -> Bool {
   var done = 0
   while done < count {
-    let offset = (start + done) & 0xFFFF
+    let offset = (start + done) % numberPeriod
     let n = min(numberTable.count - offset, count - done)
     let difference = bytes.withUnsafeBytes { bytes in
       numberTable.withUnsafeBytes { memcmp(bytes.baseAddress! + done, $0.baseAddress! + offset, n) }
@@ -103,4 +103,7 @@ func areNumbered(_ bytes: [UInt8], _ count: Int, from start: Int) -> Bool {
   return true
 }
 
-private let numberTable: [UInt8] = (0..<65536).map { UInt8(truncatingIfNeeded: $0 &* 31 &+ $0 >> 8) }
+/// After so many bytes the numbers begin anew. A prime number, so that blocks of the usual sizes differ from each other.
+package let numberPeriod = 65521
+
+private let numberTable: [UInt8] = (0..<numberPeriod).map { UInt8(truncatingIfNeeded: $0 &* 31 &+ $0 >> 8) }

@@ -132,19 +132,3 @@ extension ConformanceSubject {
     try fail("\(name): expected the refusal \(code), saw none")
   }
 }
-
-/// Bytes whose values follow from their places.
-func numbers(_ range: Range<Int>) -> [UInt8] {
-  var bytes: [UInt8] = []
-  bytes.reserveCapacity(range.count)
-  var next = range.lowerBound
-  while next < range.upperBound {
-    let place = next % period.count
-    let count = min(period.count - place, range.upperBound - next)
-    bytes.append(contentsOf: period[place..<place + count])
-    next += count
-  }
-  return bytes
-}
-
-private let period: [UInt8] = (0..<65521).map { UInt8(truncatingIfNeeded: $0 &* 31 &+ $0 >> 8) }

@@ -1,3 +1,4 @@
+import AsyncIOConformance
 import CAsyncIO
 import Synchronization
 import SystemPackage
@@ -136,13 +137,13 @@ enum RacingBytes {
   static let maximum = 256 * 1024
 
   nonisolated(unsafe) private static let table: UnsafeMutableRawPointer = {
-    let memory = UnsafeMutableRawBufferPointer.allocate(byteCount: maximum + 65536, alignment: 16)
+    let memory = UnsafeMutableRawBufferPointer.allocate(byteCount: maximum + numberPeriod, alignment: 16)
     memory.copyBytes(from: numbered(0..<memory.count))
     return memory.baseAddress!
   }()
 
   /// The bytes from a position on, `maximum` of them.
-  static func pointer(at position: Int) -> UnsafeMutableRawPointer { table + position & 0xFFFF }
+  static func pointer(at position: Int) -> UnsafeMutableRawPointer { table + position % numberPeriod }
 
   static func areRight(_ bytes: UnsafeRawPointer, _ count: Int, at position: Int) -> Bool {
     memcmp(bytes, pointer(at: position), count) == 0

@@ -1,3 +1,4 @@
+import AsyncIOConformance
 import Synchronization
 import Testing
 
@@ -59,21 +60,7 @@ extension StreamConnection {
 }
 
 /// Bytes whose values follow from their positions, so that loss, doubling and disorder all show.
-func numbered(_ range: Range<Int>) -> [UInt8] {
-  var bytes: [UInt8] = []
-  bytes.reserveCapacity(range.count)
-  var next = range.lowerBound
-  while next < range.upperBound {
-    let offset = next & 0xFFFF
-    let count = min(numberTable.count - offset, range.upperBound - next)
-    bytes.append(contentsOf: numberTable[offset..<offset + count])
-    next += count
-  }
-  return bytes
-}
-
-/// One period of the numbers.
-private let numberTable: [UInt8] = (0..<65536).map { UInt8(truncatingIfNeeded: $0 &* 31 &+ $0 >> 8) }
+func numbered(_ range: Range<Int>) -> [UInt8] { AsyncIOConformance.numbered(range) }
 
 /// Starts a task on the loop of the connection: a plain `Task { }` would run in the pool.
 @discardableResult

@@ -3,25 +3,7 @@ import CAsyncIO
 @testable import AsyncIO
 
 /// Starts a thread of the operating system: a context without a running loop, which is never the main thread.
-func startThread(_ body: @escaping @Sendable () -> Void) {
-  final class Start {
-    let body: @Sendable () -> Void
-    init(_ body: @escaping @Sendable () -> Void) { self.body = body }
-  }
-  #if canImport(Darwin)
-    var thread: pthread_t!
-  #else
-    var thread = pthread_t()
-  #endif
-  let status = pthread_create(
-    &thread, nil,
-    { (argument: UnsafeMutableRawPointer?) in
-      Unmanaged<Start>.fromOpaque(argument!).takeRetainedValue().body()
-      return nil
-    }, Unmanaged.passRetained(Start(body)).toOpaque())
-  precondition(status == 0, "no thread for a test")
-  pthread_detach(thread)
-}
+func startThread(_ body: @escaping @Sendable () -> Void) { Thread.detach(name: "test", body) }
 
 /// Runs the body in a new thread and gives back what it returned or threw.
 func inThread<Value: Sendable>(_ body: @escaping @Sendable () throws -> Value) async throws -> Value {

@@ -70,6 +70,31 @@ struct PipeTransportTests {
     }
   }
 
+  @Test("A writer may go on as soon as little enough waits, not only when nothing does", arguments: LoopKind.allCases)
+  func resumed(kind: LoopKind) async throws {
+    try await kind.run { loop in
+      let ends = try makePipe()
+      try #require(fcntl(ends.read, F_SETFL, O_NONBLOCK) == 0)
+      let (writer, writing) = try await loop.connectWritePipe(ends.write) { Listener() }
+      try writer.setWriteBufferLimits(high: 200_000, low: 100_000)
+      try writer.write(numbered(0..<400_000))
+      #expect(writing.events == ["made", "pause"])
+      // The reader takes what leaves 90,000 bytes: the pipe is full again, and that many wait here.
+      let room = 400_000 - writer.writeBufferSize
+      var left = 310_000 - room
+      var buffer = [UInt8](repeating: 0, count: 400_000)
+      while left > 0 {
+        let n = CAsyncIO.read(ends.read, &buffer, left)
+        if n > 0 { left -= n } else { try await sleep(for: .zero) }
+      }
+      try await turnUntil { writing.events.last == "resume" }
+      #expect(writer.writeBufferSize > 0)
+      writer.abort()
+      try await turnUntil { writing.isLost }
+      _ = CAsyncIO.close(ends.read)
+    }
+  }
+
   @Test("An error of a protocol closes its pipe, and is reported", arguments: LoopKind.allCases)
   func errors(kind: LoopKind) async throws {
     try await kind.run { loop in

@@ -1,0 +1,100 @@
+internal import CAsyncIO
+internal import Logging
+
+// The output of a stream of bytes, to a socket or to a pipe: what the system takes is sent inside `write`; the rest
+// waits and follows in order. The traps:
+//
+// - The protocol may do anything in `pauseWriting` and `resumeWriting`: write more, close, abort. So it is told when
+//   the books are right again, and nothing that was read before the call is believed after it.
+// - It is asked to pause before the rest is handed over. The part that is handed over ends where it may go on; were it
+//   handed over first, it could have ended before there was a pause, and nobody would say that it is over.
+// - The memory of a send is in use until the send has ended, also when the transport is aborted meanwhile.
+
+/// A transport that writes a stream of bytes. In its own thread.
+protocol StreamOutput: BaseTransport {
+  /// What waits, from the first byte that is not known to have been sent.
+  var outgoing: OutgoingBytes { get set }
+  var flow: WriteFlow { get set }
+  /// The record of the bytes on their way.
+  var sending: IOOperation { get }
+  /// How many bytes the system takes without waiting, or the negated number of its error.
+  func trySend(_ bytes: UnsafeRawBufferPointer) -> Int
+  /// Nothing waits any more: what stood behind the last byte happens.
+  func drain()
+  /// Keeps the transport alive while the backend knows its operations.
+  func hold()
+  /// A call of the system failed.
+  func lose(_ result: Int, _ operation: String)
+}
+
+extension StreamOutput {
+  /// Whether bytes may be written, and are to be sent. Throws code `invalidState` after the end of the stream.
+  @inline(__always)
+  func admitsWrite(isEmpty: Bool, _ operation: String) throws(EventLoopError) -> Bool {
+    switch life.write(isEmpty: isEmpty) {
+    case .send: return true
+    case .discard: return false
+    case .discardLoudly:
+      core.logger.warning("\(description): bytes written after the end are dropped")
+      return false
+    case .refuse:
+      throw EventLoopError(
+        .invalidState, "\(operation): the end of the stream was written already. Write before writeEOF().")
+    }
+  }
+
+  @inline(__always)
+  func send(_ bytes: UnsafeRawBufferPointer) {
+    var sent = 0
+    if outgoing.isEmpty {
+      sent = trySend(bytes)
+      if sent == bytes.count { return }
+      if sent < 0 { return lose(sent, "write") }
+    }
+    outgoing.append(UnsafeRawBufferPointer(rebasing: bytes[sent...]))
+    act(on: flow.update(waitingBytes))
+    sendRest()
+  }
+
+  /// Hands over what waits, until it has to wait for the system or nothing is left. While the protocol is paused the
+  /// first part ends where it may go on.
+  func sendRest() {
+    while sending.state != .inFlight, !outgoing.isEmpty, life.phase < .ending {
+      let bytes = outgoing.next(flow.bytesToResume(outgoing.count))
+      sending.buffer = bytes.baseAddress
+      sending.count = bytes.count
+      sending.transferred = 0
+      sending.sequence &+= 1
+      guard core.backend.submit(sending) else { break }
+      takeResult()
+    }
+    hold()
+  }
+
+  /// What was handed over has ended.
+  func sent() {
+    takeResult()
+    sendRest()
+  }
+
+  /// The books first, then the protocol, then what waited for the last byte.
+  private func takeResult() {
+    sending.buffer = nil
+    guard life.phase < .ending else { return outgoing.removeAll() }
+    guard sending.result >= 0 else { return lose(sending.result, "write") }
+    outgoing.consume(sending.count)
+    act(on: flow.update(outgoing.count))
+    if outgoing.isEmpty { drain() }
+  }
+
+  /// Drops what waits. Bytes with the system stay where they are until it has let go of them.
+  func dropOutput() {
+    if sending.state == .inFlight { core.backend.cancel(sending) } else { outgoing.removeAll() }
+  }
+
+  /// What is not with the system. An aborted transport has nothing, whatever memory it still has.
+  var waitingBytes: Int {
+    if life.phase >= .ending { return 0 }
+    return outgoing.count - (sending.state == .inFlight ? sending.transferred : 0)
+  }
+}
