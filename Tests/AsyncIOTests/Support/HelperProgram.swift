@@ -27,6 +27,15 @@
       }
     }
 
+    /// What a sanitizer in the program needs: its suppressions, and the way to the program that names functions.
+    private static var inherited: [String: String] {
+      var found: [String: String] = [:]
+      for name in ["PATH", "TSAN_OPTIONS", "ASAN_OPTIONS", "LSAN_OPTIONS"] {
+        if let value = getenv(name) { found[name] = String(cString: value) }
+      }
+      return found
+    }
+
     private static func execute(_ name: String, _ environment: [String: String]) throws -> HelperProgram {
       let output = temporaryFile()
       let errors = temporaryFile()
@@ -41,7 +50,8 @@
       posix_spawn_file_actions_adddup2(&actions, errors, STDERR_FILENO)
 
       var arguments: [UnsafeMutablePointer<CChar>?] = [strdup(path), strdup(name), nil]
-      var variables = environment.map { strdup("\($0.key)=\($0.value)") } + [nil]
+      let all = inherited.merging(environment) { $1 }
+      var variables = all.map { strdup("\($0.key)=\($0.value)") } + [nil]
       defer { for string in arguments + variables { free(string) } }
       var child: pid_t = 0
       let failure = posix_spawn(&child, path, &actions, nil, &arguments, &variables)
