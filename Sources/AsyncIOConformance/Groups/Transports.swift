@@ -133,8 +133,11 @@ extension ConformanceSuite {
         let pair = try await subject.probedPair(loop)
         let buffered = BufferedProbe(room: 7)
         let plain = StreamProbe()
-        buffered.onUpdate = { if buffered.received.count >= 70 { try pair.transport.setProtocol(plain) } }
-        pair.probe.onData = { _ in try pair.transport.setProtocol(buffered) }
+        let transport = pair.transport
+        buffered.onUpdate = { [unowned buffered] in
+          if buffered.received.count >= 70 { try transport.setProtocol(plain) }
+        }
+        pair.probe.onData = { _ in try transport.setProtocol(buffered) }
         pair.sockets.write(1, to: pair.peer)
         try await subject.turn("the first byte") { pair.probe.received.count == 1 }
         pair.sockets.write(100, to: pair.peer)
