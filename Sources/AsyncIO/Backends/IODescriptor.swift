@@ -109,14 +109,12 @@ public final class IODescriptor: @unchecked Sendable {
 
   /// Gives the number back to the system, as soon as the backend does not hold it. By the loop only, once.
   func closeNumber() {
-    if isAbortive {
-      var linger = linger(l_onoff: 1, l_linger: 0)
-      _ = setsockopt(fileDescriptor, SOL_SOCKET, SO_LINGER, &linger, socklen_t(MemoryLayout.size(ofValue: linger)))
-    }
+    let sockets = loop.sockets
+    if isAbortive { try? SocketOption.linger.set(fileDescriptor, .zero, sockets) }
     // A child process that is just being started holds a copy for a moment, and would keep it listening.
-    if isListening { _ = shutdown(fileDescriptor, Int32(SHUT_RDWR)) }
+    if isListening { _ = sockets.shutdown(fileDescriptor, Int32(SHUT_RDWR)) }
     if owesBlockingMode { BlockingMode.leave(self) }
-    if isHeld { closesWhenLetGo = true } else { _ = CAsyncIO.close(fileDescriptor) }
+    if isHeld { closesWhenLetGo = true } else { sockets.close(fileDescriptor) }
   }
 
   /// The system has ended its last operation on the number. By the backend.
@@ -124,7 +122,7 @@ public final class IODescriptor: @unchecked Sendable {
     isHeld = false
     guard closesWhenLetGo else { return }
     closesWhenLetGo = false
-    loop.numbers.withLock { _ in _ = CAsyncIO.close(fileDescriptor) }
+    loop.numbers.withLock { _ in loop.sockets.close(fileDescriptor) }
   }
 }
 

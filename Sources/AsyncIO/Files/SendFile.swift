@@ -132,7 +132,7 @@ struct SendFile<Sink: FileSink> {
       let count = range.next(after: sent, atMost: Self.pieceSize)
       if count == 0 { return true }
       let n = try sink.descriptor.withNumber(operation) {
-        casyncio_sendfile($0, range.file, range.offset + sent, count)
+        core.sockets.sendFile($0, range.file, range.offset + sent, count)
       }
       switch n {
       case 1...:

@@ -47,6 +47,8 @@ open class BaseEventLoop: EventLoop, @unchecked Sendable {
   final let hasTaskFactory = Atomic<Bool>(false)
   /// Held while a number of a descriptor is given back, and while another thread uses one, see `withNumber`.
   final let numbers = Lock(())
+  /// Sockets of the system, or of a simulated network. Set while the loop is made.
+  @exclusivity(unchecked) package final var sockets: any SocketCalls = SystemSockets.shared
   /// True if this loop is the default executor of the process. Set once, before its run.
   @exclusivity(unchecked) final var isProcessWide = false
   /// Where reports go. Replace it before the loop is used, if at all.

@@ -159,14 +159,14 @@ private final class ConnectAttempt {
   private let address: UnsafeMutableRawBufferPointer
 
   init(_ info: AddressInfo, from locals: [AddressInfo]?, on core: BaseEventLoop) throws(IOError) {
-    let fd = try Sockets.make(for: info)
+    let fd = try core.sockets.open(for: info)
     do throws(IOError) {
-      if let locals { try Self.bind(fd, locals, for: info) }
+      if let locals { try Self.bind(fd, locals, for: info, core.sockets) }
     } catch {
-      _ = CAsyncIO.close(fd)
+      core.sockets.close(fd)
       throw error
     }
-    if info.address.isIP { Sockets.setNoDelay(fd) }
+    if info.address.isIP { core.sockets.setNoDelay(fd) }
     descriptor = IODescriptor(fd, loop: core)
     core.backend.attach(descriptor)
     operation = IOOperation(.connect, on: descriptor)
@@ -181,13 +181,15 @@ private final class ConnectAttempt {
   deinit { address.deallocate() }
 
   /// The first local address of the family that can be bound.
-  private static func bind(_ fd: Int32, _ locals: [AddressInfo], for info: AddressInfo) throws(IOError) {
+  private static func bind(
+    _ fd: Int32, _ locals: [AddressInfo], for info: AddressInfo, _ sockets: any SocketCalls
+  ) throws(IOError) {
     var failure = IOError(
       .addressFamilyNotSupported, "bind",
       "\(locals.map(\.address.description).joined(separator: ", ")) to connect to \(info.address)")
     for local in locals where local.family == info.family {
       do throws(IOError) {
-        return try Sockets.bind(fd, to: local.address)
+        return try sockets.bind(fd, to: local.address)
       } catch {
         failure = error
       }

@@ -38,7 +38,7 @@ struct OpenDatagramSocket: Sendable {
   /// Nobody wants it.
   func close(_ core: BaseEventLoop) {
     file?.remove(core.logger)
-    _ = CAsyncIO.close(fd)
+    core.sockets.close(fd)
   }
 }
 
@@ -114,38 +114,37 @@ enum DatagramSockets {
   private static func open(
     _ choice: Choice, _ request: DatagramRequest, on core: BaseEventLoop
   ) throws -> OpenDatagramSocket {
-    let fd = casyncio_socket(choice.family.rawValue, SocketType.datagram.rawValue, choice.proto)
+    let sockets = core.sockets
+    let fd = sockets.socket(choice.family.rawValue, SocketType.datagram.rawValue, choice.proto)
     guard fd >= 0 else { throw IOError(result: Int(fd), "socket", "\(choice.family)") }
     var file: UnixSocketFile?
     do {
-      if request.reusePort { try setReusePort(fd, choice, request.operation) }
-      if request.broadcast { try SocketOption.broadcast.set(fd, true) }
+      if request.reusePort { try setReusePort(fd, choice, request.operation, sockets) }
+      if request.broadcast { try SocketOption.broadcast.set(fd, true, sockets) }
       if let local = choice.local {
-        UnixSocketFile.removeStale(at: local, core.logger)
-        try Sockets.bind(fd, to: local)
-        file = UnixSocketFile(boundTo: local)
+        if sockets.hasFileSystem { UnixSocketFile.removeStale(at: local, core.logger) }
+        try sockets.bind(fd, to: local)
+        if sockets.hasFileSystem { file = UnixSocketFile(boundTo: local) }
       }
       let connects = choice.remote != nil && !request.broadcast
-      if connects, let remote = choice.remote { try connect(fd, to: remote) }
+      if connects, let remote = choice.remote {
+        let result = sockets.connect(fd, remote)
+        if result < 0 { throw IOError(result: Int(result), "connect", "to \(remote)") }
+      }
       return OpenDatagramSocket(
         fd: fd, family: choice.family, remote: choice.remote, isConnected: connects, file: file)
     } catch {
       file?.remove(core.logger)
-      _ = CAsyncIO.close(fd)
+      sockets.close(fd)
       throw error
     }
   }
 
-  /// For a datagram socket that is nothing to wait for.
-  private static func connect(_ fd: Int32, to address: SocketAddress) throws(IOError) {
-    guard address.withSockaddr({ CAsyncIO.connect(fd, $0, $1) }) == 0 else {
-      throw IOError(result: -Int(casyncio_errno()), "connect", "to \(address)")
-    }
-  }
-
-  private static func setReusePort(_ fd: Int32, _ choice: Choice, _ operation: String) throws {
+  private static func setReusePort(
+    _ fd: Int32, _ choice: Choice, _ operation: String, _ sockets: any SocketCalls
+  ) throws {
     let isIP = choice.family == .ipv4 || choice.family == .ipv6
-    let error = isIP ? Sockets.set(fd, SOL_SOCKET, SO_REUSEPORT, 1) : .notSupported
+    let error = isIP ? sockets.enable(.reusePort, fd) : .notSupported
     guard let error else { return }
     throw EventLoopError(
       .invalidArgument, "\(operation): reusePort is not offered for \(choice.family) here (\(error)). Leave it out.")

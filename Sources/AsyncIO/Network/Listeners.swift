@@ -42,15 +42,10 @@ enum Listeners {
     try check(request)
     if let path = request.unixPath {
       let address = try SocketAddress(unixPath: path)
-      UnixSocketFile.removeStale(at: address, loop.logger)
-      return [try open(AddressInfo(address), request)]
+      if loop.sockets.hasFileSystem { UnixSocketFile.removeStale(at: address, loop.logger) }
+      return [try open(AddressInfo(address), request, loop.sockets)]
     }
-    return try openAll(try await addresses(of: request, on: loop), request)
-  }
-
-  /// Lets bound sockets take connections.
-  static func start(_ sockets: [BoundSocket], backlog: Int32) throws(IOError) {
-    for socket in sockets { try Sockets.listen(socket.fd, backlog: backlog, socket.address) }
+    return try openAll(try await addresses(of: request, on: loop), request, loop.sockets)
   }
 
   private static func check(_ request: ListenRequest) throws(EventLoopError) {
@@ -83,13 +78,15 @@ enum Listeners {
     return found
   }
 
-  private static func openAll(_ addresses: [AddressInfo], _ request: ListenRequest) throws -> [BoundSocket] {
+  private static func openAll(
+    _ addresses: [AddressInfo], _ request: ListenRequest, _ sockets: any SocketCalls
+  ) throws -> [BoundSocket] {
     var open: [BoundSocket] = []
     do {
       var unavailable: [(IOError, SocketAddress)] = []
       for info in addresses {
         do {
-          open.append(try self.open(info, request))
+          open.append(try self.open(info, request, sockets))
         } catch let error as IOError
           where error.errno == .addressNotAvailable || error.errno == .addressFamilyNotSupported
         {
@@ -103,41 +100,43 @@ enum Listeners {
       }
       return open
     } catch {
-      for socket in open { _ = CAsyncIO.close(socket.fd) }
+      for socket in open { sockets.close(socket.fd) }
       throw error
     }
   }
 
   /// One address.
-  static func open(_ info: AddressInfo, _ request: ListenRequest) throws -> BoundSocket {
-    let fd = try Sockets.make(for: info)
+  static func open(
+    _ info: AddressInfo, _ request: ListenRequest, _ sockets: any SocketCalls
+  ) throws -> BoundSocket {
+    let fd = try sockets.open(for: info)
     do {
-      if info.address.isUnix { return try openUnix(fd, info.address, request) }
-      if request.reuseAddress { _ = Sockets.set(fd, SOL_SOCKET, SO_REUSEADDR, 1) }
-      if request.reusePort { try setReusePort(fd, request.operation) }
-      if request.keepAlive { _ = Sockets.set(fd, SOL_SOCKET, SO_KEEPALIVE, 1) }
+      if info.address.isUnix { return try openUnix(fd, info.address, request, sockets) }
+      if request.reuseAddress { _ = sockets.enable(.reuseAddress, fd) }
+      if request.reusePort { try setReusePort(fd, request.operation, sockets) }
+      if request.keepAlive { _ = sockets.enable(.keepAlive, fd) }
       // One socket per family: an IPv6 wildcard must not take the IPv4 port as well.
-      if info.address.isIPv6 { _ = Sockets.set(fd, Int32(IPPROTO_IPV6), IPV6_V6ONLY, 1) }
-      try Sockets.bind(fd, to: info.address)
-      if request.listens { try Sockets.listen(fd, backlog: request.backlog, info.address) }
-      return BoundSocket(fd: fd, address: SocketAddress.local(of: fd) ?? info.address, file: nil)
+      if info.address.isIPv6 { _ = sockets.enable(.ipv6Only, fd) }
+      try sockets.bind(fd, to: info.address)
+      if request.listens { try sockets.listen(fd, backlog: request.backlog, info.address) }
+      return BoundSocket(fd: fd, address: sockets.localAddress(of: fd) ?? info.address, file: nil)
     } catch {
-      _ = CAsyncIO.close(fd)
+      sockets.close(fd)
       throw error
     }
   }
 
   private static func openUnix(
-    _ fd: Int32, _ address: SocketAddress, _ request: ListenRequest
+    _ fd: Int32, _ address: SocketAddress, _ request: ListenRequest, _ sockets: any SocketCalls
   ) throws -> BoundSocket {
-    try Sockets.bind(fd, to: address)
-    let file = UnixSocketFile(boundTo: address)
+    try sockets.bind(fd, to: address)
+    let file = sockets.hasFileSystem ? UnixSocketFile(boundTo: address) : nil
     do {
       // Nobody can connect before it listens, so there is no moment with the wrong permissions.
       if let mode = request.mode, let path = file?.path, chmod(path, mode_t(mode.rawValue)) != 0 {
         throw IOError(Errno(rawValue: casyncio_errno()), "mode", "\(address)")
       }
-      if request.listens { try Sockets.listen(fd, backlog: request.backlog, address) }
+      if request.listens { try sockets.listen(fd, backlog: request.backlog, address) }
       return BoundSocket(fd: fd, address: address, file: request.removesFile ? file : nil)
     } catch {
       if let file { _ = unlink(file.path) }
@@ -145,8 +144,8 @@ enum Listeners {
     }
   }
 
-  private static func setReusePort(_ fd: Int32, _ operation: String) throws {
-    guard let error = Sockets.set(fd, SOL_SOCKET, SO_REUSEPORT, 1) else { return }
+  private static func setReusePort(_ fd: Int32, _ operation: String, _ sockets: any SocketCalls) throws {
+    guard let error = sockets.enable(.reusePort, fd) else { return }
     throw EventLoopError(
       .invalidArgument, "\(operation): reusePort is not offered by this system (\(error)). Leave it out.")
   }

@@ -47,7 +47,7 @@ final class ListeningSockets: @unchecked Sendable {
     if isListening.load(ordering: .acquiring) && !isClosed { return }
     for (descriptor, address) in zip(descriptors, addresses) {
       let result = core.withNumber(of: descriptor) { number in
-        Result { () throws(IOError) in try Sockets.listen(number, backlog: backlog, address) }
+        Result { () throws(IOError) in try core.sockets.listen(number, backlog: backlog, address) }
       }
       guard let result else { throw IOError(.badFileDescriptor, operation, "on a listener that was closed here") }
       try result.get()

@@ -22,23 +22,19 @@ public struct SocketOption<Value: Sendable>: Sendable {
   }
 
   /// The value that the descriptor has.
-  func get(_ fd: Int32) throws(IOError) -> Value {
+  func get(_ fd: Int32, _ sockets: any SocketCalls) throws(IOError) -> Value {
     var words = [Int32](repeating: 0, count: width)
-    var size = socklen_t(width * MemoryLayout<Int32>.size)
-    guard getsockopt(fd, level, name, &words, &size) == 0 else {
-      throw IOError(result: -Int(casyncio_errno()), "getsockopt", subject(fd))
-    }
+    let result = sockets.getOption(fd, level, name, &words)
+    if result < 0 { throw IOError(result: Int(result), "getsockopt", subject(fd)) }
     return decode(words)
   }
 
-  func set(_ fd: Int32, _ value: Value) throws {
+  func set(_ fd: Int32, _ value: Value, _ sockets: any SocketCalls) throws {
     guard !isReadOnly else {
       throw EventLoopError(.invalidArgument, "setsockopt: option \(name) can only be read. Do not set it.")
     }
-    var words = encode(value)
-    guard setsockopt(fd, level, name, &words, socklen_t(words.count * MemoryLayout<Int32>.size)) == 0 else {
-      throw IOError(result: -Int(casyncio_errno()), "setsockopt", subject(fd))
-    }
+    let result = sockets.setOption(fd, level, name, encode(value))
+    if result < 0 { throw IOError(result: Int(result), "setsockopt", subject(fd)) }
   }
 
   private func subject(_ fd: Int32) -> String { "level \(level), option \(name) of descriptor \(fd)" }

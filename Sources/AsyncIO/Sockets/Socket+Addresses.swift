@@ -44,54 +44,53 @@ extension Socket {
   /// Gives the socket its own address; port 0 lets the system choose, see ``localAddress``. Throws ``IOError`` with the
   /// address. Any thread. Answers `bind`.
   public func bind(to address: SocketAddress) throws(IOError) {
-    try check("bind", "\(address)") { fd in address.withSockaddr { CAsyncIO.bind(fd, $0, $1) } }
+    try check("bind", "\(address)") { core.sockets.bind($0, address) }
   }
 
   /// Lets a bound socket take connections, for ``accept()``. Throws ``IOError``. Answers `listen`.
   ///
   /// - Parameter backlog: connections that may wait to be accepted.
   public func listen(backlog: Int32 = 4096) throws(IOError) {
-    try check("listen", localAddress?.description) { CAsyncIO.listen($0, backlog) }
+    try check("listen", localAddress?.description) { core.sockets.listen($0, backlog) }
     descriptor.isListening = true
   }
 
   /// Ends directions of a connection; what waits in that direction ends, too. Throws ``IOError``. Any thread. Answers
   /// `shutdown`.
   public func shutdown(_ direction: SocketDirection) throws(IOError) {
-    try check("shutdown") { CAsyncIO.shutdown($0, direction.systemValue) }
+    try check("shutdown") { core.sockets.shutdown($0, direction.systemValue) }
   }
 
   // MARK: Addresses and options
 
   /// The own address; nil for a closed socket. Any thread. Answers `getsockname`.
   public var localAddress: SocketAddress? {
-    core.withNumber(of: descriptor) { SocketAddress.local(of: $0) } ?? nil
+    core.withNumber(of: descriptor) { core.sockets.localAddress(of: $0) } ?? nil
   }
 
   /// The peer's address; nil for a socket that is not connected. Any thread. Answers `getpeername`.
   public var peerAddress: SocketAddress? {
-    core.withNumber(of: descriptor) { SocketAddress.peer(of: $0) } ?? nil
+    core.withNumber(of: descriptor) { core.sockets.peerAddress(of: $0) } ?? nil
   }
 
   /// The value of an option: `try socket.get(.receiveBufferSize)`. Throws ``IOError``. Any thread. Answers
   /// `getsockopt`.
   public func get<Value: Sendable>(_ option: SocketOption<Value>) throws -> Value {
-    try descriptor.withNumber("getsockopt") { fd in Result { try option.get(fd) } }.get()
+    try descriptor.withNumber("getsockopt") { fd in Result { try option.get(fd, core.sockets) } }.get()
   }
 
   /// Sets an option: `try socket.set(.noDelay, to: true)`. Throws ``IOError``, code `invalidArgument` for options that
   /// can only be read. Any thread. Answers `setsockopt`.
   public func set<Value: Sendable>(_ option: SocketOption<Value>, to value: Value) throws {
-    try descriptor.withNumber("setsockopt") { fd in Result { try option.set(fd, value) } }.get()
+    try descriptor.withNumber("setsockopt") { fd in Result { try option.set(fd, value, core.sockets) } }.get()
   }
 
-  /// Makes a call that answers 0.
+  /// Makes a call that answers 0 or a negated errno.
   private func check(
     _ operation: String, _ subject: String? = nil, _ call: (Int32) -> Int32
   ) throws(IOError) {
-    let error = try descriptor.withNumber(operation) { call($0) == 0 ? 0 : casyncio_errno() }
-    guard error == 0 else {
-      throw IOError(Errno(rawValue: error), operation, subject ?? "descriptor \(descriptor.fileDescriptor)")
-    }
+    let result = try descriptor.withNumber(operation, call)
+    guard result < 0 else { return }
+    throw IOError(result: Int(result), operation, subject ?? "descriptor \(descriptor.fileDescriptor)")
   }
 }

@@ -100,7 +100,7 @@ extension Socket {
     while true {
       // A wait may end for nothing, and a connection that is not taken is the next caller's.
       try Task.checkCancellation()
-      let fd = try descriptor.withNumber("accept") { casyncio_accept($0) }
+      let fd = try descriptor.withNumber("accept") { core.sockets.accept($0) }
       if fd >= 0 { return Socket(fd, family, type, core: core) }
       switch -fd {
       // The connection that failed is gone from the queue; the next one may be fine.

@@ -46,7 +46,7 @@ public final class Socket: @unchecked Sendable {
   /// - Throws: ``IOError``; code `noRunningLoop` outside of a loop's thread.
   public convenience init(family: AddressFamily, type: SocketType = .stream, proto: Int32 = 0) throws {
     let core = try runningCore("Socket")
-    let fd = casyncio_socket(family.rawValue, type.rawValue, proto)
+    let fd = core.sockets.socket(family.rawValue, type.rawValue, proto)
     guard fd >= 0 else { throw IOError(result: Int(fd), "socket", "\(family)") }
     self.init(fd, family, type, core: core)
   }
@@ -69,7 +69,7 @@ public final class Socket: @unchecked Sendable {
     descriptor = IODescriptor(fd, loop: core)
     // The calls are tried before anything is waited for.
     descriptor.isReadable = true
-    descriptor.isListening = (try? SocketOption.isListening.get(fd)) ?? false
+    descriptor.isListening = (try? SocketOption.isListening.get(fd, core.sockets)) ?? false
     receiving = IOOperation(.receiveFrom, on: descriptor)
     sending = IOOperation(.sendTo, on: descriptor)
     messages.initialize(repeating: casyncio_message(), count: 2)
@@ -86,9 +86,10 @@ public final class Socket: @unchecked Sendable {
   }
 
   private static func admit(_ fd: Int32, on core: BaseEventLoop) throws -> (AddressFamily, SocketType) {
-    let status = casyncio_is_nonblocking(fd)
+    let status = core.sockets.isNonBlocking(fd)
     guard status >= 0 else { throw IOError(result: Int(status), "Socket", "descriptor \(fd)") }
-    guard let type = try? SocketOption.type.get(fd), let address = SocketAddress.local(of: fd) else {
+    guard let type = try? SocketOption.type.get(fd, core.sockets), let address = core.sockets.localAddress(of: fd)
+    else {
       throw EventLoopError(
         .invalidArgument, "Socket: descriptor \(fd) is not a socket. Give a socket, or use addReader for it.")
     }

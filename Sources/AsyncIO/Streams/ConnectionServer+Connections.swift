@@ -6,7 +6,7 @@ internal import Synchronization
 extension ConnectionServer {
   func startOrHold(_ fd: Int32) {
     if isCancelled {
-      _ = CAsyncIO.close(fd)
+      core.sockets.close(fd)
     } else if members.withLock({ $0.count }) < limit {
       start(fd)
     } else {

@@ -26,7 +26,7 @@ extension ConnectionServer {
     isCancelled = true
     for operation in listener.accepting where operation.state == .inFlight { core.backend.cancel(operation) }
     stopWaiting()
-    for fd in held { _ = CAsyncIO.close(fd) }
+    for fd in held { core.sockets.close(fd) }
     held = []
     // Collected first: a cancelled task may leave the list while it is cancelled.
     var running: [ServedConnection] = []

@@ -43,7 +43,7 @@ final class ConnectionServer: Acceptor, @unchecked Sendable {
 
   deinit {
     // A closed loop took the place away that these were held for.
-    for fd in held { _ = CAsyncIO.close(fd) }
+    for fd in held { core.sockets.close(fd) }
   }
 
   /// Serves until the listener is closed or the task is cancelled. The isolation is handed to the closure by hand, see

@@ -54,12 +54,12 @@ public final class StreamConnection: @unchecked Sendable {
 
   /// The address of this side; nil when the connection is closed or broken. Any thread.
   public var localAddress: SocketAddress? {
-    core.withNumber(of: descriptor) { SocketAddress.local(of: $0) } ?? nil
+    core.withNumber(of: descriptor) { core.sockets.localAddress(of: $0) } ?? nil
   }
 
   /// The address of the other side; nil when the connection is closed or broken. Any thread.
   public var peerAddress: SocketAddress? {
-    core.withNumber(of: descriptor) { SocketAddress.peer(of: $0) } ?? nil
+    core.withNumber(of: descriptor) { core.sockets.peerAddress(of: $0) } ?? nil
   }
 
   // MARK: Ending
@@ -92,7 +92,7 @@ public final class StreamConnection: @unchecked Sendable {
     core.perform { [descriptor] loop in
       if !descriptor.isClosed { try? loop.backend.endWriting(descriptor) }
     } dropped: { [core, descriptor] in
-      _ = core.withNumber(of: descriptor) { shutdown($0, Int32(SHUT_WR)) }
+      _ = core.withNumber(of: descriptor) { core.sockets.shutdown($0, Int32(SHUT_WR)) }
     }
   }
 

@@ -27,7 +27,7 @@ extension StreamListener {
 
   /// Takes an accepted socket.
   func connection(_ fd: Int32) -> StreamConnection {
-    if addresses[0].isIP { Sockets.setNoDelay(fd) }
+    if addresses[0].isIP { core.sockets.setNoDelay(fd) }
     return StreamConnection(fd, core: core)
   }
 

@@ -57,14 +57,14 @@ extension BaseEventLoop {
 
   /// Sees that a descriptor of the caller can become a transport's, and makes it ready.
   final func admitSocket(_ fd: Int32, for operation: String) throws {
-    var type: Int32 = 0
-    var size = socklen_t(MemoryLayout<Int32>.size)
-    guard getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &size) == 0 else {
-      let error = casyncio_errno()
-      if error == EBADF { throw IOError(.badFileDescriptor, operation, "descriptor \(fd)") }
+    let type: SocketType
+    do {
+      type = try SocketOption.type.get(fd, sockets)
+    } catch {
+      if error.errno == .badFileDescriptor { throw IOError(.badFileDescriptor, operation, "descriptor \(fd)") }
       throw EventLoopError(.invalidArgument, "\(operation): descriptor \(fd) is not a socket. Give a stream socket.")
     }
-    guard type == casyncio_stream_type else {
+    guard type == .stream else {
       throw EventLoopError(
         .invalidArgument, "\(operation): the socket \(fd) is not a stream socket. Give one made with SOCK_STREAM.")
     }
@@ -72,6 +72,6 @@ extension BaseEventLoop {
       throw EventLoopError(
         .invalidState, "\(operation): descriptor \(fd) belongs to an open connection. Give a socket of its own.")
     }
-    casyncio_set_nonblocking(fd)
+    _ = sockets.setNonBlocking(fd)
   }
 }

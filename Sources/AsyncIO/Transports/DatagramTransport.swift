@@ -37,7 +37,7 @@ public final class DatagramTransport: BaseTransport {
   /// Takes over a non-blocking datagram socket. In the loop's thread.
   init(_ opened: OpenDatagramSocket, core: BaseEventLoop) {
     self.opened = opened
-    sockname = SocketAddress.local(of: opened.fd)
+    sockname = core.sockets.localAddress(of: opened.fd)
     descriptor = IODescriptor(opened.fd, loop: core)
     descriptor.isReadable = true
     receiving = IOOperation(.receiveFrom, on: descriptor)

@@ -71,7 +71,9 @@ extension BaseEventLoop {
   /// Sees that a descriptor of the caller can become a transport's and that nothing else is asked for, and makes it
   /// ready.
   fileprivate final func admitDatagramSocket(_ fd: Int32, _ request: DatagramRequest) throws -> OpenDatagramSocket {
-    guard let type = try? SocketOption.type.get(fd), type == .datagram, let local = SocketAddress.local(of: fd) else {
+    guard let type = try? SocketOption.type.get(fd, sockets), type == .datagram,
+      let local = sockets.localAddress(of: fd)
+    else {
       throw EventLoopError(
         .invalidArgument, "\(request.operation): descriptor \(fd) is not a datagram socket. Give one of SOCK_DGRAM.")
     }
@@ -85,8 +87,8 @@ extension BaseEventLoop {
       throw EventLoopError(
         .invalidState, "\(request.operation): descriptor \(fd) belongs to an open connection. Give one of its own.")
     }
-    casyncio_set_nonblocking(fd)
-    let peer = SocketAddress.peer(of: fd)
+    _ = sockets.setNonBlocking(fd)
+    let peer = sockets.peerAddress(of: fd)
     return OpenDatagramSocket(
       fd: fd, family: local.addressFamily, remote: peer, isConnected: peer != nil, file: nil)
   }

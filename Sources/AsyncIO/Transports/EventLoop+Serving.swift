@@ -65,10 +65,10 @@ extension EventLoop {
     guard backlog > 0 else {
       throw EventLoopError(.invalidArgument, "createServer: backlog is \(backlog). Give a positive number.")
     }
-    guard let address = SocketAddress.local(of: socket) else {
+    guard let address = core.sockets.localAddress(of: socket) else {
       throw IOError(.badFileDescriptor, "createServer", "descriptor \(socket)")
     }
-    if startServing { try Sockets.listen(socket, backlog: backlog, address) }
+    if startServing { try core.sockets.listen(socket, backlog: backlog, address) }
     let bound = BoundSocket(fd: socket, address: address, file: nil)
     return try await core.server(
       over: ListeningSockets([bound], backlog: backlog, isListening: startServing, core: core),

@@ -217,13 +217,13 @@ private final class ServerAcceptor: Acceptor {
 
   override func accepted(_ fd: Int32) {
     guard let server else {
-      _ = CAsyncIO.close(fd)
+      core.sockets.close(fd)
       return
     }
     do {
       server.attach(try CarriedScope.$current.withValue(scope) { try welcome(fd) })
     } catch {
-      _ = CAsyncIO.close(fd)
+      core.sockets.close(fd)
       var context = ExceptionContext(
         message: "exception in the protocol factory of a server; the client is disconnected", exception: error)
       context.socket = sockets.names

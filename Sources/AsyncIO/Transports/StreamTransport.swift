@@ -46,8 +46,8 @@ public class StreamTransport: BaseTransport, ReadTransport, WriteTransport {
     self.descriptor = descriptor
     receiving = IOOperation(.receiveLent, on: descriptor)
     sending = IOOperation(.send, on: descriptor)
-    sockname = .local(of: descriptor.fileDescriptor)
-    peername = .peer(of: descriptor.fileDescriptor)
+    sockname = descriptor.loop.sockets.localAddress(of: descriptor.fileDescriptor)
+    peername = descriptor.loop.sockets.peerAddress(of: descriptor.fileDescriptor)
     super.init(core: descriptor.loop)
     relay.transport = self
     receiving.observer = .passUnretained(relay)
@@ -59,7 +59,7 @@ public class StreamTransport: BaseTransport, ReadTransport, WriteTransport {
     let descriptor = IODescriptor(fd, loop: core)
     core.backend.attach(descriptor)
     self.init(descriptor)
-    if sockname?.isIP == true { Sockets.setNoDelay(fd) }
+    if sockname?.isIP == true { core.sockets.setNoDelay(fd) }
   }
 
   deinit {

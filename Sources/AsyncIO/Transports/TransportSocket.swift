@@ -15,29 +15,34 @@ public struct TransportSocket: CustomStringConvertible {
   public var fileDescriptor: Int32 { descriptor.isClosed ? -1 : descriptor.fileDescriptor }
 
   /// The own address. Answers `getsockname`.
-  public var localAddress: SocketAddress? { descriptor.isClosed ? nil : .local(of: descriptor.fileDescriptor) }
+  public var localAddress: SocketAddress? {
+    descriptor.isClosed ? nil : sockets.localAddress(of: descriptor.fileDescriptor)
+  }
 
   /// The peer's address. Answers `getpeername`.
-  public var peerAddress: SocketAddress? { descriptor.isClosed ? nil : .peer(of: descriptor.fileDescriptor) }
+  public var peerAddress: SocketAddress? {
+    descriptor.isClosed ? nil : sockets.peerAddress(of: descriptor.fileDescriptor)
+  }
 
   /// What an option is set to: `try socket.get(.noDelay)`. Throws ``IOError``. Answers `getsockopt`.
   public func get<Value: Sendable>(_ option: SocketOption<Value>) throws(IOError) -> Value {
-    try option.get(number("getsockopt"))
+    try option.get(number("getsockopt"), sockets)
   }
 
   /// Sets an option: `try socket.set(.noDelay, to: true)`. Throws ``IOError``, code `invalidArgument` for options that
   /// can only be read. Answers `setsockopt`.
   public func set<Value: Sendable>(_ option: SocketOption<Value>, to value: Value) throws {
-    try option.set(number("setsockopt"), value)
+    try option.set(number("setsockopt"), value, sockets)
   }
 
   /// Ends directions of the connection. To end the own stream behind what was written use the transport's `writeEOF`.
   /// Answers `shutdown`.
   public func shutdown(_ direction: SocketDirection) throws(IOError) {
-    guard CAsyncIO.shutdown(try number("shutdown"), direction.systemValue) == 0 else {
-      throw IOError(result: -Int(casyncio_errno()), "shutdown", "descriptor \(descriptor.fileDescriptor)")
-    }
+    let result = sockets.shutdown(try number("shutdown"), direction.systemValue)
+    if result < 0 { throw IOError(result: Int(result), "shutdown", "descriptor \(descriptor.fileDescriptor)") }
   }
+
+  private var sockets: any SocketCalls { descriptor.loop.sockets }
 
   private func number(_ operation: String) throws(IOError) -> Int32 {
     guard !descriptor.isClosed else {

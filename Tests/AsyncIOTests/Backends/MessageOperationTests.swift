@@ -189,7 +189,7 @@ struct MessageOperationTests {
   func readyListener() async throws {
     try await ProactorDriver.run { driver in
       let any = try #require(SocketAddress(ipLiteral: "127.0.0.1", port: 0))
-      let number = try Sockets.listen(on: any, backlog: 4, reuseAddress: true, reusePort: false)
+      let number = try listen(on: any, backlog: 4)
       let listener = driver.adopt(number, isListening: true)
       let ready = MessageOperation(.ready, on: listener)
       #expect(!driver.backend.submit(ready.operation))

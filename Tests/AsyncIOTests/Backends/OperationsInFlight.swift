@@ -158,11 +158,11 @@ final class FullListener: @unchecked Sendable {
 
   init() throws {
     let any = try #require(SocketAddress(ipLiteral: "127.0.0.1", port: 0))
-    socket = try Sockets.listen(on: any, backlog: 1, reuseAddress: true, reusePort: false)
+    socket = try listen(on: any, backlog: 1)
     address = try #require(SocketAddress.local(of: socket))
     // Over the loopback a connection is made inside the call; the first one that is not has found the queue full.
     repeat {
-      let filler = try Sockets.make(for: address)
+      let filler = try SystemSockets.shared.open(for: AddressInfo(address))
       fillers.append(filler)
       _ = address.withSockaddr { connect(filler, $0, $1) }
     } while SocketAddress.peer(of: fillers.last!) != nil && fillers.count < 100

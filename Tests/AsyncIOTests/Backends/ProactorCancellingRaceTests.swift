@@ -65,10 +65,10 @@ private final class Race {
     received = Array(repeating: 0, count: 8)
     sent = Array(repeating: 0, count: 8)
     let any = try #require(SocketAddress(ipLiteral: "127.0.0.1", port: 0))
-    let number = try Sockets.listen(on: any, backlog: 4096, reuseAddress: true, reusePort: false)
+    let number = try listen(on: any, backlog: 4096)
     acceptAddress = try #require(SocketAddress.local(of: number))
     accepting = IOOperation(.accept, on: driver.adopt(number, isListening: true))
-    listener = try Sockets.listen(on: any, backlog: 4096, reuseAddress: true, reusePort: false)
+    listener = try listen(on: any, backlog: 4096)
     connectAddress = try #require(SocketAddress.local(of: listener))
   }
 
@@ -155,7 +155,8 @@ private final class Race {
   }
 
   private func connect() throws {
-    let operation = IOOperation(.connect, on: driver.adopt(try Sockets.make(for: connectAddress)))
+    let operation = IOOperation(
+      .connect, on: driver.adopt(try SystemSockets.shared.open(for: AddressInfo(connectAddress))))
     let length = Int(connectAddress.length)
     connectAddress.withSockaddr { memory.copyMemory(from: $0, byteCount: Int($1)) }
     (operation.buffer, operation.count) = (memory, length)

@@ -102,7 +102,8 @@ struct ProactorCancellingTests {
     try await ProactorDriver.run { driver in
       let full = try FullListener()
       if moment == .late { full.makeRoom() }
-      let operation = IOOperation(.connect, on: driver.adopt(try Sockets.make(for: full.address)))
+      let operation = IOOperation(
+        .connect, on: driver.adopt(try SystemSockets.shared.open(for: AddressInfo(full.address))))
       let memory = UnsafeMutableRawBufferPointer.allocate(byteCount: Int(full.address.length), alignment: 16)
       defer { memory.deallocate() }
       full.address.withSockaddr { memory.copyMemory(from: UnsafeRawBufferPointer(start: $0, count: Int($1))) }
@@ -128,14 +129,14 @@ struct ProactorCancellingTests {
   func accepting(moment: Moment) async throws {
     try await ProactorDriver.run { driver in
       let any = try #require(SocketAddress(ipLiteral: "127.0.0.1", port: 0))
-      let number = try Sockets.listen(on: any, backlog: 10, reuseAddress: true, reusePort: false)
+      let number = try listen(on: any, backlog: 10)
       let address = try #require(SocketAddress.local(of: number))
       let operation = IOOperation(.accept, on: driver.adopt(number, isListening: true))
       var clients: [Int32] = []
       var accepted: [Int32] = []
       defer { for fd in clients + accepted { _ = CAsyncIO.close(fd) } }
       func addClient() throws {
-        clients.append(try Sockets.make(for: address))
+        clients.append(try SystemSockets.shared.open(for: AddressInfo(address)))
         _ = address.withSockaddr { CAsyncIO.connect(clients.last!, $0, $1) }
       }
       #expect(!driver.backend.submit(operation))

@@ -21,7 +21,7 @@ struct ProactorSendingTests {
     return try await loop.run {
       let pair = try await StreamPair.make()
       defer { pair.close() }
-      _ = Sockets.set(pair.near.descriptor.fileDescriptor, SOL_SOCKET, SO_SNDBUF, 4096)
+      _ = SystemSockets.shared.setOption(pair.near.descriptor.fileDescriptor, SOL_SOCKET, SO_SNDBUF, [4096])
       return try await body(pair.near, pair.far)
     }
   }

@@ -100,7 +100,7 @@ final class RacingPeer: @unchecked Sendable {
   }
 
   private func connect(to address: SocketAddress) {
-    guard let fd = try? Sockets.make(for: address) else { return errors.append("no socket") }
+    guard let fd = try? SystemSockets.shared.open(for: AddressInfo(address)) else { return errors.append("no socket") }
     // Over the loopback the connection is made inside the call.
     _ = address.withSockaddr { CAsyncIO.connect(fd, $0, $1) }
     if SocketAddress.peer(of: fd) != nil { connected += 1 }

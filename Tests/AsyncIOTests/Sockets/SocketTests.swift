@@ -41,8 +41,7 @@ struct SocketTests {
   @Test("A listening socket that is taken over accepts", arguments: LoopKind.allCases)
   func takenListener(kind: LoopKind) async throws {
     try await kind.run { _ in
-      let number = try Sockets.listen(
-        on: SocketAddress(ipLiteral: "127.0.0.1", port: 0)!, backlog: 4, reuseAddress: true, reusePort: false)
+      let number = try listen(on: SocketAddress(ipLiteral: "127.0.0.1", port: 0)!, backlog: 4)
       let listener = try Socket(fileDescriptor: number)
       #expect(listener.type == .stream && listener.family == .ipv4)
       #expect(try listener.get(.isListening))

@@ -111,3 +111,10 @@ func expectRefusal<R>(
     return (0..<20_000).first { interests(of: $0)[descriptor] != nil }
   }
 #endif
+
+/// A listening socket of the system that no loop knows.
+func listen(on address: SocketAddress, backlog: Int32) throws -> Int32 {
+  var request = ListenRequest()
+  request.backlog = backlog
+  return try Listeners.open(AddressInfo(address), request, SystemSockets.shared).fd
+}
