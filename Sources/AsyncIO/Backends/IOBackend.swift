@@ -15,6 +15,12 @@ public struct IOCapabilities: OptionSet, Sendable {
   public static let pipes = IOCapabilities(rawValue: 1 << 3)
   /// Messages with addresses, and waits until a descriptor may be written: receiveFrom, sendTo, writable.
   public static let datagrams = IOCapabilities(rawValue: 1 << 4)
+  /// Works on descriptors of the operating system that were made elsewhere. Without it everything is the backend's own.
+  public static let systemDescriptors = IOCapabilities(rawValue: 1 << 5)
+  /// Sockets under paths and abstract names.
+  public static let unixSockets = IOCapabilities(rawValue: 1 << 6)
+  /// Other threads may give the loop something to do while it runs.
+  public static let threads = IOCapabilities(rawValue: 1 << 7)
   /// Waits are not rounded to whole milliseconds.
   public static let subMillisecondWaits = IOCapabilities(rawValue: 1 << 2)
 }

@@ -18,6 +18,8 @@ public final class ThreadPool: @unchecked Sendable {
   public let maximumThreads: Int
   private let name: String
   private let idleNanoseconds: Int64
+  /// Runs a step of a simulated thread. Nil: threads are the system's.
+  private let runner: (@Sendable (@escaping @Sendable () -> Void) -> Void)?
 
   /// - Parameters:
   ///   - maximumThreads: at least 1; the default is asyncio's, min(32, processors + 4).
@@ -27,11 +29,16 @@ public final class ThreadPool: @unchecked Sendable {
   }
 
   /// - Parameter idleTime: how long a thread waits for work before it ends.
-  package init(maximumThreads: Int?, name: String = "asyncio", idleTime: Duration) {
+  /// - Parameter runner: runs what a thread would do for one piece of work, some time later; for pools without threads.
+  package init(
+    maximumThreads: Int?, name: String = "asyncio", idleTime: Duration,
+    runner: (@Sendable (@escaping @Sendable () -> Void) -> Void)? = nil
+  ) {
     let processors = max(1, Int(sysconf(Int32(_SC_NPROCESSORS_ONLN))))
     self.maximumThreads = max(1, maximumThreads ?? min(32, processors + 4))
     self.name = name
     idleNanoseconds = idleTime.saturatedNanoseconds
+    self.runner = runner
   }
 
   /// Queues work. `false`: the pool is shut down and the work was not taken.
@@ -47,7 +54,9 @@ public final class ThreadPool: @unchecked Sendable {
       made += 1
       return (true, made - 1)
     }
-    if let start {
+    if start != nil, let runner {
+      runner { self.serveOne() }
+    } else if let start {
       LiveCounters.poolThreads.add(1, ordering: .relaxed)
       Thread.detach(name: "\(name)_\(start)") { self.serve() }
     }
@@ -56,12 +65,30 @@ public final class ThreadPool: @unchecked Sendable {
 
   private func serve() {
     while let work = next() { work() }
+    LiveCounters.poolThreads.subtract(1, ordering: .relaxed)
+    tellWhenEnded()
+  }
+
+  /// The work of a simulated thread, a piece at a time. It ends when there is no more.
+  private func serveOne() {
+    monitor.locked { head < queue.count ? takeFirst() : nil }?()
+    let isDone = monitor.locked { () -> Bool in
+      guard head == queue.count else { return false }
+      queue.removeAll(keepingCapacity: true)
+      head = 0
+      threads -= 1
+      return true
+    }
+    if isDone { tellWhenEnded() } else { runner?({ self.serveOne() }) }
+  }
+
+  /// A thread has ended; if it was the last one, those who wait for that hear of it.
+  private func tellWhenEnded() {
     let ended = monitor.locked { () -> [@Sendable () -> Void] in
       guard threads == 0 && isShutDown else { return [] }
       defer { whenEnded = [] }
       return whenEnded
     }
-    LiveCounters.poolThreads.subtract(1, ordering: .relaxed)
     for callback in ended { callback() }
   }
 
@@ -78,12 +105,16 @@ public final class ThreadPool: @unchecked Sendable {
         idle -= 1
         if timedOut && head == queue.count { return leave() }
       }
-      let work = queue[head]
-      // The closure's captures must not live as long as the array.
-      queue[head] = {}
-      head += 1
-      return work
+      return takeFirst()
     }
+  }
+
+  private func takeFirst() -> @Sendable () -> Void {
+    let work = queue[head]
+    // The closure's captures must not live as long as the array.
+    queue[head] = {}
+    head += 1
+    return work
   }
 
   private func leave() -> (@Sendable () -> Void)? {

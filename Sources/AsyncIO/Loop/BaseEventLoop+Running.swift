@@ -134,6 +134,7 @@ extension BaseEventLoop {
 
   @inline(__always)
   private final func runReady() throws {
+    if let turnObserver { return try runOrdered(turnObserver) }
     var left = ready.count
     if debugFlag.load(ordering: .relaxed) { return try runReadyDebug() }
     let isCrowded = left > ReadyQueue.crowd
@@ -148,6 +149,18 @@ extension BaseEventLoop {
       left -= 1
       try run(ready.pop())
     }
+  }
+
+  /// The turn of a simulation: what is there is run in the order that the observer chooses, and what is added meanwhile
+  /// waits for the next turn, so that it can be chosen from, too.
+  private final func runOrdered(_ observer: any TurnObserver) throws {
+    if let seed = observer.turnWillRun(entries: ready.count) { ready.shuffleJobs(seed) }
+    var left = ready.count
+    while left > 0 {
+      left -= 1
+      try run(ready.pop())
+    }
+    observer.turnDidRun()
   }
 
   @inline(__always)

@@ -49,6 +49,8 @@ open class BaseEventLoop: EventLoop, @unchecked Sendable {
   final let numbers = Lock(())
   /// Sockets of the system, or of a simulated network. Set while the loop is made.
   @exclusivity(unchecked) package final var sockets: any SocketCalls = SystemSockets.shared
+  /// Who decides in which order jobs run, if not the order in which they came. Set while the loop is made.
+  @exclusivity(unchecked) package final var turnObserver: (any TurnObserver)?
   /// True if this loop is the default executor of the process. Set once, before its run.
   @exclusivity(unchecked) final var isProcessWide = false
   /// Where reports go. Replace it before the loop is used, if at all.
@@ -64,6 +66,8 @@ open class BaseEventLoop: EventLoop, @unchecked Sendable {
     var usesSignals = false
     /// Replaces the system's resolver.
     var nameService: NameService?
+    /// Look-ups happen there instead of in the resolver's threads.
+    var nameThreads: ThreadPool?
   }
 
   /// Makes a loop over a backend, which it owns from here on.
@@ -85,6 +89,10 @@ open class BaseEventLoop: EventLoop, @unchecked Sendable {
     }
     LiveCounters.loops.subtract(1, ordering: .relaxed)
   }
+
+  /// Calls back, in the thread of the post, for each post from a thread that does not run the loop. Set while the loop
+  /// is made.
+  package final func onForeignPost(_ body: @escaping @Sendable () -> Void) { intake.foreignPost = body }
 
   // MARK: State
 

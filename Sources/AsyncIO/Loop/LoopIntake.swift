@@ -34,8 +34,14 @@ final class LoopIntake: @unchecked Sendable {
     casyncio_running_loop() == Unmanaged.passUnretained(self).toOpaque()
   }
 
+  /// Is told of posts from threads that do not run the loop while it runs. Set while the loop is made.
+  var foreignPost: (@Sendable () -> Void)?
+
   /// Posts a word from any thread. `false`: the loop is closed.
-  func post(_ word: LoopWord) -> Bool { inbox.post(word) { backend?.wake() } }
+  func post(_ word: LoopWord) -> Bool {
+    if let foreignPost, !isRunningInThisThread { foreignPost() }
+    return inbox.post(word) { backend?.wake() }
+  }
 
   /// Posts an object from any thread, with a reference of the word's own, which a refusal gives back. `false`: the loop
   /// is closed.

@@ -111,6 +111,18 @@ struct ReadyQueue: ~Copyable {
     casyncio_prefetch(task.map { $0 + 128 })
   }
 
+  /// Changes places among the jobs, as a seed says; callbacks keep their order and their places.
+  mutating func shuffleJobs(_ seed: UInt64) {
+    let places = (head..<tail).filter { storage[$0 & mask] & 15 <= LoopWord.Tag.serialJob.rawValue }
+    var state = seed
+    for last in stride(from: places.count - 1, to: 0, by: -1) {
+      // Knuth's linear congruential generator; its upper half is random enough for an order.
+      state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
+      let (a, b) = (places[last] & mask, places[Int((state >> 33) % UInt64(last + 1))] & mask)
+      (storage[a], storage[b]) = (storage[b], storage[a])
+    }
+  }
+
   private mutating func grow() {
     let capacity = mask + 1
     let larger = UnsafeMutablePointer<UInt>.allocate(capacity: capacity * 2)

@@ -121,4 +121,7 @@ public struct NameInfo: Hashable, Sendable {
   public var host: String
   /// The name of the service, or the port in digits.
   public var service: String
+
+  /// Makes an answer.
+  package init(host: String, service: String) { (self.host, self.service) = (host, service) }
 }

@@ -17,6 +17,7 @@ final class Connecting: OperationObserver, TimerNode, @unchecked Sendable {
   private let addresses: [AddressInfo]
   private let locals: [AddressInfo]?
   private let delay: Duration?
+  private let sockets: any SocketCalls
   private var race: ConnectRace
   private var attempts: [ConnectAttempt?]
   private var failures: [(attempt: Int, error: IOError)] = []
@@ -34,6 +35,7 @@ final class Connecting: OperationObserver, TimerNode, @unchecked Sendable {
     self.addresses = addresses
     self.locals = locals
     self.delay = delay
+    sockets = core.sockets.ofCaller
     race = ConnectRace(count: addresses.count, isStaggered: delay != nil)
     attempts = Array(repeating: nil, count: addresses.count)
   }
@@ -128,7 +130,7 @@ final class Connecting: OperationObserver, TimerNode, @unchecked Sendable {
   private func start(_ index: Int) {
     let attempt: ConnectAttempt
     do throws(IOError) {
-      attempt = try ConnectAttempt(addresses[index], from: locals, on: core)
+      attempt = try ConnectAttempt(addresses[index], from: locals, sockets, on: core)
     } catch {
       return failed(index, error)
     }
@@ -158,15 +160,17 @@ private final class ConnectAttempt {
   /// The operation's, which lives as long as it works on it.
   private let address: UnsafeMutableRawBufferPointer
 
-  init(_ info: AddressInfo, from locals: [AddressInfo]?, on core: BaseEventLoop) throws(IOError) {
-    let fd = try core.sockets.open(for: info)
+  init(
+    _ info: AddressInfo, from locals: [AddressInfo]?, _ sockets: any SocketCalls, on core: BaseEventLoop
+  ) throws(IOError) {
+    let fd = try sockets.open(for: info)
     do throws(IOError) {
-      if let locals { try Self.bind(fd, locals, for: info, core.sockets) }
+      if let locals { try Self.bind(fd, locals, for: info, sockets) }
     } catch {
-      core.sockets.close(fd)
+      sockets.close(fd)
       throw error
     }
-    if info.address.isIP { core.sockets.setNoDelay(fd) }
+    if info.address.isIP { sockets.setNoDelay(fd) }
     descriptor = IODescriptor(fd, loop: core)
     core.backend.attach(descriptor)
     operation = IOOperation(.connect, on: descriptor)

@@ -46,4 +46,10 @@ extension BaseEventLoop {
     get { shared.withLock { $0.nameService } ?? NameService() }
     set { shared.withLock { $0.nameService = newValue } }
   }
+
+  /// Where look-ups happen; nil for the threads of the resolver. Any thread.
+  package final var nameThreads: ThreadPool? {
+    get { shared.withLock { $0.nameThreads } }
+    set { shared.withLock { $0.nameThreads = newValue } }
+  }
 }

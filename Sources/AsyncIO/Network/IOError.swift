@@ -75,6 +75,9 @@ public struct ResolutionError: Error, Hashable, Sendable, CustomStringConvertibl
   /// The resolver's own words.
   public let reason: String
 
+  /// Makes an error.
+  package init(host: String, reason: String) { (self.host, self.reason) = (host, reason) }
+
   /// The resolver's words, and what to do about it.
   public var description: String { "cannot resolve \"\(host)\": \(reason). Check the name and the resolver." }
 }

@@ -91,7 +91,7 @@ enum Resolver {
     }
     if let found = try Literals.addresses(query) { return .known(found) }
     let lookUp = loop.nameService.addresses
-    let future = try loop.runInExecutor(pool) {
+    let future = try loop.runInExecutor(loop.nameThreads ?? pool) {
       try timed(loop, "getaddrinfo(\(query.subject))") {
         let found = try lookUp(query)
         guard !found.isEmpty else { throw ResolutionError(host: query.host ?? "", reason: "it has no addresses") }
@@ -118,7 +118,7 @@ enum Resolver {
       return NameInfo(host: host, service: "\(port)")
     }
     let lookUp = loop.nameService.names
-    return try await loop.runInExecutor(pool) {
+    return try await loop.runInExecutor(loop.nameThreads ?? pool) {
       try timed(loop, "getnameinfo(\(address))") { try lookUp(address, flags) }
     }.get()
   }

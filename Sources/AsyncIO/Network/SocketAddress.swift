@@ -37,7 +37,7 @@ public struct SocketAddress: Hashable, @unchecked Sendable, CustomStringConverti
   }
 
   /// Copies what the system filled in.
-  init(copying bytes: UnsafeRawBufferPointer) {
+  package init(copying bytes: UnsafeRawBufferPointer) {
     var storage = sockaddr_storage()
     let count = min(bytes.count, MemoryLayout<sockaddr_storage>.size)
     withUnsafeMutableBytes(of: &storage) { $0.copyMemory(from: UnsafeRawBufferPointer(rebasing: bytes[..<count])) }
@@ -135,7 +135,8 @@ public struct SocketAddress: Hashable, @unchecked Sendable, CustomStringConverti
     withBytes { hasher.combine(bytes: $0) }
   }
 
-  func withBytes<R>(_ body: (UnsafeRawBufferPointer) -> R) -> R {
+  /// Lends the bytes of the form that system calls take.
+  package func withBytes<R>(_ body: (UnsafeRawBufferPointer) -> R) -> R {
     withUnsafeBytes(of: storage) { body(UnsafeRawBufferPointer(rebasing: $0[..<Int(length)])) }
   }
 }

@@ -29,6 +29,9 @@ package protocol SocketCalls: AnyObject, Sendable {
   func setNonBlocking(_ fd: Int32) -> Int32
   func close(_ fd: Int32)
 
+  /// The same, for whoever calls now: for what makes sockets later, in a callback. A simulated network has many hosts.
+  var ofCaller: any SocketCalls { get }
+
   /// Paths of Unix sockets are paths of this machine.
   var hasFileSystem: Bool { get }
 }

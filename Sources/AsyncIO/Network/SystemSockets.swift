@@ -41,6 +41,7 @@ final class SystemSockets: SocketCalls {
   func setNonBlocking(_ fd: Int32) -> Int32 { casyncio_set_nonblocking(fd) }
   func close(_ fd: Int32) { _ = CAsyncIO.close(fd) }
 
+  var ofCaller: any SocketCalls { self }
   var hasFileSystem: Bool { true }
 
   private static func checked(_ status: Int32) -> Int32 { status == 0 ? 0 : -casyncio_errno() }

@@ -69,7 +69,7 @@ extension ConformanceSuite {
     },
     ConformanceCheck(
       77, "A connect that is cancelled after the connection was made closes it", facet: "made",
-      capabilities: .streamSockets
+      capabilities: [.streamSockets, .systemDescriptors]
     ) { subject in
       try subject.run { loop in
         let sockets = try subject.socketPair()
@@ -91,7 +91,8 @@ extension ConformanceSuite {
       }
     },
     ConformanceCheck(
-      81, "Arguments that clash are refused in the documented order", capabilities: .streamSockets
+      81, "Arguments that clash are refused in the documented order",
+      capabilities: [.streamSockets, .systemDescriptors]
     ) { subject in
       try subject.run { loop in
         func refusal(_ name: String, _ argument: String, _ body: () async throws -> Void) async throws {

@@ -76,7 +76,8 @@ extension ConformanceSuite {
       }
     },
     ConformanceCheck(
-      110, "A full buffer makes the sender wait, and the order is kept", facet: "calls", capabilities: .datagrams
+      110, "A full buffer makes the sender wait, and the order is kept", facet: "calls",
+      capabilities: [.datagrams, .unixSockets]
     ) { subject in
       try subject.run { _ in
         let (near, far) = try await unixPair()
@@ -93,7 +94,8 @@ extension ConformanceSuite {
         try await sending.value
       }
     },
-    ConformanceCheck(111, "A close ends what waits", facet: "calls", capabilities: .datagrams) { subject in
+    ConformanceCheck(111, "A close ends what waits", facet: "calls", capabilities: [.datagrams, .unixSockets]) {
+      subject in
       try subject.run { _ in
         let (near, far) = try await unixPair()
         defer { close(near, far) }
@@ -119,8 +121,9 @@ extension ConformanceSuite {
         try subject.expect("goes on", try await far.receive().bytes, [1])
       }
     },
-    ConformanceCheck(113, "Broadcasts need the flag; ports are shared with the other", capabilities: .datagrams) {
-      subject in
+    ConformanceCheck(
+      113, "Broadcasts need the flag; ports are shared with the other", capabilities: [.datagrams, .unixSockets]
+    ) { subject in
       try subject.run { _ in
         let broadcast = SocketAddress(ipLiteral: "127.255.255.255", port: 9)!
         let plain = try await DatagramEndpoint.bind(host: "127.0.0.1", port: 0)

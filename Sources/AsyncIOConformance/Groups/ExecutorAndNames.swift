@@ -3,7 +3,8 @@ internal import AsyncIO
 extension ConformanceSuite {
   /// Group L, blocking work on threads, and names.
   static let executorAndNameChecks: [ConformanceCheck] = [
-    ConformanceCheck(143, "Values and errors of work in a thread come back to the loop") { subject in
+    ConformanceCheck(143, "Values and errors of work in a thread come back to the loop", capabilities: .threads) {
+      subject in
       try subject.run { loop in
         let elsewhere = try await loop.runInExecutor { (try? getRunningLoop()) == nil }.get()
         try subject.expect("worked elsewhere", elsewhere)
@@ -21,7 +22,8 @@ extension ConformanceSuite {
         try await subject.expectError("error", "WorkFailure") { try await toThread { throw WorkFailure() } }
       }
     },
-    ConformanceCheck(144, "A cancellation releases who waits; the work goes on to its end") { subject in
+    ConformanceCheck(144, "A cancellation releases who waits; the work goes on to its end", capabilities: .threads) {
+      subject in
       try subject.run { loop in
         let (started, release, ended) = (Gate(), Gate(), Gate())
         let work = try loop.runInExecutor {
@@ -73,7 +75,7 @@ extension ConformanceSuite {
         try await work.get()
       }
     },
-    ConformanceCheck(146, "After its shutdown the default executor refuses") { subject in
+    ConformanceCheck(146, "After its shutdown the default executor refuses", capabilities: .threads) { subject in
       try subject.run { loop in
         await loop.shutdownDefaultExecutor(timeout: nil)
         try subject.expectRefusal("work", .executorShutDown) { try loop.runInExecutor {} }
@@ -83,7 +85,7 @@ extension ConformanceSuite {
         pool.shutDown()
       }
     },
-    ConformanceCheck(147, "Work that ends after its loop was closed hurts nobody") { subject in
+    ConformanceCheck(147, "Work that ends after its loop was closed hurts nobody", capabilities: .threads) { subject in
       let (release, ended) = (Gate(), Gate())
       let trail = Trail()
       do {

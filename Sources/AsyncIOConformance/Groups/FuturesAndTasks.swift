@@ -139,6 +139,7 @@ extension ConformanceSuite {
     },
     ConformanceCheck(
       164, "A future of another loop may be awaited; its value comes back to the task's own loop", facet: "foreign",
+      capabilities: .threads,
       deviation: "CPython throws RuntimeError into the task."
     ) { subject in
       let other = try subject.makeLoop()

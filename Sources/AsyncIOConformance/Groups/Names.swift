@@ -22,6 +22,7 @@ extension ConformanceSuite {
     },
     ConformanceCheck(
       148, "Look-ups have threads of their own: work that fills the executor does not hold them up", facet: "pool",
+      capabilities: .threads,
       deviation: "CPython looks names up in the default executor, so they wait for other work."
     ) { subject in
       try subject.run { loop in

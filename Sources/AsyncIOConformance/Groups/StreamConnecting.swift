@@ -58,7 +58,7 @@ extension ConformanceSuite {
     },
     ConformanceCheck(
       79, "Happy eyeballs: a silent first address costs a stream the delay, and is given up", facet: "stream",
-      capabilities: .streamSockets
+      capabilities: [.streamSockets, .systemDescriptors]
     ) { subject in
       try subject.run { loop in
         let silent = try await StreamListener.bind(host: "127.0.0.1", port: 0, backlog: 1)

@@ -42,7 +42,7 @@ extension ConformanceSuite {
     },
     ConformanceCheck(
       115, "The stale file of a Unix socket is replaced; any other file is kept, and is in use",
-      facet: "stream", capabilities: .streamSockets
+      facet: "stream", capabilities: [.streamSockets, .unixSockets]
     ) { subject in
       let directory = try subject.scratchDirectory(files: "s")
       try subject.run { _ in
@@ -63,7 +63,7 @@ extension ConformanceSuite {
     },
     ConformanceCheck(
       116, "Closing a listener removes its file: not if replaced, not if disabled; gone is fine", facet: "stream",
-      capabilities: .streamSockets
+      capabilities: [.streamSockets, .unixSockets]
     ) { subject in
       let directory = try subject.scratchDirectory(files: "s")
       try subject.run { _ in
@@ -87,7 +87,7 @@ extension ConformanceSuite {
     },
     ConformanceCheck(
       116, "The file that an abstract name looks like is not touched", facet: "stream-abstract",
-      capabilities: .streamSockets
+      capabilities: [.streamSockets, .unixSockets]
     ) { subject in
       #if os(Linux)
         let directory = try subject.scratchDirectory(files: "s")
@@ -106,7 +106,7 @@ extension ConformanceSuite {
     },
     ConformanceCheck(
       117, "A Unix path may be a path value; one that is too long is refused with its length", facet: "stream",
-      capabilities: .streamSockets
+      capabilities: [.streamSockets, .unixSockets]
     ) { subject in
       let directory = try subject.scratchDirectory(files: "s")
       try subject.run { _ in

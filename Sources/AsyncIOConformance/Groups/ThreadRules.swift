@@ -3,7 +3,9 @@ internal import AsyncIO
 extension ConformanceSuite {
   /// Group D, debug mode's look at threads, and tasks that a thread waits for.
   static let threadRuleChecks: [ConformanceCheck] = [
-    ConformanceCheck(54, "In debug mode another thread is refused to schedule; threadsafe calls are not") { subject in
+    ConformanceCheck(
+      54, "In debug mode another thread is refused to schedule; threadsafe calls are not", capabilities: .threads
+    ) { subject in
       let loop = try subject.makeLoop()
       loop.isDebug = true
       try besides(loop) {
@@ -38,6 +40,7 @@ extension ConformanceSuite {
     },
     ConformanceCheck(
       54, "Without debug mode scheduling from another thread is posted to the loop", facet: "posted",
+      capabilities: .threads,
       deviation: "CPython leaves undefined what call_soon from another thread does outside of debug mode."
     ) { subject in
       let loop = try subject.makeLoop()
@@ -48,7 +51,9 @@ extension ConformanceSuite {
         try subject.expect("ran", ran.wait(for: .seconds(10)))
       }
     },
-    ConformanceCheck(55, "A thread gets the value and the error of a body that runs on the loop") { subject in
+    ConformanceCheck(
+      55, "A thread gets the value and the error of a body that runs on the loop", capabilities: .threads
+    ) { subject in
       struct Failure: Error {}
       let loop = try subject.makeLoop()
       try besides(loop) {
@@ -67,7 +72,8 @@ extension ConformanceSuite {
         }
       }
     },
-    ConformanceCheck(55, "A cancel by the thread reaches the body", facet: "cancel") { subject in
+    ConformanceCheck(55, "A cancel by the thread reaches the body", facet: "cancel", capabilities: .threads) {
+      subject in
       let loop = try subject.makeLoop()
       let trail = Trail()
       try besides(loop) {
@@ -93,7 +99,8 @@ extension ConformanceSuite {
       }
       try subject.expect("body", trail, "cancelled")
     },
-    ConformanceCheck(55, "A cancel in the body reaches the thread", facet: "cancelled") { subject in
+    ConformanceCheck(55, "A cancel in the body reaches the thread", facet: "cancelled", capabilities: .threads) {
+      subject in
       let loop = try subject.makeLoop()
       try besides(loop) {
         let future = try loop.runCoroutineThreadsafe {

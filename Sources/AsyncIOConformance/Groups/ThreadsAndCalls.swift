@@ -3,7 +3,8 @@ internal import AsyncIO
 extension ConformanceSuite {
   /// Group D, calls from other threads.
   static let threadChecks: [ConformanceCheck] = [
-    ConformanceCheck(48, "A call from another thread wakes a loop that waits, promptly") { subject in
+    ConformanceCheck(48, "A call from another thread wakes a loop that waits, promptly", capabilities: .threads) {
+      subject in
       let loop = try subject.makeLoop()
       let best = Box(Duration.seconds(60))
       let caller = CheckThread {
@@ -26,7 +27,9 @@ extension ConformanceSuite {
       // The best of many: the machine may be busy.
       try subject.expect("within 5 ms", best.value < .milliseconds(5))
     },
-    ConformanceCheck(49, "4 threads make 100,000 calls each: all run once, in each thread's order") { subject in
+    ConformanceCheck(
+      49, "4 threads make 100,000 calls each: all run once, in each thread's order", capabilities: .threads
+    ) { subject in
       let loop = try subject.makeLoop()
       let count = 100_000
       let tally = Tally(threads: 4)
@@ -45,7 +48,8 @@ extension ConformanceSuite {
       try subject.expect("calls", tally.next, Array(repeating: count, count: 4))
       try subject.expect("out of order", tally.disorder, 0)
     },
-    ConformanceCheck(50, "A call that its producer cancels before it starts does not run") { subject in
+    ConformanceCheck(50, "A call that its producer cancels before it starts does not run", capabilities: .threads) {
+      subject in
       let loop = try subject.makeLoop()
       let trail = Trail()
       try loop.callSoon {
@@ -107,7 +111,8 @@ extension ConformanceSuite {
         try CheckThread { Result { try loop.callSoonThreadsafe {} } }.join().get()
       }
     },
-    ConformanceCheck(52, "Calls that race with the close run or are refused", facet: "race") { subject in
+    ConformanceCheck(52, "Calls that race with the close run or are refused", facet: "race", capabilities: .threads) {
+      subject in
       for _ in 0..<20 {
         let loop = try subject.makeLoop()
         let started = Gate()
@@ -134,7 +139,8 @@ extension ConformanceSuite {
         }
       }
     },
-    ConformanceCheck(53, "More wake-ups than a pipe holds neither block nor get lost") { subject in
+    ConformanceCheck(53, "More wake-ups than a pipe holds neither block nor get lost", capabilities: .threads) {
+      subject in
       let loop = try subject.makeLoop()
       let (count, ran) = (100_000, Box(0))
       try loop.callSoon {

@@ -6,7 +6,7 @@ extension ConformanceSuite {
   static let transportWritingChecks: [ConformanceCheck] = [
     ConformanceCheck(
       92, "A small write is sent within the turn, and order is kept when some of it has to wait",
-      capabilities: .streamSockets
+      capabilities: [.streamSockets, .systemDescriptors]
     ) { subject in
       try subject.run { loop in
         let pair = try await subject.probedPair(loop)
@@ -25,7 +25,7 @@ extension ConformanceSuite {
     },
     ConformanceCheck(
       93, "Above the upper limit the protocol pauses, at the lower one it goes on, once each",
-      capabilities: .streamSockets
+      capabilities: [.streamSockets, .systemDescriptors]
     ) { subject in
       try subject.run { loop in
         let pair = try await subject.probedPair(loop)
@@ -47,7 +47,7 @@ extension ConformanceSuite {
     },
     ConformanceCheck(
       93, "Limits that are left out follow from the others; limits that contradict each other are refused",
-      facet: "limits", capabilities: .streamSockets
+      facet: "limits", capabilities: [.streamSockets, .systemDescriptors]
     ) { subject in
       try subject.run { loop in
         let pair = try await subject.probedPair(loop)
@@ -74,7 +74,7 @@ extension ConformanceSuite {
     },
     ConformanceCheck(
       93, "An error of pauseWriting or resumeWriting is reported and closes nothing", facet: "errors",
-      capabilities: .streamSockets
+      capabilities: [.streamSockets, .systemDescriptors]
     ) { subject in
       try subject.run { loop in
         struct NoPause: Error {}
@@ -93,7 +93,8 @@ extension ConformanceSuite {
       }
     },
     ConformanceCheck(
-      94, "What resumeWriting writes comes behind what was written before", capabilities: .streamSockets
+      94, "What resumeWriting writes comes behind what was written before",
+      capabilities: [.streamSockets, .systemDescriptors]
     ) { subject in
       try subject.run { loop in
         let sent = Box(1_000_000)
@@ -116,7 +117,8 @@ extension ConformanceSuite {
       }
     },
     ConformanceCheck(
-      95, "close sends what waits and then tells; what is written later is dropped", capabilities: .streamSockets,
+      95, "close sends what waits and then tells; what is written later is dropped",
+      capabilities: [.streamSockets, .systemDescriptors],
       deviation: "CPython still accepts writes while what was written before is being sent."
     ) { subject in
       try subject.run { loop in
@@ -137,7 +139,7 @@ extension ConformanceSuite {
       }
     },
     ConformanceCheck(
-      96, "abort drops what waits and tells in the next turn", capabilities: .streamSockets
+      96, "abort drops what waits and tells in the next turn", capabilities: [.streamSockets, .systemDescriptors]
     ) { subject in
       try subject.run { loop in
         let pair = try await subject.probedPair(loop)
@@ -155,7 +157,7 @@ extension ConformanceSuite {
     },
     ConformanceCheck(
       97, "writeEOF sends the end behind the data; later writes are refused, twice is fine",
-      capabilities: .streamSockets
+      capabilities: [.streamSockets, .systemDescriptors]
     ) { subject in
       try subject.run { loop in
         let pair = try await subject.probedPair(loop)
@@ -175,7 +177,7 @@ extension ConformanceSuite {
     },
     ConformanceCheck(
       75, "A file goes over a transport behind what was written, and nothing is written meanwhile", facet: "transport",
-      capabilities: .streamSockets
+      capabilities: [.streamSockets, .systemDescriptors]
     ) { subject in
       try subject.run { loop in
         let pair = try await subject.probedPair(loop)

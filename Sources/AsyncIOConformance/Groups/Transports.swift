@@ -8,7 +8,8 @@ extension ConformanceSuite {
 
   private static let transportErrorChecks: [ConformanceCheck] = [
     ConformanceCheck(
-      90, "An error of connectionMade is reported, and the connection is closed", capabilities: .streamSockets,
+      90, "An error of connectionMade is reported, and the connection is closed",
+      capabilities: [.streamSockets, .systemDescriptors],
       deviation: "CPython reports it and leaves the connection open."
     ) { subject in
       try subject.run { loop in
@@ -32,7 +33,8 @@ extension ConformanceSuite {
       }
     },
     ConformanceCheck(
-      91, "An error of dataReceived is reported, and the connection is lost with it", capabilities: .streamSockets
+      91, "An error of dataReceived is reported, and the connection is lost with it",
+      capabilities: [.streamSockets, .systemDescriptors]
     ) { subject in
       try subject.run { loop in
         struct Unreadable: Error {}
@@ -48,7 +50,7 @@ extension ConformanceSuite {
       }
     },
     ConformanceCheck(
-      103, "A buffered protocol without room ends the connection", capabilities: .streamSockets
+      103, "A buffered protocol without room ends the connection", capabilities: [.streamSockets, .systemDescriptors]
     ) { subject in
       try subject.run { loop in
         let sockets = try subject.socketPair()
@@ -93,7 +95,8 @@ extension ConformanceSuite {
       }
     },
     ConformanceCheck(
-      98, "A protocol that does not is closed at the peer's end", facet: "closes", capabilities: .streamSockets
+      98, "A protocol that does not is closed at the peer's end", facet: "closes",
+      capabilities: [.streamSockets, .systemDescriptors]
     ) { subject in
       try subject.run { loop in
         let pair = try await subject.probedPair(loop)
@@ -104,7 +107,8 @@ extension ConformanceSuite {
       }
     },
     ConformanceCheck(
-      101, "A pause in connectionMade holds the data back until reading is resumed", capabilities: .streamSockets
+      101, "A pause in connectionMade holds the data back until reading is resumed",
+      capabilities: [.streamSockets, .systemDescriptors]
     ) { subject in
       try subject.run { loop in
         let pair = try await subject.probedPair(loop) { $0.onMade = { $0.pauseReading() } }
@@ -127,7 +131,7 @@ extension ConformanceSuite {
       }
     },
     ConformanceCheck(
-      102, "The kind of protocol can change while data flows", capabilities: .streamSockets
+      102, "The kind of protocol can change while data flows", capabilities: [.streamSockets, .systemDescriptors]
     ) { subject in
       try subject.run { loop in
         let pair = try await subject.probedPair(loop)
@@ -152,7 +156,7 @@ extension ConformanceSuite {
     },
     ConformanceCheck(
       102, "A buffered protocol that pauses amid a chunk loses nothing of it", facet: "pause",
-      capabilities: .streamSockets
+      capabilities: [.streamSockets, .systemDescriptors]
     ) { subject in
       try subject.run { loop in
         let sockets = try subject.socketPair()
@@ -188,7 +192,7 @@ extension ConformanceSuite {
     },
     ConformanceCheck(
       100, "The loss is told once, never inside close or abort, and while the socket is open",
-      capabilities: .streamSockets
+      capabilities: [.streamSockets, .systemDescriptors]
     ) { subject in
       try subject.run { loop in
         let pair = try await subject.probedPair(loop)
@@ -209,7 +213,8 @@ extension ConformanceSuite {
       }
     },
     ConformanceCheck(
-      104, "A transport that is dropped without being closed closes its socket", capabilities: .streamSockets
+      104, "A transport that is dropped without being closed closes its socket",
+      capabilities: [.streamSockets, .systemDescriptors]
     ) { subject in
       try subject.run { loop in
         let sockets = try subject.socketPair()

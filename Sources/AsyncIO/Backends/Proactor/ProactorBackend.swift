@@ -68,7 +68,10 @@ public final class ProactorBackend: IOBackend, @unchecked Sendable {
   public var name: String { "io_uring" }
 
   public var capabilities: IOCapabilities {
-    [.descriptorWatches, .streamSockets, .pipes, .datagrams, .subMillisecondWaits]
+    [
+      .descriptorWatches, .streamSockets, .pipes, .datagrams, .systemDescriptors, .unixSockets, .threads,
+      .subMillisecondWaits,
+    ]
   }
 
   // MARK: Runs

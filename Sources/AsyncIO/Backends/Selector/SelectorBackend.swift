@@ -47,7 +47,9 @@ public final class SelectorBackend: IOBackend, @unchecked Sendable {
   public var name: String { selector.name }
 
   public var capabilities: IOCapabilities {
-    var offered: IOCapabilities = [.descriptorWatches, .streamSockets, .pipes, .datagrams]
+    var offered: IOCapabilities = [
+      .descriptorWatches, .streamSockets, .pipes, .datagrams, .systemDescriptors, .unixSockets, .threads,
+    ]
     if selector.hasSubMillisecondWaits { offered.insert(.subMillisecondWaits) }
     return offered
   }
