@@ -17,7 +17,9 @@ let package = Package(
   products: [
     .library(name: "AsyncIO", targets: ["AsyncIO"]),
     .library(name: "AsyncIOConformance", targets: ["AsyncIOConformance"]),
+    .library(name: "AsyncIOSimulation", targets: ["AsyncIOSimulation"]),
     .executable(name: "asyncio", targets: ["AsyncIOCommand"]),
+    .executable(name: "asyncio-simulate", targets: ["AsyncIOSimulateCommand"]),
   ],
   dependencies: [
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
@@ -46,10 +48,40 @@ let package = Package(
       ],
       swiftSettings: settings
     ),
+    // Takes over the clock, the hashing and the default executor of the program that links it, for threads that run a
+    // simulation: for tests and tools, not for servers.
+    .target(name: "CSimulation"),
+    // The same programs in virtual time, over a simulated network, in an order that a seed decides.
+    .target(
+      name: "AsyncIOSimulation",
+      dependencies: [
+        "AsyncIO", "CSimulation",
+        .product(name: "Logging", package: "swift-log"),
+        .product(name: "SystemPackage", package: "swift-system"),
+      ],
+      swiftSettings: settings
+    ),
+    // What the command's programs do, apart from their options: the same code runs for users and in simulations.
+    .target(name: "AsyncIOPrograms", dependencies: ["AsyncIO"], swiftSettings: settings),
+    // The project's own campaigns: its streams, servers and programs in hostile worlds.
+    .target(
+      name: "AsyncIOScenarios",
+      dependencies: ["AsyncIO", "AsyncIOPrograms", "AsyncIOSimulation"],
+      swiftSettings: settings
+    ),
+    // `asyncio simulate` runs this one: a program that links the simulation has its clock and its hashing taken over.
+    .executableTarget(
+      name: "AsyncIOSimulateCommand",
+      dependencies: [
+        "AsyncIOScenarios", "AsyncIOSimulation",
+        .product(name: "ArgumentParser", package: "swift-argument-parser"),
+      ],
+      swiftSettings: settings
+    ),
     .executableTarget(
       name: "AsyncIOCommand",
       dependencies: [
-        "AsyncIO", "AsyncIOConformance", "CAsyncIO",
+        "AsyncIO", "AsyncIOConformance", "AsyncIOPrograms", "CAsyncIO",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "SystemPackage", package: "swift-system"),
       ],
@@ -74,7 +106,7 @@ let package = Package(
     .testTarget(
       name: "AsyncIOTests",
       dependencies: [
-        "AsyncIO", "AsyncIOConformance", "CAsyncIO",
+        "AsyncIO", "AsyncIOConformance", "AsyncIOScenarios", "AsyncIOSimulation", "CAsyncIO", "CSimulation",
         .product(name: "Logging", package: "swift-log"),
         .product(name: "SystemPackage", package: "swift-system"),
       ],

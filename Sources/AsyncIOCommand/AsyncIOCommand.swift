@@ -14,6 +14,7 @@ struct AsyncIOCommand: ParsableCommand {
       """,
     subcommands: [
       DemoCommand.self, EchoCommand.self, ProxyCommand.self, DoctorCommand.self, ConformanceCommand.self,
+      SimulateCommand.self,
     ]
   )
 }

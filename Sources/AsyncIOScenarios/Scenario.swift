@@ -1,0 +1,21 @@
+package import AsyncIOSimulation
+
+/// A scenario of a campaign: what happens in each world, and what can go wrong in it.
+package struct Scenario: Sendable {
+  /// One word.
+  package let name: String
+  /// What it holds the project to.
+  package let summary: String
+  package let faults: FaultPlan
+  package let body: @Sendable (SimulationWorld) async throws -> Void
+
+  init(
+    _ name: String, _ summary: String, faults: FaultPlan,
+    _ body: @escaping @Sendable (SimulationWorld) async throws -> Void
+  ) {
+    (self.name, self.summary, self.faults, self.body) = (name, summary, faults, body)
+  }
+
+  /// All of them, in the order in which they are run.
+  package static let all: [Scenario] = streams
+}

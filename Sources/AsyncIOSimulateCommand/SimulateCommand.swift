@@ -1,0 +1,77 @@
+import ArgumentParser
+import AsyncIOScenarios
+import AsyncIOSimulation
+
+/// `asyncio-simulate`: the project's own campaigns, for as long as one likes.
+@main
+struct SimulateCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "asyncio-simulate",
+    abstract: "Run this library in simulated worlds, many seeds of them.",
+    discussion: """
+      Each scenario runs once for each seed: another order of events, another network, other faults. A failure prints
+      its seed, the fewest faults with which it happens, the last things that happened, and how to see it again.
+
+      Examples: asyncio simulate --seeds 10000
+                asyncio simulate --scenario proxy --seed 4711
+      """
+  )
+
+  @Option(help: "How many seeds for each scenario.")
+  var seeds: UInt64 = 1000
+
+  @Option(help: "The first seed.")
+  var from: UInt64 = 0
+
+  @Option(help: "One seed only.")
+  var seed: UInt64?
+
+  @Option(
+    help: ArgumentHelp("One scenario only: \(Scenario.all.map(\.name).joined(separator: ", ")).", valueName: "name"))
+  var scenario: String?
+
+  @Option(
+    help: ArgumentHelp(
+      "What can go wrong, instead of the scenario's own plan.", valueName: "none|mild|hostile|kind=rate,..."))
+  var faults: String?
+
+  @Option(help: "Worlds at a time; one for each processor if it is not given.")
+  var threads: Int?
+
+  func validate() throws {
+    guard seeds > 0 else { throw ValidationError("--seeds must be at least 1.") }
+    if let scenario, !Scenario.all.contains(where: { $0.name == scenario }) {
+      throw ValidationError(
+        "there is no scenario \"\(scenario)\". Known are: \(Scenario.all.map(\.name).joined(separator: ", ")).")
+    }
+    if let faults, FaultPlan(code: faults) == nil {
+      throw ValidationError(
+        "--faults \(faults): give none, mild, hostile, or kinds with rates from 0 to 1: resets=0.05,clogs=0.3. Kinds are: "
+          + FaultClass.allCases.map(\.rawValue).joined(separator: ", ") + ".")
+    }
+    if let threads, threads < 1 { throw ValidationError("--threads must be at least 1.") }
+  }
+
+  func run() throws {
+    let range = seed.map { $0..<$0 + 1 } ?? from..<from + seeds
+    var failed = 0
+    for chosen in Scenario.all where scenario == nil || chosen.name == scenario {
+      let bar = ProgressBar(chosen.name, range.count)
+      var options = CampaignOptions()
+      options.threads = threads
+      options.progress = { bar.show($0) }
+      options.replay = "asyncio simulate --scenario \(chosen.name) --seed %SEED --faults %FAULTS"
+      do {
+        let plan = faults.flatMap { FaultPlan(code: $0) } ?? chosen.faults
+        let report = try simulate(seeds: range, faults: plan, options: options, chosen.body)
+        bar.clear()
+        print("\(chosen.name): passed. \(report)")
+      } catch {
+        bar.clear()
+        print("\(chosen.name): FAILED\n\(error)")
+        failed += 1
+      }
+    }
+    if failed > 0 { throw ExitCode.failure }
+  }
+}

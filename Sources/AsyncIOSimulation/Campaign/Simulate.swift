@@ -1,0 +1,165 @@
+internal import AsyncIO
+internal import CSimulation
+internal import Synchronization
+
+#if canImport(Glibc)
+  internal import Glibc
+#elseif canImport(Musl)
+  internal import Musl
+#else
+  internal import Darwin
+#endif
+
+/// Runs a scenario once for each seed, each time in a world of its own: another order of events, another network, other
+/// faults. Throws a ``SimulationFailure`` of the lowest seed that fails, made as small as it gets.
+///
+///     try simulate(seeds: 0..<1000, faults: .hostile) { world in
+///       let server = world.host("server")
+///       server.start { try await StreamListener.bind(host: "server", port: 80).serve(handle) }
+///       try await world.host("client").run { … }
+///     }
+///
+/// The scenario runs as a task of the world's loop. Everything that the library does works as elsewhere; `Task.sleep`,
+/// the clocks and tasks without a preference belong to the world, too. When the scenario returns, the world is healed,
+/// the programs of its hosts are cancelled, and sockets or tasks that are left then are a failure.
+///
+/// With `ASYNCIO_SEED` in the environment only that seed is run, with the faults that `ASYNCIO_FAULTS` has, as a failure
+/// prints them.
+///
+/// - Parameters:
+///   - seeds: each is a world.
+///   - faults: what can go wrong in them.
+///   - options: how the campaign is run.
+///   - scenario: what happens in each world.
+/// - Returns: what was seen.
+@discardableResult
+public func simulate(
+  seeds: Range<UInt64>, faults: FaultPlan = .none, options: CampaignOptions = CampaignOptions(),
+  _ scenario: @escaping @Sendable (SimulationWorld) async throws -> Void
+) throws(SimulationFailure) -> CampaignReport {
+  let campaign = Campaign(faults: Replay.faults ?? faults, options: options, scenario: scenario)
+  return try CampaignRun(campaign, Replay.seed.map { $0..<($0 + 1) } ?? seeds).run()
+}
+
+/// The same for tests that are tasks: their thread is not blocked.
+@discardableResult
+public func simulate(
+  seeds: Range<UInt64>, faults: FaultPlan = .none, options: CampaignOptions = CampaignOptions(),
+  _ scenario: @escaping @Sendable (SimulationWorld) async throws -> Void
+) async throws -> CampaignReport {
+  let result = await withCheckedContinuation {
+    (continuation: CheckedContinuation<Result<CampaignReport, SimulationFailure>, Never>) in
+    Thread.detach(name: "simulate") {
+      continuation.resume(
+        returning: Result { () throws(SimulationFailure) in
+          try simulate(seeds: seeds, faults: faults, options: options, scenario)
+        })
+    }
+  }
+  return try result.get()
+}
+
+/// What the environment asks to see again.
+enum Replay {
+  static var seed: UInt64? { text("ASYNCIO_SEED").flatMap { UInt64($0) } }
+  static var faults: FaultPlan? { text("ASYNCIO_FAULTS").flatMap { FaultPlan(code: $0) } }
+
+  private static func text(_ name: String) -> String? { getenv(name).map { String(cString: $0) } }
+}
+
+/// The threads of a campaign. What they share is behind a lock, which is what makes the conformance right.
+private final class CampaignRun: Sendable {
+  private struct State {
+    var next: UInt64
+    var end: UInt64
+    var report = CampaignReport()
+    var failed: Campaign.Outcome?
+  }
+
+  private let campaign: Campaign
+  private let seeds: Range<UInt64>
+  private let state: Mutex<State>
+
+  init(_ campaign: Campaign, _ seeds: Range<UInt64>) {
+    (self.campaign, self.seeds) = (campaign, seeds)
+    state = Mutex(State(next: seeds.lowerBound, end: seeds.upperBound))
+  }
+
+  func run() throws(SimulationFailure) -> CampaignReport {
+    let began = csimulation_real_nanoseconds()
+    let processors = max(1, Int(sysconf(Int32(_SC_NPROCESSORS_ONLN))))
+    let count = max(1, min(campaign.options.threads ?? processors, seeds.count))
+    let gates = (0..<count).map { _ in ThreadGate() }
+    for gate in gates {
+      Thread.detach(name: "simulation") { [self] in
+        work()
+        gate.open()
+      }
+    }
+    for gate in gates { gate.wait() }
+    var (report, failed) = state.withLock { ($0.report, $0.failed) }
+    report.elapsed = .nanoseconds(csimulation_real_nanoseconds() - began)
+    if let failed {
+      // In a thread that runs nothing else, as every run.
+      let failure = Mutex<SimulationFailure?>(nil)
+      let gate = ThreadGate()
+      withoutActuallyEscaping({ failure.withLock { $0 = self.campaign.finished(failed) } }) { body in
+        nonisolated(unsafe) let body = body  // used before the gate opens, and the gate is waited for
+        Thread.detach(name: "simulation") {
+          body()
+          gate.open()
+        }
+        gate.wait()
+      }
+      if let failure = failure.withLock({ $0 }) { throw failure }
+    }
+    try checkCoverage(report)
+    return report
+  }
+
+  private func work() {
+    while let seed = take() {
+      let (outcome, isRepeated) = campaign.examine(seed)
+      let done = state.withLock { state in
+        state.report.add(outcome, isRepeated: isRepeated)
+        if outcome.failure != nil, outcome.seed < state.failed?.seed ?? .max {
+          state.failed = outcome
+          // Lower ones are still run: the lowest that fails is the one to show, whatever thread was faster.
+          state.end = min(state.end, seed)
+        }
+        return state.report.seeds
+      }
+      campaign.options.progress?(done)
+    }
+  }
+
+  private func take() -> UInt64? {
+    state.withLock { state in
+      guard state.next < state.end else { return nil }
+      defer { state.next += 1 }
+      return state.next
+    }
+  }
+
+  private func checkCoverage(_ report: CampaignReport) throws(SimulationFailure) {
+    guard report.seeds >= campaign.options.coverageSeeds else { return }
+    let missing = report.sometimes.filter { $0.value == 0 }.keys.sorted()
+    guard let first = missing.first else { return }
+    throw SimulationFailure(
+      .unreached, "\"\(first)\" happened in none of \(report.seeds) worlds. Give more seeds, or faults that lead there."
+    )
+  }
+}
+
+extension CampaignReport {
+  fileprivate mutating func add(_ outcome: Campaign.Outcome, isRepeated: Bool) {
+    seeds += 1
+    if isRepeated { repeated += 1 }
+    simulated += outcome.time
+    deliveries += outcome.deliveries
+    struck.merge(outcome.struck, uniquingKeysWith: +)
+    for (name, happened) in outcome.sometimes { sometimes[name, default: 0] += happened ? 1 : 0 }
+    // The order in which threads finish is chance: a sum does not know it.
+    traceHash &+= outcome.traceHash
+  }
+}

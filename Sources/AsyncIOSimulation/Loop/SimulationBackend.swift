@@ -1,0 +1,206 @@
+internal import AsyncIO
+internal import SystemPackage
+
+// The operations of a loop over the simulated network: tried at once, as a system does it, and parked if they would
+// have to wait. The traps:
+//
+// - A completion resumes tasks and calls observers, which may submit, cancel and close whatever they like. So an
+//   operation leaves its place before it is completed, and a place is looked at anew after each completion.
+// - A cancel may end at once or with the next poll; then the operation may still succeed. Whoever cancels must be ready
+//   for both, and a simulation shows both.
+// - The clock moves here and nowhere else: to the next event when nothing is to be done, and a little in each turn that
+//   has something to do, so that a program that waits by yielding gets there.
+
+/// The backend of a simulation. In the loop's thread; that is what makes the unchecked conformance right.
+final class SimulationBackend: IOBackend, @unchecked Sendable {
+  let network: SimulatedNetwork
+  private var attachments: [Int32: IODescriptor] = [:]
+  private var memory: [UnsafeMutableRawPointer] = []
+  private var isClosed = false
+  /// A run begins or ends in this thread.
+  var onRun: (_ begins: Bool) -> Void = { _ in }
+  /// Nothing is to be done, and nothing will happen by itself.
+  var onDeadlock: () -> Void = {}
+
+  /// What a turn costs in simulated time.
+  private static var turnNanoseconds: Int64 { 1_000 }
+  private static var chunk: Int { 64 * 1024 }
+
+  init(_ network: SimulatedNetwork) { self.network = network }
+
+  var name: String { "simulation" }
+  var capabilities: IOCapabilities { [.streamSockets, .datagrams, .subMillisecondWaits] }
+
+  func runWillBegin() throws(Errno) { onRun(true) }
+  func runDidEnd() { onRun(false) }
+  func wake() {}
+
+  // MARK: Polling
+
+  func poll(timeout: Int64) throws(Errno) {
+    if timeout == 0 || network.hasNotes {
+      network.clock.pointee += Self.turnNanoseconds
+    } else {
+      jump(timeout)
+    }
+    network.advance { socket in
+      serve(socket, \.reading, \.isReadingCancelled)
+      serve(socket, \.writing, \.isWritingCancelled)
+    }
+  }
+
+  /// Moves the clock to the next thing that happens.
+  private func jump(_ timeout: Int64) {
+    let limit: Int64? = timeout < 0 ? nil : network.now.addingReportingOverflow(timeout).partialValue
+    switch (network.events.nextTime, limit) {
+    case (let event?, let limit?): network.clock.pointee = max(network.now, min(event, limit))
+    case (let time?, nil), (nil, let time?): network.clock.pointee = max(network.now, time)
+    case (nil, nil): onDeadlock()
+    }
+  }
+
+  private func serve(
+    _ socket: SimulatedSocket, _ place: ReferenceWritableKeyPath<SimulatedSocket, IOOperation?>,
+    _ isCancelled: ReferenceWritableKeyPath<SimulatedSocket, Bool>
+  ) {
+    guard let operation = socket[keyPath: place] else { return }
+    if attempt(operation, socket) {
+      end(operation, socket, place, isCancelled, operation.result)
+    } else if socket[keyPath: isCancelled] {
+      end(operation, socket, place, isCancelled, -Int(Errno.canceled.rawValue))
+    }
+  }
+
+  private func end(
+    _ operation: IOOperation, _ socket: SimulatedSocket,
+    _ place: ReferenceWritableKeyPath<SimulatedSocket, IOOperation?>,
+    _ isCancelled: ReferenceWritableKeyPath<SimulatedSocket, Bool>, _ result: Int
+  ) {
+    socket[keyPath: place] = nil
+    socket[keyPath: isCancelled] = false
+    operation.complete(result)
+  }
+
+  // MARK: Operations
+
+  func submit(_ operation: IOOperation) -> Bool {
+    guard let socket = network.socket(operation.descriptor.fileDescriptor) else {
+      return finish(operation, -Int(Errno.badFileDescriptor.rawValue))
+    }
+    if attempt(operation, socket) {
+      operation.state = .done
+      return true
+    }
+    operation.state = .inFlight
+    if operation.kind.isReading {
+      precondition(socket.reading == nil, "two operations wait to read one descriptor")
+      socket.reading = operation
+    } else {
+      precondition(socket.writing == nil, "two operations wait to write one descriptor")
+      socket.writing = operation
+    }
+    return false
+  }
+
+  private func finish(_ operation: IOOperation, _ result: Int) -> Bool {
+    operation.result = result
+    operation.state = .done
+    return true
+  }
+
+  func cancel(_ operation: IOOperation) {
+    guard operation.state == .inFlight, let socket = network.socket(operation.descriptor.fileDescriptor) else { return }
+    let isReading = socket.reading === operation
+    guard isReading || socket.writing === operation else { return }
+    if network.strike(.lateCancellations) {
+      if isReading { socket.isReadingCancelled = true } else { socket.isWritingCancelled = true }
+      network.noteSocket(socket)
+    } else if isReading {
+      end(operation, socket, \.reading, \.isReadingCancelled, -Int(Errno.canceled.rawValue))
+    } else {
+      end(operation, socket, \.writing, \.isWritingCancelled, -Int(Errno.canceled.rawValue))
+    }
+  }
+
+  func trySend(_ descriptor: IODescriptor, _ bytes: UnsafeRawBufferPointer) -> Int {
+    guard let socket = network.socket(descriptor.fileDescriptor) else { return -Int(Errno.badFileDescriptor.rawValue) }
+    let n = network.write(socket, bytes)
+    return n == -Int(Errno.resourceTemporarilyUnavailable.rawValue) ? 0 : n
+  }
+
+  func endWriting(_ descriptor: IODescriptor) throws(Errno) {
+    guard let end = network.socket(descriptor.fileDescriptor)?.stream else { throw .socketNotConnected }
+    let result = network.endWriting(end)
+    if result < 0 { throw Errno(rawValue: -result) }
+  }
+
+  // MARK: Lent receiving
+
+  func claimLent(_ operation: IOOperation) -> Bool {
+    operation.buffer = nil
+    guard let socket = network.socket(operation.descriptor.fileDescriptor) else {
+      operation.result = -Int(Errno.badFileDescriptor.rawValue)
+      return true
+    }
+    if network.strike(.spuriousReadiness) { return false }
+    let buffer = memory.popLast() ?? .allocate(byteCount: Self.chunk, alignment: 64)
+    let n = network.read(socket, buffer, Self.chunk)
+    operation.result = n
+    if n > 0 {
+      operation.buffer = buffer
+      operation.count = Self.chunk
+      return true
+    }
+    memory.append(buffer)
+    return n != -Int(Errno.resourceTemporarilyUnavailable.rawValue)
+  }
+
+  func returnLent(_ operation: IOOperation) {
+    guard let buffer = operation.buffer else { return }
+    operation.buffer = nil
+    if isClosed { buffer.deallocate() } else { memory.append(buffer) }
+  }
+
+  // MARK: Descriptors
+
+  func attach(_ descriptor: IODescriptor) { attachments[descriptor.fileDescriptor] = descriptor }
+  func attached(_ fileDescriptor: Int32) -> IODescriptor? { attachments[fileDescriptor] }
+
+  func detach(_ descriptor: IODescriptor, closing: Bool) {
+    if attachments[descriptor.fileDescriptor] === descriptor { attachments[descriptor.fileDescriptor] = nil }
+    guard let socket = network.socket(descriptor.fileDescriptor) else { return }
+    let cancelled = -Int(Errno.canceled.rawValue)
+    if let operation = socket.reading, operation.descriptor === descriptor {
+      end(operation, socket, \.reading, \.isReadingCancelled, cancelled)
+    }
+    if let operation = socket.writing, operation.descriptor === descriptor {
+      end(operation, socket, \.writing, \.isWritingCancelled, cancelled)
+    }
+  }
+
+  /// Descriptors of the system have no place in a simulated world.
+  func watch(_ descriptor: IODescriptor, readable: Bool, writable: Bool) throws(Errno) { throw .notSupported }
+
+  func close() {
+    isClosed = true
+    let cancelled = -Int(Errno.canceled.rawValue)
+    for case let socket? in network.sockets {
+      if let operation = socket.reading { end(operation, socket, \.reading, \.isReadingCancelled, cancelled) }
+      if let operation = socket.writing { end(operation, socket, \.writing, \.isWritingCancelled, cancelled) }
+    }
+    attachments = [:]
+    for buffer in memory { buffer.deallocate() }
+    memory = []
+    network.dismantle()
+  }
+}
+
+extension IOOperation.Kind {
+  /// It waits for what comes in.
+  var isReading: Bool {
+    switch self {
+    case .receive, .receiveLent, .accept, .read, .ready, .receiveFrom: true
+    case .send, .connect, .write, .writable, .sendTo: false
+    }
+  }
+}

@@ -1,0 +1,73 @@
+internal import AsyncIO
+internal import CSimulation
+internal import Synchronization
+
+/// Looks at each turn of a simulated loop: the order of its jobs, the invariants of its world, and threads that have no
+/// business in it.
+///
+/// In the loop's thread, but for the note of a foreign one, which is behind a lock; that is what makes the unchecked
+/// conformance right.
+final class TurnKeeper: TurnObserver, @unchecked Sendable {
+  unowned var world: SimulationWorld!
+  private var random: SimulationRandom
+  private let order: SimulationEventLoop.Order
+  private var turnsLeft = Int.max
+  private let hasForeigner = Atomic<Bool>(false)
+  private let foreigner = Mutex<String?>(nil)
+
+  init(seed: UInt64, order: SimulationEventLoop.Order) {
+    random = SimulationRandom(seed: seed, stream: 3)
+    self.order = order
+  }
+
+  /// Stops the loop after so many turns.
+  func limit(turns: Int) { turnsLeft = turns }
+
+  func turnWillRun(entries: Int) -> UInt64? {
+    turnsLeft -= 1
+    if turnsLeft <= 0 { world.loop.stop() }
+    if hasForeigner.load(ordering: .relaxed) { reportForeigner() }
+    world.turnWillRun(entries)
+    return order == .seeded && entries > 1 ? random.next() : nil
+  }
+
+  func turnDidRun() { world.turnDidRun() }
+
+  /// A thread that does not run the loop gave it something to do.
+  func noteForeignThread() {
+    // Before and after its run a loop is set up from wherever.
+    guard let world, world.loop.isRunning else { return }
+    var name = [CChar](repeating: 0, count: 64)
+    csimulation_thread_name(&name, name.count)
+    let text = String(decoding: name.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
+    let thread =
+      switch text {
+      case "main": "the main thread (the main actor, or Dispatch's main queue)"
+      case "": "a thread without a name"
+      default: "the thread \"\(text)\""
+      }
+    foreigner.withLock { $0 = $0 ?? thread }
+    hasForeigner.store(true, ordering: .releasing)
+  }
+
+  private func reportForeigner() {
+    guard let name = foreigner.withLock({ $0 }) else { return }
+    hasForeigner.store(false, ordering: .relaxed)
+    world.fail(
+      SimulationFailure(
+        .foreignThread,
+        "\(name) resumed a task or scheduled a callback. Threads and Dispatch queues have no place in a "
+          + "simulation, and the main actor is outside of it: use tasks, actors, runInExecutor or toThread."))
+  }
+
+  /// Nothing is to be done. If that is because something outside of the world was asked, it answers in a moment of real
+  /// time, and is then found to have no business here. `false`: nobody answered.
+  func waitForForeigner() -> Bool {
+    let end = csimulation_real_nanoseconds() + 50_000_000
+    while !hasForeigner.load(ordering: .acquiring) {
+      if csimulation_real_nanoseconds() >= end { return false }
+      csimulation_pause()
+    }
+    return true
+  }
+}

@@ -1,0 +1,17 @@
+/// One direction between two hosts. In the loop's thread.
+final class Link {
+  let from: SimulatedHost
+  let to: SimulatedHost
+  /// Nothing gets through.
+  var isCut = false
+  /// Everything waits until then.
+  var cloggedUntil: Int64 = 0
+  /// When the last datagram arrives: the next one does not overtake it, unless a fault says so.
+  var lastDatagram: Int64 = 0
+  /// What is sent again when the link works, in order.
+  var held: [Packet] = []
+
+  init(from: SimulatedHost, to: SimulatedHost) { (self.from, self.to) = (from, to) }
+
+  var isLoopback: Bool { from === to }
+}

@@ -1,0 +1,140 @@
+internal import AsyncIO
+internal import SystemPackage
+
+// Reading and writing, without waiting: a count, or a negated errno.
+
+extension SimulatedNetwork {
+  private static var again: Int { -Int(Errno.resourceTemporarilyUnavailable.rawValue) }
+
+  func isReadable(_ socket: SimulatedSocket) -> Bool {
+    switch socket.role {
+    case .stream(let end): end.isReadable
+    case .listener(let listener): !listener.queue.isEmpty
+    case .datagrams(let inbox): !inbox.queue.isEmpty || socket.error != 0
+    case .fresh, .connecting: socket.error != 0
+    }
+  }
+
+  func isWritable(_ socket: SimulatedSocket) -> Bool {
+    switch socket.role {
+    case .stream(let end): canWrite(end)
+    case .datagrams: true
+    case .fresh: socket.error != 0
+    case .listener, .connecting: false
+    }
+  }
+
+  private func canWrite(_ end: StreamEnd) -> Bool {
+    guard end.error == 0, let other = end.other else { return true }
+    if other.room > 0 { return true }
+    other.owesRoom = true
+    return false
+  }
+
+  /// The error that waits on a socket, once.
+  func takeError(_ socket: SimulatedSocket) -> Int32? {
+    guard socket.error != 0 else { return nil }
+    defer { socket.error = 0 }
+    return socket.error
+  }
+
+  func read(_ socket: SimulatedSocket, _ memory: UnsafeMutableRawPointer?, _ count: Int) -> Int {
+    if socket.isDead { return -Int(Errno.networkDown.rawValue) }
+    guard let end = socket.stream else { return -Int(Errno.socketNotConnected.rawValue) }
+    if end.error != 0 {
+      // Told once; then it is an end.
+      let error = end.error
+      end.error = 0
+      end.hasEnded = true
+      end.hasFailed = true
+      return -Int(error)
+    }
+    if end.isDeaf { return 0 }
+    guard !end.received.isEmpty else { return end.hasEnded ? 0 : Self.again }
+    guard let memory, count > 0 else { return 0 }
+    var limit = count
+    if count > 1, strike(.shortReads) {
+      // One byte as often as anything else.
+      limit = faults.number(below: 2, for: .shortReads) == 0 ? 1 : 1 + faults.number(below: count - 1, for: .shortReads)
+    }
+    let wasFull = end.room == 0
+    let n = end.received.read(into: memory, limit)
+    if wasFull, end.owesRoom, end.room > 0, let writer = end.other {
+      end.owesRoom = false
+      send(.room(writer), over: link(end.host, writer.host), to: writer)
+    }
+    return n
+  }
+
+  func write(_ socket: SimulatedSocket, _ bytes: UnsafeRawBufferPointer) -> Int {
+    if socket.isDead { return -Int(Errno.networkDown.rawValue) }
+    guard let end = socket.stream else { return -Int(Errno.socketNotConnected.rawValue) }
+    if end.hasSentEnd || end.hasFailed { return -Int(Errno.brokenPipe.rawValue) }
+    if end.error != 0 {
+      let error = end.error
+      end.error = 0
+      end.hasEnded = true
+      end.hasFailed = true
+      return -Int(error)
+    }
+    guard let other = end.other else { return -Int(Errno.brokenPipe.rawValue) }
+    guard !bytes.isEmpty else { return 0 }
+    if strike(.resets) {
+      fail(other, .connectionReset)
+      fail(end, .connectionReset)
+      return write(socket, bytes)
+    }
+    guard canWrite(end) else { return Self.again }
+    var limit = min(bytes.count, other.room)
+    if limit > 1, strike(.shortWrites) {
+      limit =
+        faults.number(below: 2, for: .shortWrites) == 0 ? 1 : 1 + faults.number(below: limit - 1, for: .shortWrites)
+    }
+    other.inFlight += limit
+    send(
+      .bytes(other, Array(UnsafeRawBufferPointer(rebasing: bytes[..<limit]))), over: link(end.host, other.host),
+      to: other, bytes: limit)
+    return limit
+  }
+
+  func sendDatagram(_ bytes: UnsafeRawBufferPointer, from socket: SimulatedSocket, to address: SocketAddress?) -> Int {
+    if let error = takeError(socket) { return -Int(error) }
+    guard let destination = address ?? socket.peer else { return -Int(Errno.addressRequired.rawValue) }
+    guard bytes.count <= 65_507 else { return -Int(Errno.messageTooLong.rawValue) }
+    guard destination.addressFamily == socket.family else { return -Int(Errno.addressFamilyNotSupported.rawValue) }
+    let isBroadcast = Self.broadcasts.contains(destination.host ?? "")
+    if isBroadcast, !maySendToAll(socket) { return -Int(Errno.permissionDenied.rawValue) }
+    guard socket.host.isUp, let target = isBroadcast ? socket.host : host(of: destination, from: socket.host) else {
+      return -Int(Errno.networkUnreachable.rawValue)
+    }
+    if socket.local == nil, let failure = bindToAnyPort(socket, for: destination) { return Int(failure) }
+    guard let source = sourceAddress(of: socket, for: destination) else {
+      return -Int(Errno.addressNotAvailable.rawValue)
+    }
+    let datagram = Datagram(bytes: Array(bytes), source: source, destination: destination, sender: socket)
+    if isBroadcast {
+      let own = destination.host?.hasPrefix("127.") == true
+      for host in hosts where host === socket.host || !own { send(datagram, to: host) }
+    } else {
+      send(datagram, to: target)
+    }
+    return bytes.count
+  }
+
+  /// Every host, and every socket of the own one.
+  private static var broadcasts: Set<String> { ["255.255.255.255", "10.255.255.255", "127.255.255.255"] }
+
+  private func maySendToAll(_ socket: SimulatedSocket) -> Bool {
+    let option = SocketOption<Bool>.broadcast
+    return socket.options[.init(level: option.level, name: option.name)] == [1]
+  }
+
+  /// What the receiver sees: a socket that is bound to every interface has the address of the one that it sends by.
+  private func sourceAddress(of socket: SimulatedSocket, for destination: SocketAddress) -> SocketAddress? {
+    guard let local = socket.local, let port = local.port else { return nil }
+    guard local.host == "0.0.0.0" || local.host == "::" else { return local }
+    if socket.host.owns(destination), let host = destination.host { return SocketAddress(ipLiteral: host, port: port) }
+    let own = socket.host.addresses.first { $0.contains(":") == destination.isIPv6 }
+    return own.flatMap { SocketAddress(ipLiteral: $0, port: port) }
+  }
+}

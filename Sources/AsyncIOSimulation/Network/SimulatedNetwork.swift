@@ -1,0 +1,195 @@
+internal import AsyncIO
+internal import CSimulation
+internal import SystemPackage
+
+// The simulated network: hosts, sockets, and what is on its way between them. The traps:
+//
+// - Whatever is decided by chance is decided by the random numbers of its own purpose, and in the order of events. A
+//   dictionary is looked into by key, and never walked through.
+// - A stream keeps its order whatever happens to single packets: the arrival of one is never before that of the one
+//   sent before it, and a link that is cut keeps reliable packets in order until it works again.
+// - A completion resumes a task or calls an observer, which may close any socket. So what a poll has to look at is
+//   noted first, and every note is looked up anew when its turn comes.
+
+/// The network of one world. In the thread of its loop, which is what makes the unchecked conformance right.
+final class SimulatedNetwork: @unchecked Sendable {
+  /// The clock of the world: where the clocks of the thread look, too.
+  let clock: UnsafeMutablePointer<Int64>
+  var events = EventQueue()
+  var trace: Trace
+  var faults: Faults
+  /// Latencies, and the order in which things are reported.
+  var random: SimulationRandom
+  let profile: NetworkProfile
+
+  private(set) var hosts: [SimulatedHost] = []
+  /// By number, less the first one.
+  var sockets: [SimulatedSocket?] = []
+  private var links: [Link?] = []
+  /// What the next poll looks at.
+  private var noted: [SimulatedSocket] = []
+  /// What is to be looked at in the poll that is going on.
+  private var batch: [SimulatedSocket] = []
+  /// Nothing goes wrong any more.
+  var isHealed = false
+  /// Packets that arrived so far.
+  var deliveries = 0
+  /// Whose programs' calls are being made.
+  var currentHost: () -> SimulatedHost
+
+  /// Beyond every number that the system gives out, so that a call that goes past the network fails.
+  static let firstNumber: Int32 = 1 << 24
+
+  init(seed: UInt64, faults plan: FaultPlan, profile: NetworkProfile, traceCapacity: Int) {
+    clock = .allocate(capacity: 1)
+    // Not 0, which programs take for "never".
+    clock.initialize(to: 1_000_000_000)
+    trace = Trace(capacity: traceCapacity)
+    faults = Faults(plan, seed: seed)
+    random = SimulationRandom(seed: seed, stream: 1)
+    self.profile = profile
+    currentHost = { preconditionFailure("a network without hosts") }
+  }
+
+  deinit { clock.deallocate() }
+
+  var now: Int64 { clock.pointee }
+
+  func note(_ kind: Trace.Kind, _ a: Int = 0, _ b: Int = 0, _ text: @autoclosure () -> String? = nil) {
+    trace.add(kind, a, b, text(), at: now)
+  }
+
+  /// Whether a fault happens now; it is in the trace then.
+  func strike(_ kind: FaultClass) -> Bool {
+    guard faults.strike(kind) else { return false }
+    note(.fault, 0, 0, kind.rawValue)
+    return true
+  }
+
+  // MARK: Hosts and links
+
+  func addHost(_ name: String) -> SimulatedHost {
+    let host = SimulatedHost(name, index: hosts.count)
+    hosts.append(host)
+    links = Array(repeating: nil, count: hosts.count * hosts.count)
+    for link in allLinks { links[link.from.index * hosts.count + link.to.index] = link }
+    return host
+  }
+
+  /// In the order in which they were made.
+  private(set) var allLinks: [Link] = []
+
+  func link(_ from: SimulatedHost, _ to: SimulatedHost) -> Link {
+    let place = from.index * hosts.count + to.index
+    if let link = links[place] { return link }
+    let link = Link(from: from, to: to)
+    links[place] = link
+    allLinks.append(link)
+    return link
+  }
+
+  /// The host with an address, as seen from another one.
+  func host(of address: SocketAddress, from: SimulatedHost) -> SimulatedHost? {
+    from.owns(address)
+      ? from : hosts.first { $0.index > 0 && $0.owns(address) && !SimulatedHost.loopbacks.contains(address.host ?? "") }
+  }
+
+  // MARK: Sockets by number
+
+  func socket(_ number: Int32) -> SimulatedSocket? {
+    let place = Int(number) - Int(Self.firstNumber)
+    return sockets.indices.contains(place) ? sockets[place] : nil
+  }
+
+  /// A new socket with the lowest free number, as the system does it: numbers come again at once. A negated errno if
+  /// the host has no more.
+  func makeSocket(_ host: SimulatedHost, _ family: AddressFamily, _ type: SocketType) -> (SimulatedSocket?, Int32) {
+    guard host.isUp else { return (nil, -Errno.networkDown.rawValue) }
+    guard host.socketCount < host.socketLimit else { return (nil, -Errno.tooManyOpenFiles.rawValue) }
+    let place = sockets.firstIndex { $0 == nil } ?? sockets.count
+    let socket = SimulatedSocket(Self.firstNumber + Int32(place), on: host, family: family, type: type)
+    if place == sockets.count { sockets.append(socket) } else { sockets[place] = socket }
+    host.socketCount += 1
+    note(.socketMade, place, host.index)
+    return (socket, socket.number)
+  }
+
+  func forget(_ socket: SimulatedSocket) {
+    let place = Int(socket.number - Self.firstNumber)
+    guard sockets[place] === socket else { return }
+    sockets[place] = nil
+    socket.host.socketCount -= 1
+    note(.socketClosed, place)
+  }
+
+  // MARK: Polling
+
+  /// Something may have become possible on the socket.
+  func noteSocket(_ socket: SimulatedSocket?) {
+    guard let socket, !socket.isNoted else { return }
+    socket.isNoted = true
+    noted.append(socket)
+  }
+
+  /// True if the next poll has something to look at.
+  var hasNotes: Bool { !noted.isEmpty }
+
+  /// Lets everything happen that is due, and calls back for each socket on which something may be possible, in an order
+  /// by chance.
+  func advance(_ visit: (SimulatedSocket) -> Void) {
+    while let event = events.popDue(now: now) { handle(event) }
+    batch = noted
+    noted.removeAll(keepingCapacity: true)
+    for last in stride(from: batch.count - 1, to: 0, by: -1) { batch.swapAt(last, random.below(last + 1)) }
+    for socket in batch {
+      socket.isNoted = false
+      if faults.strike(.lateReports) {
+        events.schedule(.look(socket), at: now + faults.duration(around: .milliseconds(5), for: .lateReports))
+      } else {
+        visit(socket)
+      }
+    }
+    batch.removeAll(keepingCapacity: true)
+  }
+
+  private func handle(_ event: Event) {
+    switch event {
+    case .arrival(let link, let packet): arrive(link, packet)
+    case .retryConnect(let attempt): requestConnection(attempt)
+    case .timeOut(let end): timeOut(end)
+    case .look(let socket): noteSocket(socket)
+    case .weather: changeWeather()
+    case .action(let body): body()
+    }
+  }
+
+  /// Nothing is on its way any more. What this network has points to itself.
+  func dismantle() {
+    for case let socket? in sockets {
+      socket.stream?.other = nil
+      for end in socket.listener?.queue ?? [] { end.other = nil }
+      socket.role = .fresh
+      socket.reading = nil
+      socket.writing = nil
+    }
+    events.removeAll()
+    for link in allLinks { link.held = [] }
+    noted = []
+    sockets = []
+  }
+}
+
+/// How long messages take when nothing is wrong.
+public struct NetworkProfile: Hashable, Sendable {
+  /// The least time between two hosts.
+  public var latency: Duration
+  /// What is added to that, on average; it varies from message to message.
+  public var jitter: Duration
+  /// Bytes a second of one link; nil is no limit.
+  public var bandwidth: Int?
+
+  /// Makes a profile; the default is a data centre's.
+  public init(latency: Duration = .microseconds(100), jitter: Duration = .microseconds(100), bandwidth: Int? = nil) {
+    (self.latency, self.jitter, self.bandwidth) = (latency, jitter, bandwidth)
+  }
+}

@@ -1,0 +1,155 @@
+internal import AsyncIO
+internal import SystemPackage
+
+/// A socket of a simulated host. In the loop's thread.
+final class SimulatedSocket {
+  /// What a socket has become.
+  enum Role {
+    case fresh
+    case listener(Listener)
+    case connecting(ConnectAttempt)
+    case stream(StreamEnd)
+    case datagrams(DatagramInbox)
+  }
+
+  let number: Int32
+  let host: SimulatedHost
+  let family: AddressFamily
+  let type: SocketType
+  var role: Role
+  var local: SocketAddress?
+  var peer: SocketAddress?
+  var options: [OptionName: [Int32]] = [:]
+  /// An error that the next call reports.
+  var error: Int32 = 0
+  /// What waits on it in the loop.
+  var reading: IOOperation?
+  var writing: IOOperation?
+  /// Cancelled, and told so only when the loop polls next.
+  var isReadingCancelled = false
+  var isWritingCancelled = false
+  /// Its host has crashed.
+  var isDead = false
+  /// It is in the list of sockets to look at in this poll.
+  var isNoted = false
+
+  struct OptionName: Hashable {
+    let level: Int32
+    let name: Int32
+  }
+
+  init(_ number: Int32, on host: SimulatedHost, family: AddressFamily, type: SocketType) {
+    (self.number, self.host, self.family, self.type) = (number, host, family, type)
+    role = .fresh
+  }
+
+  var stream: StreamEnd? {
+    if case .stream(let end) = role { end } else { nil }
+  }
+  var listener: Listener? {
+    if case .listener(let listener) = role { listener } else { nil }
+  }
+  var inbox: DatagramInbox? {
+    if case .datagrams(let inbox) = role { inbox } else { nil }
+  }
+
+  /// It may be bound where others are that say so, too.
+  var sharesPort: Bool {
+    let option = SocketOption<Bool>.reusePort
+    return options[OptionName(level: option.level, name: option.name)] == [1]
+  }
+
+  /// For traces and reports.
+  var name: String {
+    "\(host.name) socket \(number)" + (local.map { " \($0)" } ?? "") + (peer.map { " to \($0)" } ?? "")
+  }
+}
+
+/// A socket that listens.
+final class Listener {
+  var backlog: Int
+  /// Connections that nobody has accepted yet.
+  var queue: [StreamEnd] = []
+
+  init(backlog: Int) { self.backlog = backlog }
+}
+
+/// A connect on its way.
+final class ConnectAttempt {
+  let socket: SimulatedSocket
+  let address: SocketAddress
+  let target: SimulatedHost
+  var tries = 0
+  var isOver = false
+  /// The other end, made by the first request that arrived: later ones are copies of it.
+  var answered: StreamEnd?
+
+  init(_ socket: SimulatedSocket, to address: SocketAddress, on target: SimulatedHost) {
+    (self.socket, self.address, self.target) = (socket, address, target)
+  }
+}
+
+/// One end of a connection.
+final class StreamEnd {
+  let host: SimulatedHost
+  let local: SocketAddress
+  let remote: SocketAddress
+  /// Nil before it is accepted, and after it was closed.
+  weak var socket: SimulatedSocket?
+  /// Nil when both know that it is over.
+  var other: StreamEnd?
+
+  var received = ByteQueue()
+  /// The last byte has arrived.
+  var hasEnded = false
+  /// The own end was sent.
+  var hasSentEnd = false
+  /// Reading was shut down here.
+  var isDeaf = false
+  var error: Int32 = 0
+  /// The error was told: what is read from here on is the end, and nothing can be written.
+  var hasFailed = false
+  /// Closed here, or gone with its host.
+  var isClosed = false
+  /// Bytes on their way to this end.
+  var inFlight = 0
+  /// How many bytes this end keeps that nobody has read.
+  var window: Int
+  /// The writer at the other end waits for room here.
+  var owesRoom = false
+  /// When the last packet to this end arrives: the next one must not overtake it.
+  var lastArrival: Int64 = 0
+  /// Since when packets to this end are held back or unanswered; 0 if they are not.
+  var silentSince: Int64 = 0
+
+  init(on host: SimulatedHost, local: SocketAddress, remote: SocketAddress, window: Int) {
+    (self.host, self.local, self.remote, self.window) = (host, local, remote, window)
+  }
+
+  /// How much may be sent to this end.
+  var room: Int { isClosed ? window : max(0, window - received.count - inFlight) }
+  var isReadable: Bool { !received.isEmpty || hasEnded || error != 0 || isDeaf }
+}
+
+/// What a datagram socket has received.
+final class DatagramInbox {
+  var queue: [Datagram] = []
+  var bytes = 0
+  /// What a socket of the system keeps by default.
+  static let limit = 212_992
+
+  func take() -> Datagram? {
+    guard !queue.isEmpty else { return nil }
+    let first = queue.removeFirst()
+    bytes -= first.bytes.count
+    return first
+  }
+}
+
+/// A datagram on its way.
+struct Datagram {
+  let bytes: [UInt8]
+  let source: SocketAddress
+  let destination: SocketAddress
+  let sender: SimulatedSocket
+}

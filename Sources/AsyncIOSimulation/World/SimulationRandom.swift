@@ -1,0 +1,70 @@
+/// The random numbers of a simulation: the same seed gives the same numbers, on every machine.
+///
+/// A world has several of them, one for each purpose. So the numbers that a program draws do not change when a fault is
+/// switched off, and a failure can be made smaller step by step.
+public struct SimulationRandom: RandomNumberGenerator, Sendable {
+  private var state: UInt64
+
+  /// - Parameters:
+  ///   - seed: of the world.
+  ///   - stream: numbers of other streams are independent.
+  public init(seed: UInt64, stream: UInt64 = 0) {
+    state = seed
+    // Neighbouring seeds must not give neighbouring numbers.
+    state = next() ^ (stream &* 0x9E37_79B9_7F4A_7C15)
+    _ = next()
+  }
+
+  /// The next 64 bits (SplitMix64).
+  public mutating func next() -> UInt64 {
+    state &+= 0x9E37_79B9_7F4A_7C15
+    var bits = state
+    bits = (bits ^ (bits >> 30)) &* 0xBF58_476D_1CE4_E5B9
+    bits = (bits ^ (bits >> 27)) &* 0x94D0_49BB_1331_11EB
+    return bits ^ (bits >> 31)
+  }
+
+  /// At least 0 and less than 1.
+  public mutating func fraction() -> Double { Double(next() >> 11) * 0x1p-53 }
+
+  /// True so many times in one, on average.
+  public mutating func chance(_ probability: Double) -> Bool { probability > 0 && fraction() < probability }
+
+  /// At least 0 and less than the limit, which is positive.
+  public mutating func below(_ limit: Int) -> Int { Int(next().multipliedFullWidth(by: UInt64(limit)).high) }
+
+  /// A duration of an exponential distribution: mostly short, now and then long, never more than ten times the mean.
+  public mutating func around(_ mean: Duration) -> Duration { .nanoseconds(around(mean.nanoseconds)) }
+
+  mutating func around(_ mean: Int64) -> Int64 { Int64(min(10, naturalExponential()) * Double(mean)) }
+
+  /// Of mean 1, from nothing but sums and comparisons (von Neumann's method): a logarithm of the C library may differ in
+  /// its last digit from machine to machine, and a simulation must not.
+  private mutating func naturalExponential() -> Double {
+    var whole = 0.0
+    while true {
+      let first = fraction()
+      var last = first
+      var falls = 1
+      while true {
+        let following = fraction()
+        if following >= last { break }
+        last = following
+        falls += 1
+      }
+      if falls % 2 == 1 { return whole + first }
+      whole += 1
+    }
+  }
+}
+
+extension Duration {
+  /// Whole nanoseconds, as far as they go.
+  var nanoseconds: Int64 {
+    let (seconds, attoseconds) = components
+    let (product, overflow) = seconds.multipliedReportingOverflow(by: 1_000_000_000)
+    if overflow { return seconds < 0 ? .min : .max }
+    let (sum, carries) = product.addingReportingOverflow(attoseconds / 1_000_000_000)
+    return carries ? (seconds < 0 ? .min : .max) : sum
+  }
+}

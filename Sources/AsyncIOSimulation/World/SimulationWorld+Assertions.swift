@@ -1,0 +1,37 @@
+internal import AsyncIO
+
+// What a tester says about a world.
+
+extension SimulationWorld {
+  /// Throws, and so fails the scenario, if the condition does not hold.
+  public func require(
+    _ condition: Bool, _ message: @autoclosure () -> String, fileID: StaticString = #fileID, line: UInt = #line
+  ) throws {
+    guard !condition else { return }
+    throw completed(SimulationFailure(.invariant, "\(message()) (\(fileID):\(line))"))
+  }
+
+  /// Waits until the condition holds, and fails the scenario if it does not within the time. The condition is looked at
+  /// now and then, so it must not change anything.
+  public func eventually(
+    _ what: String, within limit: Duration = .seconds(300), _ condition: () async throws -> Bool
+  ) async throws {
+    let deadline = now + limit
+    var pause = Duration.milliseconds(1)
+    while true {
+      if try await condition() { return }
+      guard now < deadline else {
+        throw completed(SimulationFailure(.never, "\"\(what)\" did not come to hold within \(limit). \(whoWaits)"))
+      }
+      try await AsyncIO.sleep(for: pause)
+      pause = min(pause * 2, .seconds(1))
+    }
+  }
+
+  /// Says what must hold from here on, after each turn of the loop. It must not change anything.
+  public func always(_ what: String, _ holds: @escaping () -> Bool) { invariants.append((what, holds)) }
+
+  /// Says that something rare happens, or that it does if the condition holds: a campaign in which it never did has
+  /// tested less than its author thinks, and fails.
+  public func sometimes(_ what: String, _ happened: Bool = true) { addSometimes(what, happened) }
+}

@@ -1,0 +1,178 @@
+internal import AsyncIO
+
+/// The world that a simulated program runs in: its clock, its network, and everything that chance decides in it.
+///
+/// A world belongs to one loop and one seed. Use it in tasks and callbacks of that loop only, which is what makes the
+/// unchecked conformance right.
+public final class SimulationWorld: @unchecked Sendable {
+  /// What everything was drawn from.
+  public let seed: UInt64
+  /// What can go wrong in this world: what its seed drew from the plan.
+  public var faults: FaultPlan { network.faults.plan }
+  /// Random numbers for the program; use them instead of the system's, which differ from run to run.
+  public var random: SimulationRandom
+
+  let network: SimulatedNetwork
+  unowned let loop: SimulationEventLoop
+  var invariants: [(name: String, holds: () -> Bool)] = []
+  /// What has to happen now and then, and whether it did.
+  private(set) var sometimes: [String: Bool] = [:]
+  private(set) var failure: SimulationFailure?
+  /// The host of calls that are made outside of a host's programs.
+  let outside: SimulationHost
+  var hosts: [SimulationHost] = []
+  /// After this the run is a livelock.
+  var turnLimit = 5_000_000
+  var timeLimit: Duration = .seconds(24 * 3600)
+  private var turns = 0
+  /// The run is being cleared up: what happens now is not the scenario any more.
+  var isEnding = false {
+    didSet { (traceHashAtEnd, timeAtEnd) = (traceHash, now) }
+  }
+  private(set) var traceHashAtEnd: UInt64 = 0
+  private(set) var timeAtEnd: Duration = .zero
+
+  init(seed: UInt64, _ network: SimulatedNetwork, loop: SimulationEventLoop) {
+    self.seed = seed
+    self.loop = loop
+    self.network = network
+    random = SimulationRandom(seed: seed, stream: 2)
+    outside = SimulationHost("localhost", network.addHost("localhost"), network)
+    network.currentHost = { [outside] in (SimulationHost.current ?? outside).machine }
+    hosts = [outside]
+    outside.world = self
+    network.beginWeather()
+  }
+
+  /// The scenario has returned: programs end, and nothing may be left of them.
+  func finish() async throws {
+    heal()
+    for host in hosts { host.stopPrograms() }
+    // What was closed is closed in the turns that follow, and programs get the time to end.
+    var left = ""
+    for pause in [1, 10, 1000, 10_000, 120_000] {
+      try await AsyncIO.sleep(for: .milliseconds(pause))
+      left = whatIsLeft
+      if left.isEmpty { return }
+    }
+    throw completed(SimulationFailure(.leak, "the scenario has ended, and this is left: \(left)"))
+  }
+
+  private var whatIsLeft: String {
+    let tasks = ((try? allTasks(of: loop)) ?? []).filter { $0.taskName != "the scenario" }.map { "task \($0.taskName)" }
+    let sockets = network.sockets.compactMap { $0.map { "\($0.name)" } }
+    return (sockets + tasks).joined(separator: "; ")
+  }
+
+  // MARK: Time and trace
+
+  /// The time since the world began.
+  public var now: Duration { .nanoseconds(network.now - 1_000_000_000) }
+
+  /// Writes a line into the trace. It counts for the trace's hash, too.
+  public func note(_ text: String) { network.note(.note, 0, 0, text) }
+
+  /// The trace so far, in one number.
+  public var traceHash: UInt64 { network.trace.hash }
+
+  /// Packets that have arrived so far.
+  public var deliveries: Int { network.deliveries }
+
+  /// How often each kind of fault has struck so far.
+  public var struck: [FaultClass: Int] { network.faults.struck }
+
+  // MARK: Hosts and links
+
+  /// A machine of this name; the same one for the same name. Programs find it by its name.
+  public func host(_ name: String) -> SimulationHost {
+    if let host = hosts.first(where: { $0.name == name }) { return host }
+    let host = SimulationHost(name, network.addHost(name), network)
+    host.world = self
+    hosts.append(host)
+    return host
+  }
+
+  /// Neither hears the other, until ``mend(_:_:)`` or ``heal()``.
+  public func partition(_ a: SimulationHost, _ b: SimulationHost) {
+    partition(from: a, to: b)
+    partition(from: b, to: a)
+  }
+
+  /// The second does not hear the first.
+  public func partition(from: SimulationHost, to: SimulationHost) {
+    network.cut(network.link(from.machine, to.machine))
+  }
+
+  /// Both hear each other again; what a stream had to say meanwhile arrives.
+  public func mend(_ a: SimulationHost, _ b: SimulationHost) {
+    network.mend(network.link(a.machine, b.machine))
+    network.mend(network.link(b.machine, a.machine))
+  }
+
+  /// What the first sends reaches the second at the end of this time only, all at once.
+  public func clog(from: SimulationHost, to: SimulationHost, for time: Duration) {
+    network.clog(network.link(from.machine, to.machine), for: time.nanoseconds)
+  }
+
+  /// Nothing goes wrong from here on, and what was wrong is mended. After this a program must get where it wants to.
+  /// Hosts that are down stay down.
+  public func heal() { network.heal() }
+
+  // MARK: Failing
+
+  /// Ends the simulation as failed.
+  public func fail(_ message: String) { fail(SimulationFailure(.invariant, message)) }
+
+  func fail(_ failure: SimulationFailure) {
+    guard self.failure == nil, !isEnding else { return }
+    let complete = completed(failure)
+    self.failure = complete
+    // Leaves the run, as an interrupt does.
+    _ = try? loop.callSoon { throw complete }
+  }
+
+  /// The failure with everything that the world knows about it.
+  func completed(_ failure: SimulationFailure) -> SimulationFailure {
+    var failure = failure
+    failure.seed = seed
+    failure.faults = faults
+    failure.time = now
+    failure.traceHash = traceHash
+    failure.trace = network.trace.entries.map(\.description)
+    return failure
+  }
+
+  // MARK: Turns
+
+  func turnWillRun(_ entries: Int) {
+    network.note(.turn, entries)
+    turns += 1
+    guard !isEnding else { return }
+    if turns > turnLimit {
+      fail(SimulationFailure(.livelock, "\(turnLimit) turns, and no end. \(whoWaits)"))
+    } else if now > timeLimit {
+      fail(SimulationFailure(.livelock, "more than \(timeLimit) passed, and no end. \(whoWaits)"))
+    }
+  }
+
+  func turnDidRun() {
+    guard !isEnding, failure == nil else { return }
+    for invariant in invariants where !invariant.holds() {
+      return fail(SimulationFailure(.invariant, "\"\(invariant.name)\" does not hold any more"))
+    }
+  }
+
+  func addSometimes(_ name: String, _ happened: Bool) { sometimes[name] = happened || sometimes[name] == true }
+
+  /// Who waits for what, for a program that gets no further.
+  var whoWaits: String {
+    var lines: [String] = []
+    for case let socket? in network.sockets {
+      if let operation = socket.reading { lines.append("\(socket.name) waits: \(operation.kind)") }
+      if let operation = socket.writing { lines.append("\(socket.name) waits: \(operation.kind)") }
+    }
+    let tasks = (try? allTasks(of: loop)) ?? []
+    lines += tasks.map { "task \($0.taskName) has not ended" }
+    return lines.isEmpty ? "Nobody waits for anything that the loop knows of." : lines.joined(separator: "; ")
+  }
+}
