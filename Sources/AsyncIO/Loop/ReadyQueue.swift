@@ -113,12 +113,23 @@ struct ReadyQueue: ~Copyable {
 
   /// Changes places among the jobs, as a seed says; callbacks keep their order and their places.
   mutating func shuffleJobs(_ seed: UInt64) {
-    let places = (head..<tail).filter { storage[$0 & mask] & 15 <= LoopWord.Tag.serialJob.rawValue }
     var state = seed
-    for last in stride(from: places.count - 1, to: 0, by: -1) {
+    // Where the jobs so far are: without callbacks, which is the rule, it is simply where the queue is.
+    var places: [Int] = []
+    var isMixed = false
+    var jobs = 0
+    for place in head..<tail {
+      guard storage[place & mask] & 15 <= LoopWord.Tag.serialJob.rawValue else {
+        if !isMixed { places = Array(head..<place) }
+        isMixed = true
+        continue
+      }
+      if isMixed { places.append(place) }
+      jobs += 1
       // Knuth's linear congruential generator; its upper half is random enough for an order.
       state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
-      let (a, b) = (places[last] & mask, places[Int((state >> 33) % UInt64(last + 1))] & mask)
+      let chosen = Int((state >> 33) % UInt64(jobs))
+      let (a, b) = (place & mask, (isMixed ? places[chosen] : head + chosen) & mask)
       (storage[a], storage[b]) = (storage[b], storage[a])
     }
   }

@@ -127,7 +127,9 @@ public struct SocketAddress: Hashable, @unchecked Sendable, CustomStringConverti
 
   /// True if every byte of the addresses is the same.
   public static func == (a: SocketAddress, b: SocketAddress) -> Bool {
-    a.withBytes { a in b.withBytes { b in a.elementsEqual(b) } }
+    a.withBytes { a in
+      b.withBytes { b in a.count == b.count && memcmp(a.baseAddress!, b.baseAddress!, a.count) == 0 }
+    }
   }
 
   /// Feeds the bytes of the address to the hasher.

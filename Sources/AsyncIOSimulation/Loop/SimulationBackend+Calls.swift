@@ -78,7 +78,7 @@ extension SimulationBackend {
     if n > 0 { datagram.bytes.withUnsafeBytes { operation.buffer!.copyMemory(from: $0.baseAddress!, byteCount: n) } }
     operation.isMessageTruncated = n < datagram.bytes.count
     if let room = operation.messageAddress {
-      datagram.source.withBytes {
+      datagram.route.source.withBytes {
         room.copyMemory(from: $0)
         operation.messageAddressLength = $0.count
       }

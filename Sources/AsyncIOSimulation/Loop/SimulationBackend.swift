@@ -44,8 +44,8 @@ final class SimulationBackend: IOBackend, @unchecked Sendable {
       jump(timeout)
     }
     network.advance { socket in
-      serve(socket, \.reading, \.isReadingCancelled)
-      serve(socket, \.writing, \.isWritingCancelled)
+      if let operation = socket.reading { serve(operation, socket, isCancelled: socket.isReadingCancelled) }
+      if let operation = socket.writing { serve(operation, socket, isCancelled: socket.isWritingCancelled) }
     }
   }
 
@@ -59,25 +59,23 @@ final class SimulationBackend: IOBackend, @unchecked Sendable {
     }
   }
 
-  private func serve(
-    _ socket: SimulatedSocket, _ place: ReferenceWritableKeyPath<SimulatedSocket, IOOperation?>,
-    _ isCancelled: ReferenceWritableKeyPath<SimulatedSocket, Bool>
-  ) {
-    guard let operation = socket[keyPath: place] else { return }
+  private func serve(_ operation: IOOperation, _ socket: SimulatedSocket, isCancelled: Bool) {
     if attempt(operation, socket) {
-      end(operation, socket, place, isCancelled, operation.result)
-    } else if socket[keyPath: isCancelled] {
-      end(operation, socket, place, isCancelled, -Int(Errno.canceled.rawValue))
+      end(operation, socket, operation.result)
+    } else if isCancelled {
+      end(operation, socket, -Int(Errno.canceled.rawValue))
     }
   }
 
-  private func end(
-    _ operation: IOOperation, _ socket: SimulatedSocket,
-    _ place: ReferenceWritableKeyPath<SimulatedSocket, IOOperation?>,
-    _ isCancelled: ReferenceWritableKeyPath<SimulatedSocket, Bool>, _ result: Int
-  ) {
-    socket[keyPath: place] = nil
-    socket[keyPath: isCancelled] = false
+  /// The operation leaves its place, and is told.
+  private func end(_ operation: IOOperation, _ socket: SimulatedSocket, _ result: Int) {
+    if operation.kind.isReading {
+      socket.reading = nil
+      socket.isReadingCancelled = false
+    } else {
+      socket.writing = nil
+      socket.isWritingCancelled = false
+    }
     operation.complete(result)
   }
 
@@ -115,10 +113,8 @@ final class SimulationBackend: IOBackend, @unchecked Sendable {
     if network.strike(.lateCancellations) {
       if isReading { socket.isReadingCancelled = true } else { socket.isWritingCancelled = true }
       network.noteSocket(socket)
-    } else if isReading {
-      end(operation, socket, \.reading, \.isReadingCancelled, -Int(Errno.canceled.rawValue))
     } else {
-      end(operation, socket, \.writing, \.isWritingCancelled, -Int(Errno.canceled.rawValue))
+      end(operation, socket, -Int(Errno.canceled.rawValue))
     }
   }
 
@@ -171,10 +167,10 @@ final class SimulationBackend: IOBackend, @unchecked Sendable {
     guard let socket = network.socket(descriptor.fileDescriptor) else { return }
     let cancelled = -Int(Errno.canceled.rawValue)
     if let operation = socket.reading, operation.descriptor === descriptor {
-      end(operation, socket, \.reading, \.isReadingCancelled, cancelled)
+      end(operation, socket, cancelled)
     }
     if let operation = socket.writing, operation.descriptor === descriptor {
-      end(operation, socket, \.writing, \.isWritingCancelled, cancelled)
+      end(operation, socket, cancelled)
     }
   }
 
@@ -185,8 +181,8 @@ final class SimulationBackend: IOBackend, @unchecked Sendable {
     isClosed = true
     let cancelled = -Int(Errno.canceled.rawValue)
     for case let socket? in network.sockets {
-      if let operation = socket.reading { end(operation, socket, \.reading, \.isReadingCancelled, cancelled) }
-      if let operation = socket.writing { end(operation, socket, \.writing, \.isWritingCancelled, cancelled) }
+      if let operation = socket.reading { end(operation, socket, cancelled) }
+      if let operation = socket.writing { end(operation, socket, cancelled) }
     }
     attachments = [:]
     for buffer in memory { buffer.deallocate() }

@@ -70,7 +70,8 @@ final class SimulatedHost {
   private func find(
     _ address: SocketAddress, _ type: SocketType, _ fits: (SimulatedSocket) -> Bool
   ) -> [SimulatedSocket] {
-    let exact = bound(at: address, type).filter(fits)
+    var exact = bound(at: address, type)
+    if !exact.allSatisfy(fits) { exact = exact.filter(fits) }
     guard exact.isEmpty, let port = address.port,
       let any = SocketAddress(ipLiteral: address.isIPv6 ? "::" : "0.0.0.0", port: port)
     else { return exact }

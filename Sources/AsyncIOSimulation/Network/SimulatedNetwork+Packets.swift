@@ -154,8 +154,12 @@ extension SimulatedNetwork {
 
   private func take(_ datagram: Datagram, _ host: SimulatedHost) {
     guard host.isUp else { return note(.packetLost, datagram.bytes.count, host.index, "the host is down") }
-    let receivers = host.receivers(at: datagram.destination).filter { $0.peer == nil || $0.peer == datagram.source }
-    guard let socket = choose(receivers), let inbox = socket.inbox else {
+    let receivers = host.receivers(at: datagram.route.destination)
+    // Mostly there is one, which listens to everybody.
+    let fitting =
+      receivers.count == 1 && receivers[0].peer == nil
+      ? receivers : receivers.filter { $0.peer == nil || $0.peer == datagram.route.source }
+    guard let socket = choose(fitting), let inbox = socket.inbox else {
       let back = link(host, datagram.sender.host)
       return send(.unreachable(datagram.sender), over: back)
     }
@@ -163,8 +167,7 @@ extension SimulatedNetwork {
       return note(.packetLost, datagram.bytes.count, host.index, "the receiver is full")
     }
     note(.packetArrived, datagram.bytes.count, host.index)
-    inbox.queue.append(datagram)
-    inbox.bytes += datagram.bytes.count
+    inbox.append(datagram)
     noteSocket(socket)
   }
 

@@ -10,7 +10,7 @@ extension SimulatedNetwork {
     switch socket.role {
     case .stream(let end): end.isReadable
     case .listener(let listener): !listener.queue.isEmpty
-    case .datagrams(let inbox): !inbox.queue.isEmpty || socket.error != 0
+    case .datagrams(let inbox): !inbox.isEmpty || socket.error != 0
     case .fresh, .connecting: socket.error != 0
     }
   }
@@ -102,23 +102,34 @@ extension SimulatedNetwork {
     guard let destination = address ?? socket.peer else { return -Int(Errno.addressRequired.rawValue) }
     guard bytes.count <= 65_507 else { return -Int(Errno.messageTooLong.rawValue) }
     guard destination.addressFamily == socket.family else { return -Int(Errno.addressFamilyNotSupported.rawValue) }
+    switch route(of: socket, to: destination) {
+    case .failure(let error): return -Int(error.rawValue)
+    case .success(let route):
+      let datagram = Datagram(Array(bytes), route, sender: socket)
+      if let target = route.target {
+        send(datagram, to: target)
+      } else {
+        let isOwn = destination.host?.hasPrefix("127.") == true
+        for host in hosts where host === socket.host || !isOwn { send(datagram, to: host) }
+      }
+      return bytes.count
+    }
+  }
+
+  private func route(of socket: SimulatedSocket, to destination: SocketAddress) -> Result<DatagramRoute, Errno> {
+    guard socket.host.isUp else { return .failure(.networkDown) }
+    if let route = socket.route, route.destination == destination { return .success(route) }
     let isBroadcast = Self.broadcasts.contains(destination.host ?? "")
-    if isBroadcast, !maySendToAll(socket) { return -Int(Errno.permissionDenied.rawValue) }
-    guard socket.host.isUp, let target = isBroadcast ? socket.host : host(of: destination, from: socket.host) else {
-      return -Int(Errno.networkUnreachable.rawValue)
+    if isBroadcast, !maySendToAll(socket) { return .failure(.permissionDenied) }
+    let target = host(of: destination, from: socket.host)
+    guard isBroadcast || target != nil else { return .failure(.networkUnreachable) }
+    if socket.local == nil, let failure = bindToAnyPort(socket, for: destination) {
+      return .failure(Errno(rawValue: -failure))
     }
-    if socket.local == nil, let failure = bindToAnyPort(socket, for: destination) { return Int(failure) }
-    guard let source = sourceAddress(of: socket, for: destination) else {
-      return -Int(Errno.addressNotAvailable.rawValue)
-    }
-    let datagram = Datagram(bytes: Array(bytes), source: source, destination: destination, sender: socket)
-    if isBroadcast {
-      let own = destination.host?.hasPrefix("127.") == true
-      for host in hosts where host === socket.host || !own { send(datagram, to: host) }
-    } else {
-      send(datagram, to: target)
-    }
-    return bytes.count
+    guard let source = sourceAddress(of: socket, for: destination) else { return .failure(.addressNotAvailable) }
+    let route = DatagramRoute(from: source, to: destination, isBroadcast ? nil : target)
+    socket.route = route
+    return .success(route)
   }
 
   /// Every host, and every socket of the own one.

@@ -13,27 +13,29 @@ internal import SystemPackage
 
 /// The network of one world. In the thread of its loop, which is what makes the unchecked conformance right.
 final class SimulatedNetwork: @unchecked Sendable {
+  // No exclusivity checks: these are touched for every packet, by one thread.
+
   /// The clock of the world: where the clocks of the thread look, too.
   let clock: UnsafeMutablePointer<Int64>
-  var events = EventQueue()
-  var trace: Trace
-  var faults: Faults
+  @exclusivity(unchecked) var events = EventQueue()
+  @exclusivity(unchecked) var trace: Trace
+  @exclusivity(unchecked) var faults: Faults
   /// Latencies, and the order in which things are reported.
-  var random: SimulationRandom
+  @exclusivity(unchecked) var random: SimulationRandom
   let profile: NetworkProfile
 
-  private(set) var hosts: [SimulatedHost] = []
+  @exclusivity(unchecked) private(set) var hosts: [SimulatedHost] = []
   /// By number, less the first one.
-  var sockets: [SimulatedSocket?] = []
-  private var links: [Link?] = []
+  @exclusivity(unchecked) var sockets: [SimulatedSocket?] = []
+  @exclusivity(unchecked) private var links: [Link?] = []
   /// What the next poll looks at.
-  private var noted: [SimulatedSocket] = []
+  @exclusivity(unchecked) private var noted: [SimulatedSocket] = []
   /// What is to be looked at in the poll that is going on.
-  private var batch: [SimulatedSocket] = []
+  @exclusivity(unchecked) private var batch: [SimulatedSocket] = []
   /// Nothing goes wrong any more.
   var isHealed = false
   /// Packets that arrived so far.
-  var deliveries = 0
+  @exclusivity(unchecked) var deliveries = 0
   /// Whose programs' calls are being made.
   var currentHost: () -> SimulatedHost
 
@@ -167,6 +169,7 @@ final class SimulatedNetwork: @unchecked Sendable {
   func dismantle() {
     for case let socket? in sockets {
       socket.stream?.other = nil
+      socket.stream?.socket = nil
       for end in socket.listener?.queue ?? [] { end.other = nil }
       socket.role = .fresh
       socket.reading = nil

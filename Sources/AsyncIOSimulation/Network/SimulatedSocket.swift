@@ -16,22 +16,24 @@ final class SimulatedSocket {
   let host: SimulatedHost
   let family: AddressFamily
   let type: SocketType
-  var role: Role
+  @exclusivity(unchecked) var role: Role
   var local: SocketAddress?
   var peer: SocketAddress?
   var options: [OptionName: [Int32]] = [:]
   /// An error that the next call reports.
   var error: Int32 = 0
+  /// The way of the last datagram.
+  var route: DatagramRoute?
   /// What waits on it in the loop.
-  var reading: IOOperation?
-  var writing: IOOperation?
+  @exclusivity(unchecked) var reading: IOOperation?
+  @exclusivity(unchecked) var writing: IOOperation?
   /// Cancelled, and told so only when the loop polls next.
   var isReadingCancelled = false
   var isWritingCancelled = false
   /// Its host has crashed.
   var isDead = false
   /// It is in the list of sockets to look at in this poll.
-  var isNoted = false
+  @exclusivity(unchecked) var isNoted = false
 
   struct OptionName: Hashable {
     let level: Int32
@@ -94,12 +96,12 @@ final class StreamEnd {
   let host: SimulatedHost
   let local: SocketAddress
   let remote: SocketAddress
-  /// Nil before it is accepted, and after it was closed.
-  weak var socket: SimulatedSocket?
+  /// Nil before it is accepted, and after it was closed, which is what breaks the circle.
+  @exclusivity(unchecked) var socket: SimulatedSocket?
   /// Nil when both know that it is over.
-  var other: StreamEnd?
+  @exclusivity(unchecked) var other: StreamEnd?
 
-  var received = ByteQueue()
+  @exclusivity(unchecked) var received = ByteQueue()
   /// The last byte has arrived.
   var hasEnded = false
   /// The own end was sent.
@@ -112,13 +114,13 @@ final class StreamEnd {
   /// Closed here, or gone with its host.
   var isClosed = false
   /// Bytes on their way to this end.
-  var inFlight = 0
+  @exclusivity(unchecked) var inFlight = 0
   /// How many bytes this end keeps that nobody has read.
   var window: Int
   /// The writer at the other end waits for room here.
   var owesRoom = false
   /// When the last packet to this end arrives: the next one must not overtake it.
-  var lastArrival: Int64 = 0
+  @exclusivity(unchecked) var lastArrival: Int64 = 0
   /// Since when packets to this end are held back or unanswered; 0 if they are not.
   var silentSince: Int64 = 0
 
@@ -133,23 +135,51 @@ final class StreamEnd {
 
 /// What a datagram socket has received.
 final class DatagramInbox {
-  var queue: [Datagram] = []
-  var bytes = 0
+  @exclusivity(unchecked) private var queue: [Datagram] = []
+  @exclusivity(unchecked) private var first = 0
+  private(set) var bytes = 0
   /// What a socket of the system keeps by default.
   static let limit = 212_992
 
+  var isEmpty: Bool { first == queue.count }
+
+  func append(_ datagram: Datagram) {
+    queue.append(datagram)
+    bytes += datagram.bytes.count
+  }
+
   func take() -> Datagram? {
-    guard !queue.isEmpty else { return nil }
-    let first = queue.removeFirst()
-    bytes -= first.bytes.count
-    return first
+    guard !isEmpty else { return nil }
+    let datagram = queue[first]
+    first += 1
+    bytes -= datagram.bytes.count
+    if first == queue.count || first > 64 {
+      queue.removeFirst(first)
+      first = 0
+    }
+    return datagram
   }
 }
 
-/// A datagram on its way.
-struct Datagram {
+/// A datagram on its way. Nothing of it changes.
+final class Datagram {
   let bytes: [UInt8]
+  let route: DatagramRoute
+  let sender: SimulatedSocket
+
+  init(_ bytes: [UInt8], _ route: DatagramRoute, sender: SimulatedSocket) {
+    (self.bytes, self.route, self.sender) = (bytes, route, sender)
+  }
+}
+
+/// Where datagrams of a socket go to: an object, because addresses are large and each datagram has two.
+final class DatagramRoute {
   let source: SocketAddress
   let destination: SocketAddress
-  let sender: SimulatedSocket
+  /// Nil for a broadcast.
+  let target: SimulatedHost?
+
+  init(from source: SocketAddress, to destination: SocketAddress, _ target: SimulatedHost?) {
+    (self.source, self.destination, self.target) = (source, destination, target)
+  }
 }

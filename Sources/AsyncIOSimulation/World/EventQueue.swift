@@ -1,54 +1,78 @@
-/// What will happen when: a heap by time, and by the order of scheduling among events of one time.
+/// What will happen when: a heap by time, and by the order of scheduling among events of one time. The heap has numbers
+/// only, because its entries move a lot; the events stay where they are.
 struct EventQueue {
-  struct Entry {
+  private struct Entry {
     let time: Int64
     let order: UInt64
-    let event: Event
+    let place: Int
   }
 
   private var heap: [Entry] = []
+  private var events: [Event] = []
+  /// Places of events that are free.
+  private var free: [Int] = []
   private var scheduled: UInt64 = 0
 
   var isEmpty: Bool { heap.isEmpty }
   var count: Int { heap.count }
   var nextTime: Int64? { heap.first?.time }
 
-  mutating func schedule(_ event: Event, at time: Int64) {
-    heap.append(Entry(time: time, order: scheduled, event: event))
-    scheduled += 1
-    var child = heap.count - 1
-    while child > 0 {
-      let parent = (child - 1) / 2
-      guard Self.isBefore(heap[child], heap[parent]) else { break }
-      heap.swapAt(child, parent)
-      child = parent
+  mutating func schedule(_ event: consuming Event, at time: Int64) {
+    let place: Int
+    if let last = free.popLast() {
+      place = last
+      events[place] = event
+    } else {
+      place = events.count
+      events.append(event)
     }
+    heap.append(Entry(time: time, order: scheduled, place: place))
+    scheduled += 1
+    rise(heap.count - 1)
   }
 
   /// The next event that is due, if any.
   mutating func popDue(now: Int64) -> Event? {
     guard let first = heap.first, first.time <= now else { return nil }
     let last = heap.removeLast()
-    if !heap.isEmpty {
-      heap[0] = last
-      sink()
-    }
-    return first.event
+    if !heap.isEmpty { sink(last) }
+    free.append(first.place)
+    var event = Event.weather
+    swap(&event, &events[first.place])
+    return event
   }
 
-  private mutating func sink() {
+  private mutating func rise(_ start: Int) {
+    let entry = heap[start]
+    var child = start
+    while child > 0 {
+      let parent = (child - 1) / 4
+      guard Self.isBefore(entry, heap[parent]) else { break }
+      heap[child] = heap[parent]
+      child = parent
+    }
+    heap[child] = entry
+  }
+
+  /// Puts an entry where the first one was, and then where it belongs.
+  private mutating func sink(_ entry: Entry) {
     var parent = 0
     while true {
-      var least = 2 * parent + 1
-      guard least < heap.count else { return }
-      if least + 1 < heap.count, Self.isBefore(heap[least + 1], heap[least]) { least += 1 }
-      guard Self.isBefore(heap[least], heap[parent]) else { return }
-      heap.swapAt(least, parent)
+      let first = 4 * parent + 1
+      guard first < heap.count else { break }
+      var least = first
+      for child in first + 1..<max(first + 1, min(first + 4, heap.count)) where Self.isBefore(heap[child], heap[least])
+      {
+        least = child
+      }
+      guard Self.isBefore(heap[least], entry) else { break }
+      heap[parent] = heap[least]
       parent = least
     }
+    heap[parent] = entry
   }
 
-  mutating func removeAll() { heap = [] }
+  mutating func removeAll() { self = EventQueue() }
 
   @inline(__always)
   private static func isBefore(_ a: Entry, _ b: Entry) -> Bool {
