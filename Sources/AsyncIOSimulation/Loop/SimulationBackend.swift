@@ -19,6 +19,8 @@ final class SimulationBackend: IOBackend, @unchecked Sendable {
   private var isClosed = false
   /// A run begins or ends in this thread.
   var onRun: (_ begins: Bool) -> Void = { _ in }
+  /// The loop is closed.
+  var onClose: () -> Void = {}
   /// Nothing is to be done, and nothing will happen by itself.
   var onDeadlock: () -> Void = {}
 
@@ -188,6 +190,8 @@ final class SimulationBackend: IOBackend, @unchecked Sendable {
     for buffer in memory { buffer.deallocate() }
     memory = []
     network.dismantle()
+    onClose()
+    (onRun, onDeadlock, onClose) = ({ _ in }, {}, {})
   }
 }
 

@@ -57,6 +57,7 @@ public final class SimulationEventLoop: BaseEventLoop, @unchecked Sendable {
       if begins { router.enter(network.clock) } else { router.leave() }
     }
     backend.onDeadlock = { [unowned self] in nothingToDo() }
+    backend.onClose = { [world] in world?.forgetPrograms() }
     onForeignPost { [keeper] in keeper.noteForeignThread() }
   }
 

@@ -96,6 +96,12 @@ public final class SimulationHost: @unchecked Sendable {
     if let program { launch(program.name, program.body) }
   }
 
+  func forgetPrograms() {
+    program = nil
+    running = []
+    lives = []
+  }
+
   func stopPrograms() {
     for life in lives { life.isOver = true }
     for task in running { _ = task.cancel() }

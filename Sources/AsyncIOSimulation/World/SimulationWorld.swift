@@ -38,7 +38,8 @@ public final class SimulationWorld: @unchecked Sendable {
     self.network = network
     random = SimulationRandom(seed: seed, stream: 2)
     outside = SimulationHost("localhost", network.addHost("localhost"), network)
-    network.currentHost = { [outside] in (SimulationHost.current ?? outside).machine }
+    let machine = outside.machine
+    network.currentHost = { SimulationHost.current?.machine ?? machine }
     hosts = [outside]
     outside.world = self
     network.beginWeather()
@@ -56,6 +57,12 @@ public final class SimulationWorld: @unchecked Sendable {
       if left.isEmpty { return }
     }
     throw completed(SimulationFailure(.leak, "the scenario has ended, and this is left: \(left)"))
+  }
+
+  /// The loop is closed. What programs captured may hold the world, which holds them.
+  func forgetPrograms() {
+    for host in hosts { host.forgetPrograms() }
+    invariants = []
   }
 
   private var whatIsLeft: String {

@@ -135,6 +135,28 @@ struct SimulationTests {
     #expect(outcome.failure == nil)
   }
 
+  @Test("A world goes with its loop, whatever its programs captured")
+  func memory() async throws {
+    let remains = Remains()
+    try await inThread {
+      let loop = SimulationEventLoop(seed: 1, faults: .mild)
+      remains.world = loop.world
+      let failure = loop.play { world in
+        world.always("time goes on") { world.now >= .zero }
+        world.host("server").start {
+          let listener = try await StreamListener.bind(host: "server", port: 7)
+          try await listener.serve { connection in world.note("\(connection)") }
+        }
+        try await sleep(for: .seconds(10))
+      }
+      if let failure { throw failure }
+    }
+    #expect(remains.world == nil)
+  }
+
+  /// Written in one thread, read when that has ended.
+  private final class Remains: @unchecked Sendable { weak var world: SimulationWorld? }
+
   @Test("A policy replays a whole program by its seed")
   func policy() async throws {
     @Sendable func run(_ seed: UInt64) throws -> UInt64 {
