@@ -91,7 +91,7 @@ let package = Package(
     .executableTarget(
       name: "AsyncIOTestHelper",
       dependencies: [
-        "AsyncIO", "AsyncIOConformance",
+        "AsyncIO", "AsyncIOConformance", "AsyncIOSimulation",
         .product(name: "Logging", package: "swift-log"),
       ],
       path: "Tests/AsyncIOTestHelper",

@@ -1,5 +1,6 @@
 import AsyncIO
 import AsyncIOConformance
+import AsyncIOSimulation
 
 /// `AsyncIOTestHelper conformance <loop kind> <check>`: one check of the conformance list, in this process.
 func runConformanceCheck() {
@@ -7,5 +8,6 @@ func runConformanceCheck() {
   guard arguments.count == 2, let kind = arguments.first, let check = arguments.last else {
     fatalError("usage: AsyncIOTestHelper conformance <loop kind> <check>")
   }
+  EventLoopKinds.register("simulation") { SimulationEventLoop(seed: 1, order: .fifo) }
   ConformanceSuite.runInThisProcess(check) { try EventLoopKinds.make(kind) }
 }

@@ -19,8 +19,10 @@ public struct IOCapabilities: OptionSet, Sendable {
   public static let systemDescriptors = IOCapabilities(rawValue: 1 << 5)
   /// Sockets under paths and abstract names.
   public static let unixSockets = IOCapabilities(rawValue: 1 << 6)
-  /// Other threads may give the loop something to do while it runs.
+  /// Other threads, and so signals, may give the loop something to do while it runs.
   public static let threads = IOCapabilities(rawValue: 1 << 7)
+  /// Time passes by itself, also while a callback runs.
+  public static let systemClock = IOCapabilities(rawValue: 1 << 8)
   /// Waits are not rounded to whole milliseconds.
   public static let subMillisecondWaits = IOCapabilities(rawValue: 1 << 2)
 }

@@ -100,7 +100,8 @@ extension ConformanceSuite {
       try subject.expect("socket", report.socket != nil)
     },
     ConformanceCheck(
-      178, "In debug mode a callback that takes the limit or more is logged", surroundings: .ownProcess
+      178, "In debug mode a callback that takes the limit or more is logged", capabilities: .systemClock,
+      surroundings: .ownProcess
     ) { subject in
       CapturedLog.start()
       let loop = try subject.makeLoop()

@@ -62,7 +62,8 @@ extension ConformanceSuite {
       }
     },
     ConformanceCheck(
-      145, "A shutdown with a limit gives up with a warning", facet: "limit", surroundings: .ownProcess
+      145, "A shutdown with a limit gives up with a warning", facet: "limit", capabilities: .threads,
+      surroundings: .ownProcess
     ) { subject in
       CapturedLog.start()
       try subject.run { loop in

@@ -74,7 +74,8 @@ extension ConformanceSuite {
       try runner.close()
       try subject.expect("after it", trail, "cleaned up shutdown careless true")
     },
-    ConformanceCheck(174, "The first SIGINT cancels the body", surroundings: .ownProcess) { subject in
+    ConformanceCheck(174, "The first SIGINT cancels the body", capabilities: .threads, surroundings: .ownProcess) {
+      subject in
       let trail = Trail()
       try subject.interruptibleRun("ends with", "KeyboardInterrupt") {
         do { try await untilCancelled(sends: 1) } catch {
@@ -85,7 +86,9 @@ extension ConformanceSuite {
       }
       try subject.expect("body", trail, "cleaned up")
     },
-    ConformanceCheck(174, "The second SIGINT ends the run at once", facet: "twice", surroundings: .ownProcess) {
+    ConformanceCheck(
+      174, "The second SIGINT ends the run at once", facet: "twice", capabilities: .threads, surroundings: .ownProcess
+    ) {
       subject in
       let trail = Trail()
       let release = Box<UnsafeContinuation<Void, Never>?>(nil)
@@ -99,7 +102,8 @@ extension ConformanceSuite {
       try subject.expect("body", trail, "first went on")
     },
     ConformanceCheck(
-      174, "A body that does not mind its cancellation has its value", facet: "swallowed", surroundings: .ownProcess
+      174, "A body that does not mind its cancellation has its value", facet: "swallowed", capabilities: .threads,
+      surroundings: .ownProcess
     ) { subject in
       try subject.interruptibleRun("ends with", "its value") {
         do { try await untilCancelled(sends: 1) } catch {}
@@ -107,6 +111,7 @@ extension ConformanceSuite {
     },
     ConformanceCheck(
       174, "A body that somebody else has cancelled before ends as cancelled", facet: "cancelled",
+      capabilities: .threads,
       surroundings: .ownProcess
     ) { subject in
       try subject.interruptibleRun("ends with", "CancellationError") {
@@ -119,7 +124,9 @@ extension ConformanceSuite {
         }
       }
     },
-    ConformanceCheck(175, "SIGINT has its default action again after a run", surroundings: .ownProcess) { subject in
+    ConformanceCheck(
+      175, "SIGINT has its default action again after a run", capabilities: .threads, surroundings: .ownProcess
+    ) { subject in
       try subject.interruptibleRun("ends with", "its value") {
         try subject.expect("during", Process.action(of: SIGINT), "handler")
       }

@@ -160,7 +160,7 @@ extension ConformanceSuite {
   private static let serverTroubleChecks: [ConformanceCheck] = [
     ConformanceCheck(
       88, "Out of descriptors: one report, one retry after a second, and the listener goes on", facet: "shortage",
-      capabilities: .streamSockets, surroundings: .ownProcess,
+      capabilities: [.streamSockets, .systemDescriptors], surroundings: .ownProcess,
       deviation: "CPython makes a report and a retry for every client that waits, up to the backlog."
     ) { subject in
       try subject.run { loop in
@@ -184,7 +184,7 @@ extension ConformanceSuite {
     },
     ConformanceCheck(
       88, "A server that is closed during the pause stays silent", facet: "closed",
-      capabilities: .streamSockets, surroundings: .ownProcess,
+      capabilities: [.streamSockets, .systemDescriptors], surroundings: .ownProcess,
       deviation: "CPython raises inside the loop, once for each retry."
     ) { subject in
       try subject.run { loop in

@@ -12,7 +12,8 @@ extension ConformanceSuite {
   /// Group J. Signals are the process's, so these run one at a time.
   static let signalChecks: [ConformanceCheck] = [
     ConformanceCheck(
-      123, "A handler runs as a callback of the loop, also when the loop waits", surroundings: .serial
+      123, "A handler runs as a callback of the loop, also when the loop waits", capabilities: .threads,
+      surroundings: .serial
     ) { subject in
       let loop = try subject.makeLoop()
       let trail = Trail()
@@ -32,7 +33,7 @@ extension ConformanceSuite {
       try subject.expect("on the loop", trail, "true")
     },
     ConformanceCheck(
-      124, "A handler is replaced, and removed once; then the signal has its default action",
+      124, "A handler is replaced, and removed once; then the signal has its default action", capabilities: .threads,
       surroundings: .serial
     ) { subject in
       let loop = try subject.makeLoop()
@@ -108,7 +109,7 @@ extension ConformanceSuite {
       try subject.expect("each on its own loop", trail, "true true")
     },
     ConformanceCheck(
-      127, "In a storm of signals each distinct one is delivered", surroundings: .serial,
+      127, "In a storm of signals each distinct one is delivered", capabilities: .threads, surroundings: .serial,
       deviation: "CPython loses signals when its wake-up pipe is full."
     ) { subject in
       let loop = try subject.makeLoop()

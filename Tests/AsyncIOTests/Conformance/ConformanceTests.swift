@@ -38,16 +38,30 @@ import Testing
   @Test(
     "checks on loops of this package", arguments: ConformanceSuite.checks.map(CheckArgument.init), LoopKind.allCases)
   func conforms(_ argument: CheckArgument, _ kind: LoopKind) async throws {
-    let check = argument.check
-    let result = await Self.width.run {
+    await argument.run(on: kind.registeredName) { try kind.makeLoop() }
+  }
+
+  /// How many checks run side by side: each takes a thread or two, and some of them have work for a whole core.
+  fileprivate static let width = Width(2)
+}
+
+/// A check as the argument of a test, which is then told by its line and title.
+struct CheckArgument: Sendable, Codable, CustomTestStringConvertible {
+  let check: ConformanceCheck
+
+  init(_ check: ConformanceCheck) { self.check = check }
+
+  /// Records an issue if the check fails. One that asks something of its process gets one of its own.
+  func run(on loopName: String, _ factory: @escaping @Sendable () throws -> any EventLoop) async {
+    let result = await ConformanceTests.width.run {
       if check.surroundings.isEmpty {
-        return await ConformanceSuite.run(check, limit: .seconds(60)) { try kind.makeLoop() }
+        return await ConformanceSuite.run(check, limit: .seconds(60), factory: factory)
       }
       #if os(Linux)
         let launcher = ConformanceLauncher.program(HelperProgram.path) { ["conformance", $0] }
         return await withUnsafeContinuation { continuation in
           startThread {
-            continuation.resume(returning: launcher.run(check, loopName: kind.registeredName, limit: .seconds(60)))
+            continuation.resume(returning: launcher.run(check, loopName: loopName, limit: .seconds(60)))
           }
         }
       #else
@@ -56,16 +70,6 @@ import Testing
     }
     if case .failed = result.outcome { Issue.record("\(result.description)") }
   }
-
-  /// How many checks run side by side: each takes a thread or two, and some of them have work for a whole core.
-  private static let width = Width(2)
-}
-
-/// A check as the argument of a test, which is then told by its line and title.
-struct CheckArgument: Sendable, Codable, CustomTestStringConvertible {
-  let check: ConformanceCheck
-
-  init(_ check: ConformanceCheck) { self.check = check }
 
   init(from decoder: any Decoder) throws {
     let id = try decoder.singleValueContainer().decode(String.self)

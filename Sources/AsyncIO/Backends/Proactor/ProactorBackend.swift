@@ -70,6 +70,7 @@ public final class ProactorBackend: IOBackend, @unchecked Sendable {
   public var capabilities: IOCapabilities {
     [
       .descriptorWatches, .streamSockets, .pipes, .datagrams, .systemDescriptors, .unixSockets, .threads,
+      .systemClock,
       .subMillisecondWaits,
     ]
   }

@@ -49,6 +49,7 @@ public final class SelectorBackend: IOBackend, @unchecked Sendable {
   public var capabilities: IOCapabilities {
     var offered: IOCapabilities = [
       .descriptorWatches, .streamSockets, .pipes, .datagrams, .systemDescriptors, .unixSockets, .threads,
+      .systemClock,
     ]
     if selector.hasSubMillisecondWaits { offered.insert(.subMillisecondWaits) }
     return offered
