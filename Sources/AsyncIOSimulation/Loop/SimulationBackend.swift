@@ -54,10 +54,12 @@ final class SimulationBackend: IOBackend, @unchecked Sendable {
   /// Moves the clock to the next thing that happens.
   private func jump(_ timeout: Int64) {
     let limit: Int64? = timeout < 0 ? nil : network.now.addingReportingOverflow(timeout).partialValue
+    // Without a timer only the network can end the wait, and if it has nothing to say nobody ever will.
+    if limit == nil, network.isIdle { return onDeadlock() }
     switch (network.events.nextTime, limit) {
     case (let event?, let limit?): network.clock.pointee = max(network.now, min(event, limit))
     case (let time?, nil), (nil, let time?): network.clock.pointee = max(network.now, time)
-    case (nil, nil): onDeadlock()
+    case (nil, nil): break
     }
   }
 

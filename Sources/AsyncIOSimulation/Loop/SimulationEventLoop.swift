@@ -53,7 +53,8 @@ public final class SimulationEventLoop: BaseEventLoop, @unchecked Sendable {
     nameThreads = threads.pool("asyncio dns", maximumThreads: 8)
     nameService = SimulatedNames.service(network)
     let router = SimulationRouter(self)
-    backend.onRun = { begins in
+    backend.onRun = { [keeper] begins in
+      keeper.runDidChange(begins)
       if begins { router.enter(network.clock) } else { router.leave() }
     }
     backend.onDeadlock = { [unowned self] in nothingToDo() }

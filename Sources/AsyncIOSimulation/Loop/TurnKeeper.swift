@@ -12,6 +12,8 @@ final class TurnKeeper: TurnObserver, @unchecked Sendable {
   private var random: SimulationRandom
   private let order: SimulationEventLoop.Order
   private var turnsLeft = Int.max
+  /// A thread runs the loop.
+  private let isRunning = Atomic<Bool>(false)
   private let hasForeigner = Atomic<Bool>(false)
   private let foreigner = Mutex<String?>(nil)
 
@@ -19,6 +21,8 @@ final class TurnKeeper: TurnObserver, @unchecked Sendable {
     random = SimulationRandom(seed: seed, stream: 3)
     self.order = order
   }
+
+  func runDidChange(_ begins: Bool) { isRunning.store(begins, ordering: .releasing) }
 
   /// Stops the loop after so many turns.
   func limit(turns: Int) { turnsLeft = turns }
@@ -35,8 +39,8 @@ final class TurnKeeper: TurnObserver, @unchecked Sendable {
 
   /// A thread that does not run the loop gave it something to do.
   func noteForeignThread() {
-    // Before and after its run a loop is set up from wherever.
-    guard let world, world.loop.isRunning else { return }
+    // Before and after its run a loop is set up from wherever; and the thread may come when all is gone.
+    guard isRunning.load(ordering: .acquiring) else { return }
     var name = [CChar](repeating: 0, count: 64)
     csimulation_thread_name(&name, name.count)
     let text = String(decoding: name.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)

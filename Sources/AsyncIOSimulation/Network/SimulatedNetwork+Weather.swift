@@ -37,7 +37,7 @@ extension SimulatedNetwork {
 
   private func cut(_ link: Link, for time: Int64) {
     cut(link)
-    events.schedule(.action { [weak self] in self?.mend(link) }, at: now + time)
+    events.schedule(.mend(link), at: now + time)
   }
 
   // MARK: Links
@@ -58,11 +58,12 @@ extension SimulatedNetwork {
   func clog(_ link: Link, for time: Int64) {
     link.cloggedUntil = max(link.cloggedUntil, now + time)
     note(.weather, link.from.index, link.to.index, "\(link.from.name) to \(link.to.name) is clogged")
-    events.schedule(
-      .action { [weak self] in
-        guard let self, !link.isCut, link.cloggedUntil <= now else { return }
-        release(link)
-      }, at: link.cloggedUntil)
+    events.schedule(.unclog(link), at: link.cloggedUntil)
+  }
+
+  /// What was held back arrives, unless something else holds it.
+  func unclog(_ link: Link) {
+    if !link.isCut, link.cloggedUntil <= now { release(link) }
   }
 
   /// Nothing goes wrong from here on, and what was wrong is mended.

@@ -154,6 +154,9 @@ final class SimulatedNetwork: @unchecked Sendable {
     batch.removeAll(keepingCapacity: true)
   }
 
+  /// Nothing is on its way. The weather changes for ever, and is worth waiting for only where it holds something back.
+  var isIdle: Bool { events.hasOnlyWeather && allLinks.allSatisfy(\.held.isEmpty) }
+
   private func handle(_ event: Event) {
     switch event {
     case .arrival(let link, let packet): arrive(link, packet)
@@ -161,6 +164,8 @@ final class SimulatedNetwork: @unchecked Sendable {
     case .timeOut(let end): timeOut(end)
     case .look(let socket): noteSocket(socket)
     case .weather: changeWeather()
+    case .mend(let link): mend(link)
+    case .unclog(let link): unclog(link)
     case .action(let body): body()
     }
   }

@@ -12,12 +12,16 @@ struct EventQueue {
   /// Places of events that are free.
   private var free: [Int] = []
   private var scheduled: UInt64 = 0
+  /// Events of the weather: it changes for ever, whether somebody waits or not.
+  private var weather = 0
 
-  var isEmpty: Bool { heap.isEmpty }
+  /// Nothing will happen but weather.
+  var hasOnlyWeather: Bool { heap.count == weather }
   var count: Int { heap.count }
   var nextTime: Int64? { heap.first?.time }
 
   mutating func schedule(_ event: consuming Event, at time: Int64) {
+    if event.isWeather { weather += 1 }
     let place: Int
     if let last = free.popLast() {
       place = last
@@ -39,6 +43,7 @@ struct EventQueue {
     free.append(first.place)
     var event = Event.weather
     swap(&event, &events[first.place])
+    if event.isWeather { weather -= 1 }
     return event
   }
 
@@ -92,8 +97,19 @@ enum Event {
   case look(SimulatedSocket)
   /// The weather changes.
   case weather
+  /// A link works again.
+  case mend(Link)
+  /// A link that was clogged may flow again.
+  case unclog(Link)
   /// Anything else.
   case action(() -> Void)
+
+  var isWeather: Bool {
+    switch self {
+    case .weather, .mend, .unclog: true
+    default: false
+    }
+  }
 }
 
 /// What travels over a link.

@@ -100,6 +100,16 @@ struct SimulationTests {
     #expect(failure.message.contains("the scenario"))
   }
 
+  @Test("A deadlock is found although the weather changes")
+  func deadlockInBadWeather() async throws {
+    let outcome = await play(faults: .hostile.only([.partitions, .clogs])) { world in
+      for name in ["a", "b", "c"] { _ = world.host(name) }
+      try await world.loop.createFuture(of: Void.self).get()
+    }
+    #expect(outcome.failure?.kind == .deadlock)
+    #expect(outcome.time < .seconds(60))
+  }
+
   @Test("A program that does not come to an end is found")
   func livelock() async throws {
     let outcome = await play { world in
