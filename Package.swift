@@ -66,7 +66,9 @@ let package = Package(
     // The project's own campaigns: its streams, servers and programs in hostile worlds.
     .target(
       name: "AsyncIOScenarios",
-      dependencies: ["AsyncIO", "AsyncIOPrograms", "AsyncIOSimulation"],
+      dependencies: [
+        "AsyncIO", "AsyncIOPrograms", "AsyncIOSimulation", .product(name: "SystemPackage", package: "swift-system"),
+      ],
       swiftSettings: settings
     ),
     // `asyncio simulate` runs this one: a program that links the simulation has its clock and its hashing taken over.

@@ -13,9 +13,15 @@ package struct Scenario: Sendable {
     _ name: String, _ summary: String, faults: FaultPlan,
     _ body: @escaping @Sendable (SimulationWorld) async throws -> Void
   ) {
-    (self.name, self.summary, self.faults, self.body) = (name, summary, faults, body)
+    (self.name, self.summary, self.faults) = (name, summary, faults)
+    self.body = { world in
+      try world.refuseReports()
+      try await body(world)
+    }
   }
 
   /// All of them, in the order in which they are run.
-  package static let all: [Scenario] = streams
+  package static let all: [Scenario] =
+    streams + reading + servers + crashes + transports + connecting + proxies + datagrams + sockets + names + tasks
+    + locks + queues + shutdowns
 }

@@ -142,7 +142,7 @@ func refuseInsideRun(_ operation: String) throws(EventLoopError) {
 }
 
 /// Cancels what has not ended on the loop, and waits for it. Nobody else will look at its errors.
-private func endTasks(of loop: any EventLoop) async {
+package func endTasks(of loop: any EventLoop) async {
   let left = loop.unfinishedTasks.filter { $0 !== currentTask() }
   for task in left { task.cancel("the runner was closed") }
   for task in left {

@@ -1,0 +1,122 @@
+internal import AsyncIO
+internal import AsyncIOSimulation
+
+extension Scenario {
+  /// Servers of streams.
+  static let servers: [Scenario] = [
+    Scenario(
+      "crowd", "A server takes no more connections than it may, and everybody has a turn", faults: .hostile
+    ) { world in
+      let (running, served) = (Counter(), Counter())
+      world.always("no more than two connections at a time") { running.value <= 2 }
+      world.host("server").start("doorman") {
+        let listener = try await world.listen(on: "server", 7)
+        try await listener.serve(maximumConnections: 2) { connection in
+          running.add()
+          defer { running.add(-1) }
+          try await world.pause(around: .milliseconds(5))
+          // A client that is cut off must not keep its place.
+          let word = try await withTimeout(.seconds(1)) { try await connection.readLine() }
+          served.add()
+          try await connection.write("\(word ?? "") was served\n")
+        }
+      }
+      let clients = try (0..<6).map { number in
+        try world.task(on: "client \(number % 2)") {
+          try await world.persistently {
+            try await withTimeout(.seconds(10)) {
+              let connection = try await StreamConnection.connect(host: "server", port: 7)
+              defer { connection.close() }
+              try await connection.write("\(number)\n")
+              guard let line = try await connection.readLine() else { throw EarlyEnd() }
+              try world.require(line == "\(number) was served", "\(number) got \(line)")
+            }
+          }
+        }
+      }
+      try await world.storm(clients)
+      world.sometimes("two are served at a time", running.peak == 2)
+    },
+    Scenario(
+      "closing", "A listener that closes lets those finish whom it serves, and takes no more", faults: .mild
+    ) { world in
+      let (running, refused) = (Counter(), Counter())
+      let listening = Ledger<StreamListener>()
+      let loop = try getRunningLoop()
+      let server = world.host("server")
+      let serving = try world.task(on: "server") {
+        let listener = try await StreamListener.bind(host: "server", port: 7)
+        listening.entries.append(listener)
+        try await listener.serve(maximumConnections: 3) { connection in
+          running.add()
+          defer { running.add(-1) }
+          try await connection.forEachChunk { chunk in try await connection.write(chunk) }
+        }
+      }
+      let clients = try (0..<4).map { number in
+        try world.task(on: "client \(number)") {
+          do {
+            let connection = try await StreamConnection.connect(host: "server", port: 7)
+            defer { connection.close() }
+            for _ in 0..<4 {
+              let bytes = world.bytes(1 + world.random.below(100))
+              try await connection.write(bytes)
+              try world.require(try await connection.readExactly(bytes.count) == bytes, "the answer is another one")
+              try await world.pause(around: .milliseconds(1))
+            }
+          } catch where error.isWeather {
+            // Before it listened, or in the queue when it closed.
+            refused.add()
+          }
+        }
+      }
+      try await world.pause(around: .milliseconds(4))
+      let isCancelled = world.random.chance(0.3)
+      world.sometimes("connections are open when the listener closes", running.value > 0)
+      if isCancelled {
+        serving.cancel()
+        do { try await serving.get() } catch is CancellationError {}
+        try world.require(running.value == 0, "a handler outlived its server")
+      } else {
+        try await world.eventually("the server is there") { !listening.entries.isEmpty }
+        listening.entries[0].close()
+        try await serving.get()
+        try world.require(running.value == 0, "a handler outlived its server")
+      }
+      for client in clients { try await client.get() }
+      world.sometimes("a client comes too late", refused.value > 0)
+      withExtendedLifetime((loop, server)) {}
+    },
+    Scenario(
+      "shortage", "A server that has no descriptors left goes on when it has some again",
+      faults: FaultPlan.hostile.only([.acceptErrors, .lateReports, .lateCancellations, .smallBuffers, .slowMessages])
+    ) { world in
+      let server = world.host("server")
+      // Two listening sockets, and three for clients.
+      server.socketLimit = 5
+      let served = Counter()
+      server.start("server") {
+        let listener = try await world.listen(on: "server", 7)
+        try await listener.serve { connection in
+          let line = try await connection.readLine()
+          try await world.pause(around: .milliseconds(100))
+          try await connection.write("\(line ?? "")\n")
+          served.add()
+        }
+      }
+      let clients = try (0..<8).map { number in
+        try world.task(on: "client") {
+          try await world.persistently {
+            let connection = try await StreamConnection.connect(host: "server", port: 7)
+            defer { connection.close() }
+            try await connection.write("\(number)\n")
+            guard let line = try await connection.readLine() else { throw EarlyEnd() }
+            try world.require(line == "\(number)", "\(number) got \(line)")
+          }
+        }
+      }
+      try await world.storm(clients, for: .seconds(5))
+      world.sometimes("a shortage lasts a second", world.now > .seconds(1))
+    },
+  ]
+}

@@ -1,0 +1,100 @@
+internal import AsyncIO
+internal import AsyncIOSimulation
+internal import SystemPackage
+
+// What scenarios have in common.
+
+extension SimulationWorld {
+  /// An error that no caller was given fails the scenario, unless bad weather explains it: nothing that goes wrong in a
+  /// program of the project may end in a log.
+  func refuseReports() throws {
+    let loop = try getRunningLoop()
+    loop.exceptionHandler = { [unowned self] _, context in
+      if context.exception?.isWeather != true { fail("nobody was told of this: \(context)") }
+    }
+  }
+
+  /// Bytes by chance.
+  func bytes(_ count: Int) -> [UInt8] { (0..<count).map { _ in UInt8(truncatingIfNeeded: random.next()) } }
+
+  /// A duration by chance, mostly short.
+  func pause(around mean: Duration) async throws { try await sleep(for: random.around(mean)) }
+
+  /// Tries until the weather lets it happen.
+  func persistently<Value: Sendable>(_ body: () async throws -> Value) async throws -> Value {
+    while true {
+      do { return try await body() } catch where error.isWeather {}
+      try await sleep(for: .milliseconds(10))
+    }
+  }
+
+  /// Tries until somebody listens, and the network lets it through.
+  func untilConnected(_ connect: () async throws -> StreamConnection) async throws -> StreamConnection {
+    try await persistently(connect)
+  }
+
+  /// Listens at a port of this host, as soon as that is possible.
+  func listen(on host: String, _ port: UInt16) async throws -> StreamListener {
+    try await persistently { try await StreamListener.bind(host: host, port: port) }
+  }
+
+  /// Lets the weather rage for a while, heals the world, and waits for what was started: from then on it has to get
+  /// to its end within five minutes.
+  func storm(_ tasks: [LoopTask<Void>], for length: Duration = .seconds(2)) async throws {
+    let timer = try getRunningLoop().callLater(length) { [self] in heal() }
+    defer { timer.cancel() }
+    do {
+      try await withTimeout(length + .seconds(300)) {
+        for task in tasks { try await task.get() }
+      }
+    } catch let error as TimeoutError {
+      try require(false, "a client got no further after the world was healed: \(error)")
+    }
+  }
+
+  /// Starts a task on a host, by whose name it goes.
+  func task(on host: String, _ body: @escaping @Sendable () async throws -> Void) throws -> LoopTask<Void> {
+    let machine = self.host(host)
+    return try getRunningLoop().createTask(name: host) { try await machine.run { try await body() } }
+  }
+}
+
+/// The stream has ended where an answer should be.
+struct EarlyEnd: Error {}
+
+extension Error {
+  /// What a client on a bad network lives with, and tries again.
+  var isWeather: Bool {
+    switch self {
+    case let error as IOError: Self.losses.contains(error.errno)
+    case let error as ConnectError: error.attempts.allSatisfy(\.isWeather)
+    case is ResolutionError, is IncompleteReadError, is TimeoutError, is EarlyEnd: true
+    default: false
+    }
+  }
+
+  private static var losses: Set<Errno> {
+    [
+      .connectionReset, .brokenPipe, .connectionAbort, .timedOut, .connectionRefused, .tooManyOpenFiles, .networkDown,
+      .networkUnreachable, .noRouteToHost,
+    ]
+  }
+}
+
+/// Numbers that several tasks of a world count with. In the loop's thread, which is what makes the unchecked
+/// conformance right.
+final class Counter: @unchecked Sendable {
+  var value = 0
+  /// The greatest that it ever was.
+  private(set) var peak = 0
+
+  func add(_ number: Int = 1) {
+    value += number
+    peak = max(peak, value)
+  }
+}
+
+/// What was written down, in its order. In the loop's thread, which is what makes the unchecked conformance right.
+final class Ledger<Entry>: @unchecked Sendable {
+  var entries: [Entry] = []
+}
