@@ -46,7 +46,7 @@ extension Scenario {
             } catch let error as ConnectError {
               world.sometimes("every address fails", error.attempts.count > 1)
               try world.require(error.isWeather, "\(error)")
-            } catch where error.isWeather {}
+            } catch  where error.isWeather {}
           }
         }
       }
@@ -57,7 +57,7 @@ extension Scenario {
           do {
             try await StreamConnection.connect(host: "server", port: 7, happyEyeballsDelay: .milliseconds(250)).close()
             return true
-          } catch where error.isWeather { return false }
+          } catch  where error.isWeather { return false }
         }
       }
       world.sometimes("a connection comes about in bad weather", served.value > 1)

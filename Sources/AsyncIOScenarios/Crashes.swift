@@ -37,7 +37,7 @@ extension Scenario {
               acknowledged.add()
             }
             try await world.pause(around: .milliseconds(100))
-          } catch where error.isWeather {
+          } catch  where error.isWeather {
             connection?.close()
             connection = nil
             try await sleep(for: .milliseconds(20))

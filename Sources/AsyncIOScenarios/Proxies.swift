@@ -50,7 +50,7 @@ extension Scenario {
         try world.require(try await connection.readExactly(1) == [121], "the answer is another one")
         let silent = world.now
         var isCut = false
-        do { isCut = try await connection.read(upTo: 1).isEmpty } catch where error.isWeather { isCut = true }
+        do { isCut = try await connection.read(upTo: 1).isEmpty } catch  where error.isWeather { isCut = true }
         let time = world.now - silent
         try world.require(isCut && time > .seconds(50) && time < .seconds(70), "cut after \(time)")
       }
@@ -86,7 +86,7 @@ extension Scenario {
             try connection.writeEOF()
             try world.require(try await connection.readToEnd() == trailer, "the end is another one")
             done.add()
-          } catch where error.isWeather { cut.add() }
+          } catch  where error.isWeather { cut.add() }
         }
       }
       try await world.pause(around: .milliseconds(20))
@@ -137,10 +137,11 @@ private func converse(_ world: SimulationWorld) async throws -> Bool {
       try await sent
       if let loss { throw loss }
       // The end of the stream, without a loss: it has to be the whole of it.
-      try world.require(read == expected, "\(read.count) of \(expected.count) bytes, and then the end, as if that was all")
+      try world.require(
+        read == expected, "\(read.count) of \(expected.count) bytes, and then the end, as if that was all")
       return true
     }
-  } catch where error.isWeather {
+  } catch  where error.isWeather {
     world.sometimes("a client hears of a loss", error is IOError)
     return false
   }

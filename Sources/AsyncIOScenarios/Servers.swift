@@ -42,8 +42,6 @@ extension Scenario {
     ) { world in
       let (running, refused) = (Counter(), Counter())
       let listening = Ledger<StreamListener>()
-      let loop = try getRunningLoop()
-      let server = world.host("server")
       let serving = try world.task(on: "server") {
         let listener = try await StreamListener.bind(host: "server", port: 7)
         listening.entries.append(listener)
@@ -64,7 +62,7 @@ extension Scenario {
               try world.require(try await connection.readExactly(bytes.count) == bytes, "the answer is another one")
               try await world.pause(around: .milliseconds(1))
             }
-          } catch where error.isWeather {
+          } catch  where error.isWeather {
             // Before it listened, or in the queue when it closed.
             refused.add()
           }
@@ -73,19 +71,20 @@ extension Scenario {
       try await world.pause(around: .milliseconds(4))
       let isCancelled = world.random.chance(0.3)
       world.sometimes("connections are open when the listener closes", running.value > 0)
+      try await world.eventually("the server is there") { !listening.entries.isEmpty }
       if isCancelled {
         serving.cancel()
         do { try await serving.get() } catch is CancellationError {}
         try world.require(running.value == 0, "a handler outlived its server")
+        // Its owner may serve again; this one does not.
+        listening.entries[0].close()
       } else {
-        try await world.eventually("the server is there") { !listening.entries.isEmpty }
         listening.entries[0].close()
         try await serving.get()
         try world.require(running.value == 0, "a handler outlived its server")
       }
       for client in clients { try await client.get() }
       world.sometimes("a client comes too late", refused.value > 0)
-      withExtendedLifetime((loop, server)) {}
     },
     Scenario(
       "shortage", "A server that has no descriptors left goes on when it has some again",

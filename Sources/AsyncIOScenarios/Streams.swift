@@ -64,7 +64,8 @@ extension Scenario {
         var sum: UInt64 = 0
         let isMuch = world.random.chance(0.05)
         for _ in 0..<(isMuch ? 12 : 3) {
-          let bytes = [UInt8](repeating: UInt8(world.random.below(256)), count: 1 + world.random.below(isMuch ? 60_000 : 6000))
+          let bytes = [UInt8](
+            repeating: UInt8(world.random.below(256)), count: 1 + world.random.below(isMuch ? 60_000 : 6000))
           for byte in bytes { sum = sum &* 31 &+ UInt64(byte) }
           let before = world.now
           try await connection.write(bytes)
@@ -115,7 +116,7 @@ final class RetryingClient {
       guard let answer else { return false }
       try world.require(answer == "\(question) \(question.count)", "the answer to \(question) is \(answer)")
       return true
-    } catch where error.isWeather {
+    } catch  where error.isWeather {
       world.sometimes("a connection is reset", (error as? IOError)?.errno == .connectionReset)
       world.sometimes("an answer takes too long", error is TimeoutError)
       return false

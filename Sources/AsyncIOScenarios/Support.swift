@@ -23,7 +23,7 @@ extension SimulationWorld {
   /// Tries until the weather lets it happen.
   func persistently<Value: Sendable>(_ body: () async throws -> Value) async throws -> Value {
     while true {
-      do { return try await body() } catch where error.isWeather {}
+      do { return try await body() } catch  where error.isWeather {}
       try await sleep(for: .milliseconds(10))
     }
   }
@@ -42,7 +42,10 @@ extension SimulationWorld {
   /// to its end within five minutes.
   func storm(_ tasks: [LoopTask<Void>], for length: Duration = .seconds(2)) async throws {
     let timer = try getRunningLoop().callLater(length) { [self] in heal() }
-    defer { timer.cancel() }
+    defer {
+      timer.cancel()
+      heal()
+    }
     do {
       try await withTimeout(length + .seconds(300)) {
         for task in tasks { try await task.get() }

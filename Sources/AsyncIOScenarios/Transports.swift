@@ -47,7 +47,7 @@ extension Scenario {
             do {
               try await withTimeout(.seconds(3)) {
                 let (transport, _) = try await getRunningLoop().createConnection(host: "server", port: 7) {
-                  EchoProtocol(lives)
+                  SilentProtocol(lives)
                 }
                 try transport.write(world.bytes(1 + world.random.below(3000)))
                 try await world.pause(around: .milliseconds(5))
@@ -57,14 +57,14 @@ extension Scenario {
                 case 2: try transport.writeEOF()
                 case 3:
                   // Somebody else is told of the rest.
-                  let heir = EchoProtocol(lives, of: transport)
+                  let heir = SilentProtocol(lives, of: transport)
                   try transport.setProtocol(heir)
                 default: try transport.write(world.bytes(100))
                 }
                 try await world.pause(around: .milliseconds(5))
                 transport.abort()
               }
-            } catch where error.isWeather {
+            } catch  where error.isWeather {
             } catch let error as EventLoopError where error.code == .closed || error.code == .invalidState {
               world.sometimes("a client writes when the connection has ended")
             }
@@ -121,7 +121,9 @@ class WatchedProtocol: @unchecked Sendable {
   func begin() throws {}
   func received(_ bytes: [UInt8]) throws {}
 
-  func heard() { lives.demand(transport != nil && !isOver && !hasEnded, "bytes came before the beginning or after the end") }
+  func heard() {
+    lives.demand(transport != nil && !isOver && !hasEnded, "bytes came before the beginning or after the end")
+  }
 
   func eofReceived() throws -> Bool {
     lives.demand(transport != nil && !isOver && !hasEnded, "the end came twice, or too early or too late")
@@ -168,6 +170,11 @@ final class EchoProtocol: WatchedProtocol, StreamProtocol, @unchecked Sendable {
   }
 }
 
+/// Listens, and says nothing.
+final class SilentProtocol: WatchedProtocol, StreamProtocol, @unchecked Sendable {
+  func dataReceived(_ bytes: RawSpan) throws { heard() }
+}
+
 /// Sends bytes, half-closes, and compares what comes back.
 final class Asker {
   let lives: ProtocolLives
@@ -210,7 +217,9 @@ final class ChunkAsker: WatchedProtocol, StreamProtocol, @unchecked Sendable {
     chunks += 1
     guard chunks % 3 == 0, let transport else { return }
     transport.pauseReading()
-    try transport.loop.callLater(lives.world.random.around(.milliseconds(1))) { [self] in self.transport?.resumeReading() }
+    try transport.loop.callLater(lives.world.random.around(.milliseconds(1))) { [self] in
+      self.transport?.resumeReading()
+    }
   }
 
   override func connectionLost(_ error: (any Error)?) throws {

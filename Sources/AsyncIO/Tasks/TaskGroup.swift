@@ -130,7 +130,10 @@ struct TaskGroupState {
   }
 
   private var cancelBody: (@Sendable () -> Void)?
-  private var tasks: [ObjectIdentifier: any AnyLoopTask] = [:]
+  /// With the numbers under which they came: they are cancelled in that order, and not in that of a dictionary, which
+  /// differs from run to run.
+  private var tasks: [ObjectIdentifier: (number: UInt64, task: any AnyLoopTask)] = [:]
+  private var arrivals: UInt64 = 0
   /// Tasks that were begun, or are about to be, and have not ended.
   private var pending = 0
   private var isShuttingDown = false
@@ -147,7 +150,8 @@ struct TaskGroupState {
 
   /// `true`: the group was shut down meanwhile, cancel it.
   mutating func started(_ task: any AnyLoopTask) -> Bool {
-    tasks[ObjectIdentifier(task)] = task
+    arrivals += 1
+    tasks[ObjectIdentifier(task)] = (arrivals, task)
     return isShuttingDown
   }
 
@@ -184,6 +188,6 @@ struct TaskGroupState {
   mutating func shutDown() -> Actions {
     guard !isShuttingDown else { return Actions() }
     isShuttingDown = true
-    return Actions(cancelBody: cancelBody, cancelled: Array(tasks.values))
+    return Actions(cancelBody: cancelBody, cancelled: tasks.values.sorted { $0.number < $1.number }.map(\.task))
   }
 }

@@ -13,7 +13,9 @@ public final class Server: @unchecked Sendable {
   private let listening: ListeningSockets
   private let acceptor: ServerAcceptor
   private let resident = ServerResident()
-  private var members: [ObjectIdentifier: TransportMembership] = [:]
+  /// By the number under which they came.
+  private var members: [UInt64: TransportMembership] = [:]
+  private var arrivals: UInt64 = 0
   private var hasStarted = false
   private var isServedForEver = false
   /// Who waits for the close, and who for the last client, too.
@@ -141,17 +143,20 @@ public final class Server: @unchecked Sendable {
     try Task.checkCancellation()
   }
 
-  /// Closes the transport of every client: what waits to be sent is sent. Answers `close_clients`.
+  /// Closes the transport of every client, in the order in which they came: what waits to be sent is sent. Answers `close_clients`.
   public func closeClients() {
     requireThread("closeClients")
-    for member in members.values { member.transport?.close() }
+    for transport in clients { transport.close() }
   }
 
-  /// Aborts the transport of every client: what waits to be sent is dropped. Answers `abort_clients`.
+  /// Aborts the transport of every client, in the order in which they came: what waits to be sent is dropped. Answers `abort_clients`.
   public func abortClients() {
     requireThread("abortClients")
-    for member in members.values { member.transport?.abort() }
+    for transport in clients { transport.abort() }
   }
+
+  /// In the order in which they came: not that of a dictionary, which differs from run to run.
+  private var clients: [BaseTransport] { members.sorted { $0.key < $1.key }.compactMap(\.value.transport) }
 
   private var hasEnded: Bool { isClosed && members.isEmpty }
 
@@ -162,12 +167,13 @@ public final class Server: @unchecked Sendable {
   /// A client is there; the server knows of it until its transport has ended or was dropped.
   fileprivate func attach(_ transport: StreamTransport) {
     let member = transport.membership
-    members[ObjectIdentifier(member)] = member
-    member.whenEnded = { [weak self, unowned member] in self?.leave(member) }
+    arrivals += 1
+    members[arrivals] = member
+    member.whenEnded = { [weak self, arrivals] in self?.leave(arrivals) }
   }
 
-  private func leave(_ member: TransportMembership) {
-    members[ObjectIdentifier(member)] = nil
+  private func leave(_ number: UInt64) {
+    members[number] = nil
     resumeIfEnded()
   }
 

@@ -74,6 +74,8 @@ private final class CampaignRun: Sendable {
     var end: UInt64
     var report = CampaignReport()
     var failed: Campaign.Outcome?
+    /// The same, made as small as it gets.
+    var failure: SimulationFailure?
   }
 
   private let campaign: Campaign
@@ -101,17 +103,14 @@ private final class CampaignRun: Sendable {
     report.elapsed = .nanoseconds(csimulation_real_nanoseconds() - began)
     if let failed {
       // In a thread that runs nothing else, as every run.
-      let failure = Mutex<SimulationFailure?>(nil)
       let gate = ThreadGate()
-      withoutActuallyEscaping({ failure.withLock { $0 = self.campaign.finished(failed) } }) { body in
-        nonisolated(unsafe) let body = body  // used before the gate opens, and the gate is waited for
-        Thread.detach(name: "simulation") {
-          body()
-          gate.open()
-        }
-        gate.wait()
+      Thread.detach(name: "simulation") { [self] in
+        let failure = campaign.finished(failed)
+        state.withLock { $0.failure = failure }
+        gate.open()
       }
-      if let failure = failure.withLock({ $0 }) { throw failure }
+      gate.wait()
+      if let failure = state.withLock({ $0.failure }) { throw failure }
     }
     try checkCoverage(report)
     return report

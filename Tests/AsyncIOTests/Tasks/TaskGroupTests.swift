@@ -134,4 +134,23 @@ struct TaskGroupTests {
       expectRefusal(.invalidState) { try group.createTask {} }
     }
   }
+
+  @Test("Tasks are cancelled in the order in which they were made", arguments: LoopKind.allCases)
+  func order(kind: LoopKind) async throws {
+    try await kind.run { loop in
+      let notes = Recorder<Int>()
+      await #expect(throws: TaskGroupError.self) {
+        try await withLoopTaskGroup { group in
+          for n in 0..<12 {
+            try group.createTask {
+              do { try await sleep(for: .seconds(3600)) } catch { notes.record(n) }
+            }
+          }
+          try await sleep(for: .zero)
+          throw Failure(number: 1)
+        }
+      }
+      #expect(notes.all == Array(0..<12))
+    }
+  }
 }
