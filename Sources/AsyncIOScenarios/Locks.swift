@@ -93,6 +93,7 @@ extension Scenario {
             var rounds = 0
             while rounds < 4 {
               try await hastily(world) {
+                try await world.pause(around: .microseconds(200))
                 passed.entries.append(try await barrier.wait())
                 rounds += 1
               }

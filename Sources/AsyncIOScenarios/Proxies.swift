@@ -6,7 +6,12 @@ extension Scenario {
   /// The proxy that `asyncio proxy` runs, between clients and a server on hosts of their own.
   static let proxies: [Scenario] = [
     Scenario(
-      "proxy", "A proxy passes on every byte, half-closes as half-closes and losses as losses", faults: .hostile
+      "proxy", "A proxy passes on every byte, half-closes as half-closes and losses as losses",
+      faults: {
+        var plan = FaultPlan.hostile
+        plan[.resets] = 0.03
+        return plan
+      }()
     ) { world in
       startUpstream(world)
       world.host("proxy").start("proxy") {
@@ -81,7 +86,7 @@ extension Scenario {
             repeat {
               try await connection.write("x")
               try world.require(try await connection.readExactly(1) == [120], "the answer is another one")
-              try await world.pause(around: .milliseconds(5))
+              try await world.pause(around: isEndless ? .milliseconds(200) : .milliseconds(5))
             } while isEndless
             try connection.writeEOF()
             try world.require(try await connection.readToEnd() == trailer, "the end is another one")

@@ -62,6 +62,8 @@ private final class HastyReader: @unchecked Sendable {
   private let connection: StreamConnection
   private(set) var read: [UInt8] = []
   private var hasEnded = false
+  /// In a row; who hears nothing waits longer and longer.
+  private var misses = 0
 
   init(_ world: SimulationWorld, _ connection: StreamConnection) {
     (self.world, self.connection) = (world, connection)
@@ -69,7 +71,8 @@ private final class HastyReader: @unchecked Sendable {
 
   /// `true`: the stream has ended.
   func step() async throws -> Bool {
-    let limit = world.random.around(.microseconds(400))
+    let limit = world.random.around(.microseconds(400)) * (1 << min(misses, 12))
+    misses += 1
     if world.random.chance(0.5) {
       do { try await withTimeout(limit) { try await readSome() } } catch is TimeoutError {
         world.sometimes("a read runs out of time")
@@ -106,6 +109,7 @@ private final class HastyReader: @unchecked Sendable {
 
   private func take(_ bytes: [UInt8], mayBeEnd: Bool = false) {
     read += bytes
+    misses = 0
     if mayBeEnd, bytes.isEmpty { hasEnded = true }
   }
 }

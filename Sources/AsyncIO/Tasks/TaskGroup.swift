@@ -60,8 +60,9 @@ public final class LoopTaskGroup: Sendable {
 
   init(_ core: BaseEventLoop) { self.core = core }
 
-  /// Starts a task of the group on its loop. Throws code `invalidState` when the group is shutting down or has ended,
-  /// and what ``EventLoop/createTask(name:eagerStart:fileID:line:_:)`` throws. Answers `TaskGroup.create_task`.
+  /// Starts a task of the group on its loop; one that a body starts after the group was cancelled is cancelled at once.
+  /// Throws code `invalidState` when something in the group has failed, or when it has ended, and what
+  /// ``EventLoop/createTask(name:eagerStart:fileID:line:_:)`` throws. Answers `TaskGroup.create_task`.
   @discardableResult
   public func createTask<Value: Sendable>(
     name: String? = nil, eagerStart: Bool? = nil, fileID: StaticString = #fileID, line: UInt = #line,
@@ -142,8 +143,9 @@ struct TaskGroupState {
 
   /// `false`: no more tasks.
   mutating func add() -> Bool {
-    // When the body has ended, tasks may still add tasks; when none is left, nobody waits any more.
-    guard !isShuttingDown, end == nil || pending > 0 else { return false }
+    // When the body has ended, tasks may still add tasks; when none is left, nobody waits any more. A body that is
+    // cancelled and does not know it yet must not fail for that: what it adds is cancelled as well.
+    guard errors.isEmpty, end == nil || pending > 0 && !isShuttingDown else { return false }
     pending += 1
     return true
   }

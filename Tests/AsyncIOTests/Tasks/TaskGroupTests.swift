@@ -153,4 +153,25 @@ struct TaskGroupTests {
       #expect(notes.all == Array(0..<12))
     }
   }
+
+  @Test(
+    "What a body starts that does not know of its cancellation yet is cancelled, and no error",
+    arguments: LoopKind.allCases)
+  func lateStart(kind: LoopKind) async throws {
+    try await kind.run { loop in
+      let notes = Recorder<String>()
+      let caller = try loop.createTask {
+        let caller = currentTask()
+        try await withLoopTaskGroup { group in
+          try await sleep(for: .zero)
+          caller?.cancel()
+          try group.createTask {
+            do { try await sleep(for: .seconds(3600)) } catch { notes.record("cancelled") }
+          }
+        }
+      }
+      await #expect(throws: CancellationError.self) { try await caller.get() }
+      #expect(caller.isCancelled && notes.all == ["cancelled"])
+    }
+  }
 }
