@@ -39,7 +39,7 @@ extension StreamConnection {
       guard backend.claimLent(operation) else { continue }
       let n = operation.result
       if n <= 0 {
-        if n == 0 { return }
+        if n == 0 { return try checkEnd() }
         throw failure(n, "read")
       }
       do {

@@ -11,6 +11,7 @@ extension StreamConnection: ByteSource {
     await core.complete(operation)
     operation.buffer = nil
     guard operation.result >= 0 else { throw failure(operation.result, "read") }
+    if operation.result == 0 { try checkEnd() }
     return operation.result
   }
 

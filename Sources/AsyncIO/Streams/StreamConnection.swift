@@ -19,6 +19,8 @@ public final class StreamConnection: @unchecked Sendable {
   let sending: IOOperation
   private let readClaim = Atomic<Bool>(false)
   private let writeClaim = Atomic<Bool>(false)
+  /// Why the connection was lost, as operations report it; 0 as long as it was not.
+  private let loss = Atomic<Int32>(0)
 
   /// Bytes that were received and not delivered yet; guarded by the reader's claim.
   @exclusivity(unchecked) var leftover = ReadBuffer()
@@ -129,8 +131,24 @@ public final class StreamConnection: @unchecked Sendable {
   /// What a failed operation throws: the cancellation of the task, the close of the connection or of the loop, or the
   /// system's error.
   func failure(_ result: Int, _ operation: String) -> any Error {
+    noteLoss(result)
     if result == -Int(EBADF) && isClosed { return closedHere(operation) }
     return descriptor.failure(result, operation, subject)
+  }
+
+  /// A read has found the end of the stream: throws if it is the end of a connection that was lost. A system tells a
+  /// loss once, and to whom it told it by a write, a read finds an end, as if the peer had said everything.
+  func checkEnd() throws {
+    // Its task may resume later than the one that reads. In other threads the record is not for looking at.
+    if core.isRunningInThisThread { noteLoss(sending.result) }
+    let known = loss.load(ordering: .relaxed)
+    if known != 0 { throw failure(Int(known), "read") }
+  }
+
+  /// A broken pipe is no loss: it is what writes behind the own end, or behind the peer's, come to.
+  private func noteLoss(_ result: Int) {
+    guard result < 0, [ECONNRESET, ETIMEDOUT, ECONNABORTED, EHOSTUNREACH].contains(Int32(-result)) else { return }
+    loss.store(Int32(result), ordering: .relaxed)
   }
 
   /// Ends what the owning task waits for. Loop thread.

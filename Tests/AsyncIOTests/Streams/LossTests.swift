@@ -1,0 +1,41 @@
+import SystemPackage
+import Testing
+
+@testable import AsyncIO
+
+/// A connection that was lost has no end, whoever was told of the loss first.
+@Suite(.timeLimit(.minutes(1)))
+struct LossTests {
+  @Test("S4: when a write was told of a reset, reads are told of it, too, and again", arguments: LoopKind.allCases)
+  func resetOfAWriter(kind: LoopKind) async throws {
+    try await kind.withPair { near, far in
+      let writing = try loopTask { try await near.write([UInt8](repeating: 1, count: 64 << 20)) }
+      try await turnUntil { near.isWriting }
+      far.abort()
+      #expect(await errno { try await writing.value } == .connectionReset)
+      #expect(await errno { _ = try await near.read(upTo: 10) } == .connectionReset)
+      #expect(await errno { try await near.forEachChunk { _ in } } == .connectionReset)
+      #expect(await errno { _ = try await near.readToEnd() } == .connectionReset)
+      #expect(await errno { _ = try await near.withNextChunk { _ in } } == .connectionReset)
+    }
+  }
+
+  @Test("S4: what is written behind the own end takes nothing from the end of the peer", arguments: LoopKind.allCases)
+  func brokenPipe(kind: LoopKind) async throws {
+    try await kind.withPair { near, far in
+      try near.writeEOF()
+      #expect(await errno { try await near.write("x") } == .brokenPipe)
+      try await far.write("y")
+      try far.writeEOF()
+      #expect(try await near.readToEnd() == Array("y".utf8))
+      #expect(try await near.read(upTo: 1).isEmpty)
+    }
+  }
+
+  private func errno(_ body: () async throws -> Void) async -> Errno? {
+    do {
+      try await body()
+      return nil
+    } catch { return (error as? IOError)?.errno }
+  }
+}
