@@ -44,8 +44,7 @@ final class SimulatedNetwork: @unchecked Sendable {
 
   init(seed: UInt64, faults plan: FaultPlan, profile: NetworkProfile, traceCapacity: Int) {
     clock = .allocate(capacity: 1)
-    // Not 0, which programs take for "never".
-    clock.initialize(to: 1_000_000_000)
+    clock.initialize(to: SimulationInstant.beginning)
     trace = Trace(capacity: traceCapacity)
     faults = Faults(plan, seed: seed)
     random = SimulationRandom(seed: seed, stream: 1)

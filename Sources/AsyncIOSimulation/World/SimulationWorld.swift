@@ -74,7 +74,7 @@ public final class SimulationWorld: @unchecked Sendable {
   // MARK: Time and trace
 
   /// The time since the world began.
-  public var now: Duration { .nanoseconds(network.now - 1_000_000_000) }
+  public var now: Duration { .nanoseconds(network.now - SimulationInstant.beginning) }
 
   /// Writes a line into the trace. It counts for the trace's hash, too.
   public func note(_ text: String) { network.note(.note, 0, 0, text) }

@@ -71,12 +71,15 @@ extension Trace.Entry: CustomStringConvertible {
       case .note: "note"
       case .work: "work in a thread"
       }
-    return "\(SimulationInstant.text(time))  \(what)" + (text.map { ": \($0)" } ?? "")
+    return "\(SimulationInstant.text(time - SimulationInstant.beginning))  \(what)" + (text.map { ": \($0)" } ?? "")
   }
 }
 
 /// Times as people read them.
 enum SimulationInstant {
+  /// What the clock of a world shows when it begins: not 0, which programs take for "never".
+  static let beginning: Int64 = 1_000_000_000
+
   static func text(_ nanoseconds: Int64) -> String {
     let micro = nanoseconds / 1000
     let fraction = "\(micro % 1_000_000)"
