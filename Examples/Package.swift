@@ -26,6 +26,16 @@ let package = Package(
     example("ContextPolicy"),
     example("EchoServer"),
     example("ChildLines"),
+    example("Lease"),
+    // The same program in simulated worlds.
+    .testTarget(
+      name: "LeaseTests",
+      dependencies: [
+        "Lease",
+        .product(name: "AsyncIO", package: "swift-asyncio"),
+        .product(name: "AsyncIOSimulation", package: "swift-asyncio"),
+      ],
+      swiftSettings: settings),
     .executableTarget(
       name: "OwnLoop",
       dependencies: [
