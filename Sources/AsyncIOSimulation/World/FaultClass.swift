@@ -14,19 +14,19 @@ public enum FaultClass: String, CaseIterable, Sendable, Codable {
   case smallBuffers
   /// Some messages take much longer than others.
   case slowMessages
-  /// A segment of a stream is lost, and sent again after a while.
+  /// A segment of a stream is lost, and sent again after 200 milliseconds.
   case lostSegments
   /// Connections are reset while they are used.
   case resets
   /// A connect is refused although somebody listens.
   case refusals
-  /// A connect is never answered.
+  /// A connect is never answered; it fails after 127 seconds.
   case blackHoles
   /// A server finds no descriptors for a new connection, or the connection is gone before it is accepted.
   case acceptErrors
   /// A socket cannot be made: no descriptors are left.
   case socketShortage
-  /// Two hosts do not hear each other for a while.
+  /// Two hosts do not hear each other for a while: a second on average, ten at most.
   case partitions
   /// One host does not hear another one, which hears it.
   case oneWayPartitions
@@ -49,14 +49,14 @@ public enum FaultClass: String, CaseIterable, Sendable, Codable {
 /// How often what goes wrong: for each kind of fault a share of the occasions, from 0 to 1.
 public struct FaultPlan: Hashable, Sendable, CustomStringConvertible {
   private var rates: [FaultClass: Double] = [:]
-  /// A world draws a part of the plan by its seed, so that every seed is another climate: a fault that is always there
-  /// hides what happens without it.
+  /// A world draws a part of the plan by its seed, about half of its faults, each at a rate of its own up to the plan's.
+  /// So every seed is another climate: a fault that is always there hides what happens without it.
   public var isSwarm = false
 
   /// The plan without any fault.
   public static let none = FaultPlan()
 
-  /// What a good network does on a bad day: nothing is lost for good.
+  /// What a good network does on a bad day: nothing is lost for good. A swarm.
   public static let mild: FaultPlan = {
     var plan = FaultPlan()
     plan.isSwarm = true
@@ -69,7 +69,7 @@ public struct FaultPlan: Hashable, Sendable, CustomStringConvertible {
     return plan
   }()
 
-  /// Everything that can go wrong.
+  /// Everything that can go wrong, except crashes, which are the scenario's to decide. A swarm.
   public static let hostile: FaultPlan = {
     var plan = mild
     for kind in [FaultClass.resets, .socketShortage] { plan[kind] = 0.005 }
@@ -83,7 +83,7 @@ public struct FaultPlan: Hashable, Sendable, CustomStringConvertible {
   /// A plan without any fault.
   public init() {}
 
-  /// The share of the occasions on which it happens; 0 is never.
+  /// The share of the occasions on which it happens, at most 1; 0 and less is never.
   public subscript(kind: FaultClass) -> Double {
     get { rates[kind] ?? 0 }
     set { rates[kind] = newValue > 0 ? min(1, newValue) : nil }
@@ -116,12 +116,14 @@ public struct FaultPlan: Hashable, Sendable, CustomStringConvertible {
     return plan
   }
 
-  /// All of it in a word, for the environment: "resets=0.05,clogs=0.3"; "none" without faults.
+  /// All rates in a word, for the environment: "resets=0.05,clogs=0.3"; "none" without faults. It does not say whether
+  /// the plan is a swarm: a plan by its code is what every world has.
   public var code: String {
     classes.isEmpty ? "none" : classes.map { "\($0.rawValue)=\(self[$0])" }.joined(separator: ",")
   }
 
-  /// A plan by its code, or by a name: "none", "mild", "hostile". Nil for anything else.
+  /// A plan by its code, or by a name: "none", "mild", "hostile", of which the last two are swarms. Nil for anything
+  /// else.
   public init?(code: String) {
     switch code {
     case "none": self = .none

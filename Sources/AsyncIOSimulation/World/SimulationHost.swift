@@ -33,13 +33,15 @@ public final class SimulationHost: @unchecked Sendable {
     set { machine.socketLimit = newValue }
   }
 
-  /// Runs code as a program of this host, to its end.
+  /// Runs code as a program of this host, to its end, in the task of the caller. A crash of the host does not cancel it:
+  /// its sockets fail.
   public func run<Value: Sendable>(_ body: () async throws -> Value) async rethrows -> Value {
     try await withEventLoopPolicy(HostPolicy(self)) { try await body() }
   }
 
-  /// Starts a program on this host. It runs until it ends, the host crashes, or the scenario is over; then it is
-  /// cancelled. An error of it fails the scenario, unless it was cancelled. ``restart()`` starts it again.
+  /// Starts a program on this host, as a task. It runs until it ends; it is cancelled when the host crashes or the
+  /// scenario has returned. An error that it throws fails the scenario, unless it was cancelled before. ``restart()``
+  /// starts it again.
   public func start(_ name: String = "program", _ body: @escaping @Sendable () async throws -> Void) {
     program = (name, body)
     launch(name, body)
@@ -89,7 +91,7 @@ public final class SimulationHost: @unchecked Sendable {
     stopPrograms()
   }
 
-  /// The machine comes up again, with the program that was started last.
+  /// The machine comes up again, and the program that was started last begins anew. Does nothing while it is up.
   public func restart() {
     guard !machine.isUp else { return }
     network.restart(machine)

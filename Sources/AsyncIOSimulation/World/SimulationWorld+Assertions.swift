@@ -3,7 +3,8 @@ internal import AsyncIO
 // What a tester says about a world.
 
 extension SimulationWorld {
-  /// Throws, and so fails the scenario, if the condition does not hold.
+  /// Throws a ``SimulationFailure`` if the condition does not hold. The scenario fails by it if it leaves the scenario, or
+  /// a host's program.
   public func require(
     _ condition: Bool, _ message: @autoclosure () -> String, fileID: StaticString = #fileID, line: UInt = #line
   ) throws {
@@ -11,8 +12,8 @@ extension SimulationWorld {
     throw completed(SimulationFailure(.invariant, "\(message()) (\(fileID):\(line))"))
   }
 
-  /// Waits until the condition holds, and fails the scenario if it does not within the time. The condition is looked at
-  /// now and then, so it must not change anything.
+  /// Waits until the condition holds, and throws a ``SimulationFailure`` if it does not within the simulated time. The
+  /// condition is looked at now and then, at first every millisecond, later every second, so it must not change anything.
   public func eventually(
     _ what: String, within limit: Duration = .seconds(300), _ condition: () async throws -> Bool
   ) async throws {
@@ -28,7 +29,8 @@ extension SimulationWorld {
     }
   }
 
-  /// Says what must hold from here on, after each turn of the loop. It must not change anything.
+  /// Says what must hold from here on; it is looked at after each turn of the loop, in its thread. It must not change
+  /// anything.
   public func always(_ what: String, _ holds: @escaping () -> Bool) { invariants.append((what, holds)) }
 
   /// Says that something rare happens, or that it does if the condition holds: a campaign in which it never did has

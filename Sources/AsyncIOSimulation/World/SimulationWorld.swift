@@ -76,7 +76,7 @@ public final class SimulationWorld: @unchecked Sendable {
   /// The time since the world began.
   public var now: Duration { .nanoseconds(network.now - SimulationInstant.beginning) }
 
-  /// Writes a line into the trace. It counts for the trace's hash, too.
+  /// Writes a line into the trace, which a failure shows. It counts for the trace's hash, too.
   public func note(_ text: String) { network.note(.note, 0, 0, text) }
 
   /// The trace so far, in one number.
@@ -90,7 +90,8 @@ public final class SimulationWorld: @unchecked Sendable {
 
   // MARK: Hosts and links
 
-  /// A machine of this name; the same one for the same name. Programs find it by its name.
+  /// A machine of this name, made when it is asked for first; "localhost" is the one of code that is no host's. Programs
+  /// find it by its name, and it has one IPv6 and one IPv4 address.
   public func host(_ name: String) -> SimulationHost {
     if let host = hosts.first(where: { $0.name == name }) { return host }
     let host = SimulationHost(name, network.addHost(name), network)
@@ -105,7 +106,7 @@ public final class SimulationWorld: @unchecked Sendable {
     partition(from: b, to: a)
   }
 
-  /// The second does not hear the first.
+  /// The second does not hear the first, until ``mend(_:_:)`` or ``heal()``.
   public func partition(from: SimulationHost, to: SimulationHost) {
     network.cut(network.link(from.machine, to.machine))
   }
@@ -127,7 +128,7 @@ public final class SimulationWorld: @unchecked Sendable {
 
   // MARK: Failing
 
-  /// Ends the simulation as failed.
+  /// Ends the simulation as failed, for code that cannot throw. The first failure of a run is the one that is told.
   public func fail(_ message: String) { fail(SimulationFailure(.invariant, message)) }
 
   func fail(_ failure: SimulationFailure) {

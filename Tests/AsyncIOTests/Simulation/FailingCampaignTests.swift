@@ -16,6 +16,16 @@ struct FailingCampaignTests {
     }
   }
 
+  @Test("A foreign thread is what is told of a seed that is run twice, not the difference that it makes")
+  func foreigner() async throws {
+    let failure = try await #require(throws: SimulationFailure.self) {
+      try await simulate(seeds: 0..<1) { _ in
+        await withCheckedContinuation { continuation in startThread { continuation.resume() } }
+      }
+    }
+    #expect(failure.kind == .foreignThread)
+  }
+
   @Test("The lines of a trace have the time of the world, as the failure itself has it")
   func time() async throws {
     let failure = try await #require(throws: SimulationFailure.self) {
