@@ -1,4 +1,5 @@
 #if canImport(Glibc)
+  import CAsyncIO
   import CSimulation
   import Glibc
   import Testing
