@@ -19,9 +19,7 @@ struct FailingCampaignTests {
   @Test("A foreign thread is what is told of a seed that is run twice, not the difference that it makes")
   func foreigner() async throws {
     let failure = try await #require(throws: SimulationFailure.self) {
-      try await simulate(seeds: 0..<1) { _ in
-        await withCheckedContinuation { continuation in startThread { continuation.resume() } }
-      }
+      try await simulate(seeds: 0..<1) { _ in await MainActor.run {} }
     }
     #expect(failure.kind == .foreignThread)
   }
