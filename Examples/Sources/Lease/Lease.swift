@@ -42,6 +42,7 @@ final class LockService: Sendable {
 final class Register: Sendable {
   private struct State {
     var value = 0
+    var writes = 0
     var newestToken = 0
     var refusals = 0
   }
@@ -51,6 +52,8 @@ final class Register: Sendable {
   init(isFenced: Bool) { self.isFenced = isFenced }
 
   var value: Int { state.withLock { $0.value } }
+  /// How often it was written; as all that anybody does is to add one, it should be the value.
+  var writes: Int { state.withLock { $0.writes } }
   /// How often somebody came with a lease that was over.
   var refusals: Int { state.withLock { $0.refusals } }
 
@@ -67,7 +70,10 @@ final class Register: Sendable {
         // Reading counts: from here on no older lease changes what was read.
         state.newestToken = token
       }
-      if words.first == "write", let value = words.last.flatMap({ Int($0) }) { state.value = value }
+      if words.first == "write", let value = words.last.flatMap({ Int($0) }) {
+        state.value = value
+        state.writes += 1
+      }
       return "\(state.value)"
     }
   }
@@ -99,15 +105,12 @@ struct Worker: Sendable {
   let locks: Service
   let register: Service
 
-  /// Adds so often; reports each time that the register has said so.
-  func run(increments: Int, _ acknowledged: @Sendable () -> Void) async throws {
+  /// Adds so often, as the register has said so.
+  func run(increments: Int) async throws {
     var done = 0
     while done < increments {
       do {
-        if try await increment() {
-          done += 1
-          acknowledged()
-        }
+        if try await increment() { done += 1 }
       } catch {
         // Nobody answers, or not any more: another try, unless this worker is to end.
         try Task.checkCancellation()
@@ -141,12 +144,12 @@ struct Worker: Sendable {
       register: Service(host: "127.0.0.1", port: registerListener.port))
     async let locksServe: Void = serve(lockListener, locks.answer)
     async let registerServes: Void = serve(registerListener, register.answer)
-    async let red: Void = worker.run(increments: 10) {}
-    async let blue: Void = worker.run(increments: 10) {}
+    async let red: Void = worker.run(increments: 10)
+    async let blue: Void = worker.run(increments: 10)
     _ = try await (red, blue)
     lockListener.close()
     registerListener.close()
     _ = try await (locksServe, registerServes)
-    print("20 increments were acknowledged, and the register has \(register.value)")
+    print("two workers added 10 each, and the register has \(register.value)")
   }
 }
