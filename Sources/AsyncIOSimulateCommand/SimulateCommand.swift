@@ -40,6 +40,9 @@ struct SimulateCommand: ParsableCommand {
 
   func validate() throws {
     guard seeds > 0 else { throw ValidationError("--seeds must be at least 1.") }
+    guard from.addingReportingOverflow(seeds).overflow == false, seed ?? 0 < .max else {
+      throw ValidationError("there is no seed above \(UInt64.max - 1). Give smaller numbers.")
+    }
     if let scenario, !Scenario.all.contains(where: { $0.name == scenario }) {
       throw ValidationError(
         "there is no scenario \"\(scenario)\". Known are: \(Scenario.all.map(\.name).joined(separator: ", ")).")

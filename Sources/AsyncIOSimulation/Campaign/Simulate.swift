@@ -37,8 +37,9 @@ public func simulate(
   seeds: Range<UInt64>, faults: FaultPlan = .none, options: CampaignOptions = CampaignOptions(),
   _ scenario: @escaping @Sendable (SimulationWorld) async throws -> Void
 ) throws(SimulationFailure) -> CampaignReport {
-  let campaign = Campaign(faults: Replay.faults ?? faults, options: options, scenario: scenario)
-  return try CampaignRun(campaign, Replay.seed.map { $0..<($0 + 1) } ?? seeds).run()
+  let campaign = Campaign(faults: try Replay.faults() ?? faults, options: options, scenario: scenario)
+  guard let seed = try Replay.seed() else { return try CampaignRun(campaign, seeds).run() }
+  return try CampaignRun(campaign, seed..<seed + 1).run()
 }
 
 /// The same for tests that are tasks: their thread is not blocked.
@@ -61,10 +62,26 @@ public func simulate(
 
 /// What the environment asks to see again.
 enum Replay {
-  static var seed: UInt64? { text("ASYNCIO_SEED").flatMap { UInt64($0) } }
-  static var faults: FaultPlan? { text("ASYNCIO_FAULTS").flatMap { FaultPlan(code: $0) } }
+  static func seed(_ text: String? = text("ASYNCIO_SEED")) throws(SimulationFailure) -> UInt64? {
+    guard let text else { return nil }
+    guard let seed = UInt64(text), seed < .max else {
+      throw SimulationFailure(.configuration, "ASYNCIO_SEED is \"\(text)\". Give a whole number, or unset it.")
+    }
+    return seed
+  }
 
-  private static func text(_ name: String) -> String? { getenv(name).map { String(cString: $0) } }
+  static func faults(_ text: String? = text("ASYNCIO_FAULTS")) throws(SimulationFailure) -> FaultPlan? {
+    guard let text else { return nil }
+    guard let plan = FaultPlan(code: text) else {
+      throw SimulationFailure(
+        .configuration,
+        "ASYNCIO_FAULTS is \"\(text)\". Give none, mild, hostile, or kinds with rates from 0 to 1: "
+          + "resets=0.05,clogs=0.3. Kinds are: \(FaultClass.allCases.map(\.rawValue).joined(separator: ", ")).")
+    }
+    return plan
+  }
+
+  static func text(_ name: String) -> String? { getenv(name).map { String(cString: $0) } }
 }
 
 /// The threads of a campaign. What they share is behind a lock, which is what makes the conformance right.

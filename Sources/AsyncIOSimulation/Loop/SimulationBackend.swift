@@ -86,8 +86,11 @@ final class SimulationBackend: IOBackend, @unchecked Sendable {
   // MARK: Operations
 
   func submit(_ operation: IOOperation) -> Bool {
-    guard let socket = network.socket(operation.descriptor.fileDescriptor) else {
-      return finish(operation, -Int(Errno.badFileDescriptor.rawValue))
+    let number = operation.descriptor.fileDescriptor
+    guard let socket = network.socket(number) else {
+      // A number of the system, such as a pipe's, has no place in this world.
+      let isForeign = number < SimulatedNetwork.firstNumber
+      return finish(operation, -Int((isForeign ? Errno.notSupported : .badFileDescriptor).rawValue))
     }
     if attempt(operation, socket) {
       operation.state = .done

@@ -22,6 +22,9 @@ public final class SimulationEventLoop: BaseEventLoop, @unchecked Sendable {
   public private(set) var world: SimulationWorld!
   private let keeper: TurnKeeper
 
+  /// True where tasks without a preference run in the world; on other platforms they escape to the system's threads.
+  public static var holdsPlainTasks: Bool { csimulation_can_route() == 1 }
+
   /// Makes a loop with a world of its own.
   ///
   /// - Parameters:

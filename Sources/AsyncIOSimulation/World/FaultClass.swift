@@ -133,7 +133,8 @@ public struct FaultPlan: Hashable, Sendable, CustomStringConvertible {
       self.init()
       for part in code.split(separator: ",") {
         let sides = part.split(separator: "=")
-        guard sides.count == 2, let kind = FaultClass(rawValue: String(sides[0])), let rate = Double(String(sides[1]))
+        guard sides.count == 2, let kind = FaultClass(rawValue: String(sides[0])), let rate = Double(String(sides[1])),
+          (0...1).contains(rate)
         else {
           return nil
         }

@@ -22,6 +22,8 @@ public struct SimulationFailure: InterruptError, CustomStringConvertible, Sendab
     case leak
     /// The same seed went differently a second time.
     case divergence
+    /// What was asked for makes no sense; nothing was run.
+    case configuration
     /// What must happen now and then did not happen in a whole campaign.
     case unreached
   }

@@ -1,4 +1,5 @@
 import AsyncIO
+import SystemPackage
 import Testing
 
 @testable import AsyncIOSimulation
@@ -166,6 +167,33 @@ struct SimulationTests {
 
   /// Written in one thread, read when that has ended.
   private final class Remains: @unchecked Sendable { weak var world: SimulationWorld? }
+
+  @Test("What the environment asks to see again is read, or refused with the way to say it right")
+  func environment() throws {
+    #expect(try Replay.seed(nil) == nil && Replay.seed("4711") == 4711)
+    #expect(try Replay.faults("mild") == .mild && Replay.faults("resets=0.5")?[.resets] == 0.5)
+    for text in ["abc", "-1", "", "18446744073709551615"] {
+      let error = #expect(throws: SimulationFailure.self) { try Replay.seed(text) }
+      #expect(error?.kind == .configuration && error?.message.contains("whole number") == true)
+    }
+    for text in ["much", "resets", "resets=x", "rests=0.5", "resets=2", "resets=-1", "resets=nan"] {
+      let error = #expect(throws: SimulationFailure.self) { try Replay.faults(text) }
+      #expect(error?.kind == .configuration && error?.message.contains("resets") == true)
+    }
+  }
+
+  @Test("Pipes and other numbers of the system are refused by name")
+  func numbersOfTheSystem() async throws {
+    let outcome = await play { _ in
+      let ends = try makePipe()
+      let reader = try PipeReader(owning: ends.read)
+      let error = try await failure(IOError.self) { _ = try await reader.read(upTo: 1) }
+      #expect(error.errno == .notSupported)
+      reader.close()
+      try FileDescriptor(rawValue: ends.write).close()
+    }
+    #expect(outcome.failure == nil)
+  }
 
   @Test("A policy replays a whole program by its seed")
   func policy() async throws {
