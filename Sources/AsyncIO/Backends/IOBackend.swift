@@ -74,6 +74,10 @@ public protocol IOBackend: AnyObject {
   /// negated errno. No send of the descriptor is in flight.
   func trySend(_ descriptor: IODescriptor, _ bytes: UnsafeRawBufferPointer) -> Int
 
+  /// Why bytes were not sent that a send had taken, as a negated errno that no send was told of yet; 0 if there is no
+  /// such error, as in a backend that takes only what the system does.
+  func sendError(of descriptor: IODescriptor) -> Int
+
   /// The peer is to see the end of the stream, behind everything that was sent.
   func endWriting(_ descriptor: IODescriptor) throws(Errno)
 
@@ -97,4 +101,8 @@ public protocol IOBackend: AnyObject {
 
   /// Ends every operation with `-ECANCELED` and releases the mechanism. No call follows.
   func close()
+}
+
+extension IOBackend {
+  public func sendError(of descriptor: IODescriptor) -> Int { 0 }
 }

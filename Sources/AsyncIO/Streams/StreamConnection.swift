@@ -140,7 +140,10 @@ public final class StreamConnection: @unchecked Sendable {
   /// loss once, and to whom it told it by a write, a read finds an end, as if the peer had said everything.
   func checkEnd() throws {
     // Its task may resume later than the one that reads. In other threads the record is not for looking at.
-    if core.isRunningInThisThread { noteLoss(sending.result) }
+    if core.isRunningInThisThread {
+      noteLoss(sending.result)
+      noteLoss(core.backend.sendError(of: descriptor))
+    }
     let known = loss.load(ordering: .relaxed)
     if known != 0 { throw failure(Int(known), "read") }
   }

@@ -102,8 +102,14 @@ extension ProactorBackend {
       stream.pointee.sendError = -Int(EPIPE)
     } else if shutdown(descriptor.fileDescriptor, Int32(SHUT_WR)) != 0 {
       throw Errno(rawValue: casyncio_errno())
+    } else {
+      // A write behind the end is refused, and not taken and lost.
+      let stream = stream(of: descriptor)
+      if stream.pointee.sendError == 0 { stream.pointee.sendError = -Int(EPIPE) }
     }
   }
+
+  public func sendError(of descriptor: IODescriptor) -> Int { descriptor.stream?.pointee.sendError ?? 0 }
 
   // MARK: Events
 
