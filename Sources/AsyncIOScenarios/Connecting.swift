@@ -28,7 +28,7 @@ extension Scenario {
       }
       let clients = try ["a", "b"].map { name in
         try world.task(on: name) {
-          for _ in 0..<4 {
+          for _ in 0..<3 {
             let delay: Duration? = world.random.chance(0.7) ? .milliseconds(250) : nil
             let began = world.now
             do {

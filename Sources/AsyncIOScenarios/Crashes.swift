@@ -26,7 +26,7 @@ extension Scenario {
       let client = try world.task(on: "client") {
         var connection: StreamConnection?
         defer { connection?.close() }
-        while acknowledged.value < 12 {
+        while acknowledged.value < 8 {
           do {
             try await withTimeout(.seconds(2)) {
               if connection == nil { connection = try await StreamConnection.connect(host: "server", port: 7) }
@@ -47,14 +47,14 @@ extension Scenario {
       let storms = try world.task(on: "chaos") {
         for _ in 0..<2 {
           try await world.pause(around: .milliseconds(400))
-          world.sometimes("the server crashes half-way", (1..<12).contains(acknowledged.value))
+          world.sometimes("the server crashes half-way", (1..<8).contains(acknowledged.value))
           server.crash()
           try await world.pause(around: .milliseconds(300))
           server.restart()
         }
       }
       try await world.storm([storms, client])
-      try world.require(disk.entries == Array(0..<12), "the disk has \(disk.entries)")
+      try world.require(disk.entries == Array(0..<8), "the disk has \(disk.entries)")
     }
   ]
 }

@@ -29,7 +29,14 @@ extension Scenario {
           world.sometimes("a client tries again", tries > 0)
         }
       }
-      try await world.storm(clients)
+      let chaos = try world.task(on: "chaos") {
+        guard world.random.chance(0.3) else { return }
+        try await world.pause(around: .milliseconds(20))
+        world.host("proxy").crash()
+        try await world.pause(around: .milliseconds(300))
+        world.host("proxy").restart()
+      }
+      try await world.storm(clients + [chaos])
     },
     Scenario(
       "idle", "A proxy cuts who is silent, and nobody else", faults: .mild

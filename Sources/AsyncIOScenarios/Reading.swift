@@ -31,7 +31,7 @@ extension Scenario {
     Scenario(
       "cancelled", "A cancelled read loses no byte, wherever it is cancelled", faults: .mild
     ) { world in
-      let bytes = world.bytes(1500)
+      let bytes = world.bytes(1000)
       world.host("server").start("pieces") {
         let listener = try await StreamListener.bind(host: "server", port: 7)
         try await listener.serve { connection in

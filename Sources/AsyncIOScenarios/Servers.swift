@@ -21,7 +21,7 @@ extension Scenario {
           try await connection.write("\(word ?? "") was served\n")
         }
       }
-      let clients = try (0..<6).map { number in
+      let clients = try (0..<4).map { number in
         try world.task(on: "client \(number % 2)") {
           try await world.persistently {
             try await withTimeout(.seconds(10)) {
@@ -103,7 +103,7 @@ extension Scenario {
           served.add()
         }
       }
-      let clients = try (0..<8).map { number in
+      let clients = try (0..<6).map { number in
         try world.task(on: "client") {
           try await world.persistently {
             let connection = try await StreamConnection.connect(host: "server", port: 7)

@@ -35,7 +35,7 @@ extension Scenario {
         }
       }
       let clients = try ["a", "b"].map { name in
-        try world.task(on: name) { try await RetryingClient(world, name).ask(8) }
+        try world.task(on: name) { try await RetryingClient(world, name).ask(5) }
       }
       try await world.storm(clients)
     },

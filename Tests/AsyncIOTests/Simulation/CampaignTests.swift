@@ -15,6 +15,33 @@ struct CampaignTests {
     #expect(report.seeds == 1000 && report.repeated == 50)
   }
 
+  /// A runner runs its loop itself, so it is no scenario inside of a world.
+  @Test("A runner ends what its program leaves, in many orders")
+  func runner() async throws {
+    try await inThread {
+      for seed in UInt64(0)..<300 {
+        let (ended, worked) = (Recorder<Int>(), Recorder<Int>())
+        let runner = Runner(loopFactory: { SimulationEventLoop(seed: seed, faults: .mild) })
+        let value = try runner.run {
+          let loop = try getRunningLoop()
+          for number in 0..<5 {
+            try loop.createTask {
+              defer { ended.record(number) }
+              try await sleep(for: .seconds(number))
+            }
+          }
+          _ = try loop.runInExecutor { worked.record(1) }
+          try await sleep(for: .milliseconds(2500))
+          return ended.all.sorted()
+        }
+        #expect(value == [0, 1, 2], "seed \(seed)")
+        let loop = try runner.getLoop()
+        try runner.close()
+        #expect(loop.isClosed && ended.all.sorted() == Array(0..<5) && worked.all == [1], "seed \(seed)")
+      }
+    }
+  }
+
   @Test("scenarios go by names of their own")
   func names() { #expect(Set(Scenario.all.map(\.name)).count == Scenario.all.count) }
 }
