@@ -131,8 +131,8 @@ public struct FaultPlan: Hashable, Sendable, CustomStringConvertible {
     case "hostile": self = .hostile
     default:
       self.init()
-      for part in code.split(separator: ",") {
-        let sides = part.split(separator: "=")
+      for part in code.split(separator: ",", omittingEmptySubsequences: false) {
+        let sides = part.split(separator: "=", omittingEmptySubsequences: false)
         guard sides.count == 2, let kind = FaultClass(rawValue: String(sides[0])), let rate = Double(String(sides[1])),
           (0...1).contains(rate)
         else {
