@@ -36,7 +36,8 @@ extension SimulatedNetwork {
 
   func arrive(_ link: Link, _ packet: Packet) {
     if link.isCut { return hold(packet, on: link) }
-    if link.cloggedUntil > now {
+    // The clock may be past the end of a clog, and what was held back still be there.
+    if link.cloggedUntil > now || !link.held.isEmpty {
       link.held.append(packet)
       note(.packetHeld, 0, link.to.index)
       return
@@ -79,8 +80,9 @@ extension SimulatedNetwork {
       case .bytes(let end, _), .end(let end), .reset(let end), .room(let end): end.silentSince = 0
       default: break
       }
-      // All at one time: the queue keeps their order, and what is sent from here on comes later.
-      events.schedule(.arrival(link, packet), at: now)
+      // Not by the queue of events: what was sent later may be due already, and must not come before.
+      deliveries += 1
+      deliver(packet, over: link)
     }
   }
 
