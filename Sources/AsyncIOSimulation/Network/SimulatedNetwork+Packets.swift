@@ -66,7 +66,9 @@ extension SimulatedNetwork {
 
   /// The sender to a silent end gives up.
   func timeOut(_ end: StreamEnd) {
-    guard end.silentSince > 0, let sender = end.other, !sender.isClosed else { return }
+    // Of an earlier silence, if this one has not lasted as long.
+    guard end.silentSince > 0, now - end.silentSince >= Self.silence else { return }
+    guard let sender = end.other, !sender.isClosed else { return }
     end.silentSince = 0
     fail(sender, .timedOut)
   }
