@@ -130,7 +130,8 @@ extension SimulatedNetwork {
 
   /// The connection is over for one end.
   func fail(_ end: StreamEnd, _ error: Errno) {
-    guard !end.isClosed, end.error == 0 else { return }
+    // Told once, however many packets say so.
+    guard !end.isClosed, end.error == 0, !end.hasFailed else { return }
     note(.packetArrived, 0, end.host.index, "the connection failed: \(error)")
     end.error = error.rawValue
     end.received.removeAll()
