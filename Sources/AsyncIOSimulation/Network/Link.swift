@@ -2,8 +2,10 @@
 final class Link {
   let from: SimulatedHost
   let to: SimulatedHost
-  /// Nothing gets through.
-  var isCut = false
+  /// The tester has cut it.
+  var isParted = false
+  /// How many partitions of the weather cut it.
+  var storms = 0
   /// Everything waits until then.
   var cloggedUntil: Int64 = 0
   /// When the last datagram arrives: the next one does not overtake it, unless a fault says so.
@@ -13,5 +15,7 @@ final class Link {
 
   init(from: SimulatedHost, to: SimulatedHost) { (self.from, self.to) = (from, to) }
 
+  /// Nothing gets through.
+  var isCut: Bool { isParted || storms > 0 }
   var isLoopback: Bool { from === to }
 }

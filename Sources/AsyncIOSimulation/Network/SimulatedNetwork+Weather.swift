@@ -36,21 +36,40 @@ extension SimulatedNetwork {
   }
 
   private func cut(_ link: Link, for time: Int64) {
-    cut(link)
+    link.storms += 1
+    noteCut(link)
     events.schedule(.mend(link), at: now + time)
+  }
+
+  /// A partition of the weather is over.
+  func passStorm(_ link: Link) {
+    // None, if it was mended meanwhile.
+    guard link.storms > 0 else { return }
+    link.storms -= 1
+    noteMended(link)
   }
 
   // MARK: Links
 
   func cut(_ link: Link) {
-    link.isCut = true
+    link.isParted = true
+    noteCut(link)
+  }
+
+  private func noteCut(_ link: Link) {
     note(.weather, link.from.index, link.to.index, "\(link.from.name) to \(link.to.name) is cut")
   }
 
   /// The link works again, and what was held back arrives.
   func mend(_ link: Link) {
     guard link.isCut else { return }
-    link.isCut = false
+    link.isParted = false
+    link.storms = 0
+    noteMended(link)
+  }
+
+  private func noteMended(_ link: Link) {
+    guard !link.isCut else { return }
     note(.weather, link.from.index, link.to.index, "\(link.from.name) to \(link.to.name) works again")
     if link.cloggedUntil <= now { release(link) }
   }

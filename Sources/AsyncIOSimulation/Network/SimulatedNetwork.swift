@@ -153,8 +153,9 @@ final class SimulatedNetwork: @unchecked Sendable {
     batch.removeAll(keepingCapacity: true)
   }
 
-  /// Nothing is on its way. The weather changes for ever, and is worth waiting for only where it holds something back.
-  var isIdle: Bool { events.hasOnlyWeather && allLinks.allSatisfy(\.held.isEmpty) }
+  /// Nothing is on its way. The weather changes for ever, and is worth waiting for only where it holds something back,
+  /// and not the tester.
+  var isIdle: Bool { events.hasOnlyWeather && allLinks.allSatisfy { $0.held.isEmpty || $0.isParted } }
 
   private func handle(_ event: Event) {
     switch event {
@@ -163,7 +164,7 @@ final class SimulatedNetwork: @unchecked Sendable {
     case .timeOut(let end): timeOut(end)
     case .look(let socket): noteSocket(socket)
     case .weather: changeWeather()
-    case .mend(let link): mend(link)
+    case .mend(let link): passStorm(link)
     case .unclog(let link): unclog(link)
     case .action(let body): body()
     }
