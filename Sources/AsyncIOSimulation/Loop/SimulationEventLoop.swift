@@ -109,7 +109,8 @@ public final class SimulationEventLoop: BaseEventLoop, @unchecked Sendable {
     world.heal()
     for host in world.hosts { host.stopPrograms() }
     exceptionHandler = { _, _ in }
-    keeper.limit(turns: 100_000)
+    // What does not end in so many turns does not end.
+    keeper.limit(turns: 10_000)
     do { try runForever() } catch {}
     do { try close() } catch {}
   }
