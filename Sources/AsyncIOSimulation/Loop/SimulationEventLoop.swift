@@ -82,6 +82,12 @@ public final class SimulationEventLoop: BaseEventLoop, @unchecked Sendable {
   func play(_ scenario: @escaping @Sendable (SimulationWorld) async throws -> Void) -> SimulationFailure? {
     let world = self.world!
     var failure: SimulationFailure?
+    // What nobody can be given is in the trace, unless the scenario sets a handler. A failure is one wherever it comes
+    // from, the handler of a connection for instance.
+    exceptionHandler = { _, context in
+      if let failure = context.exception as? SimulationFailure { return world.fail(failure) }
+      world.note("\(context)")
+    }
     do {
       let main = try createTask(name: "the scenario") {
         try await scenario(world)
