@@ -2,7 +2,8 @@ internal import CAsyncIO
 internal import Synchronization
 
 /// What becomes of jobs that reach a loop after its close. None is ever dropped: a dropped job is a task that never
-/// resumes, with everything it holds, and an await that hangs.
+/// resumes, with everything it holds, and an await that hangs. Only those of a simulated world are put away: nobody
+/// outside awaits them, and what they would do in threads of the system has no place there.
 ///
 /// Task-role jobs go to the platform's own executor. Serial-role jobs belong to actors, whose isolation is that their
 /// jobs do not overlap; a concurrent pool would break it (a probe kept 2,129 of 4,000 increments). They go to one
@@ -25,6 +26,8 @@ enum LateJobs {
   }
 
   private static let state = Lock(State())
+  /// Jobs that will not run, in sight of whoever looks for lost memory.
+  private static let putAway = Lock<[UnownedJob]>([])
   /// The intake whose job the serial thread runs now, and that thread.
   private static let servingIntake = Atomic<UInt>(0)
   private static let servingThread = Atomic<Int64>(0)
@@ -34,6 +37,7 @@ enum LateJobs {
   /// - Parameter deadline: for a job of the runtime's `Task.sleep`, in monotonic nanoseconds.
   static func run(_ job: UnownedJob, role: Role, of intake: LoopIntake, at deadline: Int64? = nil) {
     count.add(1, ordering: .relaxed)
+    if intake.putsLateJobsAway { return putAway.withLock { $0.append(job) } }
     if ProcessExecutors.keep(job, role, of: intake, at: deadline) { return }
     switch role {
     case .task:

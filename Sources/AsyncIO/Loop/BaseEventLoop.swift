@@ -94,6 +94,9 @@ open class BaseEventLoop: EventLoop, @unchecked Sendable {
   /// is made.
   package final func onForeignPost(_ body: @escaping @Sendable () -> Void) { intake.foreignPost = body }
 
+  /// From its close on, the loop puts jobs away instead of giving them to other executors. In the loop's thread.
+  package final func putLateJobsAway() { intake.putsLateJobsAway = true }
+
   // MARK: State
 
   /// True while a thread runs the loop. Any thread. Answers `is_running`.

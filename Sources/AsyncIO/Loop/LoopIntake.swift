@@ -37,6 +37,10 @@ final class LoopIntake: @unchecked Sendable {
   /// Is told of posts from threads that do not run the loop while it runs. Set while the loop is made.
   var foreignPost: (@Sendable () -> Void)?
 
+  /// Jobs that come after the close are put away. Set in the loop's thread before the close, and looked at behind it: a
+  /// post that is refused has had the inbox's lock.
+  var putsLateJobsAway = false
+
   /// Posts a word from any thread. `false`: the loop is closed.
   func post(_ word: LoopWord) -> Bool {
     if let foreignPost, !isRunningInThisThread { foreignPost() }

@@ -108,8 +108,8 @@ public final class SimulationEventLoop: BaseEventLoop, @unchecked Sendable {
     return failure ?? world.failure
   }
 
-  /// Lets everything that is left come to an end, as far as it will: a task that is left behind would go on in threads
-  /// of the system.
+  /// Lets everything that is left come to an end, as far as it will. What is left behind then never goes on: it would do
+  /// so in threads of the system, several at a time, with a world that is gone.
   private func clearUp() {
     world.isEnding = true
     world.heal()
@@ -118,6 +118,7 @@ public final class SimulationEventLoop: BaseEventLoop, @unchecked Sendable {
     // What does not end in so many turns does not end.
     keeper.limit(turns: 10_000)
     do { try runForever() } catch {}
+    putLateJobsAway()
     do { try close() } catch {}
   }
 }

@@ -160,6 +160,28 @@ struct TesterTests {
     box.value = []
   }
 
+  @Test("A task that does not end does not go on outside of its world")
+  func spinning() async throws {
+    let turns = Recorder<Void>()
+    let outcome = await playOne { world in
+      world.turnLimit = 100
+      Task { while true { try? await Task.sleep(for: .milliseconds(1)) } }
+      try await withThrowingTaskGroup(of: Void.self) { group in
+        group.addTask {
+          while true {
+            turns.record(())
+            await Task.yield()
+          }
+        }
+        try await group.waitForAll()
+      }
+    }
+    #expect(outcome.failure?.kind == .livelock)
+    let count = turns.all.count
+    for _ in 0..<1000 { try await inThread { yieldProcessor() } }
+    #expect(turns.all.count == count)
+  }
+
   @Test("Hosts are found by their names, and have addresses of their own")
   func hosts() async throws {
     let outcome = await playOne { world in
