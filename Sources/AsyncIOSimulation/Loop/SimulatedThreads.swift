@@ -9,10 +9,9 @@ final class SimulatedThreads: @unchecked Sendable {
   init(_ network: SimulatedNetwork) { self.network = network }
 
   /// A pool for `runInExecutor`, `toThread` and look-ups.
-  func pool(_ name: String, maximumThreads: Int) -> ThreadPool {
+  func pool(_ name: String, maximumThreads: Int, slowedBy slow: FaultClass) -> ThreadPool {
     ThreadPool(maximumThreads: maximumThreads, name: name, idleTime: .zero) { [network] work in
       var time = 20_000 + network.random.around(50_000 as Int64)
-      let slow: FaultClass = name == "asyncio dns" ? .slowNames : .slowThreads
       if network.strike(slow) { time += network.faults.duration(around: .seconds(2), for: slow) }
       network.events.schedule(
         .action {

@@ -52,8 +52,8 @@ public final class SimulationEventLoop: BaseEventLoop, @unchecked Sendable {
   /// What a thread would do happens in the loop's thread, a while later.
   private func connect(_ backend: SimulationBackend, to network: SimulatedNetwork) {
     let threads = SimulatedThreads(network)
-    setDefaultExecutor(threads.pool("asyncio", maximumThreads: 8))
-    nameThreads = threads.pool("asyncio dns", maximumThreads: 8)
+    setDefaultExecutor(threads.pool("asyncio", maximumThreads: 8, slowedBy: .slowThreads))
+    nameThreads = threads.pool("asyncio dns", maximumThreads: 8, slowedBy: .slowNames)
     nameService = SimulatedNames.service(network)
     let router = SimulationRouter(self)
     backend.onRun = { [keeper] begins in

@@ -25,13 +25,17 @@ final class SimulatedHost {
       index == 0 ? ["::1", "127.0.0.1"] : ["fd00::\(String(index, radix: 16))", "10.0.\(index >> 8).\(index & 255)"]
   }
 
-  static let loopbacks = ["127.0.0.1", "::1"]
+  /// An address that is each machine's own.
+  static func isLoopback(_ host: String) -> Bool { host == "::1" || host.hasPrefix("127.") }
 
   /// Whether an address is one of this machine.
   func owns(_ address: SocketAddress) -> Bool {
     guard let host = address.host else { return false }
-    return addresses.contains(host) || host == "::1" || host.hasPrefix("127.")
+    return addresses.contains(host) || Self.isLoopback(host)
   }
+
+  /// The own address of the same family.
+  func address(like other: SocketAddress) -> String? { addresses.first { $0.contains(":") == other.isIPv6 } }
 
   // MARK: Bound sockets
 

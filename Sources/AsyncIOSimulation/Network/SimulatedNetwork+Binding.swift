@@ -30,8 +30,8 @@ extension SimulatedNetwork {
   /// Gives a socket that is about to talk to an address the host's own address of that kind. Nil: done.
   func bindToAnyPort(_ socket: SimulatedSocket, for remote: SocketAddress) -> Int32? {
     let loopback = remote.isIPv6 ? "::1" : "127.0.0.1"
-    let isLocal = SimulatedHost.loopbacks.contains(remote.host ?? "") || remote.host?.hasPrefix("127.") == true
-    let own = isLocal ? loopback : socket.host.addresses.first { $0.contains(":") == remote.isIPv6 } ?? loopback
+    let isLocal = remote.host.map(SimulatedHost.isLoopback) ?? false
+    let own = isLocal ? loopback : socket.host.address(like: remote) ?? loopback
     guard let address = SocketAddress(ipLiteral: own, port: 0) else { return -Errno.addressNotAvailable.rawValue }
     let result = bind(socket, to: address)
     return result < 0 ? result : nil

@@ -145,7 +145,6 @@ extension SimulatedNetwork {
     guard let local = socket.local, let port = local.port else { return nil }
     guard local.host == "0.0.0.0" || local.host == "::" else { return local }
     if socket.host.owns(destination), let host = destination.host { return SocketAddress(ipLiteral: host, port: port) }
-    let own = socket.host.addresses.first { $0.contains(":") == destination.isIPv6 }
-    return own.flatMap { SocketAddress(ipLiteral: $0, port: port) }
+    return socket.host.address(like: destination).flatMap { SocketAddress(ipLiteral: $0, port: port) }
   }
 }

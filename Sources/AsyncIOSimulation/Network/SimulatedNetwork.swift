@@ -91,8 +91,8 @@ final class SimulatedNetwork: @unchecked Sendable {
 
   /// The host with an address, as seen from another one.
   func host(of address: SocketAddress, from: SimulatedHost) -> SimulatedHost? {
-    from.owns(address)
-      ? from : hosts.first { $0.index > 0 && $0.owns(address) && !SimulatedHost.loopbacks.contains(address.host ?? "") }
+    // A loopback's address is the own one, so it is found here and nowhere else.
+    from.owns(address) ? from : hosts.first { $0.index > 0 && $0.owns(address) }
   }
 
   // MARK: Sockets by number

@@ -1,5 +1,4 @@
 internal import AsyncIO
-internal import Logging
 
 /// A machine of a simulated world, with addresses and programs of its own. In the loop's thread, which is what makes
 /// the unchecked conformance right.
