@@ -28,7 +28,7 @@ public final class AsyncLock: Sendable {
   /// Waits for the lock whatever happens: for who has to have it back.
   func acquireUncancellably() async {
     let id = state.withLock { $0.numbers.next() }
-    _ = await withUnsafeContinuation { (continuation: UnsafeContinuation<Bool, Never>) in
+    _ = await waitUncancellably { (continuation: UnsafeContinuation<Bool, Never>) in
       if case .now(let isHeld) = enter(id, continuation) { continuation.resume(returning: isHeld) }
     }
   }

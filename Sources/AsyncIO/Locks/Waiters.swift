@@ -6,6 +6,11 @@
 //   waits, too.
 // - A task that is cancelled leaves the queue, if it still stands there. If it was handed something before, it has it:
 //   the wait then ends well, in spite of the cancellation. So nothing that was handed over is lost.
+// - The runtime's own slot for a continuation is invisible to the thread sanitizer: where a task is resumed before it
+//   was suspended, it would not see that what was handed over came after what its giver did. So each hand-over is
+//   announced.
+
+internal import CAsyncIO
 
 /// Tasks that wait, first in, first out, each for an outcome.
 struct Waiters<Outcome: Sendable>: Sendable {
@@ -24,7 +29,9 @@ struct Waiters<Outcome: Sendable>: Sendable {
 
   mutating func popFirst() -> Continuation? {
     while let id = order.popFirst() {
-      if let continuation = waiting.removeValue(forKey: id) { return continuation }
+      guard let continuation = waiting.removeValue(forKey: id) else { continue }
+      casyncio_lock_leaving(continuation.address)
+      return continuation
     }
     return nil
   }
@@ -75,6 +82,11 @@ struct FirstInFirstOut<Element: Sendable>: Sendable {
   }
 }
 
+extension UnsafeContinuation {
+  /// Where the sanitizer is told that this task goes on after it was resumed.
+  fileprivate var address: UnsafeMutableRawPointer { unsafeBitCast(self, to: UnsafeMutableRawPointer.self) }
+}
+
 /// Numbers waits, so that each can be taken back.
 struct WaitNumbers: Sendable {
   private var last: UInt64 = 0
@@ -104,7 +116,7 @@ func waitCancellably<Outcome: Sendable>(
 ) async -> Outcome {
   await withTaskCancellationHandler {
     _ = isolation
-    return await withUnsafeContinuation { continuation in
+    return await waitUncancellably { continuation in
       if case .now(let outcome) = enter(continuation) { return continuation.resume(returning: outcome) }
       // A cancellation that came before the entry found nobody to take out.
       if Task.isCancelled { leave(id)?.resume(returning: cancelled) }
@@ -112,4 +124,17 @@ func waitCancellably<Outcome: Sendable>(
   } onCancel: {
     leave(id)?.resume(returning: cancelled)
   }
+}
+
+/// A wait that nothing takes back. The body puts the continuation into a queue, or resumes it.
+func waitUncancellably<Outcome: Sendable>(
+  _ enter: (UnsafeContinuation<Outcome, Never>) -> Void, isolation: isolated (any Actor)? = #isolation
+) async -> Outcome {
+  var address: UnsafeMutableRawPointer?
+  let outcome = await withUnsafeContinuation { (continuation: UnsafeContinuation<Outcome, Never>) in
+    address = continuation.address
+    enter(continuation)
+  }
+  if let address { casyncio_lock_taken(address) }
+  return outcome
 }

@@ -1,6 +1,5 @@
 internal import AsyncIO
 internal import CSimulation
-internal import Synchronization
 
 #if canImport(Glibc)
   internal import Glibc
@@ -97,11 +96,11 @@ private final class CampaignRun: Sendable {
 
   private let campaign: Campaign
   private let seeds: Range<UInt64>
-  private let state: Mutex<State>
+  private let state: Lock<State>
 
   init(_ campaign: Campaign, _ seeds: Range<UInt64>) {
     (self.campaign, self.seeds) = (campaign, seeds)
-    state = Mutex(State(next: seeds.lowerBound, end: seeds.upperBound))
+    state = Lock(State(next: seeds.lowerBound, end: seeds.upperBound))
   }
 
   func run() throws(SimulationFailure) -> CampaignReport {

@@ -15,7 +15,7 @@ final class TurnKeeper: TurnObserver, @unchecked Sendable {
   /// A thread runs the loop.
   private let isRunning = Atomic<Bool>(false)
   private let hasForeigner = Atomic<Bool>(false)
-  private let foreigner = Mutex<String?>(nil)
+  private let foreigner = Lock<String?>(nil)
 
   init(seed: UInt64, order: SimulationEventLoop.Order) {
     random = SimulationRandom(seed: seed, stream: 3)
@@ -67,7 +67,7 @@ final class TurnKeeper: TurnObserver, @unchecked Sendable {
   /// Nothing is to be done. If that is because something outside of the world was asked, it answers in a moment of real
   /// time, and is then found to have no business here. `false`: nobody answered.
   func waitForForeigner() -> Bool {
-    let end = csimulation_real_nanoseconds() + 50_000_000
+    let end = csimulation_real_nanoseconds() + Int64(world.patience / .nanoseconds(1))
     while !hasForeigner.load(ordering: .acquiring) {
       if csimulation_real_nanoseconds() >= end { return false }
       csimulation_pause()
