@@ -5,7 +5,7 @@ import Testing
 @testable import Lease
 
 /// The lease in simulated worlds, hundreds of them in a few seconds.
-@Suite(.timeLimit(.minutes(2)))
+@Suite(.timeLimit(.minutes(5)))
 struct LeaseTests {
   /// Two services and two workers, on four machines.
   private static func scenario(

@@ -8,7 +8,7 @@ import Testing
 #endif
 
 /// Messages with addresses, and waits that take nothing, straight on the backends.
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(5)))
 struct MessageOperationTests {
   @Test("A datagram comes with its sender's address, also an empty one", arguments: LoopKind.allCases)
   func receive(kind: LoopKind) async throws {

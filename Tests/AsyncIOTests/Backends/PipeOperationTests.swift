@@ -8,7 +8,7 @@ import Testing
 #endif
 
 /// Operations on descriptors that are no sockets, straight on the backends.
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(5)))
 struct PipeOperationTests {
   /// The two ends of a pipe that do not block, in the care of a loop.
   private final class Pipe: @unchecked Sendable {

@@ -4,7 +4,7 @@ import Testing
 @testable import AsyncIO
 
 /// The close of a loop that nobody runs: its tasks go on elsewhere, and what they then touch is not touched here.
-@Suite(.enabled(if: LoopKind.hasProactor, "io_uring is not available"), .timeLimit(.minutes(1)))
+@Suite(.enabled(if: LoopKind.hasProactor, "io_uring is not available"), .timeLimit(.minutes(5)))
 struct ProactorClosingTests {
   @Test("Chunks that many tasks hold across the close come back from many threads at once")
   func chunksAfterClose() async {

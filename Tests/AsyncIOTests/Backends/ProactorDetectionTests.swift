@@ -3,7 +3,7 @@ import Testing
 @testable import AsyncIO
 
 /// What a program meets where io_uring is denied: a clear refusal, or a loop that works all the same.
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(5)))
 struct ProactorDetectionTests {
   /// Skipped exactly where the tests of the proactor are; the reason stands in the report of the run.
   @Test(

@@ -8,7 +8,7 @@ import Testing
 #endif
 
 /// Closed connections with bytes on their way: no number is kept longer than it takes, and none for ever.
-@Suite(.enabled(if: LoopKind.hasProactor, "io_uring is not available"), .timeLimit(.minutes(1)))
+@Suite(.enabled(if: LoopKind.hasProactor, "io_uring is not available"), .timeLimit(.minutes(5)))
 struct ProactorLingeringTests {
   @Test("A closed connection whose peer never reads is cut when its time is up")
   func lingering() async {

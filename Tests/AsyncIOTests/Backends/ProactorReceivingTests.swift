@@ -5,7 +5,7 @@ import Testing
 
 /// What comes in while nobody waits, while others hold the memory for it, and where the kernel cannot do all it might:
 /// no byte is lost, nobody starves, nothing spins (D4, I9, I11).
-@Suite(.enabled(if: LoopKind.hasProactor, "io_uring is not available"), .timeLimit(.minutes(1)))
+@Suite(.enabled(if: LoopKind.hasProactor, "io_uring is not available"), .timeLimit(.minutes(5)))
 struct ProactorReceivingTests {
   /// Lent memory and queues that are too small for everybody, and kernels that lack something.
   enum Port: String, Codable, CaseIterable, CustomTestStringConvertible {

@@ -3,7 +3,7 @@ import Testing
 @testable import AsyncIO
 
 /// A ring belongs to one thread and one run; what the loop does for its tasks belongs to neither.
-@Suite(.enabled(if: LoopKind.hasProactor, "io_uring is not available"), .timeLimit(.minutes(1)))
+@Suite(.enabled(if: LoopKind.hasProactor, "io_uring is not available"), .timeLimit(.minutes(5)))
 struct ProactorRunTests {
   @Test("What is in flight when a run ends goes on in the next one, in another thread")
   func threadsInTurn() async {

@@ -9,7 +9,7 @@ import Testing
 #endif
 
 /// Files to connections, beyond line 75 of the conformance list.
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(5)))
 struct SendFileTests {
   /// A file with numbered bytes, open while it lives.
   private final class NumberedFile: Sendable {

@@ -3,7 +3,7 @@ import Testing
 @testable import AsyncIO
 
 /// `AsyncLock`, `Event`, `Condition`, the semaphores and `Barrier`.
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(5)))
 struct LockTests {
   /// Lets other tasks of the loop run until something holds.
   private static func turnUntil(_ condition: () -> Bool) async throws {

@@ -2,7 +2,7 @@ import AsyncIO
 import Testing
 
 /// Tasks that are pending when their loop is closed: line 165 of the conformance list.
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(5)))
 struct PendingTaskTests {
   /// What the loop reports from here on.
   private func reports(of loop: BaseEventLoop) -> Recorder<ExceptionContext> {

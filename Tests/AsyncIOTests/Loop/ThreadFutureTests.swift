@@ -4,7 +4,7 @@ import Testing
 @testable import AsyncIO
 
 /// Tasks that a thread starts and waits for: line 55 of the conformance list.
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(5)))
 struct ThreadFutureTests {
   private struct Failure: Error, Equatable {}
 

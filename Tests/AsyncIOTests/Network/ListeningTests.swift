@@ -5,7 +5,7 @@ import Testing
 @testable import AsyncIO
 
 /// Sockets of servers. G: 82, 83.
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(5)))
 struct ListeningTests {
   private func answer(_ hosts: [String], port: UInt16, on loop: BaseEventLoop) {
     loop.nameService = NameService(addresses: { _ in

@@ -4,7 +4,7 @@ import Testing
 
 /// Look-ups of names: D, line 71; L, line 148.
 // One after the other: the threads for names are few, and some of these hold four of them and wait for one more.
-@Suite(.timeLimit(.minutes(1)), .serialized)
+@Suite(.timeLimit(.minutes(5)), .serialized)
 struct NameTests {
   /// A resolver that waits for a gate.
   private func slow(_ gate: Gate, asked: Recorder<AddressQuery> = Recorder()) -> NameService {

@@ -3,7 +3,7 @@ import Testing
 @testable import AsyncIO
 
 /// The queues.
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(5)))
 struct QueueTests {
   @Test("Each kind has its order")
   func orders() async throws {

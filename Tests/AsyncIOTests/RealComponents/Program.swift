@@ -158,5 +158,5 @@
   }
 
   /// Tests that start programs run one after the other: each wants the machine's processors and ports.
-  @Suite(.serialized, .timeLimit(.minutes(2))) enum RealComponents {}
+  @Suite(.serialized, .timeLimit(.minutes(5))) enum RealComponents {}
 #endif

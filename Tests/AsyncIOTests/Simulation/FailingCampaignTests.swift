@@ -2,7 +2,7 @@ import AsyncIOSimulation
 import Testing
 
 /// What a campaign tells of a seed that fails.
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(5)))
 struct FailingCampaignTests {
   private struct Broken: Error {}
 

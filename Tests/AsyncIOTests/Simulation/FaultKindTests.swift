@@ -5,7 +5,7 @@ import Testing
 @testable import AsyncIOSimulation
 
 /// Each kind of fault: what it does, and that it strikes.
-@Suite(.timeLimit(.minutes(2)))
+@Suite(.timeLimit(.minutes(5)))
 struct FaultKindTests {
   /// Numbers that were sent as datagrams from one host to another, as they arrive.
   private func datagrams(_ plan: FaultPlan, seed: UInt64 = 1) async -> [UInt8] {

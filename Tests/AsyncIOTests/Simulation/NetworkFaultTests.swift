@@ -5,7 +5,7 @@ import Testing
 @testable import AsyncIOSimulation
 
 /// What a tester does to the network, and what the network does by itself.
-@Suite(.timeLimit(.minutes(2)))
+@Suite(.timeLimit(.minutes(5)))
 struct NetworkFaultTests {
   private struct Pair {
     let (a, b): (SimulationHost, SimulationHost)
@@ -201,7 +201,7 @@ private func firstError(_ body: () async throws -> [UInt8]) async throws -> Errn
 }
 
 /// Machines that crash and come again.
-@Suite(.timeLimit(.minutes(2)))
+@Suite(.timeLimit(.minutes(5)))
 struct CrashTests {
   @Test("A crash is silent; who comes again knows nothing of old connections, and runs its program anew")
   func crash() async {

@@ -5,7 +5,7 @@ import Testing
 @testable import AsyncIOSimulation
 
 /// Campaigns: what they find, what they tell of it, and what they do not miss.
-@Suite(.timeLimit(.minutes(2)))
+@Suite(.timeLimit(.minutes(5)))
 struct SimulateTests {
   /// Fails if two tasks meet in one order of several.
   @Sendable private static func canary(_ world: SimulationWorld) async throws {

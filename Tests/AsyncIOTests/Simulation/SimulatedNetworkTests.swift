@@ -5,7 +5,7 @@ import Testing
 @testable import AsyncIOSimulation
 
 /// The network of a simulated world.
-@Suite(.timeLimit(.minutes(2)))
+@Suite(.timeLimit(.minutes(5)))
 struct SimulatedNetworkTests {
   @Test("A client of another host is served, byte for byte, whatever goes wrong that TCP makes good")
   func echo() async throws {

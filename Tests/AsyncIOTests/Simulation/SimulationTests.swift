@@ -5,7 +5,7 @@ import Testing
 @testable import AsyncIOSimulation
 
 /// What a simulated world is, apart from its network.
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(5)))
 struct SimulationTests {
   /// Plays one seed.
   private func play(

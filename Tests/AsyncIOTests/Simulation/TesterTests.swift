@@ -4,7 +4,7 @@ import Testing
 @testable import AsyncIOSimulation
 
 /// What a tester says about a world, and what the world answers.
-@Suite(.timeLimit(.minutes(2)))
+@Suite(.timeLimit(.minutes(5)))
 struct TesterTests {
   @Test("eventually: goes on when it holds, and fails when its time is over")
   func eventually() async throws {

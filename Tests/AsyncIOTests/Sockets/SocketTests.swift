@@ -9,7 +9,7 @@ import Testing
 #endif
 
 /// Sockets by hand, beyond lines 65 to 75 of the conformance list.
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(5)))
 struct SocketTests {
   /// Two connected stream sockets of the running loop.
   static func pair() throws -> (Socket, Socket) {

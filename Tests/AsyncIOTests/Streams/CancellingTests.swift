@@ -3,7 +3,7 @@ import Testing
 @testable import AsyncIO
 
 /// Two tasks at one connection, and what cancelling does: lines 66 to 68, and no byte is lost.
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(5)))
 struct CancellingTests {
   @Test("66: a second reader is refused, the first goes on", arguments: LoopKind.allCases)
   func secondReader(kind: LoopKind) async throws {

@@ -11,7 +11,7 @@ import Testing
 
 /// The properties of a connection in other threads while its loop closes it: a closed number is never used. The system
 /// gives it out again, so each test has a process of its own.
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(5)))
 struct ClosedNumberTests {
   /// A thread that uses the number of the current connection in every way that other threads have.
   private final class User: Sendable {

@@ -5,7 +5,7 @@ import Testing
 @testable import AsyncIO
 
 /// Ends of connections. F: 69; G: 95 to 99.
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(5)))
 struct ClosingTests {
   @Test("69: close ends a read and a write of other tasks at once", arguments: LoopKind.allCases)
   func closeEndsPending(kind: LoopKind) async throws {

@@ -4,7 +4,7 @@ import Testing
 @testable import AsyncIO
 
 /// Connecting, listening, accepting. F: 71, 72; G: 76 to 78, 82.
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(5)))
 struct ConnectingTests {
   @Test("71: a refused connection names the address and the fix", arguments: LoopKind.allCases)
   func refused(kind: LoopKind) async throws {

@@ -9,7 +9,7 @@ import Testing
 #endif
 
 /// Datagram endpoints, beyond lines 106 to 114 of the conformance list.
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(5)))
 struct DatagramEndpointTests {
   @Test(
     "The file of a Unix endpoint goes with it; a stale one is replaced, any other file stays",

@@ -3,7 +3,7 @@ import Testing
 @testable import AsyncIO
 
 /// Reading by separators, by lines, and to the end.
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(5)))
 struct DelimitedReadingTests {
   @Test("A separator is found wherever the chunks are cut", arguments: LoopKind.allCases)
   func acrossChunks(kind: LoopKind) async throws {

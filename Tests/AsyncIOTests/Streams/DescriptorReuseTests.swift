@@ -10,7 +10,7 @@ import Testing
 
 /// The system gives a closed number out again at once: nothing of an old connection may touch the new one (A1, A3).
 /// Other tests open and close descriptors at the same time, so each of these has a process of its own.
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(5)))
 struct DescriptorReuseTests {
   /// Closes the connection and opens another one until that has its number.
   private static func replace(_ connection: StreamConnection) async throws -> (StreamPair, others: [StreamPair]) {

@@ -4,7 +4,7 @@ import Testing
 @testable import AsyncIO
 
 /// Connections in the hands of tasks that run elsewhere (legal Swift brings them there), and of loops that are closed.
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(5)))
 struct ElsewhereTests {
   /// Reads and writes in every form, from wherever it is called.
   private static func converse(_ near: StreamConnection, _ far: StreamConnection) async throws {

@@ -4,7 +4,7 @@ import Testing
 @testable import AsyncIO
 
 /// A connection that was lost has no end, whoever was told of the loss first.
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(5)))
 struct LossTests {
   @Test("S4: when a write was told of a reset, reads are told of it, too, and again", arguments: LoopKind.allCases)
   func resetOfAWriter(kind: LoopKind) async throws {

@@ -8,7 +8,7 @@ import Testing
   import Glibc
 #endif
 
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(5)))
 struct PipeTests {
   @Test("A megabyte in order, a writer that waits for the reader, an end that is a value", arguments: LoopKind.allCases)
   func bulk(kind: LoopKind) async throws {

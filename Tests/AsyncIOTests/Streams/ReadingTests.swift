@@ -4,7 +4,7 @@ import Testing
 @testable import AsyncIO
 
 /// Reading in all its forms. F: lines 65 to 69 of the contract.
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(5)))
 struct ReadingTests {
   @Test("65: bytes that are there are read without a wait", arguments: LoopKind.allCases)
   func withoutWait(kind: LoopKind) async throws {

@@ -4,7 +4,7 @@ import Testing
 @testable import AsyncIO
 
 /// Servers. G: 84, 85, 87, 89; B2.
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(5)))
 struct ServingTests {
   private struct Broken: Error, Equatable {}
 

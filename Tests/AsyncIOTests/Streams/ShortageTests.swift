@@ -10,7 +10,7 @@ import Testing
 
 /// Servers that cannot accept: 88, and what ends a server that waits for a time or a place. The limit of open files is
 /// the process's, so these tests have one each. The pause is an hour: what waits for its end does not come to an end.
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(5)))
 struct ShortageTests {
   /// Lowers the limit of open files below what is open, and takes what is free there, while the body runs. Not below
   /// eight: `poll` refuses more descriptors than the limit. Early numbers are ones that nobody gives back.

@@ -3,7 +3,7 @@ import Testing
 @testable import AsyncIO
 
 /// `gather`, `wait`, `asCompleted` and `shield`.
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(5)))
 struct CombinatorTests {
   private struct Failure: Error, Equatable { var number = 0 }
 

@@ -3,7 +3,7 @@ import Testing
 @testable import AsyncIO
 
 /// `withLoopTaskGroup`: line 167 of the conformance list.
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(5)))
 struct TaskGroupTests {
   private struct Failure: Error, Equatable { var number: Int }
 

@@ -3,7 +3,7 @@ import Testing
 @testable import AsyncIO
 
 /// Eager tasks, task factories, who runs, and who waits for whom.
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(5)))
 struct TaskIntrospectionTests {
   private struct Failure: Error, Equatable {}
 

@@ -5,7 +5,7 @@ import Testing
 @testable import AsyncIO
 
 /// Datagram transports, beyond lines 106 to 114 of the conformance list.
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(5)))
 struct DatagramTransportTests {
   private final class Proto: DatagramProtocol {
     var transport: DatagramTransport?

@@ -8,7 +8,7 @@ import Testing
   import Glibc
 #endif
 
-@Suite("Transports of pipes", .timeLimit(.minutes(1)))
+@Suite("Transports of pipes", .timeLimit(.minutes(5)))
 struct PipeTransportTests {
   /// Writes down what it is told.
   private final class Listener: StreamProtocol {

@@ -2,7 +2,7 @@ import AsyncIO
 import Testing
 
 /// What a server does with all of its clients.
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(5)))
 struct ServerClientsTests {
   @Test("Clients are closed, or aborted, in the order in which they came", arguments: LoopKind.allCases)
   func order(kind: LoopKind) async throws {
