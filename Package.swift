@@ -55,9 +55,7 @@ let package = Package(
     .target(
       name: "AsyncIOSimulation",
       dependencies: [
-        "AsyncIO", "CSimulation",
-        .product(name: "Logging", package: "swift-log"),
-        .product(name: "SystemPackage", package: "swift-system"),
+        "AsyncIO", "CSimulation", .product(name: "SystemPackage", package: "swift-system"),
       ],
       swiftSettings: settings
     ),

@@ -160,11 +160,7 @@ private func converse(_ world: SimulationWorld) async throws -> Bool {
 }
 
 private func send(_ bytes: [UInt8], on connection: StreamConnection, _ world: SimulationWorld) async throws {
-  var sent = 0
-  while sent < bytes.count {
-    let end = min(bytes.count, sent + 1 + world.random.below(1500))
-    try await connection.write(Array(bytes[sent..<end]))
-    sent = end
+  try await world.write(bytes, inPiecesOf: 1500, on: connection) {
     if world.random.chance(0.3) { try await world.pause(around: .milliseconds(100)) }
   }
   try connection.writeEOF()

@@ -12,12 +12,7 @@ extension Scenario {
         let listener = try await StreamListener.bind(host: "server", port: 7)
         try await listener.serve { connection in
           let text = Array(lines.map { $0 + (world.random.chance(0.2) ? "\r\n" : "\n") }.joined().utf8)
-          var sent = 0
-          while sent < text.count {
-            let end = min(text.count, sent + 1 + world.random.below(300))
-            try await connection.write(Array(text[sent..<end]))
-            sent = end
-          }
+          try await world.write(text, inPiecesOf: 300, on: connection)
         }
       }
       try await world.host("client").run {
@@ -35,11 +30,7 @@ extension Scenario {
       world.host("server").start("pieces") {
         let listener = try await StreamListener.bind(host: "server", port: 7)
         try await listener.serve { connection in
-          var sent = 0
-          while sent < bytes.count {
-            let end = min(bytes.count, sent + 1 + world.random.below(200))
-            try await connection.write(Array(bytes[sent..<end]))
-            sent = end
+          try await world.write(bytes, inPiecesOf: 200, on: connection) {
             try await world.pause(around: .microseconds(300))
           }
         }

@@ -24,4 +24,10 @@ package struct Scenario: Sendable {
   package static let all: [Scenario] =
     streams + reading + servers + crashes + transports + connecting + proxies + datagrams + sockets + names + tasks
     + locks + queues + shutdowns
+
+  /// Not to find anything: the speed of one world is what they show. They run only by name, in good weather.
+  package static let measured: [Scenario] = loads
+
+  /// The one of this name.
+  package static func named(_ name: String) -> Scenario? { (all + measured).first { $0.name == name } }
 }

@@ -33,6 +33,20 @@ extension SimulationWorld {
     try await persistently(connect)
   }
 
+  /// Writes in pieces of a length by chance, with a pause, or something else, after each.
+  func write(
+    _ bytes: [UInt8], inPiecesOf longest: Int, on connection: StreamConnection,
+    after pause: () async throws -> Void = {}
+  ) async throws {
+    var sent = 0
+    while sent < bytes.count {
+      let end = min(bytes.count, sent + 1 + random.below(longest))
+      try await connection.write(Array(bytes[sent..<end]))
+      sent = end
+      try await pause()
+    }
+  }
+
   /// Listens at a port of this host, as soon as that is possible.
   func listen(on host: String, _ port: UInt16) async throws -> StreamListener {
     try await persistently { try await StreamListener.bind(host: host, port: port) }

@@ -27,7 +27,9 @@ struct SimulateCommand: ParsableCommand {
   var seed: UInt64?
 
   @Option(
-    help: ArgumentHelp("One scenario only: \(Scenario.all.map(\.name).joined(separator: ", ")).", valueName: "name"))
+    help: ArgumentHelp(
+      "One scenario only: \(Self.list(Scenario.all)). To measure the speed of one world: \(Self.list(Scenario.measured)).",
+      valueName: "name"))
   var scenario: String?
 
   @Option(
@@ -43,9 +45,9 @@ struct SimulateCommand: ParsableCommand {
     guard from.addingReportingOverflow(seeds).overflow == false, seed ?? 0 < .max else {
       throw ValidationError("there is no seed above \(UInt64.max - 1). Give smaller numbers.")
     }
-    if let scenario, !Scenario.all.contains(where: { $0.name == scenario }) {
+    if let scenario, Scenario.named(scenario) == nil {
       throw ValidationError(
-        "there is no scenario \"\(scenario)\". Known are: \(Scenario.all.map(\.name).joined(separator: ", ")).")
+        "there is no scenario \"\(scenario)\". Known are: \(Self.list(Scenario.all + Scenario.measured)).")
     }
     if let faults, FaultPlan(code: faults) == nil {
       throw ValidationError(
@@ -58,7 +60,7 @@ struct SimulateCommand: ParsableCommand {
   func run() throws {
     let range = seed.map { $0..<$0 + 1 } ?? from..<from + seeds
     var failed = 0
-    for chosen in Scenario.all where scenario == nil || chosen.name == scenario {
+    for chosen in scenario.flatMap(Scenario.named).map({ [$0] }) ?? Scenario.all {
       let bar = ProgressBar(chosen.name, range.count)
       var options = CampaignOptions()
       options.threads = threads
@@ -77,4 +79,6 @@ struct SimulateCommand: ParsableCommand {
     }
     if failed > 0 { throw ExitCode.failure }
   }
+
+  private static func list(_ scenarios: [Scenario]) -> String { scenarios.map(\.name).joined(separator: ", ") }
 }

@@ -1,5 +1,4 @@
 internal import CSimulation
-internal import Synchronization
 
 /// What a campaign of simulations has seen.
 public struct CampaignReport: Sendable, CustomStringConvertible {
@@ -26,7 +25,8 @@ public struct CampaignReport: Sendable, CustomStringConvertible {
     let speed = seconds > 0 ? (simulated / .seconds(1)) / seconds : 0
     var lines = [
       "\(seeds) seeds, \(repeated) of them twice; \(rounded(simulated / .seconds(1))) simulated seconds in "
-        + "\(rounded(seconds)) s, \(rounded(speed)) times real time; \(deliveries) deliveries; trace hash "
+        + "\(rounded(seconds)) s, \(rounded(speed)) times real time; \(deliveries) deliveries, "
+        + "\(seconds > 0 ? Int(Double(deliveries) / seconds) : 0) a second; trace hash "
         + String(traceHash, radix: 16)
     ]
     let faults = FaultClass.allCases.compactMap { kind in struck[kind].map { "\(kind.rawValue) \($0)" } }
@@ -83,10 +83,11 @@ struct Campaign: Sendable {
   }
 
   /// One run, in this thread, which runs nothing else.
-  func play(_ seed: UInt64, _ faults: FaultPlan) -> Outcome {
+  func play(_ seed: UInt64, _ faults: FaultPlan, patience: Duration = .seconds(1)) -> Outcome {
     let loop = SimulationEventLoop(seed: seed, faults: faults, order: options.order, profile: options.profile)
     let world = loop.world!
     world.timeLimit = options.timeLimit
+    world.patience = patience
     let failure = loop.play(scenario)
     return Outcome(
       seed: seed, failure: failure, traceHash: world.traceHashAtEnd, time: world.timeAtEnd,
@@ -119,7 +120,8 @@ struct Campaign: Sendable {
     var plan = faults.drawn(by: outcome.seed)
     for kind in plan.classes {
       let smaller = plan.without(kind)
-      let attempt = play(outcome.seed, smaller)
+      // The same failure is looked for: who was not there in a second will not come.
+      let attempt = play(outcome.seed, smaller, patience: .milliseconds(50))
       guard attempt.failure?.kind == failure.kind else { continue }
       plan = smaller
       best = attempt

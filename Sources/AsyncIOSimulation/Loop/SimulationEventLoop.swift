@@ -1,6 +1,5 @@
 public import AsyncIO
 internal import CSimulation
-internal import Synchronization
 
 /// An event loop in virtual time over a simulated network: the same seed gives the same run. Answers nothing of asyncio.
 ///

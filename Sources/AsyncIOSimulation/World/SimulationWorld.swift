@@ -24,6 +24,9 @@ public final class SimulationWorld: @unchecked Sendable {
   /// After this the run is a livelock.
   var turnLimit = 5_000_000
   var timeLimit: Duration = .seconds(24 * 3600)
+  /// How long, in real time, to wait for threads outside of the world before a standstill is a deadlock: on a busy
+  /// machine they are slow to come.
+  var patience: Duration = .seconds(1)
   private var turns = 0
   /// The run is being cleared up: what happens now is not the scenario any more.
   var isEnding = false {
