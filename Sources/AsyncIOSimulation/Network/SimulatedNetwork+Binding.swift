@@ -90,6 +90,8 @@ extension SimulatedNetwork {
     case .stream(let end): close(end, abortively: abortively)
     case .datagrams: break
     }
+    // What it was names the socket again: an attempt that nobody answers, a datagram of its own that nobody reads.
+    socket.role = .fresh
     socket.host.leave(socket)
     forget(socket)
   }

@@ -147,10 +147,7 @@ extension SimulatedNetwork {
     }
     end.hasSentEnd = true
     end.received.removeAll()
-    if other.isClosed {
-      end.other = nil
-      other.other = nil
-    }
+    if other.isClosed { end.part() }
   }
 
   /// The other end sees the end of the stream, behind everything that was sent.

@@ -128,6 +128,12 @@ final class StreamEnd {
     (self.host, self.local, self.remote, self.window) = (host, local, remote, window)
   }
 
+  /// Both ends are closed, and forget each other.
+  func part() {
+    other?.other = nil
+    other = nil
+  }
+
   /// How much may be sent to this end.
   var room: Int { isClosed ? window : max(0, window - received.count - inFlight) }
   var isReadable: Bool { !received.isEmpty || hasEnded || error != 0 || isDeaf }

@@ -35,6 +35,64 @@ struct SimulatedNetworkTests {
     #expect(report.seeds == 300)
   }
 
+  @Test("Sockets go with their world: given up, unread, of hosts that crashed", arguments: 0..<20 as Range<UInt64>)
+  func memory(seed: UInt64) async throws {
+    let remains = Remains()
+    var plan = FaultPlan.none
+    plan[.blackHoles] = 0.5
+    try await simulate(seeds: seed..<seed + 1, faults: plan, options: remains.options) { world in
+      let (a, b) = (world.host("a"), world.host("b"))
+      b.start("mute") {
+        try await StreamListener.bind(host: "b", port: 7).serve { _ in try await sleep(for: .seconds(9)) }
+      }
+      a.start("clients") {
+        await withThrowingTaskGroup(of: Void.self) { group in
+          for number in 0..<6 {
+            group.addTask {
+              let limit = Duration.milliseconds(number * 20)
+              try await withTimeout(limit) {
+                let connection = try await StreamConnection.connect(host: "b", port: 7)
+                try await connection.write("nobody reads this")
+                try await sleep(for: .seconds(9))
+              }
+            }
+          }
+          while let result = await group.nextResult() { _ = result }
+        }
+      }
+      try await a.run {
+        let endpoint = try await DatagramEndpoint.bind(host: "a", port: 9)
+        for _ in 0..<5 { try await endpoint.send("to itself".utf8.map(\.self), to: endpoint.localAddress!) }
+        try await sleep(for: .milliseconds(50))
+        remains.take(world)
+        endpoint.close()
+      }
+      if world.random.chance(0.5) { a.crash() }
+      if world.random.chance(0.5) { b.crash() }
+    }
+    #expect(remains.count == 0)
+  }
+
+  /// What was there, by weak references. Used by one thread after the other.
+  private final class Remains: @unchecked Sendable {
+    private struct Weak { weak var object: AnyObject? }
+    private var all: [Weak] = []
+    var options: CampaignOptions {
+      var options = CampaignOptions()
+      options.repeatEvery = 0
+      return options
+    }
+    var count: Int { all.count { $0.object != nil } }
+
+    func take(_ world: SimulationWorld) {
+      for case let socket? in world.network.sockets {
+        for object in [socket, socket.stream, socket.stream?.other, socket.inbox] as [AnyObject?] {
+          all.append(Weak(object: object))
+        }
+      }
+    }
+  }
+
   /// Until a server listens.
   private func retrying<R: Sendable>(_ world: SimulationWorld, _ body: @Sendable () async throws -> R) async throws -> R
   {
