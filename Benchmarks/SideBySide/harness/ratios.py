@@ -1,0 +1,91 @@
+"""From the measurements of all rounds to the rows of a table."""
+
+from __future__ import annotations
+
+import dataclasses
+import statistics
+from collections.abc import Mapping, Sequence
+
+from .model import Figure, Measurement, Subject, Work
+
+TWIN = "'"  # the name of a twin is its floor's with this behind it
+
+
+@dataclasses.dataclass(frozen=True)
+class Spread:
+    """A median and the middle half of the values around it."""
+
+    median: float
+    low: float
+    high: float
+
+    @staticmethod
+    def of(values: Sequence[float]) -> Spread | None:
+        """None without values. Of less than four values the middle half is all of them."""
+        if not values:
+            return None
+        ordered = sorted(values)
+        if len(ordered) < 4:
+            return Spread(statistics.median(ordered), ordered[0], ordered[-1])
+        low, _, high = statistics.quantiles(ordered, n=4, method="inclusive")
+        return Spread(statistics.median(ordered), low, high)
+
+
+@dataclasses.dataclass(frozen=True)
+class Row:
+    """One subject's line: the medians of its values, and its ratios."""
+
+    subject: Subject
+    values: Mapping[str, float]  # key of a figure: median over the rounds
+    ratio: Spread | None  # to the work's first subject
+    own_ratio: Spread | None  # to the subject's own floor, where it names one
+    remark: str = ""  # why there are no values
+
+
+def twin_of(subject: Subject) -> Subject:
+    """The same program a second time: the difference between the two is noise."""
+    return dataclasses.replace(
+        subject, name=subject.name + TWIN, title=f"its twin ({subject.title})", floor=subject.name)
+
+
+def with_twins(work: Work, chosen: Sequence[Subject]) -> list[Subject]:
+    """The chosen subjects, with a twin behind each one that others are compared to."""
+    floors = {work.reference.name} | {s.floor for s in chosen if s.floor}
+    result: list[Subject] = []
+    for subject in chosen:
+        result.append(subject)
+        if subject.name in floors:
+            result.append(twin_of(subject))
+    return result
+
+
+Rounds = Sequence[Mapping[str, Measurement]]  # a mapping for each round: name of the subject, what it did
+
+
+def ratio(rounds: Rounds, figure: Figure, subject: str, reference: str) -> Spread | None:
+    """How a subject compares to another one, by the rounds in which both were measured."""
+    ratios = []
+    for measured in rounds:
+        if subject not in measured or reference not in measured:
+            continue
+        above, below = measured[subject].value(figure), measured[reference].value(figure)
+        if above is not None and below:
+            ratios.append(above / below)
+    return Spread.of(ratios)
+
+
+def rows(work: Work, subjects: Sequence[Subject], rounds: Rounds, remarks: Mapping[str, str]) -> list[Row]:
+    """The table of a work, in the order of its subjects."""
+    result = []
+    for subject in subjects:
+        values = {}
+        for figure in (work.figure, *work.columns):
+            seen = [m[subject.name].value(figure) for m in rounds if subject.name in m]
+            known = [value for value in seen if value is not None]
+            if known:
+                values[figure.key] = statistics.median(known)
+        own = subject.floor if subject.floor and subject.floor != work.reference.name else None
+        result.append(Row(
+            subject, values, ratio(rounds, work.figure, subject.name, work.reference.name),
+            ratio(rounds, work.figure, subject.name, own) if own else None, remarks.get(subject.name, "")))
+    return result

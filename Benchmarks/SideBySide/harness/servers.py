@@ -1,0 +1,79 @@
+"""Echo servers that are kept up, and the load generator that drives them."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import socket
+import subprocess
+import time
+from collections.abc import Iterable, Iterator, Mapping
+
+from .bench import LOAD_CORES, SERVER_CORES, Bench
+from .model import Failure, Measurement, NotOffered, Subject, Work
+
+START_LIMIT = 15.0  # seconds; Python takes 0.1, anything takes long on a machine that is busy
+LOAD = "load_tcp"
+
+
+def wait_until_up(child: subprocess.Popen[str], port: int) -> None:
+    """Waits until someone listens on the port. An early end means that the subject has no such work."""
+    end = time.monotonic() + START_LIMIT
+    while time.monotonic() < end:
+        if child.poll() is not None:
+            raise NotOffered(f"it ended with status {child.returncode} when it was started")
+        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
+            return
+        time.sleep(0.02)
+    raise Failure(f"nobody listens on its port after {START_LIMIT:.0f} s")
+
+
+@contextlib.contextmanager
+def serving(bench: Bench, subject: Subject, log: str, port: int | None = None,
+            cores: Iterable[int] = SERVER_CORES) -> Iterator[tuple[subprocess.Popen[str], int]]:
+    """A server that is up: its process and its port."""
+    port = port or bench.free_port()
+    with bench.running([*subject.command, str(port)], cores, log) as child:
+        wait_until_up(child, port)
+        yield child, port
+
+
+class Driven:
+    """A server that is up, and how the load of its work drives it."""
+
+    def __init__(self, bench: Bench, child: subprocess.Popen[str], port: int, load: Mapping[str, object]) -> None:
+        self.bench, self.child, self.port, self.load = bench, child, port, load
+
+    def measure(self, seconds: float) -> Measurement:
+        return run_load(self.bench, self.child, self.port, {"seconds": seconds, **self.load})
+
+
+def run_load(bench: Bench, child: subprocess.Popen[str], port: int, load: Mapping[str, object]) -> Measurement:
+    """One slice of load. `load` has `mode` and the load generator's arguments by name."""
+    if child.poll() is not None:
+        raise Failure(f"the server ended with status {child.returncode}")
+    arguments = [f"{key}={value}" for key, value in load.items() if key != "mode"]
+    status, printed = bench.output(
+        [LOAD, str(load["mode"]), f"port={port}", f"pid={child.pid}", *arguments], LOAD_CORES, log="load")
+    if status != 0:
+        raise Failure(explanation(printed) or f"the load ended with status {status}")
+    values = json.loads(printed)
+    operations, wall, cpu = values.pop("ops"), values.pop("wall_ns"), values.pop("cpu_ns")
+    if not operations:
+        raise Failure("no operation was done in a slice")
+    return Measurement(operations, wall, cpu, values)
+
+
+def explanation(printed: str) -> str:
+    """The load generator says in {"error": ...} what went wrong."""
+    try:
+        return str(json.loads(printed).get("error", ""))
+    except ValueError:
+        return printed.strip()[-200:]
+
+
+@contextlib.contextmanager
+def open_server(bench: Bench, work: Work, subject: Subject) -> Iterator[Driven]:
+    """`open` of a work whose subjects are echo servers; its options are the load's."""
+    with serving(bench, subject, f"{work.name}-{subject.name}") as (child, port):
+        yield Driven(bench, child, port, work.options)
