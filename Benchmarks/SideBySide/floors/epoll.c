@@ -1,0 +1,112 @@
+// The floor of a loop over readiness: an echo server on edge-triggered epoll, one thread, no abstraction.
+//
+// One buffer serves all connections. A message costs recv and send, and epoll_wait is shared by all that are ready.
+// What the system does not take is kept, and that connection is not read from until it has left: the event of a
+// writable socket is asked for only then, once. A read that does not fill the buffer has emptied the socket, so no
+// second one asks (edge-triggered: whatever comes later makes an event).
+#define _GNU_SOURCE
+#include "listening.h"
+
+#include <errno.h>
+#include <netinet/tcp.h>
+#include <stdbool.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <unistd.h>
+
+enum { BUFFER = 65536, EVENTS = 256, MAXIMUM_DESCRIPTORS = 1 << 20 };
+
+// What a connection could not send yet; `bytes` is null for almost all of them.
+static struct rest {
+  char *bytes;
+  size_t offset, length;
+  bool watched;
+} rests[MAXIMUM_DESCRIPTORS];
+
+static char buffer[BUFFER];
+static int epoll;
+
+static void end(int fd) {
+  free(rests[fd].bytes);
+  rests[fd] = (struct rest){0};
+  close(fd);
+}
+
+static void keep(int fd, const char *bytes, size_t length) {
+  struct rest *rest = &rests[fd];
+  rest->bytes = malloc(length);
+  if (!rest->bytes) abort();
+  memcpy(rest->bytes, bytes, length);
+  rest->offset = 0;
+  rest->length = length;
+  if (rest->watched) return;
+  rest->watched = true;
+  struct epoll_event event = {.events = EPOLLIN | EPOLLOUT | EPOLLET, .data.fd = fd};
+  epoll_ctl(epoll, EPOLL_CTL_MOD, fd, &event);
+}
+
+// Sends what was kept. False while there is still some, or when the connection has failed and was ended.
+static bool send_rest(int fd) {
+  struct rest *rest = &rests[fd];
+  while (rest->offset < rest->length) {
+    ssize_t sent = send(fd, rest->bytes + rest->offset, rest->length - rest->offset, MSG_NOSIGNAL);
+    if (sent < 0) {
+      if (errno != EAGAIN) end(fd);
+      return false;
+    }
+    rest->offset += (size_t)sent;
+  }
+  free(rest->bytes);
+  rest->bytes = NULL;
+  return true;
+}
+
+static void echo(int fd) {
+  if (rests[fd].bytes && !send_rest(fd)) return;
+  ssize_t got;
+  do {
+    got = recv(fd, buffer, BUFFER, 0);
+    if (got < 0 && errno == EAGAIN) return;
+    if (got <= 0) {
+      end(fd);
+      return;
+    }
+    ssize_t sent = send(fd, buffer, (size_t)got, MSG_NOSIGNAL);
+    if (sent < 0 && errno != EAGAIN) {
+      end(fd);
+      return;
+    }
+    if (sent < 0) sent = 0;
+    // Room may have come between the send and the wish for its event, which tells of it then.
+    if (sent < got) {
+      keep(fd, buffer + sent, (size_t)(got - sent));
+      return;
+    }
+  } while (got == BUFFER);
+}
+
+static void accept_all(int listener) {
+  int fd, one = 1;
+  while ((fd = accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC)) >= 0) {
+    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
+    struct epoll_event event = {.events = EPOLLIN | EPOLLET, .data.fd = fd};
+    epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &event);
+  }
+}
+
+int main(int count, char **arguments) {
+  int listener = listen_on(count, arguments, SOCK_NONBLOCK);
+  epoll = epoll_create1(EPOLL_CLOEXEC);
+  struct epoll_event event = {.events = EPOLLIN, .data.fd = listener}, events[EVENTS];
+  epoll_ctl(epoll, EPOLL_CTL_ADD, listener, &event);
+  for (;;) {
+    int ready = epoll_wait(epoll, events, EVENTS, -1);
+    for (int i = 0; i < ready; i++) {
+      if (events[i].data.fd == listener) {
+        accept_all(listener);
+      } else {
+        echo(events[i].data.fd);
+      }
+    }
+  }
+}

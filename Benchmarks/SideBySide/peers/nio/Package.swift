@@ -1,0 +1,20 @@
+// swift-tools-version:6.0
+import PackageDescription
+
+let nio: [Target.Dependency] = [
+  .product(name: "NIOCore", package: "swift-nio"),
+  .product(name: "NIOPosix", package: "swift-nio"),
+]
+
+let package = Package(
+  name: "nio",
+  products: [
+    .executable(name: "nio_echo", targets: ["nio_echo"]),
+    .executable(name: "nio_async_echo", targets: ["nio_async_echo"]),
+  ],
+  dependencies: [.package(url: "https://github.com/apple/swift-nio", from: "2.101.2")],
+  targets: [
+    .executableTarget(name: "nio_echo", dependencies: nio, path: "Sources/Echo"),
+    .executableTarget(name: "nio_async_echo", dependencies: nio, path: "Sources/AsyncEcho"),
+  ]
+)
