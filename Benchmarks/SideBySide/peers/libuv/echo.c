@@ -1,6 +1,7 @@
 // libuv's echo server, in the way of its guide: a loop, and callbacks to allocate, to read, and after a write.
 //
 // Each chunk gets 64 KiB from malloc, as libuv suggests. It goes on to the write and is freed after it.
+#include <signal.h>
 #include <stdlib.h>
 #include <uv.h>
 
@@ -50,6 +51,8 @@ static void on_connection(uv_stream_t *listener, int status) {
 
 int main(int count, char **arguments) {
   uv_loop_t *loop = uv_default_loop();
+  // libuv writes with write(2): a client that is gone would end the server.
+  signal(SIGPIPE, SIG_IGN);
   uv_tcp_t listener;
   struct sockaddr_in address;
   uv_ip4_addr("127.0.0.1", atoi(arguments[count - 1]), &address);

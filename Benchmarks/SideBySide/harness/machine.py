@@ -1,0 +1,110 @@
+"""Where and with what a run was made: machine, kernel, versions."""
+
+from __future__ import annotations
+
+import glob
+import json
+import os
+import platform
+import re
+import subprocess
+from collections.abc import Iterable, Sequence
+
+from .building import BUILT, HERE
+
+
+def describe() -> dict[str, str]:
+    """The machine, in a few lines."""
+    model, memory = "unknown", 0
+    with open("/proc/cpuinfo") as file:
+        for line in file:
+            if line.startswith("model name"):
+                model = line.split(":", 1)[1].strip()
+                break
+    with open("/proc/meminfo") as file:
+        memory = int(file.readline().split()[1]) // 1024
+    system = platform.freedesktop_os_release().get("PRETTY_NAME", "")
+    return {
+        "processor": f"{model}, {os.cpu_count()} cores" + (", virtual" if _is_virtual() else ""),
+        "memory": f"{memory:,} MiB",
+        "kernel": f"{platform.system()} {platform.release()} {platform.machine()}",
+        "system": system,
+    }
+
+
+def _is_virtual() -> bool:
+    with open("/proc/cpuinfo") as file:
+        return any(line.startswith("flags") and " hypervisor" in line for line in file)
+
+
+def _said(command: Sequence[str], pattern: str) -> str:
+    """What a program says of its version."""
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=20, cwd=HERE)
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    match = re.search(pattern, done.stdout + done.stderr)
+    return match.group(1) if match else ""
+
+
+def _package_version(package: str) -> str:
+    return re.sub(r"^\d+:|[-+].*$", "", _said(["dpkg-query", "--show", "--showformat=${Version}", package], r"(\S+)"))
+
+
+def _nio() -> str:
+    try:
+        with open(HERE / "peers" / "nio" / "Package.resolved") as file:
+            pins = json.load(file)["pins"]
+    except (OSError, ValueError, KeyError):
+        return ""
+    return next((pin["state"].get("version", "") for pin in pins if pin["identity"] == "swift-nio"), "")
+
+
+def _tokio() -> str:
+    found = sorted(glob.glob("/usr/share/cargo/registry/tokio-1.*"))
+    rust = _said(["rustc", "--version"], r"rustc (\S+)")
+    return f"{found[-1].rsplit('-', 1)[1]} (Rust {rust})" if found else ""
+
+
+def _swift() -> str:
+    return _said(["swift", "--version"], r"Swift version (\S+)")
+
+
+def _floors() -> str:
+    compiler = _said(["gcc", "-dumpfullversion"], r"(\S+)")
+    return f"gcc {compiler}, liburing {_package_version('liburing-dev')}"
+
+
+def _ours() -> str:
+    return _said(["git", "describe", "--always", "--dirty"], r"(\S+)")
+
+
+VERSIONS = {
+    "floors": ("C", _floors),
+    "asyncio": ("AsyncIO", lambda: f"{_ours()}, Swift {_swift()}"),
+    "libuv": ("libuv", lambda: _said(["pkg-config", "--modversion", "libuv"], r"(\S+)")),
+    "asio": ("asio", lambda: _package_version("libasio-dev")),
+    "tokio": ("tokio", _tokio),
+    "go": ("Go", lambda: _said(["go", "version"], r"go(\d\S+)")),
+    "nio": ("SwiftNIO", _nio),
+    "swift": ("Swift", _swift),
+    "uvloop": ("uvloop", lambda: " on Python ".join(_uvloop())),
+    "socat": ("socat", lambda: _said(["socat", "-V"], r"socat version (\S+)")),
+    "nginx": ("nginx", lambda: _said(["nginx", "-v"], r"nginx/(\S+)")),
+}
+
+
+def _uvloop() -> list[str]:
+    said = _said([str(BUILT / "uvloop/bin/python"), "-c",
+                  "import uvloop, platform; print(uvloop.__version__ + '/' + platform.python_version())"], r"(\S+/\S+)")
+    return said.split("/") if said else []
+
+
+def versions(components: Iterable[str]) -> dict[str, str]:
+    """Title and version of each component that has one."""
+    result = {}
+    for component in components:
+        if component in VERSIONS:
+            title, find = VERSIONS[component]
+            result[title] = find() or "unknown"
+    return result

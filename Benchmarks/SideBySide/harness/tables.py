@@ -1,0 +1,112 @@
+"""Tables of a run: the same cells as text for a terminal and as Markdown."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from .model import Figure, Quantity
+from .ratios import Row, Spread
+from .rounds import Result
+
+
+def written(value: float, quantity: Quantity) -> str:
+    """A value with its unit."""
+    if quantity is Quantity.TIME:
+        for unit, size in (("ns", 1e4), ("µs", 1e7), ("ms", 1e10)):
+            if value < size:
+                return f"{_digits(value / size * 1e4)} {unit}"
+        return f"{value / 1e9:.1f} s"
+    if quantity is Quantity.SIZE:
+        for unit, size in (("B", 1024.0), ("KiB", 1024.0**2), ("MiB", 1024.0**3)):
+            if value < size:
+                return f"{_digits(value / size * 1024)} {unit}" if unit != "B" else f"{value:.0f} B"
+        return f"{value / 1024**3:.1f} GiB"
+    if quantity is Quantity.RATE:
+        return f"{value:,.0f}" if value >= 100 else f"{value:.1f}"
+    return f"{value:,.0f}" if value >= 1000 else f"{value:.2f}"
+
+
+def _digits(value: float) -> str:
+    return f"{value:.0f}" if value >= 100 else f"{value:.1f}"
+
+
+def written_ratio(ratio: float) -> str:
+    return f"{ratio:.2f}" if ratio < 100 else f"{ratio:.0f}"
+
+
+def _half(spread: Spread | None) -> str:
+    return f"{written_ratio(spread.low)}-{written_ratio(spread.high)}" if spread else ""
+
+
+def _ratio(spread: Spread | None) -> str:
+    return written_ratio(spread.median) if spread else ""
+
+
+def header(result: Result) -> list[str]:
+    work = result.work
+    cells = ["", _title(work.figure), "ratio", "middle half"]
+    if any(row.own_ratio for row in result.rows):
+        cells.append("to its own floor")
+    return cells + [_title(figure) for figure in work.columns]
+
+
+def _title(figure: Figure) -> str:
+    return figure.title
+
+
+def cells(result: Result, row: Row) -> list[str]:
+    """One line of the table."""
+    figure = result.work.figure
+    value = row.values.get(figure.key)
+    line = [row.subject.title, written(value, figure.quantity) if value is not None else row.remark or "-",
+            _ratio(row.ratio), _half(row.ratio)]
+    if any(other.own_ratio for other in result.rows):
+        line.append(f"{_ratio(row.own_ratio)} ({_half(row.own_ratio)})" if row.own_ratio else "")
+    for column in result.work.columns:
+        value = row.values.get(column.key)
+        line.append(written(value, column.quantity) if value is not None else "")
+    return line
+
+
+def caption(result: Result) -> str:
+    """How the numbers of a table came about."""
+    work = result.work
+    amount = f"{work.amount} {work.unit}s" if work.amount else f"{result.seconds:g} s"
+    return (f"For one {work.unit}; ratio to {work.reference.title} in the same round; {len(result.rounds)} rounds of "
+            f"{amount}; {work.cores}; other programs used {result.others * 100:.0f} % of a core.")
+
+
+def as_text(result: Result) -> str:
+    """The table for a terminal."""
+    lines = [header(result)] + [cells(result, row) for row in result.rows]
+    # A remark may be as long as it likes: it has no numbers to its right.
+    measured = [lines[0]] + [line for line, row in zip(lines[1:], result.rows) if not row.remark or row.values]
+    widths = [max(len(line[i]) for line in measured) for i in range(len(lines[0]))]
+    widths[0] = max(len(line[0]) for line in lines)
+    text = [f"{result.work.name}: {result.work.title}", caption(result)]
+    for line in lines:
+        text.append("  ".join(
+            cell.ljust(width) if i == 0 else cell.rjust(width) for i, (cell, width) in enumerate(zip(line, widths)))
+            .rstrip())
+    return "\n".join(text)
+
+
+def as_markdown(result: Result) -> str:
+    """The table as Markdown, with the remarks below it."""
+    first, *rest = header(result)
+    lines = [f"### {result.work.title}", "", f"`{result.work.name}`. {result.work.about}", "",
+             _row([first, *rest]), _row(["---"] + ["---:"] * len(rest))]
+    remarks = []
+    for row in result.rows:
+        if row.remark:
+            remarks.append(f"{row.subject.title}: {row.remark}.")
+        if row.values:
+            lines.append(_row(cells(result, row)))
+    lines += ["", caption(result)]
+    if remarks:
+        lines += ["", *(f"- {remark}" for remark in remarks)]
+    return "\n".join(lines)
+
+
+def _row(line: Sequence[str]) -> str:
+    return "| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |"
