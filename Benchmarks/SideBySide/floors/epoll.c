@@ -1,20 +1,25 @@
 // The floor of a loop over readiness: an echo server on edge-triggered epoll, one thread, no abstraction.
 //
-// One buffer serves all connections. A message costs recv and send, and epoll_wait is shared by all that are ready.
+// A message costs recv and send, and epoll_wait is shared by all that are ready. One buffer serves all connections, so
+// it can be large: 1 MiB costs a quarter less in reads of 256 KiB than in reads of 64 KiB.
+//
 // What the system does not take is kept, and that connection is not read from until it has left: the event of a
 // writable socket is asked for only then, once. A read that does not fill the buffer has emptied the socket, so no
-// second one asks (edge-triggered: whatever comes later makes an event).
+// second one asks (edge-triggered: whatever comes later makes an event). An end that came together with the last bytes
+// makes none: EPOLLRDHUP tells of it.
 #define _GNU_SOURCE
 #include "listening.h"
 
 #include <errno.h>
 #include <netinet/tcp.h>
 #include <stdbool.h>
+#include <stdint.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <unistd.h>
 
-enum { BUFFER = 65536, EVENTS = 256, MAXIMUM_DESCRIPTORS = 1 << 20 };
+enum { BUFFER = 262144, EVENTS = 256, MAXIMUM_DESCRIPTORS = 1 << 20 };
+static const uint32_t WISHES = EPOLLIN | EPOLLRDHUP | EPOLLET;
 
 // What a connection could not send yet; `bytes` is null for almost all of them.
 static struct rest {
@@ -41,7 +46,7 @@ static void keep(int fd, const char *bytes, size_t length) {
   rest->length = length;
   if (rest->watched) return;
   rest->watched = true;
-  struct epoll_event event = {.events = EPOLLIN | EPOLLOUT | EPOLLET, .data.fd = fd};
+  struct epoll_event event = {.events = WISHES | EPOLLOUT, .data.fd = fd};
   epoll_ctl(epoll, EPOLL_CTL_MOD, fd, &event);
 }
 
@@ -61,8 +66,12 @@ static bool send_rest(int fd) {
   return true;
 }
 
-static void echo(int fd) {
-  if (rests[fd].bytes && !send_rest(fd)) return;
+static void echo(int fd, bool ended) {
+  // After a rest the event that told of an end may be long past: then all is read until nothing is left.
+  if (rests[fd].bytes) {
+    if (!send_rest(fd)) return;
+    ended = true;
+  }
   ssize_t got;
   do {
     got = recv(fd, buffer, BUFFER, 0);
@@ -82,14 +91,14 @@ static void echo(int fd) {
       keep(fd, buffer + sent, (size_t)(got - sent));
       return;
     }
-  } while (got == BUFFER);
+  } while (got == BUFFER || ended);
 }
 
 static void accept_all(int listener) {
   int fd, one = 1;
   while ((fd = accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC)) >= 0) {
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
-    struct epoll_event event = {.events = EPOLLIN | EPOLLET, .data.fd = fd};
+    struct epoll_event event = {.events = WISHES, .data.fd = fd};
     epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &event);
   }
 }
@@ -105,7 +114,7 @@ int main(int count, char **arguments) {
       if (events[i].data.fd == listener) {
         accept_all(listener);
       } else {
-        echo(events[i].data.fd);
+        echo(events[i].data.fd, events[i].events & EPOLLRDHUP);
       }
     }
   }

@@ -18,7 +18,7 @@
 #include <stdbool.h>
 #include <string.h>
 
-enum { BUFFERS = 1024, BUFFER = 16384, GROUP = 1, ENTRIES = 2048, COMPLETIONS = 16384, NONE = -1 };
+enum { BUFFERS = 1024, BUFFER = 65536, GROUP = 1, ENTRIES = 2048, COMPLETIONS = 16384, NONE = -1 };
 enum { MAXIMUM_DESCRIPTORS = 1 << 20 };
 enum kind { CLOSED, ACCEPTED, RECEIVED, SENT };
 

@@ -144,6 +144,13 @@ class Bench:
         finally:
             self.end([child], patience=0.2)
 
+    def last_line(self, log: str) -> str:
+        """The last thing that a program said, for the report."""
+        with contextlib.suppress(OSError):
+            lines = (self.logs / f"{log}.log").read_text(errors="replace").split("\n")
+            return next((line.strip()[:150] for line in reversed(lines) if line.strip()), "")
+        return ""
+
     @staticmethod
     def _signal(child: subprocess.Popen[str], number: signal.Signals) -> None:
         # The group has the child's number. It exists as long as a member does, even after the child was waited for.

@@ -44,7 +44,10 @@ def seconds(text: str) -> float:
 
 
 def names(text: str) -> list[str]:
-    return [name for name in text.split(",") if name]
+    found = [name.strip() for name in text.split(",") if name.strip()]
+    if not found:
+        raise argparse.ArgumentTypeError("names are expected, with commas between them; --list has them all")
+    return found
 
 
 def parser() -> argparse.ArgumentParser:

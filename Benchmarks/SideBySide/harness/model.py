@@ -50,6 +50,7 @@ P999 = Figure("p999_ns", "p99.9", Quantity.TIME)
 MAXIMUM = Figure("max_ns", "max", Quantity.TIME)
 MEMORY = Figure("memory", "memory", Quantity.SIZE)
 CALLS = Figure("calls", "system calls", Quantity.COUNT)
+INSTRUCTIONS = Figure("instructions", "instructions", Quantity.COUNT)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -128,6 +129,7 @@ class Work:
     cores: str = "server on core 0, load on core 1"
     sets: frozenset[str] = frozenset({"full"})  # "quick" and "full"; neither: only by name
     fresh: bool = False
+    absolute: bool = False  # without ratios: values are counts or sizes of which the reference's may be 0
     rounds: int | None = None  # at most so many, for works that take long
     component: str = ""  # a part of `SideBySide/build` that the work needs besides its subjects
     options: Mapping[str, object] = dataclasses.field(default_factory=dict)  # of the work's own module

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 
 from .model import Figure, Measurement, Subject, Work
 
-TWIN = "'"  # the name of a twin is its floor's with this behind it
+TWIN = "-twin"  # the name of a twin is its floor's with this behind it
 
 
 @dataclasses.dataclass(frozen=True)
@@ -37,6 +37,7 @@ class Row:
 
     subject: Subject
     values: Mapping[str, float]  # key of a figure: median over the rounds
+    spread: Spread | None  # of the main figure
     ratio: Spread | None  # to the work's first subject
     own_ratio: Spread | None  # to the subject's own floor, where it names one
     remark: str = ""  # why there are no values
@@ -50,6 +51,8 @@ def twin_of(subject: Subject) -> Subject:
 
 def with_twins(work: Work, chosen: Sequence[Subject]) -> list[Subject]:
     """The chosen subjects, with a twin behind each one that others are compared to."""
+    if work.absolute:
+        return list(chosen)
     floors = {work.reference.name} | {s.floor for s in chosen if s.floor}
     result: list[Subject] = []
     for subject in chosen:
@@ -60,6 +63,12 @@ def with_twins(work: Work, chosen: Sequence[Subject]) -> list[Subject]:
 
 
 Rounds = Sequence[Mapping[str, Measurement]]  # a mapping for each round: name of the subject, what it did
+
+
+def seen(rounds: Rounds, figure: Figure, subject: str) -> list[float]:
+    """What was measured of a subject, round by round."""
+    values = [measured[subject].value(figure) for measured in rounds if subject in measured]
+    return [value for value in values if value is not None]
 
 
 def ratio(rounds: Rounds, figure: Figure, subject: str, reference: str) -> Spread | None:
@@ -80,12 +89,15 @@ def rows(work: Work, subjects: Sequence[Subject], rounds: Rounds, remarks: Mappi
     for subject in subjects:
         values = {}
         for figure in (work.figure, *work.columns):
-            seen = [m[subject.name].value(figure) for m in rounds if subject.name in m]
-            known = [value for value in seen if value is not None]
+            known = seen(rounds, figure, subject.name)
             if known:
                 values[figure.key] = statistics.median(known)
+        spread = Spread.of(seen(rounds, work.figure, subject.name))
+        if work.absolute:
+            result.append(Row(subject, values, spread, None, None, remarks.get(subject.name, "")))
+            continue
         own = subject.floor if subject.floor and subject.floor != work.reference.name else None
         result.append(Row(
-            subject, values, ratio(rounds, work.figure, subject.name, work.reference.name),
+            subject, values, spread, ratio(rounds, work.figure, subject.name, work.reference.name),
             ratio(rounds, work.figure, subject.name, own) if own else None, remarks.get(subject.name, "")))
     return result

@@ -23,10 +23,12 @@ class Circumstances:
     versions: Mapping[str, str]
     left_out: Mapping[str, str]  # component: why
 
+    def versions_line(self) -> str:
+        return "; ".join(f"{title} {version}" for title, version in self.versions.items())
+
     def lines(self) -> list[str]:
-        versions = "; ".join(f"{title} {version}" for title, version in self.versions.items())
         lines = [f"Date: {self.date}", *(f"{key.capitalize()}: {value}" for key, value in self.machine.items()),
-                 f"Versions: {versions}"]
+                 f"Versions: {self.versions_line()}"]
         return lines + [f"{component}: {reason}" for component, reason in self.left_out.items()]
 
 
@@ -35,8 +37,8 @@ def write(directory: Path, results: Sequence[Result], how: Circumstances) -> lis
     texts = {
         "report.txt": "\n".join([f"$ {how.command}", *how.lines(), "", "\n\n".join(map(as_text, results)), ""]),
         "report.md": _markdown(results, how),
-        "report.svg": as_svg(results, "AsyncIO beside its peers", f"{how.date}; {how.machine['processor']}; "
-                                                                  f"{how.machine['kernel']}; {how.command}"),
+        "report.svg": as_svg(results, "AsyncIO beside its peers", [
+            f"{how.date}; {how.machine['processor']}; {how.machine['kernel']}", how.versions_line(), how.command]),
         "report.json": json.dumps(_json(results, how), indent=1, ensure_ascii=False) + "\n",
     }
     for name, text in texts.items():
@@ -61,8 +63,8 @@ def _json(results: Sequence[Result], how: Circumstances) -> dict[str, object]:
             "seconds": result.seconds, "took": result.took, "others": result.others,
             "rows": [{
                 "subject": row.subject.name, "title": row.subject.title, "values": row.values,
-                "ratio": _spread(row.ratio), "own_floor": row.subject.floor, "own_ratio": _spread(row.own_ratio),
-                "remark": row.remark,
+                "spread": _spread(row.spread), "ratio": _spread(row.ratio), "own_floor": row.subject.floor,
+                "own_ratio": _spread(row.own_ratio), "remark": row.remark,
             } for row in result.rows],
             "rounds": [{name: dataclasses.asdict(measurement) for name, measurement in measured.items()}
                        for measured in result.rounds],

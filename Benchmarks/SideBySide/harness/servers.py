@@ -16,12 +16,14 @@ START_LIMIT = 15.0  # seconds; Python takes 0.1, anything takes long on a machin
 LOAD = "load_tcp"
 
 
-def wait_until_up(child: subprocess.Popen[str], port: int) -> None:
+def wait_until_up(bench: Bench, child: subprocess.Popen[str], port: int, log: str) -> None:
     """Waits until someone listens on the port. An early end means that the subject has no such work."""
     end = time.monotonic() + START_LIMIT
     while time.monotonic() < end:
         if child.poll() is not None:
-            raise NotOffered(f"it ended with status {child.returncode} when it was started")
+            said = bench.last_line(log)
+            reason = f"it ended with status {child.returncode} when it was started"
+            raise NotOffered(f"{reason}: {said}" if said else reason)
         with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
             return
         time.sleep(0.02)
@@ -34,7 +36,7 @@ def serving(bench: Bench, subject: Subject, log: str, port: int | None = None,
     """A server that is up: its process and its port."""
     port = port or bench.free_port()
     with bench.running([*subject.command, str(port)], cores, log) as child:
-        wait_until_up(child, port)
+        wait_until_up(bench, child, port, log)
         yield child, port
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from .model import Figure, Quantity
+from .model import Quantity
 from .ratios import Row, Spread
 from .rounds import Result
 
@@ -23,7 +23,7 @@ def written(value: float, quantity: Quantity) -> str:
         return f"{value / 1024**3:.1f} GiB"
     if quantity is Quantity.RATE:
         return f"{value:,.0f}" if value >= 100 else f"{value:.1f}"
-    return f"{value:,.0f}" if value >= 1000 else f"{value:.2f}"
+    return f"{value:,.0f}" if value >= 100 or value == 0 else f"{value:.2f}"
 
 
 def _digits(value: float) -> str:
@@ -35,6 +35,9 @@ def written_ratio(ratio: float) -> str:
 
 
 def _half(spread: Spread | None) -> str:
+    """Empty for a single value, which counts have that no noise changes."""
+    if spread and spread.low == spread.high:
+        return ""
     return f"{written_ratio(spread.low)}-{written_ratio(spread.high)}" if spread else ""
 
 
@@ -42,26 +45,35 @@ def _ratio(spread: Spread | None) -> str:
     return written_ratio(spread.median) if spread else ""
 
 
+def _with_half(spread: Spread | None) -> str:
+    half = _half(spread)
+    return f"{_ratio(spread)} ({half})" if half else _ratio(spread)
+
+
+def rounds_of(result: Result) -> str:
+    count = len(result.rounds)
+    return "1 round" if count == 1 else f"{count} rounds"
+
+
 def header(result: Result) -> list[str]:
     work = result.work
-    cells = ["", _title(work.figure), "ratio", "middle half"]
+    cells = ["", work.figure.title]
+    if not work.absolute:
+        cells += ["ratio", "middle half"]
     if any(row.own_ratio for row in result.rows):
         cells.append("to its own floor")
-    return cells + [_title(figure) for figure in work.columns]
-
-
-def _title(figure: Figure) -> str:
-    return figure.title
+    return cells + [figure.title for figure in work.columns]
 
 
 def cells(result: Result, row: Row) -> list[str]:
     """One line of the table."""
     figure = result.work.figure
     value = row.values.get(figure.key)
-    line = [row.subject.title, written(value, figure.quantity) if value is not None else row.remark or "-",
-            _ratio(row.ratio), _half(row.ratio)]
+    line = [row.subject.title, written(value, figure.quantity) if value is not None else row.remark or "-"]
+    if not result.work.absolute:
+        line += [_ratio(row.ratio), _half(row.ratio)]
     if any(other.own_ratio for other in result.rows):
-        line.append(f"{_ratio(row.own_ratio)} ({_half(row.own_ratio)})" if row.own_ratio else "")
+        line.append(_with_half(row.own_ratio))
     for column in result.work.columns:
         value = row.values.get(column.key)
         line.append(written(value, column.quantity) if value is not None else "")
@@ -72,8 +84,9 @@ def caption(result: Result) -> str:
     """How the numbers of a table came about."""
     work = result.work
     amount = f"{work.amount} {work.unit}s" if work.amount else f"{result.seconds:g} s"
-    return (f"For one {work.unit}; ratio to {work.reference.title} in the same round; {len(result.rounds)} rounds of "
-            f"{amount}; {work.cores}; other programs used {result.others * 100:.0f} % of a core.")
+    compared = "" if work.absolute else f"ratio to {work.reference.title} in the same round; "
+    return (f"For one {work.unit}; {compared}{rounds_of(result)} of {amount}; {work.cores}; "
+            f"other programs used {result.others * 100:.0f} % of a core.")
 
 
 def as_text(result: Result) -> str:

@@ -5,9 +5,7 @@ from __future__ import annotations
 from .model import CPU, MAXIMUM, MEMORY, P50, P99, P999, RATE, Work
 from .servers import open_server
 from .subjects import ECHO
-
-QUICK = frozenset({"quick", "full"})
-FULL = frozenset({"full"})
+from .sets import FULL, QUICK
 
 SIZES = {64: "64 bytes", 1024: "1 KiB", 16_384: "16 KiB", 1_048_576: "1 MiB"}
 SHORT = {64: "64", 1024: "1k", 16_384: "16k", 1_048_576: "1m"}
@@ -53,7 +51,8 @@ def works() -> list[Work]:
             name="idle-10k", title="10,000 idle connections: memory of each",
             about="Resident bytes that 10,000 connections added which echoed 64 bytes each, divided by them. The "
                   "kernel's part is not in it.",
-            unit="connection", subjects=ECHO, open=open_server, figure=MEMORY, sets=FULL, fresh=True, rounds=3,
+            unit="connection", subjects=ECHO, open=open_server, figure=MEMORY, absolute=True, sets=FULL, fresh=True,
+            rounds=3,
             options={"mode": "idle", "size": 64, "connections": 10_000, "active": 0}),
         Work(
             name="idle-10k-active", title="One active connection among 10,000 idle ones",

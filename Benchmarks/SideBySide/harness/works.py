@@ -14,10 +14,10 @@ from __future__ import annotations
 import fnmatch
 from collections.abc import Sequence
 
-from . import tcp
+from . import counting, loops, proxies, tcp
 from .model import Subject, Work
 
-GROUPS = (tcp,)
+GROUPS = (tcp, proxies, loops, counting)
 
 
 def all_works() -> list[Work]:

@@ -60,7 +60,7 @@ void run_closed(const struct options *options, struct connection *connections, l
       uint32_t index = events[i].data.u32;
       answer(options, &connections[index], index, &bytes);
     }
-    if (goal && now > window.opened + 60000000000u) fail("%ld messages did not come back within 60 s", options->messages);
+    if (goal && now > window.opened + 60000000000u) fail("the messages did not come back within 60 s");
   }
   print_result(&(struct result){
     .operations = (double)bytes / (double)options->size,

@@ -1,4 +1,4 @@
-"""The echo server of Python's asyncio: `echo.py [asyncio|uvloop] [protocol|streams] PORT`; uvloop and protocol alone."""
+"""Python's echo server: `echo.py [asyncio|uvloop] [protocol|streams] PORT`; without words uvloop with a protocol."""
 
 import asyncio
 import sys
