@@ -1,0 +1,31 @@
+// swift-tools-version:6.2
+import PackageDescription
+
+// Programs that measure the library. A package of its own, so that nobody who uses the library builds them.
+let settings: [SwiftSetting] = [
+  .enableUpcomingFeature("ExistentialAny"),
+  .enableUpcomingFeature("MemberImportVisibility"),
+  .enableUpcomingFeature("InternalImportsByDefault"),
+  .enableUpcomingFeature("NonisolatedNonsendingByDefault"),
+  .treatAllWarnings(as: .error),
+]
+
+let package = Package(
+  name: "benchmarks",
+  platforms: [.macOS("26.0")],
+  products: [
+    .executable(name: "micro", targets: ["Micro"])
+  ],
+  dependencies: [
+    .package(name: "swift-asyncio", path: "..")
+  ],
+  targets: [
+    .target(name: "CMicro"),
+    // `micro WORK N`: what a loop does besides bytes, one work a process, beside the peers' programs of the same form.
+    .executableTarget(
+      name: "Micro",
+      dependencies: ["CMicro", .product(name: "AsyncIO", package: "swift-asyncio")],
+      swiftSettings: settings
+    ),
+  ]
+)
