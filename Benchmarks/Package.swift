@@ -17,15 +17,18 @@ let package = Package(
     .executable(name: "micro", targets: ["Micro"])
   ],
   dependencies: [
-    .package(name: "swift-asyncio", path: "..")
+    .package(path: "MicroSupport"),
+    .package(name: "swift-asyncio", path: ".."),
   ],
   targets: [
-    .target(name: "CMicro"),
     // `micro WORK N`: what a loop does besides bytes, one work a process, beside the peers' programs of the same form.
     .executableTarget(
       name: "Micro",
-      dependencies: ["CMicro", .product(name: "AsyncIO", package: "swift-asyncio")],
+      dependencies: [
+        .product(name: "AsyncIO", package: "swift-asyncio"),
+        .product(name: "MicroSupport", package: "MicroSupport"),
+      ],
       swiftSettings: settings
-    ),
+    )
   ]
 )

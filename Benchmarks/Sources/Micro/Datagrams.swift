@@ -7,43 +7,15 @@
 //   and N that are.
 
 import AsyncIO
-
-#if canImport(Glibc)
-  import Glibc
-#elseif canImport(Musl)
-  import Musl
-#endif
+import MicroSupport
 
 /// Everything has been measured.
 private struct Finished: InterruptError {}
 
-/// Counts answers. For the loop's thread alone, which is what makes the unchecked conformance right.
+/// For the loop's thread alone, which is what makes the unchecked conformance right.
 private final class Answers: @unchecked Sendable {
-  private let warmUp: Int
-  private let count: Int
-  private var answered = 0
-  private var stopwatch: Stopwatch?
-
-  init(_ count: Int) { (self.count, warmUp) = (count, count / 10) }
-
-  /// Before an answer is sent.
-  func willAnswer() {
-    if answered == warmUp { stopwatch = Stopwatch() }
-  }
-
-  /// True after the last one.
-  func didAnswer() -> Bool {
-    answered += 1
-    guard answered == warmUp + count else { return false }
-    stopwatch?.report(count)
-    return true
-  }
-}
-
-/// At once, even into a pipe: the client waits for it.
-private func announceReady() {
-  print("ready")
-  fflush(nil)
+  var meter: AnswerMeter
+  init(_ count: Int) { meter = AnswerMeter(count) }
 }
 
 func serveDatagrams(_ bench: Bench) throws {
@@ -53,9 +25,9 @@ func serveDatagrams(_ bench: Bench) throws {
       let endpoint = try await DatagramEndpoint.bind(host: "127.0.0.1", port: port)
       announceReady()
       try await endpoint.forEachDatagram { bytes, address in
-        answers.willAnswer()
+        answers.meter.willAnswer()
         try await endpoint.send(bytes, to: address)
-        if answers.didAnswer() { throw Finished() }
+        if answers.meter.didAnswer() { throw Finished() }
       }
     }
   } catch is Finished {}
@@ -71,9 +43,9 @@ private final class Echo: DatagramProtocol {
   func connectionMade(_ transport: DatagramTransport) { self.transport = transport }
 
   func datagramReceived(_ bytes: RawSpan, from address: SocketAddress) throws {
-    answers.willAnswer()
+    answers.meter.willAnswer()
     try transport?.send(bytes, to: address)
-    if answers.didAnswer() { transport?.close() }
+    if answers.meter.didAnswer() { transport?.close() }
   }
 
   func connectionLost(_ error: (any Error)?) {

@@ -7,22 +7,10 @@
 // - One work a process: what one leaves behind (a grown heap, a warm allocator) must not help or harm the next.
 
 import AsyncIO
-
-#if canImport(Glibc)
-  import Glibc
-#elseif canImport(Musl)
-  import Musl
-#endif
+import MicroSupport
 
 @main
 enum Micro {
-  /// As <sysexits.h> has them, but for the agreement that 2 says "not offered here".
-  enum Status {
-    static let failed: Int32 = 1
-    static let notOffered: Int32 = 2
-    static let usage: Int32 = 64
-  }
-
   static func main() {
     do {
       let options = try Options(Array(CommandLine.arguments.dropFirst()))
@@ -30,18 +18,12 @@ enum Micro {
       try options.work.run(on: bench)
       try bench.runner.close()
     } catch let error as UsageError {
-      end(Status.usage, "\(error.description)\n\(Options.usage)")
+      end(Status.usage, "micro: \(error.description)\n\(Options.usage)")
     } catch let error as NotOffered {
-      end(Status.notOffered, error.description)
+      end(Status.notOffered, "micro: \(error.description)")
     } catch {
-      end(Status.failed, "\(error)")
+      end(Status.failed, "micro: \(error)")
     }
-  }
-
-  private static func end(_ status: Int32, _ message: String) -> Never {
-    let text = "micro: \(message)\n"
-    write(STDERR_FILENO, text, text.utf8.count)
-    exit(status)
   }
 }
 

@@ -11,6 +11,7 @@
 // elsewhere a timer would be posted to it.
 
 import AsyncIO
+import MicroSupport
 
 private let setsPerClockReading = 1000
 
@@ -42,7 +43,7 @@ private final class Timers: @unchecked Sendable {
 
   func setAndCancel(_ count: Int) throws {
     handles.reserveCapacity(count)
-    try set(count, after: { (1000 + $0.next(below: 3_599_000)) * 1_000_000 }, { handles.append($0) })
+    try set(count, after: { $0.longMilliseconds() * 1_000_000 }, { handles.append($0) })
     for handle in handles { handle.cancel() }
     handles.removeAll(keepingCapacity: true)
     try loop.callSoon { self.loop.stop() }

@@ -9,7 +9,7 @@
 // The threads are started inside of what is measured, as in all programs of this work; they cost nothing beside it.
 
 import AsyncIO
-import CMicro
+import MicroSupport
 
 /// Counts callbacks down and stops the loop at the last one. For the loop's thread alone, which is what makes the
 /// unchecked conformance right.
@@ -26,12 +26,12 @@ private final class Countdown: @unchecked Sendable {
 }
 
 func exchangeWakes(_ bench: Bench, sameCore: Bool) throws {
-  cmicro_pin(Machine.loopCore)
+  Core.pin(to: Core.loop)
   let (loop, bell) = (bench.loop, Bell())
   try bench.measure { count in
     let countdown = Countdown(loop, count)
     var threads = Threads()
-    threads.start(on: sameCore ? Machine.loopCore : Machine.otherCore) {
+    threads.start(on: sameCore ? Core.loop : Core.other) {
       for _ in 0..<count {
         post(to: loop) {
           bell.ring()
@@ -46,14 +46,14 @@ func exchangeWakes(_ bench: Bench, sameCore: Bool) throws {
 }
 
 func postBursts(_ bench: Bench, producers: Int) throws {
-  cmicro_pin(Machine.loopCore)
+  Core.pin(to: Core.loop)
   let loop = bench.loop
   try bench.measure { count in
     let share = count / producers
     let countdown = Countdown(loop, share * producers)
     var threads = Threads()
     for _ in 0..<producers {
-      threads.start(on: Machine.otherCore) {
+      threads.start(on: Core.other) {
         for _ in 0..<share { post(to: loop) { countdown.step() } }
       }
     }

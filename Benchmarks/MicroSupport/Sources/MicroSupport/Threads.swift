@@ -1,6 +1,6 @@
 // Threads that stand for the rest of a program, and the cores that they and the loop run on.
 
-import CMicro
+import CMicroSupport
 
 #if canImport(Glibc)
   import Glibc
@@ -8,15 +8,18 @@ import CMicro
   import Musl
 #endif
 
-enum Machine {
+public enum Core {
   /// Where the loop runs.
-  static let loopCore: Int32 = 0
+  public static let loop: Int32 = 0
   /// Where everybody runs who talks to it.
-  static let otherCore: Int32 = 1
+  public static let other: Int32 = 1
+
+  /// Keeps the calling thread there. Threads that it makes later begin there, too.
+  public static func pin(to core: Int32) { csupport_pin(core) }
 }
 
 /// Threads of the program's own, joined by hand.
-struct Threads: ~Copyable {
+public struct Threads {
   private final class Body {
     let run: () -> Void
     init(_ run: @escaping () -> Void) { self.run = run }
@@ -24,9 +27,11 @@ struct Threads: ~Copyable {
 
   private var threads: [pthread_t] = []
 
-  mutating func start(on core: Int32, _ body: @escaping @Sendable () -> Void) {
+  public init() {}
+
+  public mutating func start(on core: Int32, _ body: @escaping @Sendable () -> Void) {
     let body = Body {
-      cmicro_pin(core)
+      Core.pin(to: core)
       body()
     }
     var thread = pthread_t()
@@ -40,15 +45,16 @@ struct Threads: ~Copyable {
     threads.append(thread)
   }
 
-  consuming func join() {
+  public func join() {
     for thread in threads { pthread_join(thread, nil) }
   }
 }
 
 /// An eventfd that one thread writes and one blocks on.
-struct Bell: Sendable {
-  private let fileDescriptor = cmicro_bell()
+public struct Bell: Sendable {
+  private let fileDescriptor = csupport_bell()
 
-  func ring() { cmicro_bell_ring(fileDescriptor) }
-  func wait() { cmicro_bell_wait(fileDescriptor) }
+  public init() {}
+  public func ring() { csupport_bell_ring(fileDescriptor) }
+  public func wait() { csupport_bell_wait(fileDescriptor) }
 }
