@@ -11,10 +11,15 @@ let package = Package(
   products: [
     .executable(name: "nio_echo", targets: ["nio_echo"]),
     .executable(name: "nio_async_echo", targets: ["nio_async_echo"]),
+    .executable(name: "nio_micro", targets: ["nio_micro"]),
   ],
-  dependencies: [.package(url: "https://github.com/apple/swift-nio", from: "2.101.2")],
+  dependencies: [
+    .package(path: "../../../MicroSupport"),
+    .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
+  ],
   targets: [
     .executableTarget(name: "nio_echo", dependencies: nio, path: "Sources/Echo"),
     .executableTarget(name: "nio_async_echo", dependencies: nio, path: "Sources/AsyncEcho"),
+    .executableTarget(name: "nio_micro", dependencies: nio + ["MicroSupport"], path: "Sources/Micro"),
   ]
 )

@@ -5,9 +5,9 @@
 // chain_poll asks the kernel before every callback, timer_*_heap keeps deadlines to the nanosecond.
 
 #define _GNU_SOURCE
-#include "works.h"
+#include "micro/works.h"
 
-#include "../../common/micro.h"
+#include "../common/micro.h"
 
 struct work {
   const char *name;
