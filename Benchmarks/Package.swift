@@ -14,7 +14,8 @@ let package = Package(
   name: "benchmarks",
   platforms: [.macOS("26.0")],
   products: [
-    .executable(name: "micro", targets: ["Micro"])
+    .executable(name: "micro", targets: ["Micro"]),
+    .executable(name: "echo", targets: ["Echo"]),
   ],
   dependencies: [
     .package(path: "MicroSupport"),
@@ -29,6 +30,12 @@ let package = Package(
         .product(name: "MicroSupport", package: "MicroSupport"),
       ],
       swiftSettings: settings
-    )
+    ),
+    // The smallest server, for its start and its size.
+    .executableTarget(
+      name: "Echo",
+      dependencies: [.product(name: "AsyncIO", package: "swift-asyncio")],
+      swiftSettings: settings
+    ),
   ]
 )
