@@ -24,41 +24,45 @@ private final class Timers: @unchecked Sendable {
 
   init(_ loop: BaseEventLoop) { self.loop = loop }
 
-  /// Sets `count` timers, each so many nanoseconds from now, and gives every handle away.
-  private func set(
-    _ count: Int, after delay: (inout Random) -> Int, _ keep: (TimerHandle) -> Void = { _ in }
-  ) throws {
-    var now = loop.time()
-    for index in 0..<count {
-      if index % setsPerClockReading == 0 { now = loop.time() }
-      let when = EventLoopInstant(nanoseconds: now.nanoseconds + Int64(delay(&random)))
-      keep(try loop.callAt(when) { self.fired() })
-    }
-  }
-
   private func fired() {
     left -= 1
     if left == 0 { loop.stop() }
   }
 
+  // What is used at every step is in local variables there: the compiler checks each access to those of an object.
+
   func setAndCancel(_ count: Int) throws {
+    var random = random
+    var handles: [TimerHandle] = []
     handles.reserveCapacity(count)
-    try set(count, after: { $0.longMilliseconds() * 1_000_000 }, { handles.append($0) })
+    var now = loop.time()
+    for index in 0..<count {
+      if index % setsPerClockReading == 0 { now = loop.time() }
+      let delay = Int64(random.longMilliseconds()) * 1_000_000
+      handles.append(try loop.callAt(EventLoopInstant(nanoseconds: now.nanoseconds + delay)) { self.fired() })
+    }
     for handle in handles { handle.cancel() }
-    handles.removeAll(keepingCapacity: true)
+    self.random = random
     try loop.callSoon { self.loop.stop() }
   }
 
   func setAndFire(_ count: Int) throws {
+    var random = random
     left = count
-    try set(count, after: { $0.next(below: 1_000_000_000) })
+    var now = loop.time()
+    for index in 0..<count {
+      if index % setsPerClockReading == 0 { now = loop.time() }
+      let delay = Int64(random.next(below: 1_000_000_000))
+      try loop.callAt(EventLoopInstant(nanoseconds: now.nanoseconds + delay)) { self.fired() }
+    }
+    self.random = random
   }
 
   private static let limit: Int64 = 30_000_000_000
 
   func setLive(_ count: Int) throws {
-    handles.reserveCapacity(count)
-    try set(count, after: { _ in Int(Self.limit) }, { handles.append($0) })
+    let when = EventLoopInstant(nanoseconds: loop.time().nanoseconds + Self.limit)
+    for _ in 0..<count { handles.append(try loop.callAt(when) { self.fired() }) }
     loop.stop()
   }
 
@@ -68,12 +72,17 @@ private final class Timers: @unchecked Sendable {
   }
 
   private func rearmSome() throws {
+    var random = random
+    var handles: [TimerHandle] = []
+    swap(&handles, &self.handles)
     let when = EventLoopInstant(nanoseconds: loop.time().nanoseconds + Self.limit)
     for _ in 0..<min(left, setsPerClockReading) {
       let index = random.next(below: handles.count)
       handles[index].cancel()
       handles[index] = try loop.callAt(when) { self.fired() }
     }
+    swap(&handles, &self.handles)
+    self.random = random
     left -= setsPerClockReading
     guard left > 0 else { return loop.stop() }
     try loop.callSoon { try self.rearmSome() }
