@@ -1,8 +1,8 @@
 // `load_start PORT N COMMAND ...`: starts an echo server N times, each time on the next port, which becomes its last
 // argument, and measures the time from the start to the first byte that comes back. Prints the median.
 //
-// The server is started on the loop's core, this program asks from the other one, every 50 microseconds. That is part of
-// what is measured, for all alike.
+// The server is started on the loop's core, this program asks from the other one, every 50 microseconds. That is part
+// of what is measured, for all alike.
 
 #define _GNU_SOURCE
 #include "../common/micro.h"

@@ -1,8 +1,8 @@
 // The micro works in Go: `go_micro WORK N [PORT]`, with GOMAXPROCS 1, and 2 where threads meet.
 //
 //   - A callback for later is a goroutine, and so is what a timer of time.AfterFunc runs.
-//   - A post is a send on a channel: without a buffer between two locked threads for the round trips, and of 1024 for the
-//     bursts. Go has no channel without a limit, so its producers may have to wait.
+//   - A post is a send on a channel: without a buffer between two locked threads for the round trips, and of 1024 for
+//     the bursts. Go has no channel without a limit, so its producers may have to wait.
 //   - Go chooses the threads of the producers of a burst; they are not kept on a core.
 package main
 

@@ -1,7 +1,7 @@
 // The micro works on libuv: `libuv_micro WORK N [PORT]`.
 //
-// - It has no way to queue a callback for the next turn. What comes nearest is an idle handle that is started for it and
-//   stops itself; the handles of chain and batch exist before, so a callback here is no allocation.
+// - It has no way to queue a callback for the next turn. What comes nearest is an idle handle that is started for it
+//   and stops itself; the handles of chain and batch exist before, so a callback here is no allocation.
 // - A post from another thread is a queue of the program's own behind a mutex, and uv_async_send, which coalesces.
 // - timer_rearm is uv_timer_again, which is made for it.
 // - It has no tasks: no spawn, no yield.

@@ -18,7 +18,8 @@ final class Timers: Countdown, @unchecked Sendable {
   private var live: [NIOScheduledCallback] = []
   private let tooEarly = TooEarly()
 
-  private func set(_ delay: TimeAmount, _ handler: some NIOScheduledCallbackHandler & Sendable) -> NIOScheduledCallback {
+  private func set(_ delay: TimeAmount, _ handler: some NIOScheduledCallbackHandler & Sendable) -> NIOScheduledCallback
+  {
     do {
       return try loop.scheduleCallback(in: delay, handler: handler)
     } catch {
