@@ -83,6 +83,21 @@ void casyncio_set_thread_word(void *word, void (*ended)(void *)) {
   pthread_setspecific(thread_word_key, word);
 }
 
+void *casyncio_mutex_make(void) {
+  pthread_mutex_t *mutex = malloc(sizeof *mutex);
+  if (!mutex || pthread_mutex_init(mutex, NULL) != 0) abort();
+  return mutex;
+}
+
+void casyncio_mutex_free(void *mutex) {
+  pthread_mutex_destroy(mutex);
+  free(mutex);
+}
+
+void casyncio_mutex_lock(void *mutex) { pthread_mutex_lock(mutex); }
+
+void casyncio_mutex_unlock(void *mutex) { pthread_mutex_unlock(mutex); }
+
 struct start {
   void (*body)(void *);
   void *argument;
@@ -242,7 +257,13 @@ int casyncio_epoll_wait(int epoll, struct epoll_event *events, int capacity, int
   static _Atomic int missing;
   int n;
   if (nanoseconds <= 0 || atomic_load_explicit(&missing, memory_order_relaxed)) {
-    n = epoll_wait(epoll, events, capacity, milliseconds_rounded_up(nanoseconds));
+    // Not by way of the C library, whose form is a point at which a thread can be cancelled, and pays for that.
+    int milliseconds = milliseconds_rounded_up(nanoseconds);
+#ifdef SYS_epoll_wait
+    n = (int)syscall(SYS_epoll_wait, epoll, events, capacity, milliseconds);
+#else
+    n = (int)syscall(SYS_epoll_pwait, epoll, events, capacity, milliseconds, NULL, 0);
+#endif
     return n < 0 ? -errno : n;
   }
   struct timespec t = timespec_of(nanoseconds);

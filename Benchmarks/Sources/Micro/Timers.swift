@@ -78,8 +78,7 @@ private final class Timers: @unchecked Sendable {
     let when = EventLoopInstant(nanoseconds: loop.time().nanoseconds + Self.limit)
     for _ in 0..<min(left, setsPerClockReading) {
       let index = random.next(below: handles.count)
-      handles[index].cancel()
-      handles[index] = try loop.callAt(when) { self.fired() }
+      try handles[index].reschedule(at: when)
     }
     swap(&handles, &self.handles)
     self.random = random

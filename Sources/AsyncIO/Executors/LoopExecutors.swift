@@ -33,7 +33,7 @@ final class TaskFacade: TaskExecutor {
   func enqueue(_ job: UnownedJob, after delay: Int64) {
     if intake.isRunningInThisThread {
       let core = intake.core
-      core.timers.insert(.job(job), deadline: core.time().advanced(byNanoseconds: delay).nanoseconds)
+      core.timers.insert(LoopWord(job, .taskJob), deadline: core.time().advanced(byNanoseconds: delay).nanoseconds)
       return
     }
     let deadline = MonotonicTime.after(delay)
@@ -45,7 +45,7 @@ extension LoopIntake {
   /// Posts a job for a time, in monotonic nanoseconds, from any thread. `false`: the loop is closed.
   func post(_ job: UnownedJob, at deadline: Int64) -> Bool {
     let action = PostedAction { core in
-      core.timers.insert(.job(job), deadline: deadline)
+      core.timers.insert(LoopWord(job, .taskJob), deadline: deadline)
     } dropped: { [self] in
       LateJobs.run(job, role: .task, of: self, at: deadline)
     }

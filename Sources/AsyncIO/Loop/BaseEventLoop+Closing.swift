@@ -39,12 +39,12 @@ extension BaseEventLoop {
     for bits in posted { drop(LoopWord(bits: bits)) }
     let now = time().nanoseconds
     for timer in timers.removeAll() {
-      switch timer.payload {
-      case .node(let node): node.drop()
-      case .job(let job):
-        let deadline = timer.deadline == .max ? .max : MonotonicTime.after(max(0, timer.deadline - now))
-        LateJobs.run(job, role: .task, of: intake, at: deadline)
+      guard timer.word.tag == .taskJob else {
+        drop(timer.word)
+        continue
       }
+      let deadline = timer.deadline == .max ? .max : MonotonicTime.after(max(0, timer.deadline - now))
+      LateJobs.run(timer.word.job, role: .task, of: intake, at: deadline)
     }
     let (executor, usesSignals) = shared.withLock { state in
       defer {
@@ -71,6 +71,7 @@ extension BaseEventLoop {
       operation.complete(-Int(ECANCELED))
     case .closeDescriptor: closeDescriptorNow(word.object(IODescriptor.self))
     case .action: word.object(PostedAction.self).dropped()
+    case .node: word.object(TimerNode.self).drop()
     }
   }
 }

@@ -125,10 +125,7 @@ extension BaseEventLoop {
     let now = time().nanoseconds
     guard earliest <= now else { return }
     while let due = timers.popDue(now: now) {
-      switch due {
-      case .node(let node): node.fire()
-      case .job(let job): ready.push(LoopWord(job, .taskJob))
-      }
+      if due.tag == .node { due.object(TimerNode.self).fire() } else { ready.push(due) }
     }
   }
 
@@ -169,8 +166,15 @@ extension BaseEventLoop {
     case LoopWord.Tag.taskJob.rawValue: word.job.runSynchronously(on: taskFacade.unowned)
     case LoopWord.Tag.serialJob.rawValue:
       word.job.runSynchronously(isolatedTo: serialFacade.unowned, taskExecutor: taskFacade.unowned)
-    default: try run(word.object(Handle.self))
+    default: try runHandle(word)
     }
+  }
+
+  @inline(__always)
+  private final func runHandle(_ word: LoopWord) throws {
+    let handle = word.unmanaged(Handle.self)
+    defer { spareHandles.put(handle) }
+    try handle._withUnsafeGuaranteedRef { try run($0) }
   }
 
   private final func run(_ handle: Handle) throws {
@@ -190,12 +194,10 @@ extension BaseEventLoop {
 
   /// Moves what other threads posted to where it belongs.
   final func emptyInbox() {
-    var words = spareWords
-    spareWords = []
-    intake.inbox.take(spare: &words)
-    for bits in words { admit(LoopWord(bits: bits)) }
-    words.removeAll(keepingCapacity: true)
-    spareWords = words
+    intake.inbox.take(spare: &spareWords)
+    // By index: what is admitted may post, but not here.
+    for index in 0..<spareWords.count { admit(LoopWord(bits: spareWords[index])) }
+    spareWords.removeAll()
   }
 
   private final func admit(_ word: LoopWord) {
@@ -205,6 +207,7 @@ extension BaseEventLoop {
     case .submit: submitNow(word.object(IOOperation.self))
     case .closeDescriptor: closeDescriptorNow(word.object(IODescriptor.self))
     case .action: word.object(PostedAction.self).run(self)
+    case .node: preconditionFailure("a node of the heap of timers is not posted")
     }
   }
 
@@ -212,7 +215,7 @@ extension BaseEventLoop {
     if timer.isCancelled {
       timers.remove(timer)
     } else if timer.heapIndex < 0 {
-      timers.insert(.node(timer), deadline: timer.when.nanoseconds)
+      timers.insert(LoopWord(timer, .handle), deadline: timer.when.nanoseconds)
     }
   }
 }

@@ -7,7 +7,16 @@ extension BaseEventLoop {
     context: CallbackContext, site: CallSite, _ callback: sending @escaping () throws -> Void
   ) throws(EventLoopError) -> Handle {
     let onLoop = try checkThread("callSoon")
-    let handle = Handle(loop: self, site: site, callback: Self.bind(callback, context))
+    if case .taskLocals = context {
+      let parked = ParkedCallback(callback)
+      return try callSoon(context: .scopedPolicy, site: site) { try parked.run() }
+    }
+    if onLoop, !debugFlag.load(ordering: .relaxed), CarriedScope.ofCaller == nil, let handle = spareHandles.take() {
+      handle.renew(callback)
+      pushReady(handle)
+      return handle
+    }
+    let handle = Handle(loop: self, site: site, callback: callback)
     if onLoop {
       pushReady(handle)
     } else if !intake.post(handle, .handle) {
@@ -22,7 +31,11 @@ extension BaseEventLoop {
     context: CallbackContext, site: CallSite, _ callback: sending @escaping () throws -> Void
   ) throws(EventLoopError) -> Handle {
     if isClosed { throw .closed("callSoonThreadsafe") }
-    let handle = Handle(loop: self, site: site, cancelWaits: true, callback: Self.bind(callback, context))
+    if case .taskLocals = context {
+      let parked = ParkedCallback(callback)
+      return try callSoonThreadsafe(context: .scopedPolicy, site: site) { try parked.run() }
+    }
+    let handle = Handle(loop: self, site: site, cancelWaits: true, callback: callback)
     if isRunningInThisThread {
       pushReady(handle)
     } else if !intake.post(handle, .handle) {
@@ -38,25 +51,17 @@ extension BaseEventLoop {
     _ callback: sending @escaping () throws -> Void
   ) throws(EventLoopError) -> TimerHandle {
     let onLoop = try checkThread("callAt")
-    let timer = TimerHandle(loop: self, site: site, when: when, callback: Self.bind(callback, context))
+    if case .taskLocals = context {
+      let parked = ParkedCallback(callback)
+      return try callAt(when, context: .scopedPolicy, site: site) { try parked.run() }
+    }
+    let timer = TimerHandle(loop: self, site: site, when: when, callback: callback)
     if onLoop {
-      timers.insert(.node(timer), deadline: when.nanoseconds)
+      timers.insert(LoopWord(timer, .handle), deadline: when.nanoseconds)
     } else if !intake.post(timer, .timer) {
       throw .closed("callAt")
     }
     return timer
-  }
-
-  private static func bind(
-    _ callback: sending @escaping () throws -> Void, _ context: CallbackContext
-  ) -> sending () throws -> Void {
-    switch context {
-    case .scopedPolicy: return callback
-    case .taskLocals:
-      nonisolated(unsafe) let callback = callback  // sent here, and handed on whole
-      let parked = ParkedCallback(callback)
-      return { try parked.run() }
-    }
   }
 
   /// Whether the call comes from the loop's thread. Throws for a closed loop, and in debug mode for a running loop of

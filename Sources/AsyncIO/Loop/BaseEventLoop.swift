@@ -29,9 +29,10 @@ open class BaseEventLoop: EventLoop, @unchecked Sendable {
   // Hot state without exclusivity checks, see the thread rules above.
   @exclusivity(unchecked) final var ready = ReadyQueue()
   @exclusivity(unchecked) final var timers = TimerHeap()
+  @exclusivity(unchecked) final var spareHandles = SpareHandles()
   @exclusivity(unchecked) final var deferred: [IOOperation] = []
   @exclusivity(unchecked) final var isStopping = false
-  @exclusivity(unchecked) final var spareWords: [UInt] = []
+  @exclusivity(unchecked) final var spareWords = Inbox.Words()
   /// Runs begun and turns made so far.
   @exclusivity(unchecked) final var runs: UInt64 = 0
   @exclusivity(unchecked) final var turns: UInt64 = 0

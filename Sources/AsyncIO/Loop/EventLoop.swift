@@ -134,6 +134,7 @@ public enum CallbackContext: Sendable {
 extension EventLoop {
   /// Runs the callback in the next turn. See the protocol's requirement.
   @discardableResult
+  @inlinable
   public func callSoon(
     context: CallbackContext = .scopedPolicy, fileID: StaticString = #fileID, line: UInt = #line,
     _ callback: sending @escaping () throws -> Void
@@ -143,6 +144,7 @@ extension EventLoop {
 
   /// Runs the callback soon, from any thread. See the protocol's requirement.
   @discardableResult
+  @inlinable
   public func callSoonThreadsafe(
     context: CallbackContext = .scopedPolicy, fileID: StaticString = #fileID, line: UInt = #line,
     _ callback: sending @escaping () throws -> Void
@@ -152,6 +154,7 @@ extension EventLoop {
 
   /// Runs the callback at a time on the loop's clock. See the protocol's requirement.
   @discardableResult
+  @inlinable
   public func callAt(
     _ when: EventLoopInstant, context: CallbackContext = .scopedPolicy, fileID: StaticString = #fileID,
     line: UInt = #line, _ callback: sending @escaping () throws -> Void
@@ -161,6 +164,7 @@ extension EventLoop {
 
   /// Runs the callback after a delay; zero and negative delays mean the next turn. Answers `call_later`.
   @discardableResult
+  @inlinable
   public func callLater(
     _ delay: Duration, context: CallbackContext = .scopedPolicy, fileID: StaticString = #fileID, line: UInt = #line,
     _ callback: sending @escaping () throws -> Void

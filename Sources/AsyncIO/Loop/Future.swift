@@ -197,7 +197,7 @@ public class Future<Value: Sendable>: @unchecked Sendable {
   /// Queues the callback for when the future is done. Returns a token to remove it by.
   @discardableResult
   public final func addDoneCallback(_ body: @escaping @Sendable (Future<Value>) -> Void) -> CallbackToken {
-    var callback = Callback(id: 0, scope: CarriedScope.current, body: body)
+    var callback = Callback(id: 0, scope: CarriedScope.ofCaller, body: body)
     let isDone = state.withLock { state in
       state.nextID += 1
       callback.id = state.nextID
@@ -219,7 +219,7 @@ public class Future<Value: Sendable>: @unchecked Sendable {
   }
 
   private func schedule(_ callback: Callback) {
-    guard CarriedScope.current === callback.scope else {
+    guard CarriedScope.ofCaller === callback.scope else {
       return CarriedScope.$current.withValue(callback.scope) { schedule(callback) }
     }
     // A closed loop runs no callbacks; who awaits is resumed all the same.

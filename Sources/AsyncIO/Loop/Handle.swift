@@ -15,32 +15,64 @@ public class Handle: @unchecked Sendable {
     static let cancelled: UInt8 = 3
   }
 
+  /// What few handles have: it stands elsewhere, so that the others stay small.
+  private final class Origin: Sendable {
+    let scope: CarriedScope?
+    let site: CallSite?
+    init(_ scope: CarriedScope?, _ site: CallSite?) { (self.scope, self.site) = (scope, site) }
+  }
+
   private let state = Atomic<UInt8>(State.pending)
-  private var callback: (() throws -> Void)?
   /// A watch runs its callback again and again.
   private let isRepeating: Bool
   /// Another thread's cancel waits until a running callback has ended.
   private let cancelWaits: Bool
-  private let scope: CarriedScope?
+  // Whoever won the exchange of the state is alone with it.
+  @exclusivity(unchecked) private var callback: (() throws -> Void)?
+  private let origin: Origin?
+  /// Where a cancel has more to do than to win: for timers, and where it waits. Not the loop: a cancel may come from
+  /// another thread while the loop closes and goes away.
+  /// Holds a reference of its own.
+  fileprivate final let intake: Unmanaged<LoopIntake>?
+
   /// Where it was made; kept in debug mode only.
-  final let site: CallSite?
-  /// Not the loop: a cancel may come from another thread while the loop closes and goes away.
-  final let intake: LoopIntake
+  final var site: CallSite? { origin?.site }
 
   init(
-    loop: BaseEventLoop, site: CallSite, repeating: Bool = false, cancelWaits: Bool = false,
+    loop: BaseEventLoop, site: CallSite, repeating: Bool = false, cancelWaits: Bool = false, isTimer: Bool = false,
     callback: sending @escaping () throws -> Void
   ) {
-    intake = loop.intake
+    intake = cancelWaits || isTimer ? .passRetained(loop.intake) : nil
     self.callback = callback
     isRepeating = repeating
     self.cancelWaits = cancelWaits
-    scope = CarriedScope.current
-    self.site = loop.isDebug ? site : nil
+    let scope = CarriedScope.ofCaller
+    let isDebug = loop.isDebug
+    origin = scope != nil || isDebug ? Origin(scope, isDebug ? site : nil) : nil
+  }
+
+  /// A handle of no loop, to look at.
+  init(_ callback: @escaping () -> Void) {
+    (intake, origin, isRepeating, cancelWaits) = (nil, nil, false, false)
+    self.callback = callback
+  }
+
+  deinit { intake?.release() }
+
+  /// One of `callSoon`, with nothing of its own but the callback, which can be used again.
+  final var isPlain: Bool { origin == nil && intake == nil && !isRepeating }
+
+  /// Takes another callback. For the loop's thread, which has the only reference.
+  final func renew(_ callback: sending @escaping () throws -> Void) {
+    assert(isPlain && self.callback == nil)
+    self.callback = callback
+    state.store(State.pending, ordering: .relaxed)
   }
 
   /// True once ``cancel()`` has won.
   public final var isCancelled: Bool { state.load(ordering: .acquiring) == State.cancelled }
+
+  fileprivate final var isPending: Bool { state.load(ordering: .acquiring) == State.pending }
 
   /// Makes sure that the callback does not run (again). Idempotent, any thread.
   ///
@@ -62,7 +94,7 @@ public class Handle: @unchecked Sendable {
           expected: State.running, desired: State.cancelled, ordering: .acquiringAndReleasing)
         if marked { return }
       } else {
-        if cancelWaits && !intake.isRunningInThisThread {
+        if cancelWaits, let intake, !intake._withUnsafeGuaranteedRef({ $0.isRunningInThisThread }) {
           while state.load(ordering: .acquiring) == State.running { sched_yield() }
         }
         return
@@ -88,9 +120,10 @@ public class Handle: @unchecked Sendable {
         callback = nil
       }
     }
-    let work = callback
-    if !isRepeating { callback = nil }
-    if let scope {
+    var work: (() throws -> Void)?
+    // Not copied: a reference less to count.
+    if isRepeating { work = callback } else { swap(&work, &callback) }
+    if let scope = origin?.scope {
       try CarriedScope.$current.withValue(scope) { try work?() }
     } else {
       try work?()
@@ -108,27 +141,41 @@ public class Handle: @unchecked Sendable {
 }
 
 /// A callback that a loop will run at a given time. Answers asyncio's `TimerHandle`.
-public final class TimerHandle: Handle, TimerNode, @unchecked Sendable {
-  /// When the callback is due, on the clock of the loop. Stays valid after it fired or was cancelled.
-  public let when: EventLoopInstant
+public final class TimerHandle: Handle, @unchecked Sendable {
+  private let dueNanoseconds: Atomic<Int64>
+  /// When the callback is due, on the clock of the loop. Stays valid after it fired or was cancelled. Any thread.
+  public var when: EventLoopInstant { EventLoopInstant(nanoseconds: dueNanoseconds.load(ordering: .relaxed)) }
   /// Place in the heap of timers; -1 when not in it. Belongs to the thread that runs the loop.
   @exclusivity(unchecked) var heapIndex = -1
 
   init(
     loop: BaseEventLoop, site: CallSite, when: EventLoopInstant, callback: sending @escaping () throws -> Void
   ) {
-    self.when = when
-    super.init(loop: loop, site: site, callback: callback)
+    dueNanoseconds = Atomic(when.nanoseconds)
+    super.init(loop: loop, site: site, isTimer: true, callback: callback)
+  }
+
+  /// Moves the callback to another time, where it is the last. `false`: its time has come already, or it was
+  /// cancelled, and nothing happens. Allocates nothing, which makes it the way to put off a time limit with every
+  /// message. Loop thread; throws code `wrongThread` elsewhere. Answers `Timeout.reschedule()`.
+  @discardableResult
+  public func reschedule(at when: EventLoopInstant) throws(EventLoopError) -> Bool {
+    guard isPending, let intake else { return false }
+    guard intake._withUnsafeGuaranteedRef({ $0.isRunningInThisThread }) else { throw .wrongThread("reschedule") }
+    guard heapIndex >= 0 else { return false }
+    dueNanoseconds.store(when.nanoseconds, ordering: .relaxed)
+    intake._withUnsafeGuaranteedRef { $0.withCore { $0.timers.move(self, to: when.nanoseconds) } }
+    return true
   }
 
   /// Out of the heap at once in the loop's thread, else as soon as the loop looks.
   override func wasCancelled() {
-    if intake.isRunningInThisThread {
-      intake.core.timers.remove(self)
-    } else {
-      _ = intake.post(self, .timer)
+    intake?._withUnsafeGuaranteedRef { intake in
+      if intake.isRunningInThisThread {
+        intake.withCore { $0.timers.remove(self) }
+      } else {
+        _ = intake.post(self, .timer)
+      }
     }
   }
-
-  func fire() { intake.core.pushReady(self) }
 }

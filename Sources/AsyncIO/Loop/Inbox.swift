@@ -1,3 +1,4 @@
+internal import CAsyncIO
 internal import Synchronization
 
 /// How other threads reach a loop: words under a lock, and at most one wake-up per sleep.
@@ -7,28 +8,75 @@ internal import Synchronization
 ///   `hasPosts` and then looks whether the loop sleeps. Both use sequentially consistent operations, so one of them
 ///   sees the other.
 /// - *A storm of wake-ups.* The first producer of a burst takes the announcement back; the others find it gone.
+/// - *A convoy.* Many producers want the lock at once; it is a mutex that is not handed from one thread to the next.
 /// - *A wake-up after the close*, into a descriptor number that is somebody else's by then. The wake-up is sent under
 ///   the lock that the close takes, too.
-struct Inbox: ~Copyable {
-  // Not private: the compiler (6.3.1) emits a broken module for a private type inside a mutex of another file's class.
-  struct Contents {
-    var words: [UInt] = []
+///
+/// The unchecked conformance is right because what threads share is atomic or behind the mutex.
+struct Inbox: ~Copyable, @unchecked Sendable {
+  /// Posted words, in memory of the inbox's own: filled by producers, and exchanged for an empty one by the loop.
+  struct Words: ~Copyable {
+    private(set) var count = 0
+    private var capacity = 64
+    private var words = UnsafeMutablePointer<UInt>.allocate(capacity: 64)
+
+    deinit { words.deallocate() }
+
+    subscript(index: Int) -> UInt { words[index] }
+
+    @inline(__always)
+    mutating func append(_ word: UInt) {
+      if count == capacity { resize(to: capacity * 2) }
+      words[count] = word
+      count += 1
+    }
+
+    /// A burst that has gone leaves no memory behind.
+    mutating func removeAll() {
+      count = 0
+      if capacity > 1 << 16 { resize(to: 64) }
+    }
+
+    private mutating func resize(to capacity: Int) {
+      let other = UnsafeMutablePointer<UInt>.allocate(capacity: capacity)
+      other.moveInitialize(from: words, count: count)
+      words.deallocate()
+      words = other
+      self.capacity = capacity
+    }
+  }
+
+  private struct Contents: ~Copyable {
+    var words = Words()
     var isClosed = false
   }
 
-  private let contents = Lock(Contents())
+  // In memory of its own and touched under the mutex only: the compiler may not assume that it is alone with a place
+  // that it knows by nothing but a pointer, as it may with a stored property that a method changes.
+  private let contents = UnsafeMutablePointer<Contents>.allocate(capacity: 1)
+  private let mutex = casyncio_mutex_make()
+
+  init() { contents.initialize(to: Contents()) }
+
+  deinit {
+    contents.deinitialize(count: 1)
+    contents.deallocate()
+    casyncio_mutex_free(mutex)
+  }
   private let hasPostsFlag = Atomic<Bool>(false)
   private let sleeping = Atomic<Bool>(false)
 
   /// Adds a word from any thread. `false`: the loop is closed and the word was not taken.
   borrowing func post(_ word: LoopWord, wake: () -> Void) -> Bool {
-    contents.withLock { contents in
-      guard !contents.isClosed else { return false }
-      contents.words.append(word.bits)
-      hasPostsFlag.store(true, ordering: .sequentiallyConsistent)
-      if sleeping.exchange(false, ordering: .sequentiallyConsistent) { wake() }
-      return true
+    casyncio_mutex_lock(mutex)
+    defer { casyncio_mutex_unlock(mutex) }
+    guard !contents.pointee.isClosed else { return false }
+    contents.pointee.words.append(word.bits)
+    hasPostsFlag.store(true, ordering: .sequentiallyConsistent)
+    if sleeping.load(ordering: .sequentiallyConsistent), sleeping.exchange(false, ordering: .sequentiallyConsistent) {
+      wake()
     }
+    return true
   }
 
   /// The loop is about to wait. `false`: something is here already, do not wait.
@@ -49,22 +97,23 @@ struct Inbox: ~Copyable {
   @inline(__always)
   var hasPosts: Bool { hasPostsFlag.load(ordering: .acquiring) }
 
-  /// Takes everything posted so far; `spare` becomes the next storage, so that steady traffic allocates nothing.
-  borrowing func take(spare: inout [UInt]) {
-    spare.removeAll(keepingCapacity: true)
-    contents.withLock { contents in
-      hasPostsFlag.store(false, ordering: .sequentiallyConsistent)
-      swap(&contents.words, &spare)
-    }
+  /// Takes everything posted so far; `spare`, which is empty, becomes the next storage, so that steady traffic allocates
+  /// nothing.
+  borrowing func take(spare: inout Words) {
+    assert(spare.count == 0)
+    casyncio_mutex_lock(mutex)
+    defer { casyncio_mutex_unlock(mutex) }
+    hasPostsFlag.store(false, ordering: .sequentiallyConsistent)
+    swap(&contents.pointee.words, &spare)
   }
 
   /// Refuses what comes from here on and returns what is left.
   borrowing func close() -> [UInt] {
-    contents.withLock { contents in
-      contents.isClosed = true
-      defer { contents.words = [] }
-      return contents.words
-    }
+    casyncio_mutex_lock(mutex)
+    defer { casyncio_mutex_unlock(mutex) }
+    contents.pointee.isClosed = true
+    defer { contents.pointee.words.removeAll() }
+    return (0..<contents.pointee.words.count).map { contents.pointee.words[$0] }
   }
 }
 

@@ -25,6 +25,10 @@ final class LoopIntake: @unchecked Sendable {
   /// The loop; only where it is known to be alive, as in the thread that runs it.
   var core: BaseEventLoop { unmanagedCore.takeUnretainedValue() }
 
+  /// Does something with the loop in the thread that runs it, without a retain of the loop.
+  @inline(__always)
+  func withCore<Result>(_ body: (BaseEventLoop) -> Result) -> Result { unmanagedCore._withUnsafeGuaranteedRef(body) }
+
   /// Queues a job in the thread that runs the loop, without a retain of the loop.
   @inline(__always)
   func push(_ word: LoopWord) { unmanagedCore._withUnsafeGuaranteedRef { $0.ready.push(word) } }

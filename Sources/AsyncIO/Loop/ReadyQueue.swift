@@ -20,6 +20,8 @@ struct LoopWord {
     case closeDescriptor = 5
     /// A ``PostedAction`` to run at once. Inbox only.
     case action = 6
+    /// A ``TimerNode`` that waits for its time. Heap of timers only.
+    case node = 7
   }
 
   let bits: UInt
@@ -45,10 +47,17 @@ struct LoopWord {
   @inline(__always)
   var job: UnownedJob { unsafeBitCast(bits & ~15, to: UnownedJob.self) }
 
+  @inline(__always)
+  func unmanaged<T: AnyObject>(_: T.Type) -> Unmanaged<T> { .fromOpaque(UnsafeRawPointer(bitPattern: bits & ~15)!) }
+
   /// Gives up the word's reference to the caller.
   @inline(__always)
-  func object<T: AnyObject>(_: T.Type) -> T {
-    Unmanaged<T>.fromOpaque(UnsafeRawPointer(bitPattern: bits & ~15)!).takeRetainedValue()
+  func object<T: AnyObject>(_ type: T.Type) -> T { unmanaged(type).takeRetainedValue() }
+
+  /// Does something with the object, whose reference stays with the word.
+  @inline(__always)
+  func withObject<T: AnyObject>(_ type: T.Type, _ body: (T) -> Void) {
+    unmanaged(type)._withUnsafeGuaranteedRef(body)
   }
 }
 

@@ -27,14 +27,13 @@ func runningCore(_ operation: String) throws(EventLoopError) -> BaseEventLoop {
 
 /// A sleeping task. Loop thread only; that is what makes the unchecked conformance right.
 private final class Sleeper: TimerNode, @unchecked Sendable {
-  var heapIndex = -1
   var continuation: UnsafeContinuation<Bool, Never>?
 
-  init() { LiveCounters.sleepers.add(1, ordering: .relaxed) }
+  override init() { LiveCounters.sleepers.add(1, ordering: .relaxed) }
   deinit { LiveCounters.sleepers.subtract(1, ordering: .relaxed) }
 
-  func fire() { finish(true) }
-  func drop() { finish(false) }
+  override func fire() { finish(true) }
+  override func drop() { finish(false) }
 
   func finish(_ slept: Bool) {
     guard let continuation else { return }
@@ -53,7 +52,7 @@ extension BaseEventLoop {
       return await withUnsafeContinuation { (continuation: UnsafeContinuation<Bool, Never>) in
         assert(isRunningInThisThread)
         sleeper.continuation = continuation
-        timers.insert(.node(sleeper), deadline: when.nanoseconds)
+        timers.insert(LoopWord(sleeper, .node), deadline: when.nanoseconds)
         if Task.isCancelled { wake(sleeper) }
       }
     } onCancel: {

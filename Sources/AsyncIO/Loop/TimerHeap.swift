@@ -1,30 +1,31 @@
-/// Something that waits for a time in the heap of a loop.
-protocol TimerNode: AnyObject {
+// A 4-ary heap by deadline, ties in order of insertion.
+//
+// - A node knows its place, so a cancelled timer leaves at once: nothing is left behind to be skipped, counted or
+//   compacted, and what its callback captured is gone.
+// - Four children a node make the heap half as deep as a binary one, and the children of a node share a cache line or
+//   two. Entries are plain words in memory of the heap's own: to move one is to copy 24 bytes, without a count of
+//   references. An entry owns one reference to its node.
+// - The places are kept in the nodes, and a node that moves is a cache miss in a large heap. So a node's place is
+//   written once, where its entry comes to rest, and the others on its way once each.
+// - Jobs of `Task.sleep` are in the same heap; the runtime never takes one back, so they need no place.
+
+/// Something of the loop that waits for a time in its heap, other than a callback.
+class TimerNode {
   /// Place in the heap, -1 when not in it. Kept by the heap.
-  var heapIndex: Int { get set }
+  @exclusivity(unchecked) final var heapIndex = -1
+
   /// The time has come. Called in the timer phase, after the node has left the heap.
-  func fire()
+  func fire() {}
   /// The loop closes before the time has come.
-  func drop()
+  func drop() {}
 }
 
-/// The timers of a loop: a 4-ary heap by deadline, ties in order of insertion.
-///
-/// A node knows its place, so a cancelled timer leaves at once: nothing is left behind to be skipped, counted or
-/// compacted, and what its callback captured is gone. Four children a node make the heap half as deep as a binary
-/// one, and the children of a node share a cache line or two. Jobs of `Task.sleep` are in the same heap; the runtime
-/// never takes one back, so they need no place.
+/// The timers of a loop. Its words are those of the ready queue: a job, a ``TimerHandle``, or a ``TimerNode``.
 struct TimerHeap: ~Copyable {
-  enum Payload {
-    case node(any TimerNode)
-    /// A job that the runtime wants to run at a time, on the loop's task executor.
-    case job(UnownedJob)
-  }
-
   private struct Entry {
     var deadline: Int64
     var sequence: UInt64
-    var payload: Payload
+    var word: LoopWord
 
     @inline(__always)
     static func < (a: Entry, b: Entry) -> Bool {
@@ -32,60 +33,102 @@ struct TimerHeap: ~Copyable {
     }
   }
 
-  private var entries: [Entry] = []
+  // Memory of the heap's own, of which the first `count` entries are initialized.
+  private var entries: UnsafeMutablePointer<Entry>
+  private var capacity = 16
+  private(set) var count = 0
   private var nextSequence: UInt64 = 0
 
-  var count: Int { entries.count }
-  var isEmpty: Bool { entries.isEmpty }
-  /// The earliest deadline, in nanoseconds.
-  var earliest: Int64? { entries.first?.deadline }
+  init() { entries = .allocate(capacity: capacity) }
 
-  mutating func insert(_ payload: Payload, deadline: Int64) {
-    entries.append(Entry(deadline: deadline, sequence: nextSequence, payload: payload))
+  deinit {
+    assert(count == 0, "the close takes every timer out")
+    entries.deallocate()
+  }
+
+  var isEmpty: Bool { count == 0 }
+  /// The earliest deadline, in nanoseconds.
+  var earliest: Int64? { count == 0 ? nil : entries[0].deadline }
+
+  /// Takes the reference of the word.
+  mutating func insert(_ word: LoopWord, deadline: Int64) {
+    if count == capacity { resize(to: capacity * 2) }
+    count += 1
+    siftUp(Entry(deadline: deadline, sequence: nextSequence, word: word), from: count - 1)
     nextSequence += 1
-    siftUp(entries.count - 1)
   }
 
   /// Takes a node out. No-op if it is not in the heap.
-  mutating func remove(_ node: some TimerNode) {
-    let index = node.heapIndex
-    guard index >= 0 else { return }
-    node.heapIndex = -1
-    removeEntry(at: index)
+  mutating func remove(_ node: TimerNode) {
+    guard node.heapIndex >= 0 else { return }
+    _ = removeEntry(at: node.heapIndex).object(TimerNode.self)
   }
 
-  /// Takes out the earliest entry if it is due.
-  mutating func popDue(now: Int64) -> Payload? {
-    guard let first = entries.first, first.deadline <= now, first.deadline != .max else { return nil }
-    if case .node(let node) = first.payload { node.heapIndex = -1 }
-    removeEntry(at: 0)
-    return first.payload
+  /// Takes a callback out. No-op if it is not in the heap.
+  mutating func remove(_ handle: TimerHandle) {
+    guard handle.heapIndex >= 0 else { return }
+    _ = removeEntry(at: handle.heapIndex).object(TimerHandle.self)
   }
 
-  /// Takes everything out, earliest first is not promised.
-  mutating func removeAll() -> [(payload: Payload, deadline: Int64)] {
-    let all = entries.map { (payload: $0.payload, deadline: $0.deadline) }
-    for case .node(let node) in all.map(\.payload) { node.heapIndex = -1 }
-    entries = []
+  /// Moves a callback to another time, behind the others of that time. It has to be in the heap.
+  mutating func move(_ handle: TimerHandle, to deadline: Int64) {
+    let index = handle.heapIndex
+    precondition(index >= 0 && index < count)
+    let entry = Entry(deadline: deadline, sequence: nextSequence, word: entries[index].word)
+    nextSequence += 1
+    if entry < entries[index] { siftUp(entry, from: index) } else { siftDown(entry, from: index) }
+  }
+
+  /// Takes out the earliest entry if it is due, with its reference.
+  mutating func popDue(now: Int64) -> LoopWord? {
+    guard count > 0, entries[0].deadline <= now, entries[0].deadline != .max else { return nil }
+    return removeEntry(at: 0)
+  }
+
+  /// Takes everything out, each with its reference; earliest first is not promised.
+  mutating func removeAll() -> [(word: LoopWord, deadline: Int64)] {
+    let all = (0..<count).map { index in
+      setPlace(-1, of: entries[index].word)
+      return (word: entries[index].word, deadline: entries[index].deadline)
+    }
+    count = 0
     return all
   }
 
-  private mutating func removeEntry(at index: Int) {
-    let last = entries.removeLast()
-    guard index < entries.count else { return }
-    place(last, at: index)
-    if index > 0 && last < entries[(index - 1) / 4] { siftUp(index) } else { siftDown(index) }
+  private mutating func removeEntry(at index: Int) -> LoopWord {
+    precondition(index < count)
+    let word = entries[index].word
+    setPlace(-1, of: word)
+    count -= 1
+    if index < count {
+      let last = entries[count]
+      if index > 0 && last < entries[(index - 1) / 4] { siftUp(last, from: index) } else { siftDown(last, from: index) }
+    } else if count == 0 {
+      // A crowd of timers that has gone leaves no memory behind.
+      if capacity > 4096 { resize(to: 16) }
+    }
+    return word
+  }
+
+  /// Tells a node its place.
+  @inline(__always)
+  private func setPlace(_ index: Int, of word: LoopWord) {
+    switch word.rawTag {
+    case LoopWord.Tag.handle.rawValue: word.withObject(TimerHandle.self) { $0.heapIndex = index }
+    case LoopWord.Tag.node.rawValue: word.withObject(TimerNode.self) { $0.heapIndex = index }
+    default: break
+    }
   }
 
   @inline(__always)
-  private mutating func place(_ entry: Entry, at index: Int) {
+  private func place(_ entry: Entry, at index: Int) {
     entries[index] = entry
-    if case .node(let node) = entry.payload { node.heapIndex = index }
+    setPlace(index, of: entry.word)
   }
 
-  private mutating func siftUp(_ start: Int) {
+  /// Puts an entry at a free place, or above it.
+  private func siftUp(_ entry: Entry, from start: Int) {
     var index = start
-    let entry = entries[index]
     while index > 0 {
       let parent = (index - 1) / 4
       guard entry < entries[parent] else { break }
@@ -95,20 +138,31 @@ struct TimerHeap: ~Copyable {
     place(entry, at: index)
   }
 
-  private mutating func siftDown(_ start: Int) {
+  /// Puts an entry at a free place, or below it.
+  private func siftDown(_ entry: Entry, from start: Int) {
     var index = start
-    let entry = entries[index]
     while true {
       let first = index * 4 + 1
-      guard first < entries.count else { break }
+      guard first < count else { break }
       var least = first
-      for child in first + 1..<max(first + 1, min(first + 4, entries.count)) where entries[child] < entries[least] {
-        least = child
+      var child = first + 1
+      let end = min(first + 4, count)
+      while child < end {
+        if entries[child] < entries[least] { least = child }
+        child += 1
       }
       guard entries[least] < entry else { break }
       place(entries[least], at: index)
       index = least
     }
     place(entry, at: index)
+  }
+
+  private mutating func resize(to capacity: Int) {
+    let other = UnsafeMutablePointer<Entry>.allocate(capacity: capacity)
+    other.moveInitialize(from: entries, count: count)
+    entries.deallocate()
+    entries = other
+    self.capacity = capacity
   }
 }

@@ -111,7 +111,7 @@ class Acceptor: OperationObserver {
     if isOver(operation) { return ended(operation) }
     let pause = AcceptPause(operation, of: self)
     pauses.append(pause)
-    core.timers.insert(.node(pause), deadline: core.time().advanced(by: retryDelay).nanoseconds)
+    core.timers.insert(LoopWord(pause, .node), deadline: core.time().advanced(by: retryDelay).nanoseconds)
   }
 
   /// Ends the operations that wait for the end of a shortage.
@@ -129,19 +129,18 @@ class Acceptor: OperationObserver {
 private final class AcceptPause: TimerNode {
   let operation: IOOperation
   private let acceptor: Acceptor
-  var heapIndex = -1
 
   init(_ operation: IOOperation, of acceptor: Acceptor) {
     self.operation = operation
     self.acceptor = acceptor
   }
 
-  func fire() {
+  override func fire() {
     acceptor.pauses.removeAll { $0 === self }
     acceptor.acceptNextTurn(operation)
   }
 
-  func drop() {
+  override func drop() {
     acceptor.pauses.removeAll { $0 === self }
     acceptor.ended(operation)
   }

@@ -12,7 +12,7 @@ internal import SystemPackage
 
 /// One race in progress. Loop thread only, but for its making and the reading of its outcome, which come before and
 /// after; that is what makes the unchecked conformance right.
-final class Connecting: OperationObserver, TimerNode, @unchecked Sendable {
+final class Connecting: OperationObserver, @unchecked Sendable {
   private let core: BaseEventLoop
   private let addresses: [AddressInfo]
   private let locals: [AddressInfo]?
@@ -25,7 +25,8 @@ final class Connecting: OperationObserver, TimerNode, @unchecked Sendable {
   private var continuation: UnsafeContinuation<Void, Never>?
   private var queue: [ConnectRace.Action] = []
   private var isAtWork = false
-  var heapIndex = -1
+  /// The two name each other while the timer is set.
+  private var stagger: Stagger?
 
   /// - Parameters:
   ///   - locals: the addresses to connect from; nil leaves it to the system.
@@ -80,10 +81,15 @@ final class Connecting: OperationObserver, TimerNode, @unchecked Sendable {
     withExtendedLifetime(self) { ended(index, operation.result) }
   }
 
-  func fire() { act(race.timerFired()) }
-
-  func drop() {
-    // The loop closes; its operations have ended, and the race with them.
+  /// The time after which an attempt gets company. When the loop closes its operations end, and the race with them.
+  private final class Stagger: TimerNode {
+    private let race: Connecting
+    init(_ race: Connecting) { self.race = race }
+    override func fire() {
+      race.stagger = nil
+      race.act(race.race.timerFired())
+    }
+    override func drop() { race.stagger = nil }
   }
 
   private func ended(_ index: Int, _ result: Int) {
@@ -121,8 +127,12 @@ final class Connecting: OperationObserver, TimerNode, @unchecked Sendable {
     case .close(let index): attempts[index]?.descriptor.close()
     case .setTimer:
       let deadline = core.time().advanced(by: delay ?? .zero)
-      core.timers.insert(.node(self), deadline: deadline.nanoseconds)
-    case .cancelTimer: core.timers.remove(self)
+      let stagger = Stagger(self)
+      self.stagger = stagger
+      core.timers.insert(LoopWord(stagger, .node), deadline: deadline.nanoseconds)
+    case .cancelTimer:
+      if let stagger { core.timers.remove(stagger) }
+      stagger = nil
     case .finish(let outcome): finish(outcome)
     }
   }

@@ -28,7 +28,7 @@ public class BaseTransport: CustomStringConvertible {
   /// On the thread of the loop.
   init(core: BaseEventLoop) {
     self.core = core
-    scope = CarriedScope.current
+    scope = CarriedScope.ofCaller
     membership = TransportMembership(core)
     membership.transport = self
     core.residents[ObjectIdentifier(membership)] = membership

@@ -200,7 +200,7 @@ private final class ServerAcceptor: Acceptor {
   weak var server: Server?
   private let welcome: (Int32) throws -> StreamTransport
   /// What the factory sees as its scoped policy, and with it the protocols.
-  private let scope = CarriedScope.current
+  private let scope = CarriedScope.ofCaller
   private var itself: ServerAcceptor?
   private var running = 0
 

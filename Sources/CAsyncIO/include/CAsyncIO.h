@@ -119,10 +119,29 @@ static inline void casyncio_lock_taken(void *CASYNCIO_NONNULL address) {
 static inline void casyncio_lock_leaving(void *CASYNCIO_NONNULL address) {
   if (__tsan_release) __tsan_release(address);
 }
+static inline int casyncio_has_thread_sanitizer(void) { return __tsan_acquire != 0; }
 #else
+static inline int casyncio_has_thread_sanitizer(void) { return 0; }
 static inline void casyncio_lock_taken(void *CASYNCIO_NONNULL address) { (void)address; }
 static inline void casyncio_lock_leaving(void *CASYNCIO_NONNULL address) { (void)address; }
 #endif
+
+// MARK: References
+
+// The word behind the type of a Swift object, in which the runtime counts the references to it.
+static inline uintptr_t casyncio_reference_counts(const void *CASYNCIO_NONNULL object) {
+  return __atomic_load_n((const uintptr_t *)object + 1, __ATOMIC_ACQUIRE);
+}
+
+// MARK: A lock for many threads that want it at once
+
+// A mutex of the system, at an address of its own. The standard library's passes a contended lock on from thread to
+// thread by way of the kernel, which with more threads than processors is two switches for each time it is taken; this
+// one goes to whoever runs. The thread sanitizer knows it.
+void *CASYNCIO_NONNULL casyncio_mutex_make(void);
+void casyncio_mutex_free(void *CASYNCIO_NONNULL mutex);
+void casyncio_mutex_lock(void *CASYNCIO_NONNULL mutex);
+void casyncio_mutex_unlock(void *CASYNCIO_NONNULL mutex);
 
 // MARK: Descriptors. Each returns a value >= 0, or the negated errno.
 

@@ -15,17 +15,18 @@ import Testing
     check(inbox.post(word(1)) { wakes += 1 })
     #expect(wakes == 0, "nobody slept")
     check(!inbox.announceSleep(), "something is here")
-    var words: [UInt] = []
+    var words = Inbox.Words()
     inbox.take(spare: &words)
-    #expect(words == [word(1).bits])
+    #expect(words.all == [word(1).bits])
     check(inbox.announceSleep())
     for i in 0..<12 { check(inbox.post(word(i)) { wakes += 1 }) }
     #expect(wakes == 1)
     inbox.endSleep()
     check(inbox.post(word(12)) { wakes += 1 })
     #expect(wakes == 1)
+    words.removeAll()
     inbox.take(spare: &words)
-    #expect(words == (0...12).map { word($0).bits })
+    #expect(words.all == (0...12).map { word($0).bits })
     check(!inbox.hasPosts)
   }
 
@@ -58,18 +59,19 @@ import Testing
     }
     let next = try await inThread { () -> [UInt] in
       var next: [UInt] = [0, 1]
-      var words: [UInt] = []
+      var words = Inbox.Words()
       var left = 2 * count
       while left > 0 {
         if inbox.inbox.announceSleep() { inbox.sleep() }
         inbox.inbox.endSleep()
         inbox.inbox.take(spare: &words)
-        for bits in words {
-          let number = bits >> 4
+        for index in 0..<words.count {
+          let number = words[index] >> 4
           precondition(number == next[Int(number & 1)], "a post was lost or overtaken")
           next[Int(number & 1)] += 2
         }
         left -= words.count
+        words.removeAll()
       }
       return next
     }
@@ -111,6 +113,10 @@ import Testing
       #expect(ran.all.count == 2100)
     }
   }
+}
+
+extension Inbox.Words {
+  fileprivate var all: [UInt] { (0..<count).map { self[$0] } }
 }
 
 /// An inbox with a sleeper that has no time limit.

@@ -6,10 +6,7 @@ import Testing
 @Suite struct TimerHeapTests {
   private final class Node: TimerNode {
     let name: Int
-    var heapIndex = -1
     init(_ name: Int) { self.name = name }
-    func fire() {}
-    func drop() {}
   }
 
   private struct Model {
@@ -34,7 +31,7 @@ import Testing
       case 0..<5:
         let node = Node(sequence)
         let deadline = now + Int64.random(in: 0..<spread, using: &random)
-        heap.insert(.node(node), deadline: deadline)
+        heap.insert(LoopWord(node, .node), deadline: deadline)
         model.entries.append((deadline, sequence, node))
         sequence += 1
       case 5..<8:
@@ -57,7 +54,7 @@ import Testing
 
   private func expire(_ heap: inout TimerHeap, now: Int64) -> [Int] {
     var names: [Int] = []
-    while case .node(let node)? = heap.popDue(now: now) {
+    while let node = heap.popDue(now: now)?.object(TimerNode.self) {
       #expect(node.heapIndex == -1)
       names.append((node as! Node).name)
     }
@@ -74,7 +71,7 @@ import Testing
   func distantFuture() {
     var heap = TimerHeap()
     let node = Node(1)
-    heap.insert(.node(node), deadline: .max)
+    heap.insert(LoopWord(node, .node), deadline: .max)
     check(heap.popDue(now: .max) == nil)
     check(heap.count == 1)
     heap.remove(node)
@@ -86,7 +83,7 @@ import Testing
     for removed in 0..<count {
       var heap = TimerHeap()
       let nodes = (0..<count).map(Node.init)
-      for node in nodes { heap.insert(.node(node), deadline: Int64((node.name * 7) % count)) }
+      for node in nodes { heap.insert(LoopWord(node, .node), deadline: Int64((node.name * 7) % count)) }
       heap.remove(nodes[removed])
       let expected = nodes.filter { $0.name != removed }
         .sorted { (($0.name * 7) % count, $0.name) < (($1.name * 7) % count, $1.name) }
@@ -98,7 +95,7 @@ import Testing
   func removeAll() {
     var heap = TimerHeap()
     let nodes = (0..<50).map(Node.init)
-    for node in nodes { heap.insert(.node(node), deadline: 5) }
+    for node in nodes { heap.insert(LoopWord(node, .node), deadline: 5) }
     check(heap.removeAll().count == 50)
     check(heap.isEmpty && nodes.allSatisfy { $0.heapIndex == -1 })
   }

@@ -35,6 +35,57 @@ import Testing
     }
   }
 
+  @Test(
+    "A timer that is rescheduled fires at its last time, once, behind the others of that time",
+    arguments: LoopKind.allCases)
+  func rescheduled(kind: LoopKind) async throws {
+    try await kind.withLoop { loop in
+      let order = Recorder<String>()
+      try loop.callSoon {
+        let now = loop.time()
+        let early = now.advanced(by: .milliseconds(1))
+        let late = now.advanced(by: .milliseconds(3))
+        let put = try loop.callAt(early) { order.record("put off") }
+        try loop.callAt(late) { order.record("late") }
+        let moved = try loop.callAt(now.advanced(by: .seconds(3600))) { order.record("brought forward") }
+        try #require(try put.reschedule(at: late))
+        try #require(try moved.reschedule(at: early))
+        #expect(put.when == late && moved.when == early)
+        for _ in 0..<100 { try put.reschedule(at: late) }
+        #expect(loop.scheduledTimerCount == 3)
+        try loop.callAt(now.advanced(by: .milliseconds(4))) {
+          let isMoved = try put.reschedule(at: late)
+          #expect(!isMoved, "it has fired")
+          #expect(order.all == ["brought forward", "late", "put off"])
+          loop.stop()
+        }
+      }
+      try loop.runForever()
+    }
+  }
+
+  @Test("A cancelled timer is not rescheduled; another thread is refused", arguments: LoopKind.allCases)
+  func notRescheduled(kind: LoopKind) async throws {
+    try await kind.withLoop { loop in
+      try loop.callSoon {
+        let timer = try loop.callLater(.seconds(3600)) { Issue.record("cancelled, and ran") }
+        TestThread {
+          do {
+            try timer.reschedule(at: timer.when)
+            Issue.record("another thread moved a timer")
+          } catch {
+            #expect((error as? EventLoopError)?.code == .wrongThread)
+          }
+        }.join()
+        timer.cancel()
+        let isMoved = try timer.reschedule(at: loop.time())
+        #expect(!isMoved)
+        try loop.callLater(.milliseconds(1)) { loop.stop() }
+      }
+      try loop.runForever()
+    }
+  }
+
   @Test("C41: infinite and huge delays never fire and overflow nothing", arguments: LoopKind.allCases)
   func infinity(kind: LoopKind) async throws {
     try await kind.withLoop { loop in

@@ -16,8 +16,9 @@
   // 4. epoll_wait counts in milliseconds and rounding down spins, rounding up is late. epoll_pwait2 counts in
   //    nanoseconds; the C side falls back to rounding up where the kernel lacks it.
   // 5. Regular files are refused with EPERM at registration. That is passed on.
-  // 6. The eventfd for wake-ups is level-triggered and read each time: the edge-triggered form that saves the read
-  //    was tried by libuv and taken back.
+  // 6. The eventfd for wake-ups is edge-triggered and never read, which spares a system call for each: every write to
+  //    it is an edge, whatever its count is. Nothing may hang on the edge itself, as an event loop may see one edge
+  //    for two wake-ups: what was posted is looked for after every wait. The count is full after 2^64 wake-ups.
 
   /// The selector of Linux.
   ///
@@ -49,7 +50,7 @@
     deinit { buffer.deallocate() }
 
     private func registerWake() throws(Errno) {
-      try control(EPOLL_CTL_ADD, wakeDescriptor.readEnd, EPOLLIN.rawValue, WakeDescriptor.token)
+      try control(EPOLL_CTL_ADD, wakeDescriptor.readEnd, EPOLLIN.rawValue | EPOLLET.rawValue, WakeDescriptor.token)
     }
 
     private func control(_ operation: Int32, _ fd: Int32, _ events: UInt32, _ token: UInt64) throws(Errno) {
@@ -94,10 +95,7 @@
       var filled = 0
       for i in 0..<n {
         let token = buffer[i].data.u64
-        if token == WakeDescriptor.token {
-          wakeDescriptor.drain()
-          continue
-        }
+        if token == WakeDescriptor.token { continue }
         events[filled] = SelectorEvent(token: token, flags: Self.flags(of: buffer[i].events))
         filled += 1
       }
