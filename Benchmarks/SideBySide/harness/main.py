@@ -16,8 +16,8 @@ from .bench import LOAD_CORES, SERVER_CORES, Bench
 from .model import Subject, Work
 from .works import UnknownName, all_subjects, all_works, check_subjects, choose_subjects, choose_works
 
-# (rounds, seconds of a slice) unless told.
-DEFAULTS = {"quick": (5, 0.25), "full": (12, 0.6)}
+# Unless told: rounds of works whose slices are of some seconds, rounds of works by count, and those seconds.
+DEFAULTS = {"quick": (5, 3, 0.25), "full": (12, 12, 0.6)}
 
 Chosen = Sequence[tuple[Work, Sequence[Subject]]]
 
@@ -59,8 +59,8 @@ def parser() -> argparse.ArgumentParser:
     result.add_argument("--works", type=names, default=[], help="only these works, of either set")
     result.add_argument("--subjects", type=names, default=[],
                         help="only these subjects; the floors that they are compared to always take part")
-    result.add_argument("--rounds", type=number_of_rounds, help="rounds of each work (default: 5 and 12)")
-    result.add_argument("--seconds", type=seconds, help="length of a slice (default: 0.25 and 0.6)")
+    result.add_argument("--rounds", type=number_of_rounds, help="rounds of each work (default: 5, or 3 of works by count; 12 in the full set)")
+    result.add_argument("--seconds", type=seconds, help="length of a slice (default: 0.25; 0.6 in the full set)")
     result.add_argument("--out", type=Path, help="directory of the report (default: a new one in Benchmarks/.build)")
     result.add_argument("--list", action="store_true", help="names works and subjects, and ends")
     result.add_argument("--install", action="store_true", help="installs missing Debian packages by apt-get")
@@ -119,13 +119,14 @@ def default_directory(now: datetime.datetime) -> Path:
 
 def measure(chosen: Chosen, arguments: argparse.Namespace, directory: Path, how: report.Circumstances) -> bool:
     """Runs all works and writes the report. False if a subject failed."""
-    usual_rounds, usual_seconds = DEFAULTS[arguments.set]
+    by_time, by_count, usual_seconds = DEFAULTS[arguments.set]
     results: list[rounds.Result] = []
     with Bench(building.BUILT / "bin", directory / "logs") as bench:
         for work, subjects in chosen:
             missing = {s.name: how.left_out[s.component] for s in subjects if s.component in how.left_out}
             if work.component in how.left_out:
                 missing = dict.fromkeys((s.name for s in subjects), how.left_out[work.component])
+            usual_rounds = by_count if work.amount else by_time
             result = rounds.run(bench, work, subjects, missing, arguments.rounds or usual_rounds,
                                 arguments.seconds or usual_seconds)
             results.append(result)
@@ -161,11 +162,16 @@ def main(words: Sequence[str]) -> int:
     """The exit status: 0, 1 if a subject failed, 2 for bad arguments, 130 and 143 if a signal ended it."""
     signal.signal(signal.SIGTERM, stop)
     arguments = parser().parse_args(words)
-    if arguments.list:
-        list_all()
-        return 0
     try:
+        if arguments.list:
+            list_all()
+            sys.stdout.flush()
+            return 0
         return run(arguments, words)
+    except BrokenPipeError:
+        # Who reads has seen enough; nothing is left to write when Python flushes at its end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
     except UnknownName as error:
         print(f"side-by-side: {error}", file=sys.stderr)
         return 2

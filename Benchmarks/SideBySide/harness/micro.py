@@ -24,6 +24,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from .bench import LOAD_CORES, SERVER_CORES, Bench
 from .model import CPU, P50, P99, WALL, Failure, Figure, Measurement, NotOffered, Subject, Work
 from .servers import explanation
+from .sets import FULL, QUICK
 
 FLOOR = Subject("floor", "bare C", ("floor_micro",), "floors", kind="floor")
 SELECTOR = Subject("asyncio-selector", "AsyncIO selector", ("micro", "--loop", "selector"), "micro", kind="ours")
@@ -42,8 +43,6 @@ PYTHON = Subject("python", "asyncio (Python)", ("uvloop_micro", "asyncio"), "uvl
 LOOPS = (SELECTOR, PROACTOR, LIBUV, TOKIO, GO, NIO, UVLOOP, PYTHON)
 TASKS = (SELECTOR, PROACTOR, SCOPE, TOKIO, GO, NIO, UVLOOP, PYTHON)
 
-QUICK = frozenset({"quick", "full"})
-FULL = frozenset({"full"})
 LIMIT = 300.0  # seconds that one program may take
 
 

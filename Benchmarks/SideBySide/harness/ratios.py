@@ -46,7 +46,7 @@ class Row:
 def twin_of(subject: Subject) -> Subject:
     """The same program a second time: the difference between the two is noise."""
     return dataclasses.replace(
-        subject, name=subject.name + TWIN, title=f"its twin ({subject.title})", floor=subject.name)
+        subject, name=subject.name + TWIN, title="its twin", floor=subject.name)
 
 
 def with_twins(work: Work, chosen: Sequence[Subject]) -> list[Subject]:

@@ -18,8 +18,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from .bench import LOAD_CORES, SERVER_CORES, Bench
-from .micro import FULL, QUICK
 from .model import WALL, Failure, Figure, Measurement, NotOffered, Quantity, Subject, Work
+from .sets import FULL, QUICK
 from .subjects import EPOLL, PEERS
 
 STARTS = 20
@@ -106,6 +106,7 @@ def works() -> list[Work]:
              cores="server begins on core 0, client on core 1"),
         Work(name="size", title="Size: the echo server without symbols",
              about="Its file, and the shared libraries that have to come with it besides the C library's.",
-             unit="program", subjects=SUBJECTS, open=open_sizes, figure=BINARY, columns=(LIBRARIES,), amount="1",
+             unit="program", subjects=SUBJECTS, open=open_sizes, figure=BINARY, absolute=True,
+             columns=(LIBRARIES,), amount="1",
              sets=FULL, rounds=1, cores="none"),
     ]
