@@ -59,7 +59,8 @@ def parser() -> argparse.ArgumentParser:
     result.add_argument("--works", type=names, default=[], help="only these works, of either set")
     result.add_argument("--subjects", type=names, default=[],
                         help="only these subjects; the floors that they are compared to always take part")
-    result.add_argument("--rounds", type=number_of_rounds, help="rounds of each work (default: 5, or 3 of works by count; 12 in the full set)")
+    result.add_argument("--rounds", type=number_of_rounds,
+                        help="rounds of each work (default: 5, or 3 of works by count; 12 in the full set)")
     result.add_argument("--seconds", type=seconds, help="length of a slice (default: 0.25; 0.6 in the full set)")
     result.add_argument("--out", type=Path, help="directory of the report (default: a new one in Benchmarks/.build)")
     result.add_argument("--list", action="store_true", help="names works and subjects, and ends")
@@ -128,7 +129,7 @@ def measure(chosen: Chosen, arguments: argparse.Namespace, directory: Path, how:
                 missing = dict.fromkeys((s.name for s in subjects), how.left_out[work.component])
             usual_rounds = by_count if work.amount else by_time
             result = rounds.run(bench, work, subjects, missing, arguments.rounds or usual_rounds,
-                                arguments.seconds or usual_seconds)
+                                max(arguments.seconds or usual_seconds, work.least_seconds))
             results.append(result)
             print(f"\n{tables.as_text(result)}", flush=True)
             report.write(directory, results, how)

@@ -130,6 +130,7 @@ class Work:
     sets: frozenset[str] = frozenset({"full"})  # "quick" and "full"; neither: only by name
     fresh: bool = False
     absolute: bool = False  # without ratios: values are counts or sizes of which the reference's may be 0
+    least_seconds: float = 0  # a shorter slice would say nothing
     rounds: int | None = None  # at most so many, for works that take long
     component: str = ""  # a part of `SideBySide/build` that the work needs besides its subjects
     options: Mapping[str, object] = dataclasses.field(default_factory=dict)  # of the work's own module

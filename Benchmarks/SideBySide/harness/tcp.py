@@ -17,12 +17,18 @@ def _connections(count: int) -> str:
     return "1 connection" if count == 1 else f"{count:,} connections"
 
 
+# A slice has to see each connection several times: (size, connections) with seconds, and rounds for the longest.
+LEAST_SECONDS = {(64, 4000): 0.8, (64, 10_000): 2.0, (1_048_576, 64): 0.6, (1_048_576, 1000): 4.0}
+MOST_ROUNDS = {(64, 10_000): 6, (1_048_576, 1000): 4}
+
+
 def _echo(size: int, connections: int, sets: frozenset[str]) -> Work:
     return Work(
         name=f"echo-{SHORT[size]}-c{connections}",
         title=f"Echo of {SIZES[size]}, {_connections(connections)}",
         about="One message to the server and back. Closed loop: each connection has one message on its way.",
         unit="message", subjects=ECHO, open=open_server, columns=(RATE, P50, P99), sets=sets,
+        least_seconds=LEAST_SECONDS.get((size, connections), 0), rounds=MOST_ROUNDS.get((size, connections)),
         options={"mode": "echo", "size": size, "connections": connections})
 
 

@@ -18,7 +18,7 @@
 #include <sys/time.h>
 #include <unistd.h>
 
-enum { SHIFTS = 251, HELLO = 64, BATCH = 128, RECEIVE_SIZE = 256 * 1024 };
+enum { SHIFTS = 251, HELLO = 64, BATCH = 128, PATIENCE = 20, RECEIVE_SIZE = 256 * 1024 };
 
 static char *message;         // repeated, so that any part of it is contiguous
 static uint64_t message_room; // bytes of it behind the largest offset
@@ -61,7 +61,7 @@ void reset(int socket) {
 
 static int connect_blocking(long port) {
   int socket = new_socket(0), one = 1;
-  struct timeval limit = {.tv_sec = 20};
+  struct timeval limit = {.tv_sec = PATIENCE};
   setsockopt(socket, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit);
   setsockopt(socket, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
   setsockopt(socket, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
@@ -82,6 +82,7 @@ struct connection *establish(const struct options *options, long count) {
     }
     for (long i = first; i < end; i++) {
       ssize_t got = recv(connections[i].socket, answer, HELLO, MSG_WAITALL);
+      if (got < 0 && errno == EAGAIN) fail("no echo of the first bytes within %d s", PATIENCE);
       if (got != HELLO) fail("no echo of the first bytes: %s", got < 0 ? strerror(errno) : "the server closed");
       if (memcmp(answer, message_of(i), HELLO) != 0) fail("the first bytes came back as others");
       fcntl(connections[i].socket, F_SETFL, O_NONBLOCK);
