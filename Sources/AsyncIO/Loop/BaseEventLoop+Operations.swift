@@ -65,6 +65,9 @@ extension BaseEventLoop {
   /// The isolation is handed to the closure by hand: without it the closure of `withTaskCancellationHandler` runs
   /// wherever the task prefers, and for an actor of the loop whose task prefers nothing that is a thread of the pool.
   /// The completion could then come before anybody waits for it.
+  ///
+  /// Not inlined: what it needs would stand in the frame of every task that reads or writes, for as long as it lives.
+  @inline(never)
   final func completeCancellably(
     _ operation: IOOperation, isolation: isolated (any Actor)? = #isolation
   ) async {
@@ -124,6 +127,7 @@ extension BaseEventLoop {
 
   /// Delivers an operation that has ended in the next turn, after a poll: a task whose operations never have to wait
   /// must let others in.
+  @inline(never)
   final func completeInNextTurn(_ operation: IOOperation) async {
     operation.descriptor.streak = 0
     await withUnsafeContinuation { (continuation: UnsafeContinuation<Void, Never>) in

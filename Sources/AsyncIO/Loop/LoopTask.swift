@@ -56,7 +56,7 @@ public class LoopTask<Value: Sendable>: Future<Value>, @unchecked Sendable {
           ? Task.immediate { await whole() }
           : Task.immediate(executorPreference: loop.taskExecutor) { await whole() }
       } else {
-        core?.startTask(whole) ?? Task(executorPreference: loop.taskExecutor) { await whole() }
+        core?.startTask { await whole() } ?? Task(executorPreference: loop.taskExecutor) { await whole() }
       }
     let cancelled = run.withLock { run in
       run.task = task

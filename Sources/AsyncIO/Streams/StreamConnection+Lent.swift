@@ -13,10 +13,7 @@ extension StreamConnection {
     try claimReader()
     defer { releaseReader() }
     try checkOpen("read")
-    if !leftover.isEmpty {
-      let bytes = leftover.take(leftover.count)
-      try await body(bytes.span.bytes)
-    }
+    if !leftover.isEmpty { try await withLeftover(body) }
     let operation = receiving
     let backend = core.backend
     while true {
@@ -53,6 +50,14 @@ extension StreamConnection {
     }
   }
 
+  // Not inlined, as the next one: the frame of a task that waits for its next chunk stays, and is memory of every
+  // idle connection.
+  @inline(never)
+  private func withLeftover(_ body: (RawSpan) async throws -> Void) async throws {
+    let bytes = leftover.take(leftover.count)
+    try await body(bytes.span.bytes)
+  }
+
   /// Asks for what the body's `write` will touch, while the system fetches the bytes.
   @inline(__always)
   private func prefetchWriting() {
@@ -63,6 +68,7 @@ extension StreamConnection {
   }
 
   /// The same for a task that does not run on the connection's loop: a buffer of its own instead of a lent one.
+  @inline(never)
   private func forEachChunkElsewhere(_ body: (RawSpan) async throws -> Void) async throws {
     let memory = UnsafeMutableRawBufferPointer.allocate(byteCount: LentBufferPool.largeCapacity, alignment: 16)
     defer { memory.deallocate() }
