@@ -72,21 +72,33 @@ private final class ChunkPump: OperationObserver, @unchecked Sendable {
     sending = connection.sending
   }
 
-  /// The isolation is handed to the closure by hand, see `BaseEventLoop.completeCancellably`.
-  func run(isolation: isolated (any Actor)? = #isolation) async throws {
+  func run() async throws {
     receiving.observer = .passUnretained(self)
     sending.observer = .passUnretained(self)
+    // The server that owns the task ends the operations when it cancels the task.
+    if let owner = connection.descriptor.owner, owner == casyncio_current_task() {
+      await withUnsafeContinuation { begin($0) }
+    } else {
+      await runCancellably()
+    }
+    if let failure { throw failure }
+  }
+
+  /// The isolation is handed to the closure by hand, see `BaseEventLoop.completeCancellably`; not inlined, as that.
+  @inline(never)
+  private func runCancellably(isolation: isolated (any Actor)? = #isolation) async {
     await withTaskCancellationHandler {
       _ = isolation
-      return await withUnsafeContinuation { continuation in
-        waiter = continuation
-        // A task that was cancelled before has run its handler already; nothing may begin to wait after that.
-        if Task.isCancelled { cancel() } else { deliverLeftover() }
-      }
+      return await withUnsafeContinuation { begin($0) }
     } onCancel: {
       core.perform { [self] _ in self.cancel() }
     }
-    if let failure { throw failure }
+  }
+
+  private func begin(_ continuation: UnsafeContinuation<Void, Never>) {
+    waiter = continuation
+    // A task that was cancelled before has run its handler already; nothing may begin to wait after that.
+    if Task.isCancelled { cancel() } else { deliverLeftover() }
   }
 
   /// Breaks the ties to the connection's records.
