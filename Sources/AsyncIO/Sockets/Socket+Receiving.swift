@@ -53,7 +53,7 @@ extension Socket {
     try claimReader(operation)
     defer { releaseReader() }
     // More than a stream has at a time would only be memory that is touched for nothing.
-    let capacity = type == .stream ? min(maximum, LentBufferPool.largeCapacity) : maximum
+    let capacity = type == .stream ? min(maximum, LentBufferPool.ownCapacity) : maximum
     let memory = UnsafeMutableRawBufferPointer.allocate(byteCount: capacity, alignment: 16)
     defer { memory.deallocate() }
     let n = try await receiveClaimed(memory, operation)

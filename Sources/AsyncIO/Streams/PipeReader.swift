@@ -88,7 +88,7 @@ extension PipeReader: ByteSource {
     defer { end.release() }
     if maximum == 0 { return [] }
     if !leftover.isEmpty { return leftover.take(min(maximum, leftover.count)) }
-    return try await receiveArray(min(maximum, LentBufferPool.largeCapacity))
+    return try await receiveArray(min(maximum, LentBufferPool.ownCapacity))
   }
 
   /// Reads exactly `count` bytes. Throws ``IncompleteReadError`` with what had come if the stream ends before.
@@ -131,7 +131,7 @@ extension PipeReader: ByteSource {
       let bytes = leftover.take(leftover.count)
       try await body(bytes.span.bytes)
     }
-    let memory = UnsafeMutableRawBufferPointer.allocate(byteCount: LentBufferPool.largeCapacity, alignment: 16)
+    let memory = UnsafeMutableRawBufferPointer.allocate(byteCount: LentBufferPool.ownCapacity, alignment: 16)
     defer { memory.deallocate() }
     while true {
       let n = try await receive(memory.baseAddress!, memory.count)

@@ -70,7 +70,7 @@ extension StreamConnection {
   /// The same for a task that does not run on the connection's loop: a buffer of its own instead of a lent one.
   @inline(never)
   private func forEachChunkElsewhere(_ body: (RawSpan) async throws -> Void) async throws {
-    let memory = UnsafeMutableRawBufferPointer.allocate(byteCount: LentBufferPool.largeCapacity, alignment: 16)
+    let memory = UnsafeMutableRawBufferPointer.allocate(byteCount: LentBufferPool.ownCapacity, alignment: 16)
     defer { memory.deallocate() }
     if receiving.result < 0 { throw failure(receiving.result, "read") }
     while true {

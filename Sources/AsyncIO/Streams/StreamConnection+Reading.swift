@@ -52,7 +52,7 @@ extension StreamConnection: ByteSource {
     try checkOpen("read")
     if maximum == 0 { return [] }
     if !leftover.isEmpty { return leftover.take(min(maximum, leftover.count)) }
-    return try await receiveArray(min(maximum, LentBufferPool.largeCapacity))
+    return try await receiveArray(min(maximum, LentBufferPool.ownCapacity))
   }
 
   /// Reads exactly `count` bytes. Throws ``IncompleteReadError`` with what had come if the stream ends before.
