@@ -125,6 +125,52 @@ int casyncio_thread_detach(void (*body)(void *), void *argument) {
   return status;
 }
 
+int casyncio_thread_start(void (*body)(void *), void *argument, void **thread) {
+  struct start *start = malloc(sizeof *start);
+  pthread_t *made = malloc(sizeof *made);
+  int status = ENOMEM;
+  if (start && made) {
+    start->body = body;
+    start->argument = argument;
+    status = pthread_create(made, NULL, begin, start);
+  }
+  if (status != 0) {
+    free(start);
+    free(made);
+    return status;
+  }
+  *thread = made;
+  return 0;
+}
+
+void casyncio_thread_join(void *thread) {
+  pthread_join(*(pthread_t *)thread, NULL);
+  free(thread);
+}
+
+#if defined(__linux__)
+// The affinity and not the machine: a container or taskset may give a program fewer processors than there are. The set
+// grows until the kernel's fits, which has as many bits as the kernel was built for.
+int casyncio_available_processors(void) {
+  for (int bits = 1024; bits <= 1 << 20; bits *= 2) {
+    cpu_set_t *set = CPU_ALLOC(bits);
+    if (!set) break;
+    size_t size = CPU_ALLOC_SIZE(bits);
+    int status = sched_getaffinity(0, size, set);
+    int count = status == 0 ? CPU_COUNT_S(size, set) : 0;
+    CPU_FREE(set);
+    if (status == 0) return count > 0 ? count : 1;
+    if (errno != EINVAL) break;
+  }
+  return 1;
+}
+#else
+int casyncio_available_processors(void) {
+  long count = sysconf(_SC_NPROCESSORS_ONLN);
+  return count > 0 ? (int)count : 1;
+}
+#endif
+
 // MARK: Descriptors
 
 int casyncio_set_nonblocking(int fd) {

@@ -9,7 +9,8 @@ import AsyncIO
 @main
 enum AsyncIOTestHelper {
   nonisolated(unsafe) static let cases = [
-    policyCases, takeOverCases, runCases, interruptCases, lateJobCases, forkCases, childCases,
+    policyCases, takeOverCases, runCases, interruptCases, lateJobCases, forkCases, childCases, loopsCases,
+    loopsEndCases,
   ]
   .reduce(into: [:]) { $0.merge($1) { first, _ in first } }
 

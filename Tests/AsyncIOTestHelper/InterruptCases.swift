@@ -21,6 +21,8 @@ nonisolated(unsafe) private let cases: [String: () throws -> Void] = [
   "interrupt-other-thread": interruptOtherThread,
   "interrupt-too-late": interruptTooLate,
   "interrupt-forked": interruptForked,
+  "interrupt-loops": interruptLoops,
+  "interrupt-loops-twice": interruptLoopsTwice,
   "interrupt-program": { EndlessProgram.main() },
 ]
 
@@ -75,6 +77,46 @@ private func interruptProcess() throws {
       return "nothing"
     }
   }
+  fact("after", action)
+}
+
+/// Every body of several loops is cancelled, whichever of them is in the main thread.
+private func interruptLoops() throws {
+  let notes = Notes()
+  let barrier = try Barrier(3)
+  end("ended with") {
+    try AsyncIO.run(loops: 3) { group in
+      if group.index == 0 { fact("during", action) }
+      try await barrier.wait()
+      do { try await group.index == 0 ? untilCancelled(SIGINT) : untilCancelled() } catch {
+        await Task.yield()
+        notes.add("\(group.index) cleaned up")
+        throw error
+      }
+      return "nothing"
+    }[0]
+  }
+  fact("notes", notes.all)
+  fact("after", action)
+}
+
+/// The second signal ends the runs of all loops; what is left is cancelled once more, and awaited.
+private func interruptLoopsTwice() throws {
+  let notes = Notes()
+  let barrier = try Barrier(2)
+  end("ended with") {
+    try AsyncIO.run(loops: 2) { group in
+      try await barrier.wait()
+      if group.index == 0 { try group.loop.callSoon { kill(getpid(), SIGINT) } }
+      try? await sleep(for: .seconds(3600))
+      notes.add("\(group.index) did not mind")
+      if group.index == 0 { try group.loop.callSoon { kill(getpid(), SIGINT) } }
+      // The end of the runs cancels it once more.
+      while currentTask()?.cancelling ?? 0 < 2 { await Task.yield() }
+      return "value"
+    }[0]
+  }
+  fact("notes", notes.all)
   fact("after", action)
 }
 

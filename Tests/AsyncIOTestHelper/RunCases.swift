@@ -155,7 +155,7 @@ private func leavesNothing() throws {
 
 /// Waits for threads of pools, which end a moment after the run that shut them down, and for what they hold. If
 /// something stays, the alarm ends this.
-private func settle(_ own: Int) {
+func settle(_ own: Int) {
   while threadCount() > own || LiveCounters.snapshot.values.contains(where: { $0 != 0 }) { sched_yield() }
 }
 

@@ -3,7 +3,7 @@
   /// the loop, and the main actor stays where it is.
   enum ProcessExecutors {
     static var platformExecutor: any TaskExecutor { globalConcurrentExecutor }
-    static func install(_ loop: BaseEventLoop) throws(EventLoopError) {}
+    static func install(_ loop: BaseEventLoop, beside others: [BaseEventLoop] = []) throws(EventLoopError) {}
     static func uninstall(_ loop: BaseEventLoop) {}
     static func keep(
       _ job: UnownedJob, _ role: LateJobs.Role, of intake: LoopIntake, at deadline: Int64?

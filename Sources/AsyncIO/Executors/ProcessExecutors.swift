@@ -16,15 +16,22 @@
 
   extension TaskFacade: SchedulingExecutor {
     func enqueue<C: Clock>(_ job: consuming ExecutorJob, at instant: C.Instant, tolerance: C.Duration?, clock: C) {
-      let delay: Int64
-      if let distance = clock.now.duration(to: instant) as? Duration {
-        delay = distance.saturatedNanoseconds
-      } else {
-        preconditionFailure(
-          "Task.sleep with \(C.self): a clock whose durations are not Swift.Duration must implement its own sleep")
-      }
-      enqueue(UnownedJob(job), after: delay)
+      enqueue(UnownedJob(job), after: delay(to: instant, of: clock))
     }
+  }
+
+  extension LoopRouter: SchedulingExecutor {
+    func enqueue<C: Clock>(_ job: consuming ExecutorJob, at instant: C.Instant, tolerance: C.Duration?, clock: C) {
+      enqueue(UnownedJob(job), after: delay(to: instant, of: clock))
+    }
+  }
+
+  private func delay<C: Clock>(to instant: C.Instant, of clock: C) -> Int64 {
+    guard let distance = clock.now.duration(to: instant) as? Duration else {
+      preconditionFailure(
+        "Task.sleep with \(C.self): a clock whose durations are not Swift.Duration must implement its own sleep")
+    }
+    return distance.saturatedNanoseconds
   }
 
   extension SerialFacade: MainExecutor {
@@ -48,14 +55,20 @@
       }
     }
 
+    /// What a whole-process run gives to the runtime.
+    private struct Executors {
+      var main: SerialFacade
+      var ordinary: any TaskExecutor
+    }
+
     private struct State {
       var wasInstalled = false
-      var installing: BaseEventLoop?
-      /// The loop of the whole-process run that is going on.
+      var installing: Executors?
+      /// The loop of the whole-process run that is going on; of several, the one with the main actor.
       var current: LoopIntake?
       /// The executors of all whole-process runs so far, for ever: a suspended main-actor function names the one
       /// that it left from by its bare address. By the intake, whose address therefore is never another's.
-      var owned: [ObjectIdentifier: (TaskFacade, SerialFacade)] = [:]
+      var owned: [ObjectIdentifier: Executors] = [:]
       var waiting: [Waiting] = []
     }
 
@@ -64,21 +77,24 @@
     /// The platform's own default executor, whatever is installed now.
     static var platformExecutor: any TaskExecutor { PlatformExecutorFactory.defaultExecutor }
 
-    /// Makes the loop the executor of the main actor and of every task without a preference. Refused with code
-    /// `runtimeAlreadyStarted` when tasks ran before, `anotherLoopRunning` while another loop has the process.
-    static func install(_ loop: BaseEventLoop) throws(EventLoopError) {
+    /// Makes the loop the executor of the main actor and of every task without a preference; of these it gets its own
+    /// only, if there are others beside it. Refused with code `runtimeAlreadyStarted` when tasks ran before,
+    /// `anotherLoopRunning` while another loop has the process.
+    static func install(_ loop: BaseEventLoop, beside others: [BaseEventLoop] = []) throws(EventLoopError) {
       if !state.withLock({ $0.wasInstalled }) && !isRuntimeUntouched() {
         throw EventLoopError(
           .runtimeAlreadyStarted,
           "AsyncIO.run: tasks ran before it, so the Swift runtime has its executors already. Call it first thing from "
             + "a synchronous main (or conform to AsyncProgram), or use loop.run { } inside this program.")
       }
+      let router = others.isEmpty ? nil : LoopRouter(loop.taskFacade)
+      let executors = Executors(main: loop.serialFacade, ordinary: router ?? loop.taskFacade)
       let taken: [Waiting]? = state.withLock { state in
         guard state.current == nil else { return nil }
         state.wasInstalled = true
-        state.installing = loop
+        state.installing = executors
         state.current = loop.intake
-        state.owned[ObjectIdentifier(loop.intake)] = (loop.taskFacade, loop.serialFacade)
+        state.owned[ObjectIdentifier(loop.intake)] = executors
         defer { state.waiting = [] }
         return state.waiting
       }
@@ -88,7 +104,7 @@
           "AsyncIO.run: a loop in another thread has the process already. Use `loop.run { }` in this thread.")
       }
       _createExecutors(factory: Factory.self)
-      loop.isProcessWide = true
+      if let router { for member in [loop] + others { router.add(member) } } else { loop.isProcessWide = true }
       state.withLock { $0.installing = nil }
       for job in waiting { _ = job.post(to: loop.intake) }
     }
@@ -98,7 +114,8 @@
       state.withLock { if $0.current === loop.intake { $0.current = nil } }
     }
 
-    /// Keeps a late job of a whole-process loop for the next such run, or gives it to the one that is going on.
+    /// Keeps a late job of a whole-process loop for the next such run, or gives it to the one that is going on. Of the
+    /// loops beside the first one that is so for jobs without an actor: the others stay in their order elsewhere.
     static func keep(
       _ job: UnownedJob, _ role: LateJobs.Role, of intake: LoopIntake, at deadline: Int64?
     ) -> Bool {
@@ -108,7 +125,8 @@
       case .serial: late = Waiting(job: job, tag: .serialJob, deadline: deadline)
       }
       let current: LoopIntake?? = state.withLock { state in
-        guard state.owned[ObjectIdentifier(intake)] != nil else { return nil }
+        let isOrdinary = late.tag == .taskJob
+        guard state.owned[ObjectIdentifier(intake)] != nil || intake.isMember && isOrdinary else { return nil }
         if state.current == nil { state.waiting.append(late) }
         return .some(state.current)
       }
@@ -144,14 +162,14 @@
     }
 
     private struct Factory: ExecutorFactory {
-      static var mainExecutor: any MainExecutor { installing.serialFacade }
-      static var defaultExecutor: any TaskExecutor { installing.taskFacade }
+      static var mainExecutor: any MainExecutor { installing.main }
+      static var defaultExecutor: any TaskExecutor { installing.ordinary }
 
-      private static var installing: BaseEventLoop {
-        guard let loop = state.withLock({ $0.installing }) else {
+      private static var installing: Executors {
+        guard let executors = state.withLock({ $0.installing }) else {
           preconditionFailure("the runtime asked for its executors outside of a take-over")
         }
-        return loop
+        return executors
       }
     }
   }

@@ -1,4 +1,5 @@
 internal import CAsyncIO
+internal import SystemPackage
 
 /// Threads of the package, named for debuggers. (Foundation's Thread is not used in the library.)
 package enum Thread {
@@ -18,9 +19,37 @@ package enum Thread {
     precondition(status == 0, "no thread for \(name): \(String(cString: strerror(status)))")
   }
 
+  fileprivate static func start(
+    name: String, _ body: sending @escaping () -> Void
+  ) throws(Errno) -> UnsafeMutableRawPointer {
+    let start = Unmanaged.passRetained(Start(name, body))
+    var thread: UnsafeMutableRawPointer?
+    let status = casyncio_thread_start({ Thread.begin($0) }, start.toOpaque(), &thread)
+    guard status == 0, let thread else {
+      start.release()
+      throw Errno(rawValue: status)
+    }
+    return thread
+  }
+
   private static func begin(_ argument: UnsafeMutableRawPointer) {
     let start = Unmanaged<Start>.fromOpaque(argument).takeRetainedValue()
     casyncio_name_thread(start.name)
     start.body()
   }
+}
+
+/// A thread that is waited for, as whoever makes one has to, once.
+///
+/// The pointer does not change, which is what makes the unchecked conformance right.
+final class JoinableThread: @unchecked Sendable {
+  private let thread: UnsafeMutableRawPointer
+
+  /// Starts the thread. Throws the system's error, `.resourceTemporarilyUnavailable` when it has none left to give.
+  init(name: String, _ body: sending @escaping () -> Void) throws(Errno) {
+    thread = try Thread.start(name: name, body)
+  }
+
+  /// Blocks until the thread has ended, with everything that belongs to it.
+  func join() { casyncio_thread_join(thread) }
 }

@@ -61,7 +61,7 @@ extension BaseEventLoop {
 
   private final func drop(_ word: LoopWord) {
     switch word.tag {
-    case .taskJob: LateJobs.run(word.job, role: .task, of: intake)
+    case .taskJob, .routedJob: LateJobs.run(word.job, role: .task, of: intake)
     case .serialJob: LateJobs.run(word.job, role: .serial(serialFacade), of: intake)
     case .handle: word.object(Handle.self).drop()
     case .timer: word.object(TimerHandle.self).drop()

@@ -38,7 +38,7 @@ extension BaseEventLoop {
     }
     guard !isStopping else { return }
     left = 256
-    while left > 0, !ready.isEmpty, ready.first.rawTag <= LoopWord.Tag.serialJob.rawValue {
+    while left > 0, !ready.isEmpty, ready.first.isJob {
       left -= 1
       try runTimed(ready.pop())
     }
@@ -46,7 +46,7 @@ extension BaseEventLoop {
 
   private final func runTimed(_ word: LoopWord) throws {
     let what: String
-    if word.rawTag <= LoopWord.Tag.serialJob.rawValue {
+    if word.isJob {
       what = "a job"
     } else {
       let handle = Unmanaged<Handle>.fromOpaque(UnsafeRawPointer(bitPattern: word.bits & ~15)!).takeUnretainedValue()

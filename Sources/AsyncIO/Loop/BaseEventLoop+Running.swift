@@ -142,7 +142,7 @@ extension BaseEventLoop {
     }
     guard !isStopping else { return }
     left = Self.jobBudget
-    while left > 0, !ready.isEmpty, ready.first.rawTag <= LoopWord.Tag.serialJob.rawValue {
+    while left > 0, !ready.isEmpty, ready.first.isJob {
       left -= 1
       try run(ready.pop())
     }
@@ -165,7 +165,8 @@ extension BaseEventLoop {
     switch word.rawTag {
     case LoopWord.Tag.taskJob.rawValue: word.job.runSynchronously(on: taskFacade.unowned)
     case LoopWord.Tag.serialJob.rawValue:
-      word.job.runSynchronously(isolatedTo: serialFacade.unowned, taskExecutor: taskFacade.unowned)
+      word.job.runSynchronously(isolatedTo: serialFacade.unowned, taskExecutor: ordinaryExecutor)
+    case LoopWord.Tag.routedJob.rawValue: word.job.runSynchronously(on: ordinaryExecutor)
     default: try runHandle(word)
     }
   }
@@ -202,7 +203,7 @@ extension BaseEventLoop {
 
   private final func admit(_ word: LoopWord) {
     switch word.tag {
-    case .taskJob, .serialJob, .handle: ready.push(word)
+    case .taskJob, .serialJob, .routedJob, .handle: ready.push(word)
     case .timer: admitTimer(word.object(TimerHandle.self))
     case .submit: submitNow(word.object(IOOperation.self))
     case .closeDescriptor: closeDescriptorNow(word.object(IODescriptor.self))

@@ -54,6 +54,10 @@ open class BaseEventLoop: EventLoop, @unchecked Sendable {
   @exclusivity(unchecked) package final var turnObserver: (any TurnObserver)?
   /// True if this loop is the default executor of the process. Set once, before its run.
   @exclusivity(unchecked) final var isProcessWide = false
+  /// What tasks without a preference are run on: the runtime compares it with its default executor at every switch, and
+  /// what differs goes through the queue once more. The task facade, unless a ``LoopRouter`` has the process; that lives
+  /// for ever. Set once, before the run.
+  @exclusivity(unchecked) final var ordinaryExecutor: UnownedTaskExecutor
   /// Where reports go. Replace it before the loop is used, if at all.
   package final var logger = Logger(label: "asyncio")
 
@@ -78,6 +82,7 @@ open class BaseEventLoop: EventLoop, @unchecked Sendable {
     intake = LoopIntake(backend)
     taskFacade = TaskFacade(intake)
     serialFacade = SerialFacade(intake)
+    ordinaryExecutor = taskFacade.unowned
     intake.attach(self)
     LiveCounters.loops.add(1, ordering: .relaxed)
     casyncio_ignore_sigpipe()

@@ -45,6 +45,9 @@ final class LoopIntake: @unchecked Sendable {
   /// post that is refused has had the inbox's lock.
   var putsLateJobsAway = false
 
+  /// The loop is one of those that have the process together, see ``LoopRouter``. Set before it runs.
+  var isMember = false
+
   /// Posts a word from any thread. `false`: the loop is closed.
   func post(_ word: LoopWord) -> Bool {
     if let foreignPost, !isRunningInThisThread { foreignPost() }

@@ -10,18 +10,20 @@ struct LoopWord {
     case taskJob = 0
     /// A job that came in through the serial facade.
     case serialJob = 1
+    /// A job that a ``LoopRouter`` has brought.
+    case routedJob = 2
     /// A ``Handle`` to run.
-    case handle = 2
+    case handle = 3
     /// A ``TimerHandle`` to put into the heap, or to take out if it was cancelled. Inbox only.
-    case timer = 3
+    case timer = 4
     /// An ``IOOperation`` to submit. Inbox only.
-    case submit = 4
+    case submit = 5
     /// An ``IODescriptor`` to close. Inbox only.
-    case closeDescriptor = 5
+    case closeDescriptor = 6
     /// A ``PostedAction`` to run at once. Inbox only.
-    case action = 6
+    case action = 7
     /// A ``TimerNode`` that waits for its time. Heap of timers only.
-    case node = 7
+    case node = 8
   }
 
   let bits: UInt
@@ -43,6 +45,9 @@ struct LoopWord {
   @inline(__always)
   var rawTag: UInt { bits & 15 }
   var tag: Tag { Tag(rawValue: rawTag)! }
+  /// A job of the Swift runtime, however it came.
+  @inline(__always)
+  var isJob: Bool { rawTag <= Tag.routedJob.rawValue }
 
   @inline(__always)
   var job: UnownedJob { unsafeBitCast(bits & ~15, to: UnownedJob.self) }
@@ -111,7 +116,7 @@ struct ReadyQueue: ~Copyable {
   func prefetchNext() {
     guard count > 2 else { return }
     let next = storage[(head &+ 1) & mask]
-    if next & 15 <= LoopWord.Tag.serialJob.rawValue {
+    if LoopWord(bits: next).isJob {
       casyncio_prefetch_frame(UnsafeRawPointer(bitPattern: next & ~15)!)
     }
     let task = UnsafeRawPointer(bitPattern: storage[(head &+ 2) & mask] & ~15)
@@ -128,7 +133,7 @@ struct ReadyQueue: ~Copyable {
     var isMixed = false
     var jobs = 0
     for place in head..<tail {
-      guard storage[place & mask] & 15 <= LoopWord.Tag.serialJob.rawValue else {
+      guard LoopWord(bits: storage[place & mask]).isJob else {
         if !isMixed { places = Array(head..<place) }
         isMixed = true
         continue

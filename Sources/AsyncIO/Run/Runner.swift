@@ -91,7 +91,7 @@ public final class Runner {
     try refuseInsideRun("Runner.run")
     let loop = try getLoop()
     let main = try loop.createTask(body)
-    let interruption = Interruption.begin(on: loop, cancelling: main)
+    let interruption = Interruption.begin(on: loop) { main.cancel($0) }
     let outcome = Result { try loop.runUntilComplete(main) }
     if interruption?.end() == true { throw KeyboardInterrupt() }
     // One request to cancel: the one of the signal. With another one it would have been cancelled anyway.

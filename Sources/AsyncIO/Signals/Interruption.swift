@@ -32,7 +32,9 @@ final class Interruption: Sendable {
   }
 
   /// Takes the signal over for a run in this thread that is about to begin; nil if it may not, or cannot.
-  static func begin(on loop: any EventLoop, cancelling main: any AnyLoopTask) -> Interruption? {
+  ///
+  /// - Parameter cancel: what the first signal does, in the loop's thread; `false` if there was nothing to cancel.
+  static func begin(on loop: any EventLoop, _ cancel: @escaping @Sendable (String) -> Bool) -> Interruption? {
     guard casyncio_is_main_thread() != 0, let wake = descriptor() else { return nil }
     wake.drain()
     guard SignalDispatcher.serialised({ casyncio_interrupt_install(wake.writeEnd) }) == 1 else { return nil }
@@ -40,7 +42,7 @@ final class Interruption: Sendable {
     do {
       try loop.addReader(wake.readEnd) { [unowned interruption] in
         wake.drain()
-        try interruption.pass(to: main)
+        try interruption.pass(to: cancel)
       }
     } catch {
       SignalDispatcher.serialised { casyncio_interrupt_restore() }
@@ -59,11 +61,11 @@ final class Interruption: Sendable {
     }
   }
 
-  private func pass(to main: any AnyLoopTask) throws {
+  private func pass(to cancel: (String) -> Bool) throws {
     let count = Int(casyncio_interrupt_count())
     let before = told.exchange(count, ordering: .relaxed)
     guard count > before else { return }
-    if count == 1, main.cancel("interrupted by the user") { return }
+    if count == 1, cancel("interrupted by the user") { return }
     throw KeyboardInterrupt()
   }
 

@@ -56,6 +56,13 @@ int casyncio_is_main_thread(void);
 int64_t casyncio_thread_number(void);
 // Starts a detached thread; zero or an errno (not negated, as pthread_create has it).
 int casyncio_thread_detach(void (*CASYNCIO_NONNULL body)(void *CASYNCIO_NONNULL), void *CASYNCIO_NONNULL argument);
+// Starts a thread that casyncio_thread_join waits for, which gives its memory back; zero or an errno, as above.
+int casyncio_thread_start(
+    void (*CASYNCIO_NONNULL body)(void *CASYNCIO_NONNULL), void *CASYNCIO_NONNULL argument,
+    void *CASYNCIO_NULLABLE *CASYNCIO_NONNULL thread);
+void casyncio_thread_join(void *CASYNCIO_NONNULL thread);
+// How many processors the calling thread may run on; at least one.
+int casyncio_available_processors(void);
 // A word of the calling thread, null at first. `ended` gets it when the thread ends; it is the same for all words.
 void *CASYNCIO_NULLABLE casyncio_thread_word(void);
 void casyncio_set_thread_word(void *CASYNCIO_NONNULL word, void (*CASYNCIO_NONNULL ended)(void *CASYNCIO_NONNULL));

@@ -48,13 +48,21 @@
       defer { posix_spawn_file_actions_destroy(&actions) }
       posix_spawn_file_actions_adddup2(&actions, output, STDOUT_FILENO)
       posix_spawn_file_actions_adddup2(&actions, errors, STDERR_FILENO)
+      // Threads of the tests block signals, and a child inherits what its maker blocks: its alarm, too.
+      var attributes = posix_spawnattr_t()
+      posix_spawnattr_init(&attributes)
+      defer { posix_spawnattr_destroy(&attributes) }
+      var nothing = sigset_t()
+      sigemptyset(&nothing)
+      posix_spawnattr_setsigmask(&attributes, &nothing)
+      posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_SETSIGMASK))
 
       var arguments: [UnsafeMutablePointer<CChar>?] = [strdup(path), strdup(name), nil]
       let all = inherited.merging(environment) { $1 }
       var variables = all.map { strdup("\($0.key)=\($0.value)") } + [nil]
       defer { for string in arguments + variables { free(string) } }
       var child: pid_t = 0
-      let failure = posix_spawn(&child, path, &actions, nil, &arguments, &variables)
+      let failure = posix_spawn(&child, path, &actions, &attributes, &arguments, &variables)
       try #require(failure == 0, "\(path): \(String(cString: strerror(failure)))")
 
       var status: Int32 = 0

@@ -1,0 +1,82 @@
+/// What the bodies of a group share by ``LoopGroup/shared(_:)``: a slot for each call, as long as somebody may come for
+/// it.
+final class SharedValues: Sendable {
+  private struct Slot {
+    var outcome: Result<any Sendable, any Error>?
+    var waiters: [Future<any Sendable>] = []
+    /// Of the other bodies, those that have called.
+    var callers = 0
+  }
+
+  private struct State {
+    var calls: [Int]
+    var slots: [Int: Slot] = [:]
+    var hasEnded = false
+
+    /// Keeps a slot until everybody has had its value.
+    mutating func keep(_ slot: Slot, for call: Int) {
+      slots[call] = slot.outcome != nil && slot.callers == calls.count - 1 ? nil : slot
+    }
+  }
+
+  private let state: Lock<State>
+
+  /// - Parameter count: how many bodies there are.
+  init(count: Int) { state = Lock(State(calls: Array(repeating: 0, count: count))) }
+
+  /// The number of the call.
+  func beginCall(of index: Int) -> Int {
+    state.withLock { state in
+      defer { state.calls[index] += 1 }
+      return state.calls[index]
+    }
+  }
+
+  func set(_ outcome: Result<any Sendable, any Error>, for call: Int) {
+    let waiters = state.withLock { state in
+      var slot = state.slots[call] ?? Slot()
+      defer { state.keep(slot, for: call) }
+      slot.outcome = outcome
+      defer { slot.waiters = [] }
+      return slot.waiters
+    }
+    for waiter in waiters { waiter.complete(outcome) }
+  }
+
+  func wait<Value: Sendable>(for call: Int, on loop: any EventLoop) async throws -> Value {
+    let future = Future<any Sendable>(loop: loop)
+    let outcome = state.withLock { state -> Result<any Sendable, any Error>? in
+      if state.hasEnded && state.slots[call]?.outcome == nil { return .failure(Self.neverMade) }
+      var slot = state.slots[call] ?? Slot()
+      defer { state.keep(slot, for: call) }
+      slot.callers += 1
+      if slot.outcome == nil { slot.waiters.append(future) }
+      return slot.outcome
+    }
+    let value = if let outcome { try outcome.get() } else { try await future.get() }
+    guard let value = value as? Value else {
+      throw EventLoopError(
+        .invalidState,
+        "shared: loop 0 made a \(type(of: value)) where this loop expects a \(Value.self). Call shared as many times "
+          + "and in the same order in every body.")
+    }
+    return value
+  }
+
+  /// The body of loop 0 has ended: what it has not made by now it never makes.
+  func end() {
+    let waiters = state.withLock { state in
+      state.hasEnded = true
+      defer { for call in state.slots.keys { state.slots[call]?.waiters = [] } }
+      return state.slots.values.flatMap(\.waiters)
+    }
+    for waiter in waiters { waiter.complete(.failure(Self.neverMade)) }
+  }
+
+  private static var neverMade: EventLoopError {
+    EventLoopError(
+      .invalidState,
+      "shared: the body of loop 0 has ended without making this value. Call shared as many times and in the same order "
+        + "in every body.")
+  }
+}
