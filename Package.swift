@@ -93,6 +93,7 @@ let package = Package(
       dependencies: [
         "AsyncIO", "AsyncIOConformance", "AsyncIOSimulation",
         .product(name: "Logging", package: "swift-log"),
+        .product(name: "SystemPackage", package: "swift-system"),
       ],
       path: "Tests/AsyncIOTestHelper",
       swiftSettings: settings

@@ -33,7 +33,7 @@ struct DemoCommand: ParsableCommand {
   func run() throws {
     let (connections, size, seconds) = (connections, size, seconds)
     let kind = loop.loop ?? "the default"
-    try loop.run {
+    try loop.run { _ in
       let loop = try getRunningLoop()
       let backend = (loop as? BaseEventLoop)?.backendName ?? "unknown"
       print("policy: \(kind); loop: \(type(of: loop)) over \(backend)\n")

@@ -27,34 +27,27 @@ struct EchoCommand: ParsableCommand {
   var api = API.streams
 
   @OptionGroup var loop: LoopOptions
+  @OptionGroup var loops: LoopCount
 
   func run() throws {
     let (host, port, api) = (host, port, api)
-    try loop.run {
-      switch api {
-      case .streams: try await Self.serve(host, port, api, Self.echo)
-      case .sync: try await Self.serve(host, port, api, Self.echoSynchronously)
-      case .protocol: try await Self.serveProtocols(host, port)
-      }
+    let ready = try Barrier(loops.number)
+    // Told when every loop listens: from then on clients are dealt out among all.
+    let tell: @Sendable ([SocketAddress], LoopGroup) async throws -> Void = { addresses, group in
+      try await ready.wait()
+      guard group.index == 0 else { return }
+      announce("echo (\(api.rawValue)) on \(addresses.map(\.description).joined(separator: ", "))")
     }
-  }
-
-  private static func serve(
-    _ host: String, _ port: UInt16, _ api: API, _ handler: @escaping @Sendable (StreamConnection) async throws -> Void
-  ) async throws {
-    let listener = try await StreamListener.bind(host: host, port: port)
-    announce("echo (\(api.rawValue)) on \(Self.names(listener.addresses))")
-    try await listener.serve(handler)
-  }
-
-  private static func serveProtocols(_ host: String, _ port: UInt16) async throws {
-    let server = try await getRunningLoop().createServer(host: host, port: port) { EchoProtocol() }
-    announce("echo (protocol) on \(Self.names(server.addresses))")
-    try await server.serveForever()
-  }
-
-  private static func names(_ addresses: [SocketAddress]) -> String {
-    addresses.map(\.description).joined(separator: ", ")
+    try loop.run(loops: loops.number) { group in
+      guard api != .protocol else {
+        let server = try await group.loop.createServer(host: host, port: port, sharedBy: group) { EchoProtocol() }
+        try await tell(server.addresses, group)
+        return try await server.serveForever()
+      }
+      let listener = try await StreamListener.bind(host: host, port: port, sharedBy: group)
+      try await tell(listener.addresses, group)
+      try await listener.serve(api == .streams ? Self.echo : Self.echoSynchronously)
+    }
   }
 
   @Sendable static func echo(_ connection: StreamConnection) async throws {

@@ -34,9 +34,14 @@ enum Endpoint: ExpressibleByArgument, Sendable {
     if case .network(host: nil, port: _) = self { false } else { true }
   }
 
-  func listen() async throws -> StreamListener {
+  /// A path has one listener; a port can have one on every loop.
+  var canBeShared: Bool {
+    if case .network = self { true } else { false }
+  }
+
+  func listen(sharedBy group: LoopGroup) async throws -> StreamListener {
     switch self {
-    case .network(let host, let port): try await .bind(host: host ?? "127.0.0.1", port: port)
+    case .network(let host, let port): try await .bind(host: host ?? "127.0.0.1", port: port, sharedBy: group)
     case .unix(let path): try await .bind(unixPath: path)
     }
   }

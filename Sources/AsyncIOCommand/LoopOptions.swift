@@ -16,13 +16,27 @@ struct LoopOptions: ParsableArguments {
     loop.map { NamedLoopPolicy($0) } ?? getEventLoopPolicy()
   }
 
-  /// Runs the body on a loop of the policy that has the whole process.
-  func run(_ body: @escaping @Sendable () async throws -> Void) throws {
+  /// Runs the body on a loop of the policy that has the whole process, or on each of several that have it together.
+  func run(loops count: Int = 1, _ body: @escaping @Sendable (LoopGroup) async throws -> Void) throws {
     do {
-      try withEventLoopPolicy(policy) { try AsyncIO.run { try await body() } }
+      _ = try withEventLoopPolicy(policy) { try AsyncIO.run(loops: count, body) }
     } catch is KeyboardInterrupt {
       KeyboardInterrupt.endProcess()
     }
+  }
+}
+
+/// `--loops`: how many of them.
+struct LoopCount: ParsableArguments {
+  @Option(help: ArgumentHelp("How many loops, each in a thread; auto is one for each processor.", valueName: "n|auto"))
+  var loops = "1"
+
+  /// As `validate()` has found it to be one.
+  var number: Int { loops == "auto" ? LoopGroup.availableProcessors : Int(loops) ?? 1 }
+
+  func validate() throws {
+    guard loops != "auto", !(1...1024).contains(Int(loops) ?? 0) else { return }
+    throw ValidationError("--loops is \"\(loops)\". Use auto, or a number from 1 to 1024.")
   }
 }
 

@@ -26,7 +26,7 @@ struct ProxyCommand: ParsableCommand {
   @Option(help: ArgumentHelp("Where to forward to.", valueName: "host:port|unix:path"))
   var to: Endpoint
 
-  @Option(help: "Connections at a time; more clients wait to be accepted.")
+  @Option(help: "Connections at a time, of all loops; more clients wait to be accepted.")
   var maxConnections = 10_000
 
   @Option(help: "Seconds without a byte in either direction until a connection is cut; 0 for never.")
@@ -36,22 +36,28 @@ struct ProxyCommand: ParsableCommand {
   var drainTimeout = 30.0
 
   @OptionGroup var loop: LoopOptions
+  @OptionGroup var loops: LoopCount
 
   func validate() throws {
     guard maxConnections > 0 else { throw ValidationError("--max-connections must be at least 1.") }
     guard idleTimeout >= 0 else { throw ValidationError("--idle-timeout must be 0 or more seconds.") }
     guard drainTimeout >= 0 else { throw ValidationError("--drain-timeout must be 0 or more seconds.") }
+    guard loops.number == 1 || listen.canBeShared else {
+      throw ValidationError("--loops needs a port to listen on: a Unix socket has one listener. Leave it out.")
+    }
     guard to.isComplete else { throw ValidationError("--to needs a host: host:port.") }
   }
 
   func run() throws {
     let target = to
     let proxy = Proxy(idleTimeout: idleTimeout > 0 ? .seconds(idleTimeout) : nil) { try await target.connect() }
-    let (listen, limit, drain) = (listen, maxConnections, Duration.seconds(drainTimeout))
-    try loop.run {
-      let loop = try getRunningLoop()
-      let listener = try await listen.listen()
-      announce("proxy on \(listener.addresses.map(\.description).joined(separator: ", "))")
+    let (listen, drain) = (listen, Duration.seconds(drainTimeout))
+    let limit = (maxConnections + loops.number - 1) / loops.number
+    try loop.run(loops: loops.number) { group in
+      let loop = group.loop
+      let tell: @Sendable (String) -> Void = { if group.index == 0 { announce($0) } }
+      let listener = try await listen.listen(sharedBy: group)
+      tell("proxy on \(listener.addresses.map(\.description).joined(separator: ", "))")
       let serving = try loop.createTask(name: "serve") {
         try await listener.serve(maximumConnections: limit) { try await proxy.forward($0) }
       }
@@ -59,14 +65,14 @@ struct ProxyCommand: ParsableCommand {
         if listener.isClosed {
           serving.cancel()
         } else {
-          announce("draining")
+          tell("draining")
           listener.close()
           try loop.callLater(drain) { serving.cancel() }
         }
       }
       for signal in [SIGTERM, SIGINT] { try loop.addSignalHandler(signal, stop) }
       do { try await serving.get() } catch is CancellationError {}
-      announce("drained")
     }
+    announce("drained")
   }
 }

@@ -7,6 +7,8 @@ struct ListenRequest: Sendable {
   var hosts: [String?] = [nil]
   /// 0 lets the system choose, for each address.
   var port: UInt16 = 0
+  /// Just these instead, with their ports.
+  var addresses: [SocketAddress]?
   /// A path or an abstract name to listen on instead.
   var unixPath: String?
   var family = AddressFamily.unspecified
@@ -44,6 +46,9 @@ enum Listeners {
       let address = try SocketAddress(unixPath: path)
       if loop.sockets.hasFileSystem { UnixSocketFile.removeStale(at: address, loop.logger) }
       return [try open(AddressInfo(address), request, loop.sockets)]
+    }
+    if let addresses = request.addresses {
+      return try openAll(addresses.map { AddressInfo($0) }, request, loop.sockets)
     }
     return try openAll(try await addresses(of: request, on: loop), request, loop.sockets)
   }

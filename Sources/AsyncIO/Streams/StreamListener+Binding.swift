@@ -69,7 +69,7 @@ extension StreamListener {
       unixPath: path.string, backlog: backlog, cleanupSocket: cleanupSocket, mode: mode, startServing: startServing)
   }
 
-  private static func bind(_ request: ListenRequest) async throws -> StreamListener {
+  static func bind(_ request: ListenRequest) async throws -> StreamListener {
     var request = request
     request.operation = "StreamListener.bind"
     let core = try runningCore(request.operation)

@@ -107,7 +107,7 @@ extension EventLoop {
       factory)
   }
 
-  private func server<Proto: ReceivingProtocol>(
+  func server<Proto: ReceivingProtocol>(
     _ request: ListenRequest, _ operation: String, startServing: Bool, _ factory: @escaping () throws -> Proto
   ) async throws -> Server {
     let core = try coreOfThisThread(for: operation)

@@ -25,6 +25,28 @@
       }
 
       @Test(
+        "Two loops: 50 clients at once get every byte back",
+        .enabled(if: Program.areInstalled("python3"), "python3 is not installed"),
+        arguments: LoopKind.allCases, ["streams", "sync", "protocol"])
+      func twoLoops(kind: LoopKind, api: String) async throws {
+        let echo = try Program.echo(kind, "--api", api, "--loops", "2")
+        let port = try await echo.port()
+        let client = try await Program.python(
+          """
+          import socket, sys
+          held = [socket.create_connection(("127.0.0.1", int(sys.argv[1]))) for _ in range(50)]
+          for round in range(20):
+              for s in held: s.sendall(b"%08d" % round)
+              for s in held: assert s.recv(8, socket.MSG_WAITALL) == b"%08d" % round
+          print("same")
+          """, "\(port)")
+        #expect(client.output == "same\n")
+        #expect(!echo.hasEnded)
+        echo.signal(SIGINT)
+        #expect(try await echo.waitToEnd().status == -SIGINT)
+      }
+
+      @Test(
         "B1: out of descriptors: one report a second, no spin, and clients are served when there are some again",
         .enabled(if: Program.areInstalled("bash", "python3"), "bash or python3 is not installed"),
         arguments: LoopKind.allCases)

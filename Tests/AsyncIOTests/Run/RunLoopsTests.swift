@@ -95,7 +95,20 @@
       #expect(program["two"] == "[true, true]")
     }
 
-    // MARK: The end
+    @Test(
+      "Loops share a port: clients are served by both, on the loop that accepted them",
+      arguments: ["listen", "serve-protocols", "datagrams"], kinds)
+    func port(what: String, kind: String) async throws {
+      let program = try await program("loops-\(what)", kind)
+      #expect(program["answers"] == "[0, 1]")
+      if what == "listen" { #expect(program["on their loops"] == "true") }
+    }
+
+    @Test("A shared port 0 is the same for every address; a taken port is an error on all; one loop shares with nobody")
+    func ports() async throws {
+      let program = try await HelperProgram.run("loops-ports")
+      for name in ["same", "0 taken", "1 taken", "alone"] { #expect(program[name] == "true", "\(name)") }
+    }
 
     @Test(
       "The first error cancels the other bodies and is thrown when they have ended; another one is reported",

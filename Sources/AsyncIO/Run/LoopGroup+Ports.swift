@@ -1,0 +1,104 @@
+internal import SystemPackage
+
+// One port for all loops of a group: each has a socket of its own on it (SO_REUSEPORT), and the system deals clients out
+// among them. No loop waits for another one to accept. The traps:
+//
+// - With port 0 each socket would get a port of its own. So loop 0 opens first, and the others take its addresses.
+// - Whoever has the same user id may take part in a port that is opened so: a second copy of the program is no error.
+//   A group of one loop opens its port in the ordinary way, and refuses it.
+
+extension StreamListener {
+  /// Binds a host and port on every loop of a group, and listens. Every body calls it, with the same arguments; the
+  /// system deals out clients among the listeners, and each loop serves those that it got.
+  ///
+  /// ```swift
+  /// try AsyncIO.run(loops: 4) { group in
+  ///   let listener = try await StreamListener.bind(port: 7000, sharedBy: group)
+  ///   try await listener.serve { connection in … }
+  /// }
+  /// ```
+  /// With port 0 all get the port that loop 0 has got; then calls find each other by their order, as those of
+  /// ``LoopGroup/shared(_:)`` do, and what fails in loop 0 fails in all. Clients that wait in the backlog of a listener
+  /// are lost when it is closed (Linux), also while the others go on.
+  ///
+  /// Parameters and errors are those of
+  /// ``bind(host:port:family:backlog:reuseAddress:reusePort:keepAlive:startServing:)``. Code `invalidArgument` where the
+  /// system cannot share a port.
+  public static func bind(
+    host: String? = nil, port: UInt16, sharedBy group: LoopGroup, family: AddressFamily = .unspecified,
+    backlog: Int32 = 4096, reuseAddress: Bool = true, keepAlive: Bool = false, startServing: Bool = true
+  ) async throws -> StreamListener {
+    var request = ListenRequest()
+    (request.hosts, request.port, request.family, request.backlog) = ([host], port, family, backlog)
+    (request.reuseAddress, request.keepAlive, request.listens) = (reuseAddress, keepAlive, startServing)
+    return try await group.open(request, \.addresses) { try await bind($0) }
+  }
+}
+
+extension EventLoop {
+  /// Listens on a host and port on every loop of a group, and gives every client a transport and a protocol. Every body
+  /// calls it on its own loop, with the same arguments. See
+  /// ``StreamListener/bind(host:port:sharedBy:family:backlog:reuseAddress:keepAlive:startServing:)``.
+  ///
+  /// Parameters and errors are those of
+  /// ``createServer(host:port:family:flags:backlog:reuseAddress:reusePort:keepAlive:startServing:_:)``.
+  public func createServer<Proto: ReceivingProtocol>(
+    host: String? = nil, port: UInt16, sharedBy group: LoopGroup, family: AddressFamily = .unspecified,
+    flags: AddressInfoFlags = .passive, backlog: Int32 = 4096, reuseAddress: Bool = true, keepAlive: Bool = false,
+    startServing: Bool = true, _ factory: @escaping () throws -> Proto
+  ) async throws -> Server {
+    var request = ListenRequest()
+    (request.hosts, request.port, request.family, request.flags) = ([host], port, family, flags)
+    (request.backlog, request.reuseAddress, request.keepAlive) = (backlog, reuseAddress, keepAlive)
+    return try await group.open(request, \.addresses) {
+      try await server($0, "createServer", startServing: startServing, factory)
+    }
+  }
+}
+
+extension DatagramEndpoint {
+  /// Opens an endpoint with one address on every loop of a group. Every body calls it, with the same arguments; what one
+  /// peer sends arrives at the same endpoint, as long as all of them are open. See
+  /// ``StreamListener/bind(host:port:sharedBy:family:backlog:reuseAddress:keepAlive:startServing:)``.
+  ///
+  /// Parameters and errors are those of ``bind(host:port:family:reusePort:broadcast:)``.
+  public static func bind(
+    host: String? = nil, port: UInt16, sharedBy group: LoopGroup, family: AddressFamily = .unspecified,
+    broadcast: Bool = false
+  ) async throws -> DatagramEndpoint {
+    let isShared = group.count > 1
+    guard isShared && port == 0 else {
+      return try await bind(host: host, port: port, family: family, reusePort: isShared, broadcast: broadcast)
+    }
+    var first: DatagramEndpoint?
+    let address = try await group.shared {
+      let endpoint = try await bind(host: host, port: 0, family: family, reusePort: true, broadcast: broadcast)
+      first = endpoint
+      return endpoint.localAddress
+    }
+    if let first { return first }
+    guard let address else { throw IOError(.badFileDescriptor, "DatagramEndpoint.bind", "on an endpoint of loop 0") }
+    return try await bind(to: address, reusePort: true, broadcast: broadcast)
+  }
+}
+
+extension LoopGroup {
+  /// Opens on each loop what the request says, and on all of them the same port.
+  fileprivate func open<Opened>(
+    _ request: ListenRequest, _ addresses: (Opened) -> [SocketAddress],
+    _ open: (ListenRequest) async throws -> Opened
+  ) async throws -> Opened {
+    var request = request
+    request.reusePort = count > 1
+    guard request.reusePort && request.port == 0 else { return try await open(request) }
+    var first: Opened?
+    let taken = try await shared {
+      let opened = try await open(request)
+      first = opened
+      return addresses(opened)
+    }
+    if let first { return first }
+    request.addresses = taken
+    return try await open(request)
+  }
+}
