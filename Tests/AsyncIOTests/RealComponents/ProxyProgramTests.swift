@@ -150,10 +150,11 @@
 
       @Test(
         "SIGTERM: the running transfer completes, new clients are refused, then it ends",
-        .enabled(if: Program.areInstalled("python3"), "python3 is not installed"), arguments: LoopKind.allCases, ["1", "2"])
+        .enabled(if: Program.areInstalled("python3"), "python3 is not installed"), arguments: LoopKind.allCases,
+        ["1", "2"])
       func drain(kind: LoopKind, loops: String) async throws {
         let echo = try Program.echo(kind)
-        let proxy = try Program.proxy(kind, to: try await echo.port(, "--loops", loops))
+        let proxy = try Program.proxy(kind, to: try await echo.port(), "--loops", loops)
         let client = try await Program.python(
           """
           import os, signal, socket, sys, time
