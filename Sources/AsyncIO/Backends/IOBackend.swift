@@ -95,6 +95,17 @@ public protocol IOBackend: AnyObject {
   /// descriptor right after this call.
   func detach(_ descriptor: IODescriptor, closing: Bool)
 
+  /// True if bytes that a send took are not with the system yet; a ``IOOperation/Kind/writable`` waits until they are.
+  func hasUnsent(_ descriptor: IODescriptor) -> Bool
+
+  /// Asks the system to end the receive that it does ahead, with no operation of the descriptor in flight. `true`: it
+  /// does none, or has ended it. Ask again in the next turn otherwise.
+  func endReceiving(_ descriptor: IODescriptor) -> Bool
+
+  /// Gives up the bytes that were received ahead, piece by piece, and returns the error that was, as a negated errno; 0
+  /// if there was none. The receive has ended, and the descriptor leaves.
+  func takeInput(of descriptor: IODescriptor, _ take: (UnsafeRawBufferPointer) -> Void) -> Int
+
   /// Sets what `addReader` and `addWriter` wait for on a watched descriptor; the loop is told by
   /// ``IODescriptor/deliverWatch(readable:writable:)``.
   func watch(_ descriptor: IODescriptor, readable: Bool, writable: Bool) throws(Errno)
@@ -105,4 +116,9 @@ public protocol IOBackend: AnyObject {
 
 extension IOBackend {
   public func sendError(of descriptor: IODescriptor) -> Int { 0 }
+
+  // Of a backend that does nothing ahead.
+  public func hasUnsent(_ descriptor: IODescriptor) -> Bool { false }
+  public func endReceiving(_ descriptor: IODescriptor) -> Bool { true }
+  public func takeInput(of descriptor: IODescriptor, _ take: (UnsafeRawBufferPointer) -> Void) -> Int { 0 }
 }

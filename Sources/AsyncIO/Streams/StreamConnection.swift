@@ -19,8 +19,11 @@ public final class StreamConnection: @unchecked Sendable {
   let sending: IOOperation
   private let readClaim = Atomic<Bool>(false)
   private let writeClaim = Atomic<Bool>(false)
+  /// `writeEOF` was called, and `move(to:)`. In the bytes that the claims leave over.
+  let hasEnded = Atomic<Bool>(false)
+  let wasMoved = Atomic<Bool>(false)
   /// Why the connection was lost, as operations report it; 0 as long as it was not.
-  private let loss = Atomic<Int32>(0)
+  let loss = Atomic<Int32>(0)
 
   /// Bytes that were received and not delivered yet; guarded by the reader's claim.
   @exclusivity(unchecked) var leftover = ReadBuffer()
@@ -79,6 +82,7 @@ public final class StreamConnection: @unchecked Sendable {
   /// `write_eof`.
   public func writeEOF() throws {
     try checkOpen("writeEOF")
+    hasEnded.store(true, ordering: .relaxed)
     guard core.isRunningInThisThread else { return postEOF() }
     do {
       try core.backend.endWriting(descriptor)
@@ -120,8 +124,10 @@ public final class StreamConnection: @unchecked Sendable {
     if isClosed { throw closedHere(operation) }
   }
 
-  private func closedHere(_ operation: String) -> IOError {
-    IOError(.badFileDescriptor, operation, "on a connection that was closed here")
+  func closedHere(_ operation: String) -> IOError {
+    let wasMoved = self.wasMoved.load(ordering: .acquiring)
+    let what = wasMoved ? "moved to another loop; use what move(to:) returned" : "closed here"
+    return IOError(.badFileDescriptor, operation, "on a connection that was \(what)")
   }
 
   // MARK: Errors
@@ -149,7 +155,7 @@ public final class StreamConnection: @unchecked Sendable {
   }
 
   /// A broken pipe is no loss: it is what writes behind the own end, or behind the peer's, come to.
-  private func noteLoss(_ result: Int) {
+  func noteLoss(_ result: Int) {
     guard result < 0, [ECONNRESET, ETIMEDOUT, ECONNABORTED, EHOSTUNREACH].contains(Int32(-result)) else { return }
     loss.store(Int32(result), ordering: .relaxed)
   }

@@ -100,13 +100,15 @@ extension ProactorBackend {
     if let stream = descriptor.stream, !stream.pointee.outbox.isEmpty {
       stream.pointee.endsWriting = true
       stream.pointee.sendError = -Int(EPIPE)
-    } else if shutdown(descriptor.fileDescriptor, Int32(SHUT_WR)) != 0 {
-      throw Errno(rawValue: casyncio_errno())
-    } else {
-      // A write behind the end is refused, and not taken and lost.
+      return
+    }
+    let error = shutdown(descriptor.fileDescriptor, Int32(SHUT_WR)) != 0 ? casyncio_errno() : 0
+    // A write behind the end is refused, and not taken and lost; so it is where both have ended already.
+    if error == 0 || error == ENOTCONN {
       let stream = stream(of: descriptor)
       if stream.pointee.sendError == 0 { stream.pointee.sendError = -Int(EPIPE) }
     }
+    if error != 0 { throw Errno(rawValue: error) }
   }
 
   public func sendError(of descriptor: IODescriptor) -> Int { descriptor.stream?.pointee.sendError ?? 0 }

@@ -1,0 +1,28 @@
+internal import CAsyncIO
+
+// How a connection leaves for another loop. A lent receive is with the system whether anybody waits or not, so it is
+// ended first; what it brings until it has is queued, as always, and goes along with what was there before. An error
+// that the system has told to this backend it does not tell again, so that goes along, too.
+
+extension ProactorBackend {
+  public func hasUnsent(_ descriptor: IODescriptor) -> Bool {
+    descriptor.stream.map { !$0.pointee.outbox.isEmpty } ?? false
+  }
+
+  public func endReceiving(_ descriptor: IODescriptor) -> Bool {
+    guard let stream = descriptor.stream, stream.pointee.isReceiving else { return true }
+    precondition(stream.pointee.reading == nil, "a connection leaves while an operation waits to read")
+    casyncio_port_cancel(port, stream.receivingRecord)
+    return false
+  }
+
+  public func takeInput(of descriptor: IODescriptor, _ take: (UnsafeRawBufferPointer) -> Void) -> Int {
+    guard let stream = descriptor.stream else { return 0 }
+    while !stream.pointee.chunks.isEmpty {
+      let chunk = stream.pointee.chunks.removeFirst()
+      take(UnsafeRawBufferPointer(start: chunk.bytes, count: chunk.count))
+      casyncio_lent_return(lent, chunk.lease)
+    }
+    return min(0, stream.pointee.end)
+  }
+}

@@ -1,0 +1,92 @@
+internal import CAsyncIO
+internal import Synchronization
+
+// From loop to loop. Nothing of the connection may be with the old loop's mechanism when the new one begins: a
+// completion that comes later would take bytes that nobody looks for any more. So everything is ended in order, and each
+// step may find that the connection was closed meanwhile:
+//
+// 1. Both claims: no task of the program waits on it, and none can begin to.
+// 2. Bytes that were written and are still in this process are sent. That waits for the peer, as a write does.
+// 3. The receive that the mechanism does ahead is ended.
+// 4. What it brought, and an error that it brought, go along. The bytes that come from now on stay in the system.
+// 5. The number is let go, once: a `close()` of another thread wins or loses here.
+
+extension StreamConnection {
+  /// Moves the connection to another loop and returns it there: a new object, for tasks of that loop. This one is closed
+  /// for good, and does not close the other.
+  ///
+  /// ```swift
+  /// let moved = try await connection.move(to: group.loops[2])
+  /// try await group.run(on: 2) { try await serve(moved) }
+  /// ```
+  /// No byte is lost or overtaken, whatever is on its way meanwhile, in either direction. Bytes that were received and
+  /// not read go along; bytes that this process still holds of earlier writes (a proactor's few KiB) are sent first. In a
+  /// handler of `serve` the server closes the old object only: the connection lives on, and whoever has it closes it.
+  ///
+  /// Throws code `busy` while a task reads or writes, `wrongThread` outside of the connection's loop, `closed` for a loop
+  /// that is closed, `notOffered` for loops that cannot take descriptors of others (a simulation's); ``IOError`` when the
+  /// connection is closed or an earlier write has failed; `CancellationError` while it waits for earlier writes. Unless
+  /// it was closed, the connection stays then where it is, and works on.
+  public func move(to loop: any EventLoop) async throws -> StreamConnection {
+    let target = try loop.core(for: "move")
+    guard core.isRunningInThisThread else { throw EventLoopError.wrongThread("move") }
+    if target.isClosed { throw EventLoopError.closed("move") }
+    guard core.capabilities.contains(.systemDescriptors), target.capabilities.contains(.systemDescriptors) else {
+      throw EventLoopError(
+        .notOffered,
+        "move: connections stay on a loop over \(core.backendName) or \(target.backendName). Connect there instead.")
+    }
+    try claimBoth()
+    defer {
+      releaseReader()
+      releaseWriter()
+    }
+    try checkOpen("move")
+    if core.backend.hasUnsent(descriptor) { try await sendRest() }
+    // The system ends a receive that is cancelled in a turn or two, whatever the peer does.
+    while !descriptor.isClosed && !core.backend.endReceiving(descriptor) {
+      await core.completeInNextTurn(receiving)
+    }
+    // A loop that was closed meanwhile has dropped what it had received.
+    guard core.isRunningInThisThread else { throw EventLoopError.closed("move") }
+    return try leave(for: target)
+  }
+
+  private func claimBoth() throws {
+    let busy = EventLoopError(
+      .busy, "move: a task reads or writes this connection. Let it end, or cancel it, before the connection moves.")
+    do { try claimReader() } catch { throw busy }
+    do { try claimWriter() } catch {
+      releaseReader()
+      throw busy
+    }
+  }
+
+  /// Bytes that a write returned for are with the system when this returns.
+  private func sendRest() async throws {
+    // Every other write expects to find the record so.
+    defer { sending.kind = .send }
+    sending.kind = .writable
+    await core.complete(sending)
+    guard sending.result >= 0 else { throw failure(sending.result, "move") }
+  }
+
+  private func leave(for target: BaseEventLoop) throws -> StreamConnection {
+    try checkOpen("move")
+    var input = leftover
+    let error = core.backend.takeInput(of: descriptor) { input.append($0.bytes) }
+    noteLoss(sending.result)
+    wasMoved.store(true, ordering: .releasing)
+    guard descriptor.letNumberGo() else {
+      wasMoved.store(false, ordering: .releasing)
+      throw closedHere("move")
+    }
+    let moved = StreamConnection(descriptor.fileDescriptor, core: target)
+    moved.leftover = input
+    moved.descriptor.owesBlockingMode = descriptor.owesBlockingMode
+    moved.loss.store(error < 0 ? Int32(error) : loss.load(ordering: .relaxed), ordering: .relaxed)
+    leftover = ReadBuffer()
+    if hasEnded.load(ordering: .relaxed) { try? moved.writeEOF() }
+    return moved
+  }
+}
