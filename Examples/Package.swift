@@ -25,6 +25,7 @@ let package = Package(
     example("CustomPolicy"),
     example("ContextPolicy"),
     example("EchoServer"),
+    example("EchoOnAllCores"),
     example("ChildLines"),
     example("Lease"),
     // The same program in simulated worlds.
