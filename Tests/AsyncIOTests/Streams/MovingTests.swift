@@ -182,7 +182,8 @@ import Testing
       filling.cancel()
       _ = try? await filling.value
       let holds = here.backend.hasUnsent(near.descriptor)
-      #expect(holds == (from == .proactor))
+      // On a proactor the last one that did not fit was a small write, which it holds, or one that had begun to be sent.
+      #expect(!holds || from == .proactor)
       if holds {
         let moving = try loopTask { _ = try await near.move(to: other.loop) }
         try await turnUntil { near.isWriting }
