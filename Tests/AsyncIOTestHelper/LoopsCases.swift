@@ -106,7 +106,10 @@ private func tellCosts(_ name: String, _ loop: any EventLoop) async {
     let function = loop.enqueueCount
     _ = await actor.increment()
     let call = loop.enqueueCount
-    fact(name, [continuation - start, handler - continuation, function - handler, call - function])
+    try? await Task.sleep(for: .nanoseconds(1))
+    await withUnsafeContinuation { $0.resume() }
+    let sleep = loop.enqueueCount
+    fact(name, [continuation - start, handler - continuation, function - handler, call - function, sleep - call])
   }.value
 }
 

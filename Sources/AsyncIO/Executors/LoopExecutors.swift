@@ -31,13 +31,16 @@ final class TaskFacade: TaskExecutor {
 
   /// The runtime's `Task.sleep`: the job runs at a time. It is never taken back, also not when the sleep is cancelled.
   func enqueue(_ job: UnownedJob, after delay: Int64) {
-    if intake.isRunningInThisThread {
-      let core = intake.core
-      core.timers.insert(LoopWord(job, .taskJob), deadline: core.time().advanced(byNanoseconds: delay).nanoseconds)
-      return
-    }
+    if intake.isRunningInThisThread { return intake.core.insert(LoopWord(job, .taskJob), after: delay) }
     let deadline = MonotonicTime.after(delay)
     if !intake.post(job, at: deadline) { LateJobs.run(job, role: .task, of: intake, at: deadline) }
+  }
+}
+
+extension BaseEventLoop {
+  /// Queues a job in some nanoseconds; loop thread only.
+  final func insert(_ job: LoopWord, after delay: Int64) {
+    timers.insert(job, deadline: time().advanced(byNanoseconds: delay).nanoseconds)
   }
 }
 

@@ -28,7 +28,7 @@ final class LoopRouter: TaskExecutor {
   /// The runtime's `Task.sleep`.
   func enqueue(_ job: UnownedJob, after delay: Int64) {
     if let running = LoopIntake.running, running.isMember {
-      running.core.taskFacade.enqueue(job, after: delay)
+      running.core.insert(LoopWord(job, .routedJob), after: delay)
     } else {
       first.enqueue(job, after: delay)
     }

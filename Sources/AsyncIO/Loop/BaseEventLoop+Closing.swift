@@ -39,7 +39,7 @@ extension BaseEventLoop {
     for bits in posted { drop(LoopWord(bits: bits)) }
     let now = time().nanoseconds
     for timer in timers.removeAll() {
-      guard timer.word.tag == .taskJob else {
+      guard timer.word.isJob else {
         drop(timer.word)
         continue
       }
