@@ -47,7 +47,9 @@ open class BaseEventLoop: EventLoop, @unchecked Sendable {
   /// Spares most calls of `createTask` the lock.
   final let hasTaskFactory = Atomic<Bool>(false)
   /// Held while a number of a descriptor is given back, and while another thread uses one, see `withNumber`.
-  final let numbers = Lock(())
+  /// A byte, as the address of an empty value is that of what stands behind it, and the thread sanitizer takes the two
+  /// for one.
+  final let numbers = Lock(UInt8(0))
   /// Sockets of the system, or of a simulated network. Set while the loop is made.
   @exclusivity(unchecked) package final var sockets: any SocketCalls = SystemSockets.shared
   /// Who decides in which order jobs run, if not the order in which they came. Set while the loop is made.
