@@ -90,6 +90,8 @@ struct TransportCallbackTests {
       // One that the poll brought, and one that was there already when it was asked for inside the poll.
       #expect(turns.count > 1)
       #expect(Dictionary(grouping: turns, by: \.self).values.allSatisfy { $0.count <= 2 }, "\(turns)")
+      // The closure has the pair, and the pair the closure.
+      pair.proto.onData = { _ in }
       pair.transport.close()
     }
   }
