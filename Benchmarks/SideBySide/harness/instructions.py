@@ -31,6 +31,9 @@ FILE = building.HERE.parent / "Thresholds" / "instructions.tsv"
 COMPONENTS = ("asyncio", "micro")
 TOLERANCE = 3.0  # per cent, of works that are not in the file yet
 
+# How many timers are due in a turn, and how many posts it finds, is a matter of time even here: their tolerance in the
+# file is larger.
+
 
 @dataclasses.dataclass(frozen=True)
 class MicroWork:

@@ -1,0 +1,108 @@
+import AsyncIO
+import Benchmark
+import CAllocations
+import MicroSupport
+
+/// The tool keeps whole numbers, so it is told of a thousand operations. Its name is a key in the files of thresholds.
+let allocations = BenchmarkMetric.custom("allocationsPer1000Operations", useScalingFactor: false)
+
+/// Of a thousand operations. A ring or a table that grows inside of the measurement is a few; anything that each
+/// operation allocates is a thousand.
+let tolerance = 5
+
+/// The loops of this machine. io_uring may be missing or forbidden.
+func offeredLoops() -> [String] {
+  ["selector", "proactor"].filter { name in
+    guard let loop = try? EventLoopKinds.make(name) else { return false }
+    return (try? loop.close()) != nil
+  }
+}
+
+/// Does a work several times and counts what it allocates. For the thread of its loop alone, which is what makes the
+/// unchecked conformance right.
+final class Meter: @unchecked Sendable {
+  private static let operations = 5000
+  private(set) var perThousand = 0
+
+  // The difference of a long and a short run has nothing of start and end in it. The first run lets everything grow.
+
+  func measure(_ work: (Int) throws -> Void) rethrows {
+    try work(3 * Self.operations)
+    let start = callocations_count()
+    try work(Self.operations)
+    let middle = callocations_count()
+    try work(3 * Self.operations)
+    finish(start, middle)
+  }
+
+  /// As the other one, for code that awaits.
+  func measure(_ work: nonisolated(nonsending) (Int) async throws -> Void) async rethrows {
+    try await work(3 * Self.operations)
+    let start = callocations_count()
+    try await work(Self.operations)
+    let middle = callocations_count()
+    try await work(3 * Self.operations)
+    finish(start, middle)
+  }
+
+  private func finish(_ start: UInt64, _ middle: UInt64) {
+    let end = callocations_count()
+    let difference = Int(end - middle) - Int(middle - start)
+    let operations = 2 * Self.operations
+    perThousand = max(0, (difference * 1000 + operations / 2) / operations)
+  }
+}
+
+/// A loop in its thread, and what counts.
+struct Bench {
+  let runner: Runner
+  let loop: BaseEventLoop
+  let meter = Meter()
+
+  init(_ kind: String) throws {
+    runner = Runner { try EventLoopKinds.make(kind) }
+    guard let loop = try runner.getLoop() as? BaseEventLoop else {
+      throw EventLoopError(.invalidArgument, "\(kind) is no loop of this package")
+    }
+    self.loop = loop
+  }
+
+  /// Runs the loop until somebody stops it, beginning with the body, in the loop's thread.
+  func runLoop(_ body: @escaping @Sendable () throws -> Void) throws {
+    try loop.callSoon { try body() }
+    try loop.runForever()
+  }
+
+  /// Counts code that awaits, in a task of the loop.
+  func measureTask(_ work: @escaping @Sendable (Int) async throws -> Void) throws {
+    let meter = meter
+    try runner.run { try await meter.measure(work) }
+  }
+}
+
+/// The outcome of a thread that is waited for, which is what makes the unchecked conformance right.
+private final class Outcome: @unchecked Sendable {
+  var result: Result<Int, any Error>?
+}
+
+/// Adds a benchmark. Its name is the middle of the name of a file, so it has no blanks and slashes.
+func count(_ name: String, on kind: String = "selector", _ body: @escaping @Sendable (Bench) throws -> Void) {
+  Benchmark(name) { benchmark in
+    let outcome = Outcome()
+    var threads = Threads()
+    threads.start(on: Core.loop) {
+      outcome.result = Result {
+        let bench = try Bench(kind)
+        defer { try? bench.runner.close() }
+        try body(bench)
+        return bench.meter.perThousand
+      }
+    }
+    threads.join()
+    switch outcome.result {
+    case .success(let perThousand): benchmark.measurement(allocations, perThousand)
+    case .failure(let error): benchmark.error("\(name): \(error)")
+    case nil: benchmark.error("\(name): its thread ended early")
+    }
+  }
+}
