@@ -61,7 +61,7 @@ class EchoWork:
     """Messages of 64 bytes to an echo server on the selector and back, 64 connections in lockstep."""
 
     api: str
-    rounds: int = 150
+    rounds: int = 300
 
     @property
     def name(self) -> str:
