@@ -60,6 +60,7 @@ extension SimulatedNetwork {
     let (client, server) = makeStream(
       from: attempt.socket.host, local, to: attempt.target, attempt.address)
     attempt.answered = client
+    unclaimed.append(client)
     listener.queue.append(server)
     noteSocket(socket)
     send(.accepted(attempt, client), over: back)
@@ -89,6 +90,7 @@ extension SimulatedNetwork {
       if attempt.socket.stream !== end { close(end) }
       return
     }
+    unclaimed.removeAll { $0 === end }
     attempt.socket.role = .stream(end)
     end.socket = attempt.socket
     note(.connected, Int(attempt.socket.number - Self.firstNumber))

@@ -32,6 +32,9 @@ final class SimulatedNetwork: @unchecked Sendable {
   @exclusivity(unchecked) private var noted: [SimulatedSocket] = []
   /// What is to be looked at in the poll that is going on.
   @exclusivity(unchecked) private var batch: [SimulatedSocket] = []
+  /// Clients' ends of connections whose clients do not know of them yet, and may never: they and the servers' ends name
+  /// each other.
+  @exclusivity(unchecked) var unclaimed: [StreamEnd] = []
   /// Nothing goes wrong any more.
   var isHealed = false
   /// Packets that arrived so far.
@@ -52,7 +55,10 @@ final class SimulatedNetwork: @unchecked Sendable {
     currentHost = { preconditionFailure("a network without hosts") }
   }
 
-  deinit { clock.deallocate() }
+  deinit {
+    for end in unclaimed { end.part() }
+    clock.deallocate()
+  }
 
   var now: Int64 { clock.pointee }
 
