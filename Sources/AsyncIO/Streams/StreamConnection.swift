@@ -120,10 +120,13 @@ public final class StreamConnection: @unchecked Sendable {
 
   func releaseWriter() { writeClaim.store(false, ordering: .releasing) }
 
+  @inline(never)
   func checkOpen(_ operation: String) throws(IOError) {
     if isClosed { throw closedHere(operation) }
   }
 
+  /// Not inlined, as ``failure(_:_:)``: the text would have a place in the frame of every task that reads.
+  @inline(never)
   func closedHere(_ operation: String) -> IOError {
     let wasMoved = self.wasMoved.load(ordering: .acquiring)
     let what = wasMoved ? "moved to another loop; use what move(to:) returned" : "closed here"
@@ -136,6 +139,7 @@ public final class StreamConnection: @unchecked Sendable {
 
   /// What a failed operation throws: the cancellation of the task, the close of the connection or of the loop, or the
   /// system's error.
+  @inline(never)
   func failure(_ result: Int, _ operation: String) -> any Error {
     noteLoss(result)
     if result == -Int(EBADF) && isClosed { return closedHere(operation) }
@@ -144,6 +148,7 @@ public final class StreamConnection: @unchecked Sendable {
 
   /// A read has found the end of the stream: throws if it is the end of a connection that was lost. A system tells a
   /// loss once, and to whom it told it by a write, a read finds an end, as if the peer had said everything.
+  @inline(never)
   func checkEnd() throws {
     // Its task may resume later than the one that reads. In other threads the record is not for looking at.
     if core.isRunningInThisThread {
