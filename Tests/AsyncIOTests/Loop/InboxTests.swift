@@ -49,11 +49,12 @@ import Testing
       TestThread {
         var random = SplitMix(seed: UInt64(producer))
         for i in 0..<count {
-          _ = inbox.inbox.post(LoopWord(bits: UInt(i * 2 + producer) << 4)) { inbox.wake() }
-          // Let the consumer fall asleep now and then, at all sorts of moments.
+          // Let the consumer fall asleep now and then: by chance, at all sorts of moments, and for certain.
           if random.next() % 4096 == 0 {
             for _ in 0..<Int(random.next() % 2000) { inbox.spin.add(1, ordering: .relaxed) }
           }
+          if i % 10_000 == 9_999 { inbox.waitForSleeper() }
+          _ = inbox.inbox.post(LoopWord(bits: UInt(i * 2 + producer) << 4)) { inbox.wake() }
         }
       }
     }
@@ -124,13 +125,19 @@ private final class SharedInbox: Sendable {
   let inbox = Inbox()
   let spin = Atomic<Int>(0)
   let sleeps = Atomic<Int>(0)
+  private let asleep = Atomic<Bool>(false)
   private let gate = Lock(Gate())
 
   func wake() { gate.withLock { $0 }.open() }
 
+  /// For a producer that has posts left, so that the consumer has not ended.
+  func waitForSleeper() { while !asleep.load(ordering: .relaxed) { yieldProcessor() } }
+
   func sleep() {
     sleeps.add(1, ordering: .relaxed)
+    asleep.store(true, ordering: .relaxed)
     gate.withLock { $0 }.wait()
+    asleep.store(false, ordering: .relaxed)
     gate.withLock { $0 = Gate() }
   }
 }
