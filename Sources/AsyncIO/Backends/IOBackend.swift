@@ -117,8 +117,10 @@ public protocol IOBackend: AnyObject {
 extension IOBackend {
   public func sendError(of descriptor: IODescriptor) -> Int { 0 }
 
-  // Of a backend that does nothing ahead.
+  /// False: this backend does nothing ahead.
   public func hasUnsent(_ descriptor: IODescriptor) -> Bool { false }
+  /// True: this backend does nothing ahead.
   public func endReceiving(_ descriptor: IODescriptor) -> Bool { true }
+  /// Nothing, and no error: this backend does nothing ahead.
   public func takeInput(of descriptor: IODescriptor, _ take: (UnsafeRawBufferPointer) -> Void) -> Int { 0 }
 }

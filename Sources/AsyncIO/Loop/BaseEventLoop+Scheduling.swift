@@ -8,8 +8,7 @@ extension BaseEventLoop {
   ) throws(EventLoopError) -> Handle {
     let onLoop = try checkThread("callSoon")
     if case .taskLocals = context {
-      let parked = ParkedCallback(callback)
-      return try callSoon(context: .scopedPolicy, site: site) { try parked.run() }
+      return try callSoon(context: .scopedPolicy, site: site, ParkedCallback.parking(callback))
     }
     if onLoop, !debugFlag.load(ordering: .relaxed), CarriedScope.ofCaller == nil, let handle = spareHandles.take() {
       handle.renew(callback)
@@ -32,8 +31,7 @@ extension BaseEventLoop {
   ) throws(EventLoopError) -> Handle {
     if isClosed { throw .closed("callSoonThreadsafe") }
     if case .taskLocals = context {
-      let parked = ParkedCallback(callback)
-      return try callSoonThreadsafe(context: .scopedPolicy, site: site) { try parked.run() }
+      return try callSoonThreadsafe(context: .scopedPolicy, site: site, ParkedCallback.parking(callback))
     }
     let handle = Handle(loop: self, site: site, cancelWaits: true, callback: callback)
     if isRunningInThisThread {
@@ -52,8 +50,7 @@ extension BaseEventLoop {
   ) throws(EventLoopError) -> TimerHandle {
     let onLoop = try checkThread("callAt")
     if case .taskLocals = context {
-      let parked = ParkedCallback(callback)
-      return try callAt(when, context: .scopedPolicy, site: site) { try parked.run() }
+      return try callAt(when, context: .scopedPolicy, site: site, ParkedCallback.parking(callback))
     }
     let timer = TimerHandle(loop: self, site: site, when: when, callback: callback)
     if onLoop {

@@ -31,8 +31,7 @@ public class Handle: @unchecked Sendable {
   @exclusivity(unchecked) private var callback: (() throws -> Void)?
   private let origin: Origin?
   /// Where a cancel has more to do than to win: for timers, and where it waits. Not the loop: a cancel may come from
-  /// another thread while the loop closes and goes away.
-  /// Holds a reference of its own.
+  /// another thread while the loop closes and goes away. A reference of the handle's own.
   fileprivate final let intake: Unmanaged<LoopIntake>?
 
   /// Where it was made; kept in debug mode only.

@@ -38,10 +38,7 @@ struct Inbox: ~Copyable, @unchecked Sendable {
     }
 
     private mutating func resize(to capacity: Int) {
-      let other = UnsafeMutablePointer<UInt>.allocate(capacity: capacity)
-      other.moveInitialize(from: words, count: count)
-      words.deallocate()
-      words = other
+      words.reallocate(count: count, capacity: capacity)
       self.capacity = capacity
     }
   }
@@ -55,6 +52,8 @@ struct Inbox: ~Copyable, @unchecked Sendable {
   // that it knows by nothing but a pointer, as it may with a stored property that a method changes.
   private let contents = UnsafeMutablePointer<Contents>.allocate(capacity: 1)
   private let mutex = casyncio_mutex_make()
+  private let hasPostsFlag = Atomic<Bool>(false)
+  private let sleeping = Atomic<Bool>(false)
 
   init() { contents.initialize(to: Contents()) }
 
@@ -63,8 +62,6 @@ struct Inbox: ~Copyable, @unchecked Sendable {
     contents.deallocate()
     casyncio_mutex_free(mutex)
   }
-  private let hasPostsFlag = Atomic<Bool>(false)
-  private let sleeping = Atomic<Bool>(false)
 
   /// Adds a word from any thread. `false`: the loop is closed and the word was not taken.
   borrowing func post(_ word: LoopWord, wake: () -> Void) -> Bool {

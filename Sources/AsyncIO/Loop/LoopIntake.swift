@@ -31,7 +31,7 @@ final class LoopIntake: @unchecked Sendable {
 
   /// Queues a job in the thread that runs the loop, without a retain of the loop.
   @inline(__always)
-  func push(_ word: LoopWord) { unmanagedCore._withUnsafeGuaranteedRef { $0.ready.push(word) } }
+  func push(_ word: LoopWord) { withCore { $0.ready.push(word) } }
 
   @inline(__always)
   var isRunningInThisThread: Bool {

@@ -32,6 +32,12 @@ final class ParkedCallback: @unchecked Sendable {
     }
   }
 
+  /// A callback that carries the task-local values of this call to the given one.
+  static func parking(_ callback: sending @escaping () throws -> Void) -> sending () throws -> Void {
+    let parked = ParkedCallback(callback)
+    return { try parked.run() }
+  }
+
   deinit {
     body.callback = nil
     resume()

@@ -159,10 +159,7 @@ struct TimerHeap: ~Copyable {
   }
 
   private mutating func resize(to capacity: Int) {
-    let other = UnsafeMutablePointer<Entry>.allocate(capacity: capacity)
-    other.moveInitialize(from: entries, count: count)
-    entries.deallocate()
-    entries = other
+    entries.reallocate(count: count, capacity: capacity)
     self.capacity = capacity
   }
 }
