@@ -4,7 +4,7 @@ extension BaseEventLoop {
   /// Runs the callback in the next turn. Loop thread; from others it is posted. Answers `call_soon`.
   @discardableResult
   public final func callSoon(
-    context: CallbackContext, site: CallSite, _ callback: sending @escaping () throws -> Void
+    context: CallbackContext, site: CallSite, _ callback: consuming sending @escaping () throws -> Void
   ) throws(EventLoopError) -> Handle {
     let onLoop = try checkThread("callSoon")
     if case .taskLocals = context {
@@ -27,7 +27,7 @@ extension BaseEventLoop {
   /// Runs the callback soon, from any thread. Answers `call_soon_threadsafe`.
   @discardableResult
   public final func callSoonThreadsafe(
-    context: CallbackContext, site: CallSite, _ callback: sending @escaping () throws -> Void
+    context: CallbackContext, site: CallSite, _ callback: consuming sending @escaping () throws -> Void
   ) throws(EventLoopError) -> Handle {
     if isClosed { throw .closed("callSoonThreadsafe") }
     if case .taskLocals = context {
@@ -46,7 +46,7 @@ extension BaseEventLoop {
   @discardableResult
   public final func callAt(
     _ when: EventLoopInstant, context: CallbackContext, site: CallSite,
-    _ callback: sending @escaping () throws -> Void
+    _ callback: consuming sending @escaping () throws -> Void
   ) throws(EventLoopError) -> TimerHandle {
     let onLoop = try checkThread("callAt")
     if case .taskLocals = context {

@@ -130,14 +130,15 @@ public enum CallbackContext: Sendable {
   case taskLocals
 }
 
-// The forms people type.
+// The forms people type. Their callbacks are `consuming`, and so are the implementation's: a callback that is only
+// `sending` is copied by each form that passes it on, which counts its references four times more for each call.
 extension EventLoop {
   /// Runs the callback in the next turn. See the protocol's requirement.
   @discardableResult
   @inlinable
   public func callSoon(
     context: CallbackContext = .scopedPolicy, fileID: StaticString = #fileID, line: UInt = #line,
-    _ callback: sending @escaping () throws -> Void
+    _ callback: consuming sending @escaping () throws -> Void
   ) throws(EventLoopError) -> Handle {
     try callSoon(context: context, site: CallSite(file: fileID, line: line), callback)
   }
@@ -147,7 +148,7 @@ extension EventLoop {
   @inlinable
   public func callSoonThreadsafe(
     context: CallbackContext = .scopedPolicy, fileID: StaticString = #fileID, line: UInt = #line,
-    _ callback: sending @escaping () throws -> Void
+    _ callback: consuming sending @escaping () throws -> Void
   ) throws(EventLoopError) -> Handle {
     try callSoonThreadsafe(context: context, site: CallSite(file: fileID, line: line), callback)
   }
@@ -157,7 +158,7 @@ extension EventLoop {
   @inlinable
   public func callAt(
     _ when: EventLoopInstant, context: CallbackContext = .scopedPolicy, fileID: StaticString = #fileID,
-    line: UInt = #line, _ callback: sending @escaping () throws -> Void
+    line: UInt = #line, _ callback: consuming sending @escaping () throws -> Void
   ) throws(EventLoopError) -> TimerHandle {
     try callAt(when, context: context, site: CallSite(file: fileID, line: line), callback)
   }
@@ -167,7 +168,7 @@ extension EventLoop {
   @inlinable
   public func callLater(
     _ delay: Duration, context: CallbackContext = .scopedPolicy, fileID: StaticString = #fileID, line: UInt = #line,
-    _ callback: sending @escaping () throws -> Void
+    _ callback: consuming sending @escaping () throws -> Void
   ) throws(EventLoopError) -> TimerHandle {
     try callAt(
       time().advanced(by: delay), context: context, site: CallSite(file: fileID, line: line), callback)
@@ -178,7 +179,7 @@ extension EventLoop {
   @discardableResult
   public func callLater(
     seconds: Double, context: CallbackContext = .scopedPolicy, fileID: StaticString = #fileID, line: UInt = #line,
-    _ callback: sending @escaping () throws -> Void
+    _ callback: consuming sending @escaping () throws -> Void
   ) throws(EventLoopError) -> TimerHandle {
     let delay = try Duration.checked(seconds: seconds, of: "callLater")
     return try callAt(
@@ -188,7 +189,7 @@ extension EventLoop {
   /// Calls back while the descriptor can be read. See the protocol's requirement.
   public func addReader(
     _ fileDescriptor: Int32, fileID: StaticString = #fileID, line: UInt = #line,
-    _ callback: sending @escaping () throws -> Void
+    _ callback: consuming sending @escaping () throws -> Void
   ) throws {
     try addReader(fileDescriptor, site: CallSite(file: fileID, line: line), callback)
   }
@@ -196,7 +197,7 @@ extension EventLoop {
   /// Calls back while the descriptor can be written. See the protocol's requirement.
   public func addWriter(
     _ fileDescriptor: Int32, fileID: StaticString = #fileID, line: UInt = #line,
-    _ callback: sending @escaping () throws -> Void
+    _ callback: consuming sending @escaping () throws -> Void
   ) throws {
     try addWriter(fileDescriptor, site: CallSite(file: fileID, line: line), callback)
   }

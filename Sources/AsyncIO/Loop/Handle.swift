@@ -39,7 +39,7 @@ public class Handle: @unchecked Sendable {
 
   init(
     loop: BaseEventLoop, site: CallSite, repeating: Bool = false, cancelWaits: Bool = false, isTimer: Bool = false,
-    callback: sending @escaping () throws -> Void
+    callback: consuming sending @escaping () throws -> Void
   ) {
     intake = cancelWaits || isTimer ? .passRetained(loop.intake) : nil
     self.callback = callback
@@ -62,9 +62,9 @@ public class Handle: @unchecked Sendable {
   final var isPlain: Bool { origin == nil && intake == nil && !isRepeating }
 
   /// Takes another callback. For the loop's thread, which has the only reference.
-  final func renew(_ callback: sending @escaping () throws -> Void) {
+  final func renew(_ callback: consuming sending @escaping () throws -> Void) {
     assert(isPlain && self.callback == nil)
-    self.callback = callback
+    self.callback = consume callback
     state.store(State.pending, ordering: .relaxed)
   }
 
@@ -148,7 +148,7 @@ public final class TimerHandle: Handle, @unchecked Sendable {
   @exclusivity(unchecked) var heapIndex = -1
 
   init(
-    loop: BaseEventLoop, site: CallSite, when: EventLoopInstant, callback: sending @escaping () throws -> Void
+    loop: BaseEventLoop, site: CallSite, when: EventLoopInstant, callback: consuming sending @escaping () throws -> Void
   ) {
     dueNanoseconds = Atomic(when.nanoseconds)
     super.init(loop: loop, site: site, isTimer: true, callback: callback)
