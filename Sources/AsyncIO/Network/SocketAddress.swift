@@ -1,11 +1,18 @@
 internal import CAsyncIO
 
 /// The address of a socket: IPv4, IPv6 or Unix.
-///
-/// The unchecked conformance is right because the storage is plain bytes.
-public struct SocketAddress: Hashable, @unchecked Sendable, CustomStringConvertible {
-  private var storage: sockaddr_storage
-  let length: socklen_t
+public struct SocketAddress: Hashable, Sendable, CustomStringConvertible {
+  /// As many bytes as the longest of the IP addresses has.
+  private typealias Short = (UInt32, UInt32, UInt32, UInt32, UInt32, UInt32, UInt32)
+
+  /// The system's form for addresses of all kinds, `sockaddr_storage`, has 128 bytes, for the sake of a few long names.
+  /// An address is in each transport, twice, and in each datagram; so what is short stands here, in 32 bytes.
+  private enum Storage: Sendable {
+    case short(Short, count: UInt8)
+    case long([UInt8])
+  }
+
+  private let storage: Storage
 
   /// A literal IP address and a port; nil if `host` is not a literal. `%zone` is understood for IPv6.
   public init?(ipLiteral host: String, port: UInt16) {
@@ -31,18 +38,22 @@ public struct SocketAddress: Hashable, @unchecked Sendable, CustomStringConverti
 
   /// Nothing but a family: where the system has no address to tell, as of a Unix socket that was not bound.
   init(unnamed family: AddressFamily) {
-    storage = sockaddr_storage()
-    storage.ss_family = sa_family_t(family.rawValue)
-    length = socklen_t(MemoryLayout<sa_family_t>.size)
+    var address = sockaddr()
+    address.sa_family = sa_family_t(family.rawValue)
+    self = withUnsafeBytes(of: address) {
+      SocketAddress(copying: UnsafeRawBufferPointer(rebasing: $0[..<MemoryLayout<sa_family_t>.size]))
+    }
   }
 
   /// Copies what the system filled in.
   package init(copying bytes: UnsafeRawBufferPointer) {
-    var storage = sockaddr_storage()
-    let count = min(bytes.count, MemoryLayout<sockaddr_storage>.size)
-    withUnsafeMutableBytes(of: &storage) { $0.copyMemory(from: UnsafeRawBufferPointer(rebasing: bytes[..<count])) }
-    self.storage = storage
-    length = socklen_t(count)
+    guard bytes.count <= MemoryLayout<Short>.size else {
+      storage = .long(Array(bytes.prefix(MemoryLayout<sockaddr_storage>.size)))
+      return
+    }
+    var short: Short = (0, 0, 0, 0, 0, 0, 0)
+    withUnsafeMutableBytes(of: &short) { $0.copyMemory(from: bytes) }
+    storage = .short(short, count: UInt8(bytes.count))
   }
 
   /// What getsockname or getpeername says; nil if it has nothing to say.
@@ -63,12 +74,16 @@ public struct SocketAddress: Hashable, @unchecked Sendable, CustomStringConverti
 
   /// Lends the address in the form that system calls take.
   func withSockaddr<R>(_ body: (UnsafePointer<sockaddr>, socklen_t) -> R) -> R {
-    withUnsafePointer(to: storage) {
-      $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { body($0, length) }
+    withBytes { bytes in
+      // Right because a call looks at no more than the length says, and the bytes are aligned for every family.
+      body(bytes.baseAddress!.assumingMemoryBound(to: sockaddr.self), socklen_t(bytes.count))
     }
   }
 
-  var family: Int32 { Int32(storage.ss_family) }
+  /// Bytes of the form that system calls take.
+  var length: socklen_t { withBytes { socklen_t($0.count) } }
+
+  var family: Int32 { Int32(load(sockaddr.self).sa_family) }
 
   /// The family of the address.
   public var addressFamily: AddressFamily { AddressFamily(rawValue: family) }
@@ -84,18 +99,16 @@ public struct SocketAddress: Hashable, @unchecked Sendable, CustomStringConverti
   /// The interface that an IPv6 address is for; nil if it says none.
   var scope: UInt32? {
     guard isIPv6 else { return nil }
-    let scope = withUnsafeBytes(of: storage) { $0.load(as: sockaddr_in6.self).sin6_scope_id }
+    let scope = load(sockaddr_in6.self).sin6_scope_id
     return scope == 0 ? nil : scope
   }
 
   /// The port of an IP address; nil for others.
   public var port: UInt16? {
-    withUnsafeBytes(of: storage) { bytes in
-      switch family {
-      case AF_INET: UInt16(bigEndian: bytes.load(as: sockaddr_in.self).sin_port)
-      case AF_INET6: UInt16(bigEndian: bytes.load(as: sockaddr_in6.self).sin6_port)
-      default: nil
-      }
+    switch family {
+    case AF_INET: UInt16(bigEndian: load(sockaddr_in.self).sin_port)
+    case AF_INET6: UInt16(bigEndian: load(sockaddr_in6.self).sin6_port)
+    default: nil
     }
   }
 
@@ -103,18 +116,15 @@ public struct SocketAddress: Hashable, @unchecked Sendable, CustomStringConverti
   public var host: String? {
     var text = [CChar](repeating: 0, count: Int(INET6_ADDRSTRLEN))
     let capacity = socklen_t(text.count)
-    let found = withUnsafeBytes(of: storage) { bytes in
-      switch family {
-      case AF_INET:
-        var address = bytes.load(as: sockaddr_in.self).sin_addr
-        return inet_ntop(AF_INET, &address, &text, capacity) != nil
-      case AF_INET6:
-        var address = bytes.load(as: sockaddr_in6.self).sin6_addr
-        return inet_ntop(AF_INET6, &address, &text, capacity) != nil
-      default: return false
-      }
+    switch family {
+    case AF_INET:
+      var address = load(sockaddr_in.self).sin_addr
+      guard inet_ntop(AF_INET, &address, &text, capacity) != nil else { return nil }
+    case AF_INET6:
+      var address = load(sockaddr_in6.self).sin6_addr
+      guard inet_ntop(AF_INET6, &address, &text, capacity) != nil else { return nil }
+    default: return nil
     }
-    guard found else { return nil }
     return String(decoding: text.prefix { $0 != 0 }.map(UInt8.init(bitPattern:)), as: UTF8.self)
   }
 
@@ -139,6 +149,19 @@ public struct SocketAddress: Hashable, @unchecked Sendable, CustomStringConverti
 
   /// Lends the bytes of the form that system calls take.
   package func withBytes<R>(_ body: (UnsafeRawBufferPointer) -> R) -> R {
-    withUnsafeBytes(of: storage) { body(UnsafeRawBufferPointer(rebasing: $0[..<Int(length)])) }
+    switch storage {
+    case .short(let short, let count):
+      withUnsafeBytes(of: short) { body(UnsafeRawBufferPointer(rebasing: $0[..<Int(count)])) }
+    case .long(let bytes): bytes.withUnsafeBytes(body)
+    }
+  }
+
+  /// The beginning of the address in one of the system's forms for IP addresses, which are plain bytes; zeros stand
+  /// where it is shorter.
+  private func load<Form>(_: Form.Type) -> Form {
+    switch storage {
+    case .short(let short, _): withUnsafeBytes(of: short) { $0.load(as: Form.self) }
+    case .long(let bytes): bytes.withUnsafeBytes { $0.load(as: Form.self) }
+    }
   }
 }
