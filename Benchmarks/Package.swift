@@ -15,6 +15,7 @@ let package = Package(
   platforms: [.macOS("26.0")],
   products: [
     .executable(name: "micro", targets: ["Micro"]),
+    .executable(name: "busy", targets: ["Busy"]),
     .executable(name: "echo", targets: ["Echo"]),
   ],
   dependencies: [
@@ -25,6 +26,15 @@ let package = Package(
     // `micro WORK N`: what a loop does besides bytes, one work a process, beside the peers' programs of the same form.
     .executableTarget(
       name: "Micro",
+      dependencies: [
+        .product(name: "AsyncIO", package: "swift-asyncio"),
+        .product(name: "MicroSupport", package: "MicroSupport"),
+      ],
+      swiftSettings: settings
+    ),
+    // `busy SHAPE PORT`: an echo server whose loop has callbacks to run as well, for latencies under an open load.
+    .executableTarget(
+      name: "Busy",
       dependencies: [
         .product(name: "AsyncIO", package: "swift-asyncio"),
         .product(name: "MicroSupport", package: "MicroSupport"),

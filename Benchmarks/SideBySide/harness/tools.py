@@ -38,6 +38,7 @@ TOOLS: dict[str, Sequence[Tool]] = {
     "swift": (SWIFT,),
     "asyncio": (SWIFT,),
     "micro": (SWIFT,),
+    "busy": (SWIFT,),
     "start": (SWIFT,),
     "socat": (Tool("socat", "socat"),),
     "nginx": (Tool("nginx", "nginx-light"),

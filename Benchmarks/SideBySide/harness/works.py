@@ -14,10 +14,10 @@ from __future__ import annotations
 import fnmatch
 from collections.abc import Sequence
 
-from . import counting, loops, micro, proxies, start, tcp
+from . import busy, counting, loops, micro, proxies, start, tcp
 from .model import Subject, Work
 
-GROUPS = (tcp, proxies, loops, counting, micro, start)
+GROUPS = (tcp, busy, proxies, loops, counting, micro, start)
 
 
 def all_works() -> list[Work]:

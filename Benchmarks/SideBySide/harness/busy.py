@@ -1,0 +1,55 @@
+"""Busy loops: an echo server whose loop runs other callbacks as well, under an open load.
+
+A loop is fair if it looks at its descriptors between two callbacks, however many are waiting. What clients see of it is
+latency, and only an open load shows it: in a closed one they would wait and ask nothing.
+
+Traps:
+- A server of this kind computes all the time, and would take the core from the others: only one is up at a time.
+- CPU time says nothing, as the callbacks take what is left. All compute for the same time of their own thread.
+- Tasks take turns with callbacks: a message over streams waits for the callback that the loop is in when it comes, and
+  for the one that is queued before its task. So does one whose answer io_uring is told of with the next wait.
+- In `busy-slow` one message in 25 is due while the loop stands still, so p99 is a matter of these: the floor's is some
+  1.6 ms, and what is above that is what a server needed to catch up.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+
+from .model import MAXIMUM, P50, P99, P999, Subject, Work
+from .servers import open_server
+from .sets import FULL, QUICK
+from .subjects import EPOLL, PEERS
+
+FLOOR = dataclasses.replace(EPOLL, command=("floor_busy",))
+
+
+def _ours(loop: str, api: str) -> Subject:
+    return Subject(f"asyncio-{loop}-{api}", f"AsyncIO {loop}, {api}", ("busy", "--loop", loop, "--api", api), "busy",
+                   kind="ours")
+
+
+OURS = tuple(_ours(loop, api) for loop in ("selector", "proactor") for api in ("streams", "protocol"))
+
+THEIRS = tuple(dataclasses.replace(peer, command=(f"{peer.name}_busy",))
+               for peer in PEERS if peer.name in ("libuv", "tokio", "go"))
+
+
+def _work(shape: str, title: str, about: str, sets: frozenset[str], least: float = 0) -> Work:
+    subjects = [dataclasses.replace(subject, command=(*subject.command, shape))
+                for subject in (FLOOR, *OURS, *THEIRS)]
+    return Work(
+        name=f"busy-{shape}", title=f"Open loop on a busy loop: {title}",
+        about=f"One of 20,000 messages of 64 bytes a second, on 64 connections, from the time it was due. {about}",
+        unit="message", subjects=subjects, open=open_server, figure=P99, columns=(P50, P999, MAXIMUM), sets=sets,
+        fresh=True, least_seconds=least,
+        options={"mode": "open", "size": 64, "connections": 64, "rate": 20_000})
+
+
+def works() -> list[Work]:
+    return [
+        _work("hog", "callbacks of 20 µs without end",
+              "A callback computes for 20 µs and schedules itself for the next turn, so one is always waiting.", QUICK),
+        _work("slow", "a callback of 2 ms every 50 ms",
+              "A timer's callback computes for 2 ms; whatever comes meanwhile waits.", FULL, least=0.5),
+    ]
