@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import glob
 import json
 import os
@@ -52,12 +53,16 @@ def _package_version(package: str) -> str:
 
 
 def _nio() -> str:
-    try:
-        with open(HERE / "peers" / "nio" / "Package.resolved") as file:
-            pins = json.load(file)["pins"]
-    except (OSError, ValueError, KeyError):
-        return ""
-    return next((pin["state"].get("version", "") for pin in pins if pin["identity"] == "swift-nio"), "")
+    """What the package manager says that it has taken; the pins beside the package may be of another build."""
+    for built in ("nio", "nio-static"):
+        with contextlib.suppress(OSError, ValueError, LookupError):
+            state = json.loads((BUILT / built / "workspace-state.json").read_text())
+            found = {entry["packageRef"]["identity"]: entry["state"] for entry in state["object"]["dependencies"]}
+            return found["swift-nio"]["checkoutState"]["version"]
+    with contextlib.suppress(OSError, ValueError, LookupError):
+        pins = json.loads((HERE / "peers" / "nio" / "Package.resolved").read_text())["pins"]
+        return next(pin["state"]["version"] for pin in pins if pin["identity"] == "swift-nio")
+    return ""
 
 
 def _tokio() -> str:
@@ -79,9 +84,14 @@ def _ours() -> str:
     return _said(["git", "describe", "--always", "--dirty"], r"(\S+)")
 
 
+OURS = ("AsyncIO", lambda: f"{_ours()}, Swift {_swift()}")
+
 VERSIONS = {
     "floors": ("C", _floors),
-    "asyncio": ("AsyncIO", lambda: f"{_ours()}, Swift {_swift()}"),
+    "asyncio": OURS,
+    "micro": OURS,
+    "busy": OURS,
+    "start": OURS,
     "libuv": ("libuv", lambda: _said(["pkg-config", "--modversion", "libuv"], r"(\S+)")),
     "asio": ("asio", lambda: _package_version("libasio-dev")),
     "tokio": ("tokio", _tokio),
