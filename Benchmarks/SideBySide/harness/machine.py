@@ -44,7 +44,7 @@ def _said(command: Sequence[str], pattern: str) -> str:
         done = subprocess.run(command, capture_output=True, text=True, timeout=20, cwd=HERE)
     except (OSError, subprocess.TimeoutExpired):
         return ""
-    match = re.search(pattern, done.stdout + done.stderr)
+    match = re.search(pattern, done.stdout + done.stderr) if done.returncode == 0 else None
     return match.group(1) if match else ""
 
 
@@ -84,7 +84,7 @@ def _ours() -> str:
     return _said(["git", "describe", "--always", "--dirty"], r"(\S+)")
 
 
-OURS = ("AsyncIO", lambda: f"{_ours()}, Swift {_swift()}")
+OURS = ("AsyncIO", lambda: f"{_ours() or 'of unknown version'}, Swift {_swift()}")
 
 VERSIONS = {
     "floors": ("C", _floors),

@@ -181,7 +181,7 @@ def _wakes() -> list[Work]:
               "round trip", 50_000, (FLOOR, *LOOPS), figure=WALL, sets=QUICK, fewer=_slow(50_000, 2)),
         _work("pingpong", "Wakes: a thread of another core posts, and is answered",
               "As pingpong-same, over two cores: the CPU counts, for the time is that of the cores' own waking.",
-              "round trip", 50_000, (FLOOR, *LOOPS), cores=both, fewer=_slow(50_000, 2)),
+              "round trip", 50_000, (FLOOR, *LOOPS), cores=both, fewer=_slow(50_000, 2), rounds=7),
         _work("burst1", "Posts of one thread, as fast as it can",
               "One post, until the loop has run the last. Go's channel holds 1,024, so its thread has to wait.",
               "post", 1_000_000, (FLOOR, SELECTOR, PROACTOR, LIBUV, TOKIO, spawning[1], GO, NIO, UVLOOP, PYTHON),
@@ -257,7 +257,8 @@ def _datagrams() -> list[Work]:
         subjects = (FLOOR, SELECTOR, PROACTOR, *protocols, LIBUV, TOKIO, GO, NIO, UVLOOP, PYTHON)
         work = _work(name, f"Datagrams: 64 bytes back to a client on {where}",
                      "The server's part of one round trip on one UDP socket.", "datagram", count, subjects,
-                     sets=QUICK if name == "udp_same" else FULL, fewer={UVLOOP.name: count, PYTHON.name: count})
+                     sets=QUICK if name == "udp_same" else FULL, fewer={UVLOOP.name: count, PYTHON.name: count},
+                     rounds=7)
         works.append(dataclasses.replace(
             work, open=open_datagrams, columns=(WALL, P50, P99), options={"client_core": core},
             cores=f"server on core {SERVER_CORES[0]}, client on core {core}"))

@@ -14,6 +14,7 @@ from .model import Failure, Measurement, NotOffered, Subject, Work
 
 START_LIMIT = 15.0  # seconds; Python takes 0.1, anything takes long on a machine that is busy
 LOAD = "load_tcp"
+SPARE_DESCRIPTORS = 64  # what a server or the load has open besides its connections, at most
 
 
 def wait_until_up(bench: Bench, child: subprocess.Popen[str], port: int, log: str) -> None:
@@ -77,5 +78,8 @@ def explanation(printed: str) -> str:
 @contextlib.contextmanager
 def open_server(bench: Bench, work: Work, subject: Subject) -> Iterator[Driven]:
     """`open` of a work whose subjects are echo servers; its options are the load's."""
+    needed = int(str(work.options["connections"])) + SPARE_DESCRIPTORS
+    if needed > bench.file_limit:
+        raise NotOffered(f"it needs {needed:,} descriptors, and a process may have {bench.file_limit:,} (ulimit -Hn)")
     with serving(bench, subject, f"{work.name}-{subject.name}") as (child, port):
         yield Driven(bench, child, port, work.options)
