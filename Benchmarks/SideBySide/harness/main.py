@@ -133,6 +133,8 @@ def measure(chosen: Chosen, arguments: argparse.Namespace, directory: Path, how:
             results.append(result)
             print(f"\n{tables.as_text(result)}", flush=True)
             report.write(directory, results, how)
+    if len(results) > 1:
+        print(f"\n{tables.overview_text(results)}")
     return not any(row.remark.startswith("failed") for result in results for row in result.rows)
 
 

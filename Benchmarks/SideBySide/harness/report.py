@@ -10,7 +10,7 @@ from pathlib import Path
 from .chart import as_svg
 from .ratios import Spread
 from .rounds import Result
-from .tables import as_markdown, as_text
+from .tables import as_markdown, as_text, overview_markdown, overview_text
 
 
 @dataclasses.dataclass(frozen=True)
@@ -35,7 +35,8 @@ class Circumstances:
 def write(directory: Path, results: Sequence[Result], how: Circumstances) -> list[Path]:
     """Writes the four files. Called after each work, so that a run that is cut off leaves what it has."""
     texts = {
-        "report.txt": "\n".join([f"$ {how.command}", *how.lines(), "", "\n\n".join(map(as_text, results)), ""]),
+        "report.txt": "\n".join([f"$ {how.command}", *how.lines(), "", overview_text(results), "",
+                                 "\n\n".join(map(as_text, results)), ""]),
         "report.md": _markdown(results, how),
         "report.svg": as_svg(results, "AsyncIO beside its peers", [
             f"{how.date}; {how.machine['processor']}; {how.machine['kernel']}", how.versions_line(), how.command]),
@@ -48,7 +49,7 @@ def write(directory: Path, results: Sequence[Result], how: Circumstances) -> lis
 
 def _markdown(results: Sequence[Result], how: Circumstances) -> str:
     lines = ["# Side by side", "", f"    {how.command}", "", *(f"- {line}" for line in how.lines()), "",
-             "![chart](report.svg)", ""]
+             "![chart](report.svg)", "", overview_markdown(results), ""]
     for result in results:
         lines += [as_markdown(result), ""]
     return "\n".join(lines)

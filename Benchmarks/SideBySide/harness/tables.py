@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from .model import Quantity
-from .ratios import Row, Spread
+from .ratios import TWIN, Row, Spread
 from .rounds import Result
 
 
@@ -83,7 +83,7 @@ def cells(result: Result, row: Row) -> list[str]:
 def caption(result: Result) -> str:
     """How the numbers of a table came about."""
     work = result.work
-    amount = f"{work.amount} {work.unit}s" if work.amount else f"{result.seconds:g} s"
+    amount = f"{work.amount} {work.unit}{'' if work.amount == '1' else 's'}" if work.amount else f"{result.seconds:g} s"
     compared = "" if work.absolute else f"ratio to {work.reference.title} in the same round; "
     return (f"For one {work.unit}; {compared}{rounds_of(result)} of {amount}; {work.cores}; "
             f"other programs used {result.others * 100:.0f} % of a core.")
@@ -94,14 +94,65 @@ def as_text(result: Result) -> str:
     lines = [header(result)] + [cells(result, row) for row in result.rows]
     # A remark may be as long as it likes: it has no numbers to its right.
     measured = [lines[0]] + [line for line, row in zip(lines[1:], result.rows) if not row.remark or row.values]
+    return "\n".join([f"{result.work.name}: {result.work.title}", caption(result), *_aligned(lines, measured)])
+
+
+def _aligned(lines: Sequence[Sequence[str]], measured: Sequence[Sequence[str]]) -> list[str]:
+    """Lines of cells in columns, the first one to the left. Widths are those of the lines that are measured."""
     widths = [max(len(line[i]) for line in measured) for i in range(len(lines[0]))]
     widths[0] = max(len(line[0]) for line in lines)
-    text = [f"{result.work.name}: {result.work.title}", caption(result)]
-    for line in lines:
-        text.append("  ".join(
-            cell.ljust(width) if i == 0 else cell.rjust(width) for i, (cell, width) in enumerate(zip(line, widths)))
-            .rstrip())
-    return "\n".join(text)
+    return ["  ".join(cell.ljust(width) if i == 0 else cell.rjust(width)
+                      for i, (cell, width) in enumerate(zip(line, widths))).rstrip() for line in lines]
+
+
+# --- all works in one table
+
+
+def overview(results: Sequence[Result]) -> list[list[str]]:
+    """A line for each work: its reference, the noise, the range of our own forms, and the best peer."""
+    return [["", "figure", "reference", "twin", "AsyncIO", "best peer"]] + [_overview_of(result) for result in results]
+
+
+def _overview_of(result: Result) -> list[str]:
+    work = result.work
+    known = [(row, row.spread if work.absolute else row.ratio) for row in result.rows]
+    known = [(row, spread.median) for row, spread in known if spread]
+
+    def said(value: float) -> str:
+        return written(value, work.figure.quantity) if work.absolute else written_ratio(value)
+
+    reference = next((row.spread.median for row, _ in known if row.subject.name == work.reference.name), None)
+    twin = next((said(value) for row, value in known if row.subject.name == work.reference.name + TWIN), "")
+    others = [(row.subject, value) for row, value in known
+              if row.subject.name != work.reference.name and not row.subject.name.endswith(TWIN)]
+    ours = [value for subject, value in others if subject.kind == "ours"]
+    peers = [(value, subject.title) for subject, value in others if subject.kind == "peer"]
+    best = (max if work.figure.quantity.more_is_better else min)(peers, default=None)
+    return [work.name, work.figure.title, "" if reference is None else written(reference, work.figure.quantity), twin,
+            " to ".join(dict.fromkeys((said(min(ours)), said(max(ours))))) if ours else "",
+            f"{best[1]} {said(best[0])}" if best else ""]
+
+
+OVERVIEW = ("The reference is the first line of a work's own table; the other columns are ratios to it, or values "
+            "where a work has no ratios. AsyncIO: from the lowest to the highest of its forms.")
+
+
+def overview_text(results: Sequence[Result]) -> str:
+    lines = overview(results)
+    return "\n".join(["All works", OVERVIEW, *_aligned(lines, lines)])
+
+
+def overview_markdown(results: Sequence[Result]) -> str:
+    first, *rest = overview(results)
+    lines = [[f"[{line[0]}](#{_anchor(result)})", *line[1:]] for result, line in zip(results, rest)]
+    return "\n".join(["### All works", "", OVERVIEW, "", _row(first), _row(["---"] * 2 + ["---:"] * 4),
+                      *map(_row, lines)])
+
+
+def _anchor(result: Result) -> str:
+    """What a reader of Markdown makes of a heading: words without their marks, with hyphens between them."""
+    kept = [c for c in result.work.title.lower() if c.isalnum() or c in " -_"]
+    return "".join(kept).replace(" ", "-")
 
 
 def as_markdown(result: Result) -> str:
