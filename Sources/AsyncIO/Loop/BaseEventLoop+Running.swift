@@ -215,7 +215,7 @@ extension BaseEventLoop {
   private final func admitTimer(_ timer: TimerHandle) {
     if timer.isCancelled {
       timers.remove(timer)
-    } else if timer.heapIndex < 0 {
+    } else if timer.heapSlot < 0 {
       timers.insert(LoopWord(timer, .handle), deadline: timer.when.nanoseconds)
     }
   }

@@ -144,8 +144,8 @@ public final class TimerHandle: Handle, @unchecked Sendable {
   private let dueNanoseconds: Atomic<Int64>
   /// When the callback is due, on the clock of the loop. Stays valid after it fired or was cancelled. Any thread.
   public var when: EventLoopInstant { EventLoopInstant(nanoseconds: dueNanoseconds.load(ordering: .relaxed)) }
-  /// Place in the heap of timers; -1 when not in it. Belongs to the thread that runs the loop.
-  @exclusivity(unchecked) var heapIndex = -1
+  /// Slot in the heap of timers; -1 when not in it. Belongs to the thread that runs the loop.
+  @exclusivity(unchecked) var heapSlot: Int32 = -1
 
   init(
     loop: BaseEventLoop, site: CallSite, when: EventLoopInstant, callback: consuming sending @escaping () throws -> Void
@@ -161,7 +161,7 @@ public final class TimerHandle: Handle, @unchecked Sendable {
   public func reschedule(at when: EventLoopInstant) throws(EventLoopError) -> Bool {
     guard isPending, let intake else { return false }
     guard intake._withUnsafeGuaranteedRef({ $0.isRunningInThisThread }) else { throw .wrongThread("reschedule") }
-    guard heapIndex >= 0 else { return false }
+    guard heapSlot >= 0 else { return false }
     dueNanoseconds.store(when.nanoseconds, ordering: .relaxed)
     intake._withUnsafeGuaranteedRef { $0.withCore { $0.timers.move(self, to: when.nanoseconds) } }
     return true

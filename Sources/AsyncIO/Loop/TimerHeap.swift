@@ -1,18 +1,18 @@
 // A 4-ary heap by deadline, ties in order of insertion.
 //
-// - A node knows its place, so a cancelled timer leaves at once: nothing is left behind to be skipped, counted or
-//   compacted, and what its callback captured is gone.
-// - Four children a node make the heap half as deep as a binary one, and the children of a node share a cache line or
-//   two. Entries are plain words in memory of the heap's own: to move one is to copy 24 bytes, without a count of
-//   references. An entry owns one reference to its node.
-// - The places are kept in the nodes, and a node that moves is a cache miss in a large heap. So a node's place is
-//   written once, where its entry comes to rest, and the others on its way once each.
-// - Jobs of `Task.sleep` are in the same heap; the runtime never takes one back, so they need no place.
+// - A timer knows its slot and the slot its place in the heap, so a cancelled timer leaves at once: nothing is left
+//   behind to be skipped, counted or compacted, and what its callback captured is gone.
+// - An entry is 16 bytes of plain memory, and the four children of a node are one cache line. Half as deep as a binary
+//   heap, it touches a line for each level.
+// - An entry that moves has to tell where it went, and to tell an object is a cache miss in a large heap. So places
+//   are kept side by side, four bytes each, and objects are touched only when they come and go.
+// - Sequence numbers of 32 bits end some day. Then the entries are sorted and numbered anew: a sorted list is a heap.
+// - Jobs of `Task.sleep` are in the same heap; the runtime never takes one back, so nobody asks for their slot.
 
 /// Something of the loop that waits for a time in its heap, other than a callback.
 class TimerNode {
-  /// Place in the heap, -1 when not in it. Kept by the heap.
-  @exclusivity(unchecked) final var heapIndex = -1
+  /// Slot in the heap, -1 when not in it. Kept by the heap.
+  @exclusivity(unchecked) final var heapSlot: Int32 = -1
 
   /// The time has come. Called in the timer phase, after the node has left the heap.
   func fire() {}
@@ -24,26 +24,53 @@ class TimerNode {
 struct TimerHeap: ~Copyable {
   private struct Entry {
     var deadline: Int64
-    var sequence: UInt64
-    var word: LoopWord
+    /// What comes first of those with the same deadline in the upper half, the slot in the lower.
+    var rank: UInt64
+
+    @inline(__always)
+    init(deadline: Int64, sequence: UInt32, slot: Int) {
+      self.deadline = deadline
+      rank = UInt64(sequence) << 32 | UInt64(truncatingIfNeeded: slot)
+    }
+
+    @inline(__always)
+    var slot: Int { Int(truncatingIfNeeded: rank & 0xffff_ffff) }
 
     @inline(__always)
     static func < (a: Entry, b: Entry) -> Bool {
-      a.deadline != b.deadline ? a.deadline < b.deadline : a.sequence < b.sequence
+      a.deadline < b.deadline || (a.deadline == b.deadline && a.rank < b.rank)
     }
   }
 
-  // Memory of the heap's own, of which the first `count` entries are initialized.
+  // Memory of the heap's own. All but the first entry stand in groups of four, each a cache line; the entries behind the
+  // last one, as far as there have ever been any, keep the slots that are free.
   private var entries: UnsafeMutablePointer<Entry>
-  private var capacity = 16
+  /// Of each slot, where its entry is.
+  private var places: UnsafeMutablePointer<UInt32>
+  /// Of each slot, what waits, with its reference.
+  private var words: UnsafeMutablePointer<LoopWord>
+  private var capacity: Int
   private(set) var count = 0
-  private var nextSequence: UInt64 = 0
+  /// Slots that were ever in use.
+  private var slots = 0
+  private var nextSequence: UInt32
 
-  init() { entries = .allocate(capacity: capacity) }
+  private static var least: Int { 16 }
+
+  /// `sequence` is the number of the first timer.
+  init(sequence: UInt32 = 0) {
+    nextSequence = sequence
+    capacity = Self.least
+    entries = Self.allocateEntries(capacity)
+    places = .allocate(capacity: capacity)
+    words = .allocate(capacity: capacity)
+  }
 
   deinit {
     assert(count == 0, "the close takes every timer out")
-    entries.deallocate()
+    Self.deallocate(entries)
+    places.deallocate()
+    words.deallocate()
   }
 
   var isEmpty: Bool { count == 0 }
@@ -53,29 +80,35 @@ struct TimerHeap: ~Copyable {
   /// Takes the reference of the word.
   mutating func insert(_ word: LoopWord, deadline: Int64) {
     if count == capacity { resize(to: capacity * 2) }
+    if count == slots {
+      entries[count] = Entry(deadline: 0, sequence: 0, slot: slots)
+      slots += 1
+    }
+    let slot = entries[count].slot
+    words[slot] = word
+    setSlot(slot, of: word)
+    let entry = Entry(deadline: deadline, sequence: takeSequence(), slot: slot)
     count += 1
-    siftUp(Entry(deadline: deadline, sequence: nextSequence, word: word), from: count - 1)
-    nextSequence += 1
+    siftUp(entry, from: count - 1)
   }
 
   /// Takes a node out. No-op if it is not in the heap.
   mutating func remove(_ node: TimerNode) {
-    guard node.heapIndex >= 0 else { return }
-    _ = removeEntry(at: node.heapIndex).object(TimerNode.self)
+    guard node.heapSlot >= 0 else { return }
+    removeEntry(at: place(of: node.heapSlot)).unmanaged(TimerNode.self).release()
   }
 
   /// Takes a callback out. No-op if it is not in the heap.
   mutating func remove(_ handle: TimerHandle) {
-    guard handle.heapIndex >= 0 else { return }
-    _ = removeEntry(at: handle.heapIndex).object(TimerHandle.self)
+    guard handle.heapSlot >= 0 else { return }
+    removeEntry(at: place(of: handle.heapSlot)).unmanaged(TimerHandle.self).release()
   }
 
   /// Moves a callback to another time, behind the others of that time. It has to be in the heap.
   mutating func move(_ handle: TimerHandle, to deadline: Int64) {
-    let index = handle.heapIndex
-    precondition(index >= 0 && index < count)
-    let entry = Entry(deadline: deadline, sequence: nextSequence, word: entries[index].word)
-    nextSequence += 1
+    let sequence = takeSequence()
+    let index = place(of: handle.heapSlot)
+    let entry = Entry(deadline: deadline, sequence: sequence, slot: Int(handle.heapSlot))
     if entry < entries[index] { siftUp(entry, from: index) } else { siftDown(entry, from: index) }
   }
 
@@ -88,78 +121,129 @@ struct TimerHeap: ~Copyable {
   /// Takes everything out, each with its reference; earliest first is not promised.
   mutating func removeAll() -> [(word: LoopWord, deadline: Int64)] {
     let all = (0..<count).map { index in
-      setPlace(-1, of: entries[index].word)
-      return (word: entries[index].word, deadline: entries[index].deadline)
+      let word = words[entries[index].slot]
+      setSlot(-1, of: word)
+      return (word: word, deadline: entries[index].deadline)
     }
     count = 0
     return all
   }
 
   private mutating func removeEntry(at index: Int) -> LoopWord {
-    precondition(index < count)
-    let word = entries[index].word
-    setPlace(-1, of: word)
+    let slot = entries[index].slot
+    let word = words[slot]
+    setSlot(-1, of: word)
     count -= 1
+    let last = entries[count]
+    entries[count] = Entry(deadline: 0, sequence: 0, slot: slot)
     if index < count {
-      let last = entries[count]
       if index > 0 && last < entries[(index - 1) / 4] { siftUp(last, from: index) } else { siftDown(last, from: index) }
-    } else if count == 0 {
+    } else if count == 0 && capacity > 4096 {
       // A crowd of timers that has gone leaves no memory behind.
-      if capacity > 4096 { resize(to: 16) }
+      resize(to: Self.least)
     }
     return word
   }
 
-  /// Tells a node its place.
   @inline(__always)
-  private func setPlace(_ index: Int, of word: LoopWord) {
+  private func place(of slot: Int32) -> Int {
+    precondition(slot >= 0 && slot < slots)
+    return Int(places[Int(slot)])
+  }
+
+  /// Tells who waits his slot.
+  @inline(__always)
+  private func setSlot(_ slot: Int, of word: LoopWord) {
+    let slot = Int32(truncatingIfNeeded: slot)
     switch word.rawTag {
-    case LoopWord.Tag.handle.rawValue: word.withObject(TimerHandle.self) { $0.heapIndex = index }
-    case LoopWord.Tag.node.rawValue: word.withObject(TimerNode.self) { $0.heapIndex = index }
+    case LoopWord.Tag.handle.rawValue: word.withObject(TimerHandle.self) { $0.heapSlot = slot }
+    case LoopWord.Tag.node.rawValue: word.withObject(TimerNode.self) { $0.heapSlot = slot }
     default: break
     }
   }
 
   @inline(__always)
-  private func place(_ entry: Entry, at index: Int) {
+  private func put(_ entry: Entry, at index: Int) {
     entries[index] = entry
-    setPlace(index, of: entry.word)
+    places[entry.slot] = UInt32(truncatingIfNeeded: index)
   }
 
   /// Puts an entry at a free place, or above it.
   private func siftUp(_ entry: Entry, from start: Int) {
     var index = start
     while index > 0 {
-      let parent = (index - 1) / 4
+      let parent = (index &- 1) / 4
       guard entry < entries[parent] else { break }
-      place(entries[parent], at: index)
+      put(entries[parent], at: index)
       index = parent
     }
-    place(entry, at: index)
+    put(entry, at: index)
   }
 
   /// Puts an entry at a free place, or below it.
   private func siftDown(_ entry: Entry, from start: Int) {
     var index = start
     while true {
-      let first = index * 4 + 1
+      let first = index &* 4 &+ 1
       guard first < count else { break }
-      var least = first
-      var child = first + 1
-      let end = min(first + 4, count)
-      while child < end {
-        if entries[child] < entries[least] { least = child }
-        child += 1
-      }
+      let least = first &+ 4 <= count ? leastOfFour(from: first) : leastOfSome(from: first)
       guard entries[least] < entry else { break }
-      place(entries[least], at: index)
+      put(entries[least], at: index)
       index = least
     }
-    place(entry, at: index)
+    put(entry, at: index)
+  }
+
+  /// Nobody can guess which child is the least: three comparisons without a jump.
+  @inline(__always)
+  private func leastOfFour(from first: Int) -> Int {
+    let left = entries[first &+ 1] < entries[first] ? first &+ 1 : first
+    let right = entries[first &+ 3] < entries[first &+ 2] ? first &+ 3 : first &+ 2
+    return entries[right] < entries[left] ? right : left
+  }
+
+  private func leastOfSome(from first: Int) -> Int {
+    var least = first
+    for child in first &+ 1..<count where entries[child] < entries[least] { least = child }
+    return least
+  }
+
+  /// The number of what is put in next.
+  @inline(__always)
+  private mutating func takeSequence() -> UInt32 {
+    if nextSequence == .max { renumber() }
+    defer { nextSequence += 1 }
+    return nextSequence
+  }
+
+  private mutating func renumber() {
+    var all = UnsafeMutableBufferPointer(start: entries, count: count)
+    all.sort(by: <)
+    for index in 0..<count {
+      put(Entry(deadline: entries[index].deadline, sequence: UInt32(index), slot: entries[index].slot), at: index)
+    }
+    nextSequence = UInt32(count)
   }
 
   private mutating func resize(to capacity: Int) {
-    entries.reallocate(count: count, capacity: capacity)
+    precondition(capacity <= Int(Int32.max))
+    let larger = Self.allocateEntries(capacity)
+    larger.moveInitialize(from: entries, count: count)
+    Self.deallocate(entries)
+    entries = larger
+    places.reallocate(count: count, capacity: capacity)
+    words.reallocate(count: count, capacity: capacity)
     self.capacity = capacity
+    slots = count
+  }
+
+  /// The first entry is the last of its cache line, so that the next one begins another.
+  private static func allocateEntries(_ capacity: Int) -> UnsafeMutablePointer<Entry> {
+    UnsafeMutableRawPointer.allocate(byteCount: (capacity + 3) * 16, alignment: 64)
+      .advanced(by: 48).assumingMemoryBound(to: Entry.self)
+  }
+
+  private static func deallocate(_ entries: UnsafeMutablePointer<Entry>) {
+    (UnsafeMutableRawPointer(entries) - 48).deallocate()
   }
 }

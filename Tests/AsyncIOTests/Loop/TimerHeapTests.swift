@@ -20,7 +20,8 @@ import Testing
   @Test("Random inserts, removals and expiries agree with a sorted list", arguments: 0..<40)
   func agreesWithModel(seed: UInt64) {
     var random = SplitMix(seed: seed)
-    var heap = TimerHeap()
+    // A quarter of the heaps runs out of sequence numbers on the way.
+    var heap = TimerHeap(sequence: seed % 4 == 0 ? .max - 500 : 0)
     var model = Model()
     var sequence = 0
     var now: Int64 = 0
@@ -37,9 +38,9 @@ import Testing
       case 5..<8:
         guard let index = model.entries.indices.randomElement(using: &random) else { break }
         let node = model.entries.remove(at: index).node
-        #expect(node.heapIndex >= 0)
+        #expect(node.heapSlot >= 0)
         heap.remove(node)
-        #expect(node.heapIndex == -1)
+        #expect(node.heapSlot == -1)
         heap.remove(node)  // idempotent
       default:
         now += Int64.random(in: 0..<max(2, spread / 20), using: &random)
@@ -55,7 +56,7 @@ import Testing
   private func expire(_ heap: inout TimerHeap, now: Int64) -> [Int] {
     var names: [Int] = []
     while let node = heap.popDue(now: now)?.object(TimerNode.self) {
-      #expect(node.heapIndex == -1)
+      #expect(node.heapSlot == -1)
       names.append((node as! Node).name)
     }
     return names
@@ -99,6 +100,27 @@ import Testing
     // Each comes with its reference.
     let all = heap.removeAll().map { $0.word.object(TimerNode.self) }
     check(all.count == 50)
-    check(heap.isEmpty && nodes.allSatisfy { $0.heapIndex == -1 })
+    check(heap.isEmpty && nodes.allSatisfy { $0.heapSlot == -1 })
+  }
+
+  @Test("Ties stay in order when the sequence numbers end", arguments: 0..<8 as Range<UInt32>)
+  func sequenceEnds(left: UInt32) {
+    var heap = TimerHeap(sequence: .max - left)
+    let timers = (0..<8).map { _ in Node(0) }
+    for (place, timer) in timers.enumerated() { heap.insert(LoopWord(timer, .node), deadline: Int64(place % 2)) }
+    let order = [0, 2, 4, 6, 1, 3, 5, 7].map { ObjectIdentifier(timers[$0]) }
+    var fired: [ObjectIdentifier] = []
+    while let node = heap.popDue(now: 1)?.object(TimerNode.self) { fired.append(ObjectIdentifier(node)) }
+    check(fired == order)
+  }
+
+  @Test("A crowd that has gone leaves a heap that works")
+  func shrinks() {
+    var heap = TimerHeap()
+    for _ in 0..<2 {
+      let nodes = (0..<5_000).map(Node.init)
+      for node in nodes { heap.insert(LoopWord(node, .node), deadline: Int64(5_000 - node.name)) }
+      check(expire(&heap, now: .max - 1) == nodes.reversed().map(\.name))
+    }
   }
 }
