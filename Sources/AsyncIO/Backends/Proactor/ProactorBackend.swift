@@ -65,8 +65,10 @@ public final class ProactorBackend: IOBackend, @unchecked Sendable {
     if !isClosed { casyncio_port_destroy(port) }
   }
 
+  /// "io_uring".
   public var name: String { "io_uring" }
 
+  /// All that there are.
   public var capabilities: IOCapabilities {
     [
       .descriptorWatches, .streamSockets, .pipes, .datagrams, .systemDescriptors, .unixSockets, .threads,
@@ -77,6 +79,7 @@ public final class ProactorBackend: IOBackend, @unchecked Sendable {
 
   // MARK: Runs
 
+  /// Makes the ring, and starts what was recorded between runs. Throws the errno of the step that failed.
   public func runWillBegin() throws(Errno) {
     var step: Int32 = 0
     let error = casyncio_port_begin(port, &step)
@@ -97,6 +100,7 @@ public final class ProactorBackend: IOBackend, @unchecked Sendable {
     startWriting(stream)
   }
 
+  /// Cancels what the system has, waits until that has ended, and gives the ring back. What did not complete is kept.
   public func runDidEnd() {
     // Sends that the system takes at once are gone before anything is cancelled.
     var isAlive = deliverEvents(timeout: 0)
@@ -127,6 +131,7 @@ public final class ProactorBackend: IOBackend, @unchecked Sendable {
 
   // MARK: Waiting
 
+  /// Submits what is queued, waits, and delivers events.
   public func poll(timeout: Int64) throws(Errno) {
     if !watchesToArm.isEmpty { armWatches() }
     let wait = closed.isEmpty && lingering.isEmpty ? timeout : boundByLingering(timeout)
@@ -161,10 +166,12 @@ public final class ProactorBackend: IOBackend, @unchecked Sendable {
     }
   }
 
+  /// Ends the current or the next wait. Any thread, also a signal handler.
   public func wake() { casyncio_port_wake(port) }
 
   // MARK: Operations
 
+  /// Takes what is queued for the descriptor, or queues the operation for the ring.
   @inline(__always)
   public func submit(_ operation: IOOperation) -> Bool {
     let stream = self.stream(of: operation.descriptor)
@@ -182,6 +189,7 @@ public final class ProactorBackend: IOBackend, @unchecked Sendable {
     return false
   }
 
+  /// Ends the wait. A lent receive itself goes on, so no byte is lost.
   public func cancel(_ operation: IOOperation) {
     guard let stream = operation.descriptor.stream else { return }
     if operation.isParked(in: stream.pointee.reading) {
@@ -203,6 +211,7 @@ public final class ProactorBackend: IOBackend, @unchecked Sendable {
     return descriptor.stream!
   }
 
+  /// Takes the descriptor into care under its number, and gives it a stream.
   public func attach(_ descriptor: IODescriptor) {
     let fd = Int(descriptor.fileDescriptor)
     while slots.count <= fd { slots.append(nil) }
@@ -219,11 +228,14 @@ public final class ProactorBackend: IOBackend, @unchecked Sendable {
     }
   }
 
+  /// The descriptor in care under this number, if any.
   public func attached(_ fileDescriptor: Int32) -> IODescriptor? {
     let fd = Int(fileDescriptor)
     return fd >= 0 && fd < slots.count ? slots[fd]?.takeUnretainedValue() : nil
   }
 
+  /// Ends the operations and lets go of the descriptor, whose number is closed when the system has let go, too. A descriptor
+  /// that closes with bytes in its outbox lingers until they are sent.
   public func detach(_ descriptor: IODescriptor, closing: Bool) {
     guard let stream = descriptor.stream, !stream.pointee.isDetached else { return }
     let fd = Int(descriptor.fileDescriptor)
@@ -269,6 +281,7 @@ public final class ProactorBackend: IOBackend, @unchecked Sendable {
     descriptor.release()
   }
 
+  /// Sends what can be sent at once, ends all operations and destroys the port. Lent chunks may come back later.
   public func close() {
     for index in slots.indices {
       guard let descriptor = slots[index]?.takeUnretainedValue() else { continue }
