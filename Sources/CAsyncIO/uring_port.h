@@ -1,4 +1,5 @@
-// What the two halves of the port share: starting and cancelling (uring_port.c), and events (uring_events.c).
+// What the parts of the port share: starting and cancelling (uring_port.c), events (uring_events.c), and the life of the
+// port and of its ring (uring_life.c).
 #ifndef CASYNCIO_URING_PORT_H
 #define CASYNCIO_URING_PORT_H
 

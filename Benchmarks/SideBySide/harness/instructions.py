@@ -102,6 +102,7 @@ WORKS: tuple[Counted, ...] = (
     MicroWork("timer_fire", 10_000, runs=2),
     MicroWork("timer_rearm", 20_000),
     MicroWork("spawn", 10_000),
+    MicroWork("suspend", 10_000),
     MicroWork("yield", 10_000),
     MicroWork("continuation", 10_000),
     MicroWork("sleep", 5_000),

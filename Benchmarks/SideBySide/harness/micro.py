@@ -36,6 +36,7 @@ TOKIO = Subject("tokio", "tokio", ("tokio_micro",), "tokio")
 GO = Subject("go", "Go", ("go_micro",), "go")
 NIO = Subject("nio", "SwiftNIO", ("nio_micro",), "nio")
 SWIFT = Subject("swift", "Swift's own pool", ("swift_micro",), "swift")
+RUNTIME = Subject("runtime", "Swift's runtime, a queue as executor", ("swift_suspend",), "swift")
 UVLOOP = Subject("uvloop", "uvloop (Python)", ("uvloop_micro", "uvloop"), "uvloop")
 PYTHON = Subject("python", "asyncio (Python)", ("uvloop_micro", "asyncio"), "uvloop")
 
@@ -223,8 +224,14 @@ def _tasks() -> list[Work]:
               "A task that returns at once, made and awaited by another. Of bare C: a piece of memory and two trips "
               "through the queue.",
               "task", 300_000, (SWIFT, FLOOR, *TASKS, on_actor("spawn")), sets=QUICK, fewer={"nio-actor": 50_000}),
+        _work("suspend", "Tasks: one of 100 suspended, and all resumed",
+              "What a message over streams takes of the runtime. Of Swift's runtime alone, without a loop: an array of "
+              "jobs as the executor of the process, as what tasks prefer, and as an actor's.",
+              "resumption", 1_000_000,
+              (RUNTIME, variant(RUNTIME, "preference", "preferred", "suspend_preference"),
+               variant(RUNTIME, "actor", "an actor's", "suspend_actor"), SELECTOR, PROACTOR, SCOPE)),
         _work("yield", "Tasks: one gives way", "One task that gives way to others, of which there are none.",
-              "yield", 1_000_000, (SWIFT, FLOOR, *TASKS, on_actor("yield")), fewer={"nio-actor": 50_000}),
+              "yield", 1_000_000, (SWIFT, RUNTIME, FLOOR, *TASKS, on_actor("yield")), fewer={"nio-actor": 50_000}),
         _work("continuation", "Tasks: suspended, and resumed by a callback",
               "A task that waits for a callback of the next turn; for another task where there are no callbacks.",
               "resumption", 500_000, (SWIFT, FLOOR, *TASKS)),

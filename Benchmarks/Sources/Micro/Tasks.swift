@@ -2,6 +2,8 @@
 //
 // - spawn: a task makes a task that returns at once, and awaits its value. spawn_on_loop: the same by `createTask`,
 //   which names the task and can be asked for all that run.
+// - suspend: one of 100 tasks suspends, and a callback of the next turn resumes them all: the task's part of a message
+//   over streams. The peer `swift_suspend` does it without a loop.
 // - yield: one task gives way to others, of which there are none.
 // - actor: a call of an actor that has no executor of its own, and back. actor_pinned: of one that lives on the loop.
 // - continuation: the task suspends, and a callback of the next turn resumes it.
@@ -31,6 +33,46 @@ func createTasks(_ bench: Bench) throws {
     var sum = 0
     for _ in 0..<count { sum += try await loop.createTask { 1 }.get() }
     precondition(sum == count)
+  }
+}
+
+/// Who is suspended. For the loop's thread alone, which is what makes the unchecked conformance right.
+private final class Suspended: @unchecked Sendable {
+  private let loop: BaseEventLoop
+  @exclusivity(unchecked) private var waiting: [UnsafeContinuation<Void, Never>] = []
+  @exclusivity(unchecked) private var resuming: [UnsafeContinuation<Void, Never>] = []
+
+  init(_ loop: BaseEventLoop) { self.loop = loop }
+
+  func suspend(_ count: Int) async throws {
+    for _ in 0..<count {
+      if waiting.isEmpty { try loop.callSoon { self.resumeAll() } }
+      await withUnsafeContinuation { waiting.append($0) }
+    }
+  }
+
+  private func resumeAll() {
+    swap(&waiting, &resuming)
+    for continuation in resuming { continuation.resume() }
+    resuming.removeAll(keepingCapacity: true)
+  }
+}
+
+func suspendOften(_ bench: Bench) throws {
+  let (loop, preference, atOnce) = (bench.loop, bench.preference, 100)
+  try bench.measureTask { count in
+    let suspended = Suspended(loop)
+    var tasks: [Task<Void, any Error>] = []
+    for index in 0..<atOnce {
+      let count = (count + index) / atOnce
+      // A preference of nil is looked up like any other.
+      if let preference {
+        tasks.append(Task(executorPreference: preference) { try await suspended.suspend(count) })
+      } else {
+        tasks.append(Task { try await suspended.suspend(count) })
+      }
+    }
+    for task in tasks { try await task.value }
   }
 }
 

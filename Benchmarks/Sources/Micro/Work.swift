@@ -9,7 +9,7 @@ enum Work: String, CaseIterable {
   case timerCancel = "timer_cancel"
   case timerFire = "timer_fire"
   case timerRearm = "timer_rearm"
-  case spawn, yield, actor, continuation, sleep
+  case spawn, suspend, yield, actor, continuation, sleep
   case spawnOnLoop = "spawn_on_loop"
   case actorPinned = "actor_pinned"
   case process, literal
@@ -40,6 +40,7 @@ enum Work: String, CaseIterable {
     case .timerRearm: try rearmTimers(bench)
     case .spawn: try spawnTasks(bench)
     case .spawnOnLoop: try createTasks(bench)
+    case .suspend: try suspendOften(bench)
     case .yield: try yieldOften(bench)
     case .actor: try callActor(bench)
     case .actorPinned: try callPinnedActor(bench)

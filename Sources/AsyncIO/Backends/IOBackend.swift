@@ -115,6 +115,7 @@ public protocol IOBackend: AnyObject {
 }
 
 extension IOBackend {
+  /// 0: this backend takes only what the system does.
   public func sendError(of descriptor: IODescriptor) -> Int { 0 }
 
   /// False: this backend does nothing ahead.

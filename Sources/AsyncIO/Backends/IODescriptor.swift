@@ -19,6 +19,7 @@ public final class IODescriptor: @unchecked Sendable {
   unowned let loop: BaseEventLoop
 
   // The backend's view; no exclusivity checks, these are read for every message.
+  /// The mechanism reports on it.
   @exclusivity(unchecked) public var isRegistered = false
   /// A receive or an accept may succeed now.
   @exclusivity(unchecked) public var isReadable = false

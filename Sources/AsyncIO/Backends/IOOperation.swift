@@ -42,6 +42,8 @@ public final class IOOperation: @unchecked Sendable {
 
   /// The descriptor it works on.
   public let descriptor: IODescriptor
+  /// What it does. Set before each submit.
+  /// How far it is.
   @exclusivity(unchecked) public var kind: Kind
   @exclusivity(unchecked) public var state: State = .idle
   /// Memory of the operation. Valid from submit to completion: the awaiting task holds it, and an await ends only

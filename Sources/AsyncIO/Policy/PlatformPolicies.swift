@@ -6,6 +6,7 @@ open class SelectorEventLoopPolicy: DefaultEventLoopPolicy, @unchecked Sendable 
 
 /// Makes proactor loops: io_uring on Linux. Where that is not available it makes selector loops, and says so once.
 open class ProactorEventLoopPolicy: DefaultEventLoopPolicy, @unchecked Sendable {
+  /// A new ``ProactorEventLoop``, or a ``SelectorEventLoop`` where io_uring is not to be had.
   open override func newEventLoop() throws -> any EventLoop {
     try EventLoopKinds.proactorOrSelector("ProactorEventLoopPolicy")
   }

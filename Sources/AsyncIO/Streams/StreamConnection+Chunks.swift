@@ -198,8 +198,14 @@ private final class ChunkPump: OperationObserver, @unchecked Sendable {
   }
 
   private func fail(_ result: Int, _ operation: String) -> Bool {
-    finish(connection.failure(result, operation))
+    finish(wasCancelled(result) ? CancellationError() : connection.failure(result, operation))
     return false
+  }
+
+  /// The server that owns the task cancels the task, then its operations. No task runs here that could be asked.
+  private func wasCancelled(_ result: Int) -> Bool {
+    guard result == -Int(ECANCELED), let owner = connection.descriptor.owner else { return false }
+    return casyncio_is_task_cancelled(owner)
   }
 
   // MARK: Sending

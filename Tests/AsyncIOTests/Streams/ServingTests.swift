@@ -77,6 +77,41 @@ struct ServingTests {
     }
   }
 
+  @Test("A cancelled serve ends handlers that wait, in both forms, and reports nothing", arguments: LoopKind.allCases)
+  func cancelHandlers(kind: LoopKind) async throws {
+    try await kind.run { loop in
+      let reports = Recorder<ExceptionContext>()
+      loop.exceptionHandler = { _, context in reports.record(context) }
+      let ends = Recorder<Bool>()
+      let handlers: [@Sendable (StreamConnection) async throws -> Void] = [
+        Self.echo, { try await $0.forEachChunk { bytes, output in output.write(bytes) } },
+      ]
+      for handler in handlers {
+        let listener = try await StreamListener.bind(host: "127.0.0.1", port: 0)
+        let serving = try loopTask {
+          try await listener.serve { connection in
+            do {
+              try await handler(connection)
+            } catch {
+              ends.record(error is CancellationError)
+              throw error
+            }
+          }
+        }
+        let client = try await Self.connect(listener)
+        try await client.write("x")
+        #expect(try await client.readExactly(1) == Array("x".utf8))
+        serving.cancel()
+        await #expect(throws: CancellationError.self) { try await serving.value }
+        #expect(try await client.readToEnd() == [])
+        client.close()
+        listener.close()
+      }
+      #expect(ends.all == [true, true])
+      #expect(reports.all.isEmpty, "\(reports.all)")
+    }
+  }
+
   @Test("A serve in a task that is cancelled already ends", arguments: LoopKind.allCases)
   func cancelledBefore(kind: LoopKind) async throws {
     try await kind.run { _ in

@@ -15,6 +15,10 @@ let package = Package(
         "MicroSupport",
         .product(name: "Subprocess", package: "swift-subprocess"),
       ],
-      swiftSettings: [.treatAllWarnings(as: .error)])
+      swiftSettings: [.treatAllWarnings(as: .error)]),
+    .executableTarget(
+      name: "swift_suspend",
+      dependencies: ["MicroSupport"],
+      swiftSettings: [.enableUpcomingFeature("NonisolatedNonsendingByDefault"), .treatAllWarnings(as: .error)]),
   ]
 )

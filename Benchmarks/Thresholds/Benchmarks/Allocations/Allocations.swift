@@ -5,11 +5,9 @@ import Benchmark
 
 let benchmarks: @Sendable () -> Void = {
   Benchmark.defaultConfiguration = Benchmark.Configuration(
-    metrics: [allocations],
     warmupIterations: 0,
     maxDuration: .seconds(60),
-    maxIterations: 3,
-    thresholds: [allocations: BenchmarkThresholds(absolute: [.p90: tolerance])]
+    maxIterations: 3
   )
   registerCallbacks()
   registerTimers()
@@ -17,6 +15,7 @@ let benchmarks: @Sendable () -> Void = {
   registerNames()
   for loop in offeredLoops() {
     registerStreams(on: loop)
+    registerIdle(on: loop)
     registerDatagrams(on: loop)
   }
 }

@@ -82,25 +82,39 @@ struct Bench {
 
 /// The outcome of a thread that is waited for, which is what makes the unchecked conformance right.
 private final class Outcome: @unchecked Sendable {
-  var result: Result<Int, any Error>?
+  var result: Result<[BenchmarkMetric: Int], any Error>?
 }
 
-/// Adds a benchmark. Its name is the middle of the name of a file, so it has no blanks and slashes.
+/// Adds a benchmark of what operations allocate. Its name is the middle of the name of a file, so it has no blanks and
+/// slashes.
 func count(_ name: String, on kind: String = "selector", _ body: @escaping @Sendable (Bench) throws -> Void) {
-  Benchmark(name) { benchmark in
+  register(name, [allocations: tolerance], on: kind) { bench in
+    try body(bench)
+    return [allocations: bench.meter.perThousand]
+  }
+}
+
+/// Adds a benchmark: figures with their tolerances, and a body that counts them.
+func register(
+  _ name: String, _ tolerances: [BenchmarkMetric: Int], on kind: String,
+  _ body: @escaping @Sendable (Bench) throws -> [BenchmarkMetric: Int]
+) {
+  var configuration = Benchmark.defaultConfiguration
+  configuration.metrics = Array(tolerances.keys)
+  configuration.thresholds = tolerances.mapValues { BenchmarkThresholds(absolute: [.p90: $0]) }
+  Benchmark(name, configuration: configuration) { benchmark in
     let outcome = Outcome()
     var threads = Threads()
     threads.start(on: Core.loop) {
       outcome.result = Result {
         let bench = try Bench(kind)
         defer { try? bench.runner.close() }
-        try body(bench)
-        return bench.meter.perThousand
+        return try body(bench)
       }
     }
     threads.join()
     switch outcome.result {
-    case .success(let perThousand): benchmark.measurement(allocations, perThousand)
+    case .success(let figures): for (metric, figure) in figures { benchmark.measurement(metric, figure) }
     case .failure(let error): benchmark.error("\(name): \(error)")
     case nil: benchmark.error("\(name): its thread ended early")
     }

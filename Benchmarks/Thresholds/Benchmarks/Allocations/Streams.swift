@@ -31,19 +31,14 @@ private func measureExchanges(_ meter: Meter, port: UInt16) async throws {
   _ = try await connection.readToEnd()
 }
 
-private func countEcho(
-  _ name: String, on loop: String, _ handler: @escaping @Sendable (StreamConnection) async throws -> Void
-) {
-  count(name, on: loop) { bench in
-    let meter = bench.meter
-    try bench.runner.run {
-      let listener = try await StreamListener.bind(host: "127.0.0.1", port: 0)
-      let server = Task(executorPreference: try getRunningLoop().taskExecutor) { try await listener.serve(handler) }
-      try await measureExchanges(meter, port: listener.port)
-      server.cancel()
-      _ = await server.result
-    }
-  }
+typealias Handler = @Sendable (StreamConnection) async throws -> Void
+
+@Sendable func echo(_ connection: StreamConnection) async throws {
+  try await connection.forEachChunk { bytes in try await connection.write(bytes) }
+}
+
+@Sendable func echoSynchronously(_ connection: StreamConnection) async throws {
+  try await connection.forEachChunk { bytes, output in output.write(bytes) }
 }
 
 private final class EchoProtocol: StreamProtocol {
@@ -54,20 +49,39 @@ private final class EchoProtocol: StreamProtocol {
   func connectionLost(_ error: (any Error)?) { transport = nil }
 }
 
+/// Serves with the handler for as long as the body runs, which is told the port. In a task of the loop.
+func withServer(_ handler: @escaping Handler, _ body: (UInt16) async throws -> Void) async throws {
+  let listener = try await StreamListener.bind(host: "127.0.0.1", port: 0)
+  let server = Task(executorPreference: try getRunningLoop().taskExecutor) { try await listener.serve(handler) }
+  try await body(listener.port)
+  server.cancel()
+  _ = await server.result
+}
+
+/// The same with a protocol object for each connection.
+func withProtocolServer(on loop: BaseEventLoop, _ body: (UInt16) async throws -> Void) async throws {
+  let server = try await loop.createServer(host: "127.0.0.1", port: 0) { EchoProtocol() }
+  try await body(server.addresses.first?.port ?? 0)
+  server.close()
+  try await server.waitClosed()
+}
+
+private func countEcho(_ name: String, on loop: String, _ handler: @escaping Handler) {
+  count("streams.echo.\(name).\(loop)", on: loop) { bench in
+    let meter = bench.meter
+    try bench.runner.run {
+      try await withServer(handler) { port in try await measureExchanges(meter, port: port) }
+    }
+  }
+}
+
 func registerStreams(on loop: String) {
-  countEcho("streams.echo.async.\(loop)", on: loop) { connection in
-    try await connection.forEachChunk { bytes in try await connection.write(bytes) }
-  }
-  countEcho("streams.echo.sync.\(loop)", on: loop) { connection in
-    try await connection.forEachChunk { bytes, output in output.write(bytes) }
-  }
+  countEcho("async", on: loop, echo)
+  countEcho("sync", on: loop, echoSynchronously)
   count("streams.echo.protocol.\(loop)", on: loop) { bench in
     let (meter, loop) = (bench.meter, bench.loop)
     try bench.runner.run {
-      let server = try await loop.createServer(host: "127.0.0.1", port: 0) { EchoProtocol() }
-      try await measureExchanges(meter, port: server.addresses.first?.port ?? 0)
-      server.close()
-      try await server.waitClosed()
+      try await withProtocolServer(on: loop) { port in try await measureExchanges(meter, port: port) }
     }
   }
 }

@@ -5,10 +5,12 @@ internal import CAsyncIO
 // that the system has told to this backend it does not tell again, so that goes along, too.
 
 extension ProactorBackend {
+  /// True while bytes of the outbox are not with the system.
   public func hasUnsent(_ descriptor: IODescriptor) -> Bool {
     descriptor.stream.map { !$0.pointee.outbox.isEmpty } ?? false
   }
 
+  /// Cancels the receive that goes on while nobody waits. False: it has not ended yet.
   public func endReceiving(_ descriptor: IODescriptor) -> Bool {
     guard let stream = descriptor.stream, stream.pointee.isReceiving else { return true }
     precondition(stream.pointee.reading == nil, "a connection leaves while an operation waits to read")
@@ -16,6 +18,7 @@ extension ProactorBackend {
     return false
   }
 
+  /// Hands over the chunks that are queued and gives their memory back to the port; then the error, if one was told.
   public func takeInput(of descriptor: IODescriptor, _ take: (UnsafeRawBufferPointer) -> Void) -> Int {
     guard let stream = descriptor.stream else { return 0 }
     while !stream.pointee.chunks.isEmpty {

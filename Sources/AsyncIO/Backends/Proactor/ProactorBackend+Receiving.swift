@@ -220,6 +220,7 @@ extension ProactorBackend {
 
   // MARK: Lent bytes
 
+  /// Takes the next chunk of the queue, or the end of the stream. Short of lent memory it fetches bytes that are there.
   @inline(__always)
   public func claimLent(_ operation: IOOperation) -> Bool {
     guard let stream = operation.descriptor.stream else {
@@ -264,6 +265,7 @@ extension ProactorBackend {
     return n != -Int(EAGAIN)
   }
 
+  /// Gives the chunk back to the port, or to the pool that stood in for it. After `close()` from any thread.
   @inline(__always)
   public func returnLent(_ operation: IOOperation) {
     guard let buffer = operation.buffer else { return }

@@ -80,6 +80,7 @@ extension ProactorBackend {
     return bytes.count
   }
 
+  /// Takes few bytes into the outbox, which is sent with the next wait; of more, what the system takes at once.
   @inline(__always)
   public func trySend(_ descriptor: IODescriptor, _ bytes: UnsafeRawBufferPointer) -> Int {
     let stream = self.stream(of: descriptor)
@@ -96,6 +97,7 @@ extension ProactorBackend {
     return n == -Int(EAGAIN) ? 0 : n
   }
 
+  /// Ends the stream behind the outbox. Later sends fail with `EPIPE`.
   public func endWriting(_ descriptor: IODescriptor) throws(Errno) {
     if let stream = descriptor.stream, !stream.pointee.outbox.isEmpty {
       stream.pointee.endsWriting = true
@@ -111,6 +113,7 @@ extension ProactorBackend {
     if error != 0 { throw Errno(rawValue: error) }
   }
 
+  /// The error of bytes of the outbox, or `-EPIPE` behind the end.
   public func sendError(of descriptor: IODescriptor) -> Int { descriptor.stream?.pointee.sendError ?? 0 }
 
   // MARK: Events

@@ -40,7 +40,7 @@ public final class ProactorBackend: IOBackend, @unchecked Sendable {
   /// How long a closed connection may take to get rid of its last bytes, in nanoseconds. Set before the first run.
   var lingerTime: Int64 = 30_000_000_000
   /// Streams that were let go and are with the system still.
-  @exclusivity(unchecked) private var leaving: Set<ProactorStream.Pointer> = []
+  @exclusivity(unchecked) var leaving: Set<ProactorStream.Pointer> = []
   /// Watches that have reported and wait to be armed again.
   @exclusivity(unchecked) var watchesToArm: [ProactorStream.Pointer] = []
   /// A thread drives the port and operations can start.
@@ -65,8 +65,10 @@ public final class ProactorBackend: IOBackend, @unchecked Sendable {
     if !isClosed { casyncio_port_destroy(port) }
   }
 
+  /// "io_uring".
   public var name: String { "io_uring" }
 
+  /// All that there are.
   public var capabilities: IOCapabilities {
     [
       .descriptorWatches, .streamSockets, .pipes, .datagrams, .systemDescriptors, .unixSockets, .threads,
@@ -77,6 +79,7 @@ public final class ProactorBackend: IOBackend, @unchecked Sendable {
 
   // MARK: Runs
 
+  /// Makes the ring, and starts what was recorded between runs. Throws the errno of the step that failed.
   public func runWillBegin() throws(Errno) {
     var step: Int32 = 0
     let error = casyncio_port_begin(port, &step)
@@ -97,6 +100,7 @@ public final class ProactorBackend: IOBackend, @unchecked Sendable {
     startWriting(stream)
   }
 
+  /// Cancels what the system has, waits until that has ended, and gives the ring back. What did not complete is kept.
   public func runDidEnd() {
     // Sends that the system takes at once are gone before anything is cancelled.
     var isAlive = deliverEvents(timeout: 0)
@@ -127,6 +131,7 @@ public final class ProactorBackend: IOBackend, @unchecked Sendable {
 
   // MARK: Waiting
 
+  /// Submits what is queued, waits, and delivers events.
   public func poll(timeout: Int64) throws(Errno) {
     if !watchesToArm.isEmpty { armWatches() }
     let wait = closed.isEmpty && lingering.isEmpty ? timeout : boundByLingering(timeout)
@@ -161,10 +166,12 @@ public final class ProactorBackend: IOBackend, @unchecked Sendable {
     }
   }
 
+  /// Ends the current or the next wait. Any thread, also a signal handler.
   public func wake() { casyncio_port_wake(port) }
 
   // MARK: Operations
 
+  /// Takes what is queued for the descriptor, or queues the operation for the ring.
   @inline(__always)
   public func submit(_ operation: IOOperation) -> Bool {
     let stream = self.stream(of: operation.descriptor)
@@ -182,6 +189,7 @@ public final class ProactorBackend: IOBackend, @unchecked Sendable {
     return false
   }
 
+  /// Ends the wait. A lent receive itself goes on, so no byte is lost.
   public func cancel(_ operation: IOOperation) {
     guard let stream = operation.descriptor.stream else { return }
     if operation.isParked(in: stream.pointee.reading) {
@@ -191,84 +199,7 @@ public final class ProactorBackend: IOBackend, @unchecked Sendable {
     }
   }
 
-  // MARK: Descriptors
-
-  @inline(__always)
-  func stream(of descriptor: IODescriptor) -> ProactorStream.Pointer {
-    descriptor.stream ?? take(descriptor)
-  }
-
-  private func take(_ descriptor: IODescriptor) -> ProactorStream.Pointer {
-    attach(descriptor)
-    return descriptor.stream!
-  }
-
-  public func attach(_ descriptor: IODescriptor) {
-    let fd = Int(descriptor.fileDescriptor)
-    while slots.count <= fd { slots.append(nil) }
-    if let old = slots[fd], old.toOpaque() != Unmanaged.passUnretained(descriptor).toOpaque() {
-      // The number was closed behind the loop's back and is somebody else's now. What waited under it has lost.
-      old._withUnsafeGuaranteedRef { old in
-        old.cancelWatch()
-        detach(old, closing: false)
-      }
-    }
-    if slots[fd] == nil { slots[fd] = .passRetained(descriptor) }
-    if descriptor.stream == nil {
-      descriptor.backendState = UnsafeMutableRawPointer(ProactorStream.make(for: descriptor))
-    }
-  }
-
-  public func attached(_ fileDescriptor: Int32) -> IODescriptor? {
-    let fd = Int(fileDescriptor)
-    return fd >= 0 && fd < slots.count ? slots[fd]?.takeUnretainedValue() : nil
-  }
-
-  public func detach(_ descriptor: IODescriptor, closing: Bool) {
-    guard let stream = descriptor.stream, !stream.pointee.isDetached else { return }
-    let fd = Int(descriptor.fileDescriptor)
-    let slot = slots[fd]
-    slots[fd] = nil
-    defer { slot?.release() }
-    stream.pointee.isDetached = true
-    if let operation = stream.pointee.reading?.takeUnretainedValue() { cancelReading(operation, stream) }
-    if let operation = stream.pointee.writing?.takeUnretainedValue() { cancelWriting(operation, stream) }
-    dropInput(stream)
-    let lingers = closing && !stream.pointee.outbox.isEmpty && !descriptor.isAbortive
-    if lingers { linger(stream) } else { stopSending(stream) }
-    if isStarted { casyncio_port_cancel(port, stream.receivingRecord) }
-    freeIfEnded(stream)
-  }
-
-  /// What was on its way is not sent any more.
-  private func stopSending(_ stream: ProactorStream.Pointer) {
-    if stream.pointee.isSending {
-      stream.pointee.isWriteCancelled = true
-      if isStarted { casyncio_port_cancel(port, stream.sendingRecord) }
-    } else {
-      stream.pointee.outbox.removeAll(&blocks)
-    }
-  }
-
-  /// A detached stream goes when the system has let go of it, and the number with it.
-  @inline(__always)
-  func freeIfEnded(_ stream: ProactorStream.Pointer) {
-    guard stream.pointee.isDetached else { return }
-    let descriptor = stream.pointee.descriptor
-    if stream.pointee.isWithSystem || stream.pointee.pins > 0 || !stream.pointee.outbox.isEmpty {
-      descriptor._withUnsafeGuaranteedRef { $0.isHeld = true }
-      if stream.pointee.pins > 0 && !stream.pointee.isSending { hasLingered = true }
-      leaving.insert(stream)
-      return
-    }
-    leaving.remove(stream)
-    // Alive until the number is closed.
-    _ = descriptor.retain()
-    ProactorStream.free(stream)
-    descriptor._withUnsafeGuaranteedRef { $0.letGo() }
-    descriptor.release()
-  }
-
+  /// Sends what can be sent at once, ends all operations and destroys the port. Lent chunks may come back later.
   public func close() {
     for index in slots.indices {
       guard let descriptor = slots[index]?.takeUnretainedValue() else { continue }
@@ -282,14 +213,5 @@ public final class ProactorBackend: IOBackend, @unchecked Sendable {
     // Now and not with the backend: from here on lent chunks come back from any thread, and the port has to know.
     isClosed = true
     casyncio_port_destroy(port)
-  }
-}
-
-extension IODescriptor {
-  /// The proactor's view of the descriptor.
-  @inline(__always)
-  var stream: ProactorStream.Pointer? {
-    // Right because only the proactor backend sets it, and to nothing else.
-    backendState?.assumingMemoryBound(to: ProactorStream.self)
   }
 }

@@ -29,8 +29,11 @@
     private let wakeDescriptor: WakeDescriptor
     private let buffer: UnsafeMutableBufferPointer<epoll_event>
 
+    /// "epoll".
     public let name = "epoll"
+    /// True: streams are registered once, for changes.
     public let supportsEdgeTriggering = true
+    /// True: longer waits are by `epoll_pwait2`, where the system has it.
     public var hasSubMillisecondWaits: Bool { true }
 
     /// Makes an epoll instance and its eventfd. Throws the errno of the step that failed.
@@ -59,6 +62,7 @@
       throw Errno(rawValue: casyncio_errno())
     }
 
+    /// Adds the descriptor or changes its interest. `EPERM`: a file that epoll cannot wait for.
     public func register(_ fd: Int32, interest: SelectorFlags, token: UInt64) throws(Errno) {
       var events: UInt32 = 0
       if interest.contains(.readable) { events |= EPOLLIN.rawValue | EPOLLRDHUP.rawValue }
@@ -71,10 +75,12 @@
       }
     }
 
+    /// Removes the descriptor; one that is not there is ignored.
     public func unregister(_ fd: Int32) {
       try? control(EPOLL_CTL_DEL, fd, 0, 0)
     }
 
+    /// A new epoll instance in place of the old one, which a forked child shares with its parent.
     public func reset() throws(Errno) {
       let fresh = epoll_create1(Int32(EPOLL_CLOEXEC))
       guard fresh >= 0 else { throw Errno(rawValue: casyncio_errno()) }
@@ -83,6 +89,7 @@
       try registerWake()
     }
 
+    /// Waits, at most the nanoseconds, and fills in what is ready. An interrupted wait reports 0.
     public func select(
       timeout: Int64, into events: UnsafeMutableBufferPointer<SelectorEvent>
     ) throws(Errno) -> Int {
@@ -113,8 +120,10 @@
       return SelectorFlags(rawValue: flags)
     }
 
+    /// Ends the current or the next wait. Any thread, also a signal handler.
     public func wake() { wakeDescriptor.signal() }
 
+    /// Closes the epoll instance and its eventfd.
     public func close() {
       if epoll >= 0 { _ = CAsyncIO.close(epoll) }
       wakeDescriptor.close()

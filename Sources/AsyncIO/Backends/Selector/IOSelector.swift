@@ -3,10 +3,14 @@ public import SystemPackage
 
 /// What a selector reports, and what it is asked to report.
 public struct SelectorFlags: OptionSet, Sendable {
+  /// A bit for each flag.
   public let rawValue: UInt32
+  /// Flags from their bits.
   public init(rawValue: UInt32) { self.rawValue = rawValue }
 
+  /// A receive or an accept may succeed.
   public static let readable = SelectorFlags(rawValue: 1)
+  /// A send may succeed.
   public static let writable = SelectorFlags(rawValue: 2)
   /// Reported only: the peer will send no more.
   public static let hangup = SelectorFlags(rawValue: 4)
@@ -18,8 +22,11 @@ public struct SelectorFlags: OptionSet, Sendable {
 
 /// One report: the token given at registration, and what happened.
 public struct SelectorEvent: Sendable {
+  /// What was given with the registration.
   public var token: UInt64
+  /// What happened.
   public var flags: SelectorFlags
+  /// A report for the registration with this token.
   public init(token: UInt64, flags: SelectorFlags) {
     self.token = token
     self.flags = flags

@@ -20,8 +20,11 @@ public final class PollSelector: IOSelector, @unchecked Sendable {
   private var positions: [Int32: Int] = [:]
   private let wakeDescriptor: WakeDescriptor
 
+  /// "poll".
   public let name = "poll"
+  /// False: `poll` knows states only.
   public let supportsEdgeTriggering = false
+  /// True where the system has `ppoll`.
   public let hasSubMillisecondWaits = casyncio_poll_is_exact() != 0
 
   /// Makes the set and its wake descriptor. Throws the errno of the step that failed.
@@ -36,6 +39,7 @@ public final class PollSelector: IOSelector, @unchecked Sendable {
     tokens.append(token)
   }
 
+  /// Adds the descriptor to the set or changes its interest.
   public func register(_ fd: Int32, interest: SelectorFlags, token: UInt64) throws(Errno) {
     var events: Int16 = 0
     if interest.contains(.readable) { events |= Int16(POLLIN) }
@@ -48,6 +52,7 @@ public final class PollSelector: IOSelector, @unchecked Sendable {
     }
   }
 
+  /// Takes the descriptor out of the set; one that is not there is ignored.
   public func unregister(_ fd: Int32) {
     guard let position = positions.removeValue(forKey: fd) else { return }
     let last = entries.count - 1
@@ -60,6 +65,7 @@ public final class PollSelector: IOSelector, @unchecked Sendable {
     tokens.removeLast()
   }
 
+  /// Empties the set.
   public func reset() throws(Errno) {
     entries.removeAll(keepingCapacity: true)
     tokens.removeAll(keepingCapacity: true)
@@ -67,6 +73,7 @@ public final class PollSelector: IOSelector, @unchecked Sendable {
     append(wakeDescriptor.readEnd, Int16(POLLIN), WakeDescriptor.token)
   }
 
+  /// Waits, at most the nanoseconds, and fills in what is ready. An interrupted wait reports 0.
   public func select(
     timeout: Int64, into events: UnsafeMutableBufferPointer<SelectorEvent>
   ) throws(Errno) -> Int {
@@ -98,7 +105,9 @@ public final class PollSelector: IOSelector, @unchecked Sendable {
     return flags
   }
 
+  /// Ends the current or the next wait. Any thread, also a signal handler.
   public func wake() { wakeDescriptor.signal() }
 
+  /// Closes the wake descriptor.
   public func close() { wakeDescriptor.close() }
 }

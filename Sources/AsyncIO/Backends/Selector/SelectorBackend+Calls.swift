@@ -88,6 +88,7 @@ extension SelectorBackend {
     return true
   }
 
+  /// One send that does not wait. 0: the socket is full.
   @inline(__always)
   public func trySend(_ descriptor: IODescriptor, _ bytes: UnsafeRawBufferPointer) -> Int {
     guard descriptor.isWritable else { return 0 }
@@ -97,6 +98,7 @@ extension SelectorBackend {
     return 0
   }
 
+  /// Shuts the sending side down.
   public func endWriting(_ descriptor: IODescriptor) throws(Errno) {
     if shutdown(descriptor.fileDescriptor, Int32(SHUT_WR)) != 0 { throw Errno(rawValue: casyncio_errno()) }
   }

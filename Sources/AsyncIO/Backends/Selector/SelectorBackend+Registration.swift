@@ -11,6 +11,7 @@ extension SelectorBackend {
     attach(descriptor)
   }
 
+  /// Takes the descriptor into care under its number; it is registered with its first wait.
   public func attach(_ descriptor: IODescriptor) {
     let fd = Int(descriptor.fileDescriptor)
     while slots.count <= fd { slots.append(nil) }
@@ -23,6 +24,7 @@ extension SelectorBackend {
     if slots[fd] == nil { slots[fd] = Unmanaged.passRetained(descriptor) }
   }
 
+  /// The descriptor in care under this number, if any.
   public func attached(_ fileDescriptor: Int32) -> IODescriptor? {
     let fd = Int(fileDescriptor)
     return fd >= 0 && fd < slots.count ? slots[fd]?.takeUnretainedValue() : nil
@@ -65,6 +67,7 @@ extension SelectorBackend {
     cancelParked(descriptor)
   }
 
+  /// Ends what waits on the descriptor and unregisters it, by a call only where closing does not do that anyway.
   public func detach(_ descriptor: IODescriptor, closing: Bool) {
     detachedInBatch = true
     let fd = Int(descriptor.fileDescriptor)
@@ -95,6 +98,7 @@ extension SelectorBackend {
     }
   }
 
+  /// Registers what is waited for; a descriptor that nobody waits for leaves.
   public func watch(_ descriptor: IODescriptor, readable: Bool, writable: Bool) throws(Errno) {
     if readable || writable {
       try register(descriptor)
@@ -103,6 +107,7 @@ extension SelectorBackend {
     }
   }
 
+  /// Ends all operations and closes the selector.
   public func close() {
     for index in slots.indices {
       guard let slot = slots[index] else { continue }

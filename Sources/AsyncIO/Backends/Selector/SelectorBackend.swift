@@ -44,8 +44,10 @@ public final class SelectorBackend: IOBackend, @unchecked Sendable {
 
   deinit { events.deallocate() }
 
+  /// The name of the selector.
   public var name: String { selector.name }
 
+  /// What a selector can do; exact waits if this one has them.
   public var capabilities: IOCapabilities {
     var offered: IOCapabilities = [
       .descriptorWatches, .streamSockets, .pipes, .datagrams, .systemDescriptors, .unixSockets, .threads,
@@ -55,12 +57,16 @@ public final class SelectorBackend: IOBackend, @unchecked Sendable {
     return offered
   }
 
+  /// Nothing: a selector belongs to no thread.
   public func runWillBegin() throws(Errno) {}
+  /// Nothing: what waits is registered still.
   public func runDidEnd() {}
+  /// Ends the current or the next wait. Any thread, also a signal handler.
   public func wake() { selector.wake() }
 
   // MARK: Waiting
 
+  /// Waits for readiness, tries the calls that waited for it and completes those that succeed.
   public func poll(timeout: Int64) throws(Errno) {
     detachedInBatch = false
     let n = try selector.select(timeout: timeout, into: events)
@@ -148,6 +154,7 @@ public final class SelectorBackend: IOBackend, @unchecked Sendable {
 
   // MARK: Operations
 
+  /// Tries the call if the descriptor may be ready; otherwise it waits for a report.
   @inline(__always)
   public func submit(_ operation: IOOperation) -> Bool {
     let descriptor = operation.descriptor
@@ -185,6 +192,7 @@ public final class SelectorBackend: IOBackend, @unchecked Sendable {
     }
   }
 
+  /// Completes an operation that waits with `-ECANCELED`.
   public func cancel(_ operation: IOOperation) {
     let descriptor = operation.descriptor
     if operation.isParked(in: descriptor.reading) {
@@ -200,6 +208,7 @@ public final class SelectorBackend: IOBackend, @unchecked Sendable {
 
   // MARK: Lent receiving
 
+  /// Receives into a buffer of the pool. False: nothing was there.
   @inline(__always)
   public func claimLent(_ operation: IOOperation) -> Bool {
     let descriptor = operation.descriptor
@@ -218,6 +227,7 @@ public final class SelectorBackend: IOBackend, @unchecked Sendable {
     return n != -Int(EAGAIN)
   }
 
+  /// Gives the buffer back to the pool.
   @inline(__always)
   public func returnLent(_ operation: IOOperation) {
     guard let buffer = operation.buffer else { return }

@@ -1,0 +1,94 @@
+internal import CAsyncIO
+
+// Descriptors in care: by number, each with the stream that is its part in the port, until the system has let go.
+
+extension ProactorBackend {
+  @inline(__always)
+  func stream(of descriptor: IODescriptor) -> ProactorStream.Pointer {
+    descriptor.stream ?? take(descriptor)
+  }
+
+  private func take(_ descriptor: IODescriptor) -> ProactorStream.Pointer {
+    attach(descriptor)
+    return descriptor.stream!
+  }
+
+  /// Takes the descriptor into care under its number, and gives it a stream.
+  public func attach(_ descriptor: IODescriptor) {
+    let fd = Int(descriptor.fileDescriptor)
+    while slots.count <= fd { slots.append(nil) }
+    if let old = slots[fd], old.toOpaque() != Unmanaged.passUnretained(descriptor).toOpaque() {
+      // The number was closed behind the loop's back and is somebody else's now. What waited under it has lost.
+      old._withUnsafeGuaranteedRef { old in
+        old.cancelWatch()
+        detach(old, closing: false)
+      }
+    }
+    if slots[fd] == nil { slots[fd] = .passRetained(descriptor) }
+    if descriptor.stream == nil {
+      descriptor.backendState = UnsafeMutableRawPointer(ProactorStream.make(for: descriptor))
+    }
+  }
+
+  /// The descriptor in care under this number, if any.
+  public func attached(_ fileDescriptor: Int32) -> IODescriptor? {
+    let fd = Int(fileDescriptor)
+    return fd >= 0 && fd < slots.count ? slots[fd]?.takeUnretainedValue() : nil
+  }
+
+  /// Ends the operations and lets go of the descriptor, whose number is closed when the system has let go, too. A descriptor
+  /// that closes with bytes in its outbox lingers until they are sent.
+  public func detach(_ descriptor: IODescriptor, closing: Bool) {
+    guard let stream = descriptor.stream, !stream.pointee.isDetached else { return }
+    let fd = Int(descriptor.fileDescriptor)
+    let slot = slots[fd]
+    slots[fd] = nil
+    defer { slot?.release() }
+    stream.pointee.isDetached = true
+    if let operation = stream.pointee.reading?.takeUnretainedValue() { cancelReading(operation, stream) }
+    if let operation = stream.pointee.writing?.takeUnretainedValue() { cancelWriting(operation, stream) }
+    dropInput(stream)
+    let lingers = closing && !stream.pointee.outbox.isEmpty && !descriptor.isAbortive
+    if lingers { linger(stream) } else { stopSending(stream) }
+    if isStarted { casyncio_port_cancel(port, stream.receivingRecord) }
+    freeIfEnded(stream)
+  }
+
+  /// What was on its way is not sent any more.
+  private func stopSending(_ stream: ProactorStream.Pointer) {
+    if stream.pointee.isSending {
+      stream.pointee.isWriteCancelled = true
+      if isStarted { casyncio_port_cancel(port, stream.sendingRecord) }
+    } else {
+      stream.pointee.outbox.removeAll(&blocks)
+    }
+  }
+
+  /// A detached stream goes when the system has let go of it, and the number with it.
+  @inline(__always)
+  func freeIfEnded(_ stream: ProactorStream.Pointer) {
+    guard stream.pointee.isDetached else { return }
+    let descriptor = stream.pointee.descriptor
+    if stream.pointee.isWithSystem || stream.pointee.pins > 0 || !stream.pointee.outbox.isEmpty {
+      descriptor._withUnsafeGuaranteedRef { $0.isHeld = true }
+      if stream.pointee.pins > 0 && !stream.pointee.isSending { hasLingered = true }
+      leaving.insert(stream)
+      return
+    }
+    leaving.remove(stream)
+    // Alive until the number is closed.
+    _ = descriptor.retain()
+    ProactorStream.free(stream)
+    descriptor._withUnsafeGuaranteedRef { $0.letGo() }
+    descriptor.release()
+  }
+}
+
+extension IODescriptor {
+  /// The proactor's view of the descriptor.
+  @inline(__always)
+  var stream: ProactorStream.Pointer? {
+    // Right because only the proactor backend sets it, and to nothing else.
+    backendState?.assumingMemoryBound(to: ProactorStream.self)
+  }
+}

@@ -1,0 +1,168 @@
+#if defined(__linux__) && !defined(_GNU_SOURCE)
+#define _GNU_SOURCE
+#endif
+#include "CAsyncIO.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <sched.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#if defined(__linux__)
+#include <sys/syscall.h>
+#endif
+
+// MARK: The running loop of this thread
+
+_Thread_local void *casyncio_running_loop_word;
+static _Atomic uint64_t fork_generation;
+
+static void in_forked_child(void) {
+  casyncio_running_loop_word = NULL;
+  // A signal for the child is not the parent's, whose descriptor the child has inherited.
+  casyncio_interrupt_restore();
+  atomic_fetch_add(&fork_generation, 1);
+}
+
+static void install_fork_handler(void) { pthread_atfork(NULL, NULL, in_forked_child); }
+
+void casyncio_set_running_loop(void *loop) {
+  static pthread_once_t once = PTHREAD_ONCE_INIT;
+  pthread_once(&once, install_fork_handler);
+  casyncio_running_loop_word = loop;
+}
+
+uint64_t casyncio_fork_generation(void) { return atomic_load(&fork_generation); }
+
+// MARK: Threads
+
+#if defined(__linux__)
+int64_t casyncio_thread_number(void) { return (int64_t)syscall(SYS_gettid); }
+int casyncio_is_main_thread(void) { return casyncio_thread_number() == (int64_t)getpid(); }
+void casyncio_name_thread(const char *name) {
+  char kept[16];
+  strncpy(kept, name, sizeof kept - 1);
+  kept[sizeof kept - 1] = 0;
+  pthread_setname_np(pthread_self(), kept);
+}
+#else
+int64_t casyncio_thread_number(void) {
+  uint64_t number = 0;
+  pthread_threadid_np(NULL, &number);
+  return (int64_t)number;
+}
+int casyncio_is_main_thread(void) { return pthread_main_np() != 0; }
+void casyncio_name_thread(const char *name) { pthread_setname_np(name); }
+#endif
+
+static pthread_key_t thread_word_key;
+static pthread_once_t thread_word_once = PTHREAD_ONCE_INIT;
+static void (*_Atomic thread_word_ended)(void *);
+
+static void end_thread_word(void *word) {
+  void (*ended)(void *) = atomic_load(&thread_word_ended);
+  if (ended) ended(word);
+}
+
+static void make_thread_word_key(void) { pthread_key_create(&thread_word_key, end_thread_word); }
+
+void *casyncio_thread_word(void) {
+  pthread_once(&thread_word_once, make_thread_word_key);
+  return pthread_getspecific(thread_word_key);
+}
+
+void casyncio_set_thread_word(void *word, void (*ended)(void *)) {
+  pthread_once(&thread_word_once, make_thread_word_key);
+  atomic_store(&thread_word_ended, ended);
+  pthread_setspecific(thread_word_key, word);
+}
+
+void *casyncio_mutex_make(void) {
+  pthread_mutex_t *mutex = malloc(sizeof *mutex);
+  if (!mutex || pthread_mutex_init(mutex, NULL) != 0) abort();
+  return mutex;
+}
+
+void casyncio_mutex_free(void *mutex) {
+  pthread_mutex_destroy(mutex);
+  free(mutex);
+}
+
+void casyncio_mutex_lock(void *mutex) { pthread_mutex_lock(mutex); }
+
+void casyncio_mutex_unlock(void *mutex) { pthread_mutex_unlock(mutex); }
+
+struct start {
+  void (*body)(void *);
+  void *argument;
+};
+
+static void *begin(void *start) {
+  struct start s = *(struct start *)start;
+  free(start);
+  s.body(s.argument);
+  return NULL;
+}
+
+int casyncio_thread_detach(void (*body)(void *), void *argument) {
+  struct start *start = malloc(sizeof *start);
+  if (!start) return ENOMEM;
+  start->body = body;
+  start->argument = argument;
+  pthread_attr_t attributes;
+  pthread_attr_init(&attributes);
+  pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
+  pthread_t thread;
+  int status = pthread_create(&thread, &attributes, begin, start);
+  pthread_attr_destroy(&attributes);
+  if (status != 0) free(start);
+  return status;
+}
+
+int casyncio_thread_start(void (*body)(void *), void *argument, void **thread) {
+  struct start *start = malloc(sizeof *start);
+  pthread_t *made = malloc(sizeof *made);
+  int status = ENOMEM;
+  if (start && made) {
+    start->body = body;
+    start->argument = argument;
+    status = pthread_create(made, NULL, begin, start);
+  }
+  if (status != 0) {
+    free(start);
+    free(made);
+    return status;
+  }
+  *thread = made;
+  return 0;
+}
+
+void casyncio_thread_join(void *thread) {
+  pthread_join(*(pthread_t *)thread, NULL);
+  free(thread);
+}
+
+#if defined(__linux__)
+// The affinity and not the machine: a container or taskset may give a program fewer processors than there are. The set
+// grows until the kernel's fits, which has as many bits as the kernel was built for.
+int casyncio_available_processors(void) {
+  for (int bits = 1024; bits <= 1 << 20; bits *= 2) {
+    cpu_set_t *set = CPU_ALLOC(bits);
+    if (!set) break;
+    size_t size = CPU_ALLOC_SIZE(bits);
+    int status = sched_getaffinity(0, size, set);
+    int count = status == 0 ? CPU_COUNT_S(size, set) : 0;
+    CPU_FREE(set);
+    if (status == 0) return count > 0 ? count : 1;
+    if (errno != EINVAL) break;
+  }
+  return 1;
+}
+#else
+int casyncio_available_processors(void) {
+  long count = sysconf(_SC_NPROCESSORS_ONLN);
+  return count > 0 ? (int)count : 1;
+}
+#endif
