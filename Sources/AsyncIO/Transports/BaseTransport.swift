@@ -22,6 +22,8 @@ public class BaseTransport: CustomStringConvertible {
   private final var isMade = false
   private final var waiter: UnsafeContinuation<Void, Never>?
   @exclusivity(unchecked) final var life = TransportLife()
+  /// Its membership keeps it alive.
+  @exclusivity(unchecked) private final var isKept = false
   /// Why ``BaseProtocol/connectionMade(_:)`` failed, for who asked for the connection.
   private(set) final var refusal: (any Error)?
 
@@ -30,7 +32,6 @@ public class BaseTransport: CustomStringConvertible {
     self.core = core
     scope = CarriedScope.ofCaller
     membership = TransportMembership(core)
-    membership.transport = self
     core.residents[ObjectIdentifier(membership)] = membership
   }
 
@@ -56,6 +57,8 @@ public class BaseTransport: CustomStringConvertible {
     stop()
     finish(error)
   }
+  /// Keeps itself alive while the backend knows an operation of it.
+  func settle() { keep(false) }
   /// What `getExtraInfo` has under a name.
   func extraInfo(_ name: String) -> Any? { nil }
   /// In one line, for reports.
@@ -183,6 +186,7 @@ public class BaseTransport: CustomStringConvertible {
   final func start(_ proto: any BaseProtocol) throws(EventLoopError) {
     try adopt(proto)
     currentProtocol = proto
+    keep(true)
     callNextTurn { $0.makeNow() }
   }
 
@@ -196,6 +200,7 @@ public class BaseTransport: CustomStringConvertible {
       refusal = error
       fail(error)
     }
+    settle()
     resumeWaiter()
   }
 
@@ -228,6 +233,25 @@ public class BaseTransport: CustomStringConvertible {
     release()
     currentProtocol = nil
     membership.leave()
+    settle()
+  }
+
+  /// Stays alive while it is busy, and from a loss on until the protocol has heard of it.
+  @inline(__always)
+  final func keep(_ isBusy: Bool) {
+    if isBusy != isKept { changeKeeping(isBusy) }
+  }
+
+  private final func changeKeeping(_ isBusy: Bool) {
+    guard isBusy || life.phase != .ending else { return }
+    isKept = isBusy
+    if isBusy {
+      membership.keep(self)
+    } else if life.phase == .gone {
+      membership.forget()
+    } else {
+      membership.rest()
+    }
   }
 
   /// The loop closes: nobody is called any more.

@@ -26,8 +26,6 @@ public final class DatagramTransport: BaseTransport {
   @exclusivity(unchecked) var flow = WriteFlow()
   /// Asks again where nobody reports.
   @exclusivity(unchecked) var retry: TimerHandle?
-  /// Itself, while operations are in flight.
-  private var itself: DatagramTransport?
 
   /// The only address that datagrams may go to.
   var remote: SocketAddress? { opened.remote }
@@ -116,9 +114,10 @@ public final class DatagramTransport: BaseTransport {
 
   /// Keeps the transport alive while the backend knows its operations.
   func hold() {
-    let isBusy = receiving.state == .inFlight || sending.state == .inFlight
-    if isBusy != (itself != nil) { itself = isBusy ? self : nil }
+    keep(receiving.state == .inFlight || sending.state == .inFlight)
   }
+
+  override func settle() { hold() }
 
   // MARK: Receiving
 

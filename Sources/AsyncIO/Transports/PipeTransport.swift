@@ -14,8 +14,6 @@ internal import SystemPackage
 public class PipeTransport: BaseTransport {
   final let end: PipeEnd
   private final let relay = PipeRelay()
-  /// The transport itself, while an operation is in flight.
-  private final var itself: PipeTransport?
 
   init(_ end: PipeEnd, core: BaseEventLoop) {
     self.end = end
@@ -45,9 +43,10 @@ public class PipeTransport: BaseTransport {
 
   /// Keeps the transport alive while the backend knows its operations.
   final func hold() {
-    let isBusy = self.isBusy
-    if isBusy != (itself != nil) { itself = isBusy ? self : nil }
+    keep(isBusy)
   }
+
+  override func settle() { hold() }
 
   fileprivate final func operationEnded(_ operation: IOOperation) {
     ended(operation)

@@ -18,8 +18,6 @@ public class StreamTransport: BaseTransport, ReadTransport, WriteTransport {
   final let receiving: IOOperation
   final let sending: IOOperation
   private final let relay = StreamRelay()
-  /// The transport itself, while an operation is in flight.
-  private final var itself: StreamTransport?
 
   /// How the protocol takes bytes.
   enum Reception {
@@ -145,9 +143,10 @@ public class StreamTransport: BaseTransport, ReadTransport, WriteTransport {
   /// Keeps the transport alive while the backend knows its operations.
   @inline(__always)
   final func hold() {
-    let isBusy = receiving.state == .inFlight || sending.state == .inFlight
-    if isBusy != (itself != nil) { itself = isBusy ? self : nil }
+    keep(receiving.state == .inFlight || sending.state == .inFlight)
   }
+
+  override func settle() { hold() }
 
   @inline(__always)
   fileprivate final func ended(_ operation: IOOperation) {
