@@ -76,7 +76,7 @@ extension SimulatedNetwork {
     guard let listener = socket.listener else { return }
     for end in listener.queue {
       if let other = end.other { send(.reset(other), over: link(end.host, other.host), to: other) }
-      end.isClosed = true
+      end.shut()
     }
     listener.queue = []
   }

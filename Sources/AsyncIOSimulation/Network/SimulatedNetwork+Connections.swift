@@ -120,7 +120,7 @@ extension SimulatedNetwork {
       // Gone before it was accepted.
       let end = listener.queue.removeFirst()
       if let other = end.other { fail(other, .connectionReset) }
-      end.isClosed = true
+      end.shut()
       return accept(socket)
     }
     let (made, number) = makeSocket(socket.host, socket.family, .stream)

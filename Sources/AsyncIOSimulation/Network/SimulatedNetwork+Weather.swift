@@ -109,8 +109,7 @@ extension SimulatedNetwork {
     host.leaveAll()
     for case let socket? in sockets where socket.host === host {
       for end in [socket.stream].compactMap(\.self) + (socket.listener?.queue ?? []) {
-        end.isClosed = true
-        if end.other?.isClosed == true { end.part() }
+        end.shut()
         end.received.removeAll()
         end.error = 0
         end.socket = nil

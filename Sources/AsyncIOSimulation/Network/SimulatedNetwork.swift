@@ -56,7 +56,12 @@ final class SimulatedNetwork: @unchecked Sendable {
   }
 
   deinit {
+    // The two ends of a stream hold each other until both are closed; nobody closes what a world leaves open.
     for end in unclaimed { end.part() }
+    for case let socket? in sockets {
+      socket.stream?.part()
+      for end in socket.listener?.queue ?? [] { end.part() }
+    }
     clock.deallocate()
   }
 

@@ -128,6 +128,12 @@ final class StreamEnd {
     (self.host, self.local, self.remote, self.window) = (host, local, remote, window)
   }
 
+  /// This end is closed. When both are they forget each other.
+  func shut() {
+    isClosed = true
+    if other?.isClosed == true { part() }
+  }
+
   /// Both ends are closed, and forget each other.
   func part() {
     other?.other = nil

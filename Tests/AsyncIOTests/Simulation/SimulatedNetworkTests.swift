@@ -35,7 +35,9 @@ struct SimulatedNetworkTests {
     #expect(report.seeds == 300)
   }
 
-  @Test("Sockets go with their world: given up, unread, of hosts that crashed", arguments: 0..<20 as Range<UInt64>)
+  @Test(
+    "Sockets go with their world: given up, unread, not accepted, of hosts that crashed",
+    arguments: 0..<20 as Range<UInt64>)
   func memory(seed: UInt64) async throws {
     let remains = Remains()
     var plan = FaultPlan.none
@@ -44,6 +46,14 @@ struct SimulatedNetworkTests {
       let (a, b) = (world.host("a"), world.host("b"))
       b.start("mute") {
         try await StreamListener.bind(host: "b", port: 7).serve { _ in try await sleep(for: .seconds(9)) }
+      }
+      b.start("deaf") {
+        let listener = try await StreamListener.bind(host: "b", port: 8)
+        try await sleep(for: .milliseconds(60))
+        listener.close()
+      }
+      a.start("passers-by") {
+        for _ in 0..<3 { try? await StreamConnection.connect(host: "b", port: 8).close() }
       }
       a.start("clients") {
         await withThrowingTaskGroup(of: Void.self) { group in
@@ -86,7 +96,8 @@ struct SimulatedNetworkTests {
 
     func take(_ world: SimulationWorld) {
       for case let socket? in world.network.sockets {
-        for object in [socket, socket.stream, socket.stream?.other, socket.inbox] as [AnyObject?] {
+        let waiting = (socket.listener?.queue ?? []).flatMap { [$0, $0.other] }
+        for object in [socket, socket.stream, socket.stream?.other, socket.inbox] + waiting as [AnyObject?] {
           all.append(Weak(object: object))
         }
       }
