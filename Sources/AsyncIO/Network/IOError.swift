@@ -20,7 +20,7 @@ public struct IOError: Error, Hashable, Sendable, CustomStringConvertible {
 
   /// From a negated errno, as operations report it.
   init(result: Int, _ operation: String, _ subject: String? = nil) {
-    self.init(Errno(rawValue: Int32(truncatingIfNeeded: -result)), operation, subject)
+    self.init(Errno(rawValue: Int32(truncatingIfNeeded: 0 &- result)), operation, subject)
   }
 
   /// What failed, why, and what to do about it.
@@ -37,7 +37,8 @@ public struct IOError: Error, Hashable, Sendable, CustomStringConvertible {
   /// What usually helps.
   private var advice: String? {
     switch errno {
-    case .addressInUse where isUnix: "A file or another program has the name; remove the file, or choose another path."
+    case .addressInUse where isUnix:
+      "A file or a program that runs has the name; remove the file, end the program, or choose another path."
     case .connectionRefused where isUnix: "No program listens there any more; start it."
     case .noSuchFileOrDirectory where operation == "connect": "No program has made the socket; check the path."
     case .resourceTemporarilyUnavailable where operation == "connect" && isUnix:
@@ -79,5 +80,7 @@ public struct ResolutionError: Error, Hashable, Sendable, CustomStringConvertibl
   package init(host: String, reason: String) { (self.host, self.reason) = (host, reason) }
 
   /// The resolver's words, and what to do about it.
-  public var description: String { "cannot resolve \"\(host)\": \(reason). Check the name and the resolver." }
+  public var description: String {
+    "cannot resolve \(host.debugDescription): \(reason). Check the name and the resolver."
+  }
 }

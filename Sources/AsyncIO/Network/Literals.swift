@@ -9,6 +9,34 @@ enum Literals {
     (.stream, Int32(IPPROTO_TCP)), (.datagram, Int32(IPPROTO_UDP)), (.raw, 0),
   ]
 
+  /// The query with nothing in it that the C library would read in another way than this package. Throws for text that is
+  /// neither an address nor a name, and neither a port nor a service.
+  static func checked(_ query: AddressQuery) throws(ResolutionError) -> AddressQuery {
+    var query = query
+    // A NUL inside would cut the name short: the C call would look up another host than the caller named.
+    for text in [query.host, query.service].compactMap(\.self) where text.utf8.contains(0) || text.utf8.count > 1024 {
+      throw ResolutionError(host: text, reason: "it is not a name")
+    }
+    if let host = query.host, SocketAddress.isNoName(host) {
+      guard let address = SocketAddress(ipLiteral: host, port: 0) else {
+        throw ResolutionError(
+          host: host, reason: "it is neither a name nor a literal address such as 192.0.2.1 or fe80::1%eth0")
+      }
+      query.host = address.host
+    }
+    if let service = query.service { try check(service: service) }
+    return query
+  }
+
+  /// The C library would take a sign, cut what is too large, and skip white space.
+  private static func check(service: String) throws(ResolutionError) {
+    let isNumber = service.utf8.allSatisfy { UInt8(ascii: "0")...UInt8(ascii: "9") ~= $0 }
+    let first = service.utf8.first ?? 0
+    let hasFront = first <= UInt8(ascii: " ") || first == UInt8(ascii: "+") || first == UInt8(ascii: "-")
+    guard hasFront || isNumber && UInt16(service) == nil else { return }
+    throw ResolutionError(host: service, reason: "it is neither a port from 0 to 65535 nor the name of a service")
+  }
+
   /// Nil if the query needs the resolver.
   static func addresses(_ query: AddressQuery) throws(ResolutionError) -> [AddressInfo]? {
     guard let port = UInt16(query.service ?? "0"), isPlain(query.flags), let sockets = sockets(query) else {

@@ -85,10 +85,7 @@ enum Resolver {
   /// Begins a look-up. Throws ``ResolutionError`` for what is known to have no answer, code `closed`.
   static func begin(_ query: AddressQuery, on loop: BaseEventLoop) throws -> LookUp {
     if loop.isClosed { throw EventLoopError.closed("getaddrinfo") }
-    // A NUL inside would cut the name short: the C call would look up another host than the caller named.
-    for text in [query.host, query.service].compactMap(\.self) where text.utf8.contains(0) || text.utf8.count > 1024 {
-      throw ResolutionError(host: text, reason: "it is not a name")
-    }
+    let query = try Literals.checked(query)
     if let found = try Literals.addresses(query) { return .known(found) }
     let lookUp = loop.nameService.addresses
     let future = try loop.runInExecutor(loop.nameThreads ?? pool) {
@@ -113,7 +110,7 @@ enum Resolver {
   ) async throws -> NameInfo {
     if loop.isClosed { throw EventLoopError.closed("getnameinfo") }
     if flags.isSuperset(of: [.numericHost, .numericService]), !flags.contains(.nameRequired),
-      let host = address.host, let port = address.port, address.scope == nil
+      let host = address.host, let port = address.port
     {
       return NameInfo(host: host, service: "\(port)")
     }

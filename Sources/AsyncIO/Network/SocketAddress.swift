@@ -14,28 +14,6 @@ public struct SocketAddress: Hashable, Sendable, CustomStringConvertible {
 
   private let storage: Storage
 
-  /// A literal IP address and a port; nil if `host` is not a literal. `%zone` is understood for IPv6.
-  public init?(ipLiteral host: String, port: UInt16) {
-    var v4 = sockaddr_in()
-    if inet_pton(AF_INET, host, &v4.sin_addr) == 1 {
-      v4.sin_family = sa_family_t(AF_INET)
-      v4.sin_port = port.bigEndian
-      self = withUnsafeBytes(of: v4) { SocketAddress(copying: $0) }
-      return
-    }
-    var v6 = sockaddr_in6()
-    let parts = host.split(separator: "%", maxSplits: 1)
-    guard let literal = parts.first, inet_pton(AF_INET6, String(literal), &v6.sin6_addr) == 1 else { return nil }
-    v6.sin6_family = sa_family_t(AF_INET6)
-    v6.sin6_port = port.bigEndian
-    if parts.count == 2 {
-      let zone = UInt32(parts[1]) ?? if_nametoindex(String(parts[1]))
-      guard zone != 0 else { return nil }
-      v6.sin6_scope_id = zone
-    }
-    self = withUnsafeBytes(of: v6) { SocketAddress(copying: $0) }
-  }
-
   /// Nothing but a family: where the system has no address to tell, as of a Unix socket that was not bound.
   init(unnamed family: AddressFamily) {
     var address = sockaddr()
@@ -112,29 +90,6 @@ public struct SocketAddress: Hashable, Sendable, CustomStringConvertible {
     }
   }
 
-  /// The host of an IP address, as a literal; nil for others.
-  public var host: String? {
-    var text = [CChar](repeating: 0, count: Int(INET6_ADDRSTRLEN))
-    let capacity = socklen_t(text.count)
-    switch family {
-    case AF_INET:
-      var address = load(sockaddr_in.self).sin_addr
-      guard inet_ntop(AF_INET, &address, &text, capacity) != nil else { return nil }
-    case AF_INET6:
-      var address = load(sockaddr_in6.self).sin6_addr
-      guard inet_ntop(AF_INET6, &address, &text, capacity) != nil else { return nil }
-    default: return nil
-    }
-    return String(decoding: text.prefix { $0 != 0 }.map(UInt8.init(bitPattern:)), as: UTF8.self)
-  }
-
-  /// Host and port: "127.0.0.1:7000", "[::1]:7000"; "unix:/run/app.sock", "unix:@name" for an abstract name.
-  public var description: String {
-    if isUnix { return unixDescription }
-    guard let host, let port else { return "\(addressFamily)" }
-    return isIPv6 ? "[\(host)]:\(port)" : "\(host):\(port)"
-  }
-
   /// True if every byte of the addresses is the same.
   public static func == (a: SocketAddress, b: SocketAddress) -> Bool {
     a.withBytes { a in
@@ -158,7 +113,7 @@ public struct SocketAddress: Hashable, Sendable, CustomStringConvertible {
 
   /// The beginning of the address in one of the system's forms for IP addresses, which are plain bytes; zeros stand
   /// where it is shorter.
-  private func load<Form>(_: Form.Type) -> Form {
+  func load<Form>(_: Form.Type) -> Form {
     switch storage {
     case .short(let short, _): withUnsafeBytes(of: short) { $0.load(as: Form.self) }
     case .long(let bytes): bytes.withUnsafeBytes { $0.load(as: Form.self) }

@@ -1,0 +1,96 @@
+internal import CAsyncIO
+
+// IP addresses as text, read and written. All of the package goes through this one reader, so that what one call takes for
+// an address no other one takes for a name, or for another address. The traps:
+//
+// - A Swift string may have a NUL inside, where the C library would stop reading.
+// - `split` leaves out empty parts, and Swift's numbers may have a sign: "%::1" and "fe80::1%+4" are no addresses.
+// - An interface may have digits for its name, so a zone is looked up as a name first, as the C library does it.
+// - The C library's resolver knows more forms than its reader of addresses: "127.1", "0177.0.0.1" and "2130706433" are
+//   127.0.0.1 there. Such text is no address here, and what has the look of one is no name either.
+
+extension SocketAddress {
+  /// A literal IP address and a port; nil if `host` is not a literal. IPv4 is four decimal numbers. An IPv6 address may
+  /// have a zone, the name or the number of an interface of this machine: "fe80::1%eth0".
+  public init?(ipLiteral host: String, port: UInt16) {
+    guard !host.utf8.contains(0) else { return nil }
+    var v4 = sockaddr_in()
+    if inet_pton(AF_INET, host, &v4.sin_addr) == 1 {
+      v4.sin_family = sa_family_t(AF_INET)
+      v4.sin_port = port.bigEndian
+      self = withUnsafeBytes(of: v4) { SocketAddress(copying: $0) }
+      return
+    }
+    var v6 = sockaddr_in6()
+    let parts = host.split(separator: "%", maxSplits: 1, omittingEmptySubsequences: false)
+    guard inet_pton(AF_INET6, String(parts[0]), &v6.sin6_addr) == 1 else { return nil }
+    v6.sin6_family = sa_family_t(AF_INET6)
+    v6.sin6_port = port.bigEndian
+    if parts.count == 2 {
+      guard let zone = Self.zone(parts[1]) else { return nil }
+      v6.sin6_scope_id = zone
+    }
+    self = withUnsafeBytes(of: v6) { SocketAddress(copying: $0) }
+  }
+
+  /// The number of an interface; nil for what names none.
+  private static func zone(_ text: Substring) -> UInt32? {
+    let named = if_nametoindex(String(text))
+    if named != 0 { return named }
+    guard text.utf8.allSatisfy({ UInt8(ascii: "0")...UInt8(ascii: "9") ~= $0 }) else { return nil }
+    return UInt32(text).flatMap { $0 == 0 ? nil : $0 }
+  }
+
+  /// Whether text can only be an address: it has a character that no name has, or its last part is a number. What is
+  /// no literal in spite of that names no host, whatever a resolver makes of it.
+  static func isNoName(_ host: String) -> Bool {
+    if host.utf8.contains(where: { $0 <= UInt8(ascii: " ") || $0 == 0x7F }) { return true }
+    if host.utf8.contains(where: { $0 == UInt8(ascii: ":") || $0 == UInt8(ascii: "%") }) { return true }
+    guard var last = host.split(separator: ".").last else { return false }
+    if last.first == "+" || last.first == "-" { last = last.dropFirst() }
+    let hasPrefix = last.hasPrefix("0x") || last.hasPrefix("0X")
+    let digits = hasPrefix ? last.dropFirst(2) : last
+    return digits.utf8.allSatisfy { byte in
+      UInt8(ascii: "0")...UInt8(ascii: "9") ~= byte
+        || hasPrefix && (UInt8(ascii: "a")...UInt8(ascii: "f") ~= byte || UInt8(ascii: "A")...UInt8(ascii: "F") ~= byte)
+    }
+  }
+
+  /// The host of an IP address, as a literal, with the zone if it has one: the same text as `getnameinfo` gives, and the
+  /// same address when it is read again. Nil for others.
+  public var host: String? {
+    var text = [CChar](repeating: 0, count: Int(INET6_ADDRSTRLEN))
+    let capacity = socklen_t(text.count)
+    switch family {
+    case AF_INET:
+      var address = load(sockaddr_in.self).sin_addr
+      guard inet_ntop(AF_INET, &address, &text, capacity) != nil else { return nil }
+    case AF_INET6:
+      var address = load(sockaddr_in6.self).sin6_addr
+      guard inet_ntop(AF_INET6, &address, &text, capacity) != nil else { return nil }
+    default: return nil
+    }
+    let literal = Self.string(text)
+    return scope.map { "\(literal)%\(zoneName(of: $0))" } ?? literal
+  }
+
+  /// The name of the interface for an address of its link, else the number, as the C library has it.
+  private func zoneName(of scope: UInt32) -> String {
+    let (first, second) = withUnsafeBytes(of: load(sockaddr_in6.self).sin6_addr) { ($0[0], $0[1]) }
+    let isOfLink = first == 0xFE && second & 0xC0 == 0x80 || first == 0xFF && second & 0x0F == 0x02
+    var name = [CChar](repeating: 0, count: Int(IF_NAMESIZE))
+    return isOfLink && if_indextoname(scope, &name) != nil ? Self.string(name) : "\(scope)"
+  }
+
+  private static func string(_ text: [CChar]) -> String {
+    String(decoding: text.prefix { $0 != 0 }.map(UInt8.init(bitPattern:)), as: UTF8.self)
+  }
+
+  /// Host and port: "127.0.0.1:7000", "[::1]:7000", "[fe80::1%eth0]:7000"; "unix:/run/app.sock", "unix:@name" for an
+  /// abstract name.
+  public var description: String {
+    if isUnix { return unixDescription }
+    guard let host, let port else { return "\(addressFamily)" }
+    return isIPv6 ? "[\(host)]:\(port)" : "\(host):\(port)"
+  }
+}
