@@ -71,8 +71,8 @@ extension BaseEventLoop {
       _ = try? await ended.get()
       return
     }
-    let timer = try? callLater(timeout) { ended.cancel("timeout") }
-    defer { timer?.cancel() }
+    let timer = TimeLimit(until: time().advanced(by: timeout), on: self) { _ in ended.cancel("timeout") }
+    defer { timer.cancel() }
     do {
       try await ended.get()
     } catch  where ended.cancelMessage != nil {

@@ -1,5 +1,3 @@
-internal import Synchronization
-
 /// The time given to an operation is over.
 public struct TimeoutError: Error, Hashable, Sendable, CustomStringConvertible {
   /// The time that was given.
@@ -13,6 +11,8 @@ public struct TimeoutError: Error, Hashable, Sendable, CustomStringConvertible {
 /// Runs the body with a time limit: when it is over the body is cancelled, awaited, and ``TimeoutError`` thrown. A
 /// body that ends with a value anyway wins. Nested limits and cancellations from outside are told apart: only the own
 /// limit becomes ``TimeoutError``. No timer is left behind. A limit that is zero or negative never starts the body.
+/// When the loop is closed before the limit is over, nobody is left to watch it: the body is cancelled then, and code
+/// `closed` is thrown.
 ///
 /// The closure does not escape, so a lent span or an `inout` value can be used inside: the body runs in a task of its
 /// own on the same loop while the caller waits, so the two never overlap. Throws code `noRunningLoop` outside of a
@@ -31,28 +31,21 @@ private func withTimeout<Value: Sendable>(
     let lent = LentBody(body)
     defer { lent.takeBack() }
     let task = Task(executorPreference: core.taskFacade) { try await lent.run() }
-    let flag = TimeoutFlag()
-    let timer = try? core.callAt(deadline) {
-      flag.set()
-      task.cancel()
-    }
+    let timer = TimeLimit(until: deadline, on: core) { _ in task.cancel() }
     let outcome = await withTaskCancellationHandler {
       await task.result
     } onCancel: {
       task.cancel()
     }
-    timer?.cancel()
-    if case .failure(let error) = outcome, error is CancellationError, flag.isSet, !Task.isCancelled {
-      throw TimeoutError(limit: limit)
+    timer.cancel()
+    if case .failure(let error) = outcome, error is CancellationError, !Task.isCancelled {
+      switch timer.end {
+      case .none: break
+      case .timedOut: throw TimeoutError(limit: limit)
+      case .closed: throw EventLoopError.closed("withTimeout")
+      }
     }
     return try outcome.get()
   }
   return try await withoutActuallyEscaping(body, do: race)
-}
-
-/// Whether a limit was what cancelled its body.
-private final class TimeoutFlag: Sendable {
-  private let flag = Atomic<Bool>(false)
-  var isSet: Bool { flag.load(ordering: .acquiring) }
-  func set() { flag.store(true, ordering: .releasing) }
 }

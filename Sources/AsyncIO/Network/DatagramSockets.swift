@@ -60,7 +60,14 @@ enum DatagramSockets {
   static func open(_ request: DatagramRequest, on core: BaseEventLoop) async throws -> OpenDatagramSocket {
     var failure: (any Error)?
     for choice in try await choices(request, on: core) {
-      do { return try open(choice, request, on: core) } catch { failure = failure ?? error }
+      do {
+        if let local = choice.local { try await UnixSocketFile.removeStale(at: local, on: core) }
+        return try open(choice, request, on: core)
+      } catch let error as CancellationError {
+        throw error
+      } catch {
+        failure = failure ?? error
+      }
     }
     throw failure ?? ResolutionError(host: "", reason: "the two ends have no address of the same family")
   }
@@ -122,7 +129,6 @@ enum DatagramSockets {
       if request.reusePort { try setReusePort(fd, choice, request.operation, sockets) }
       if request.broadcast { try SocketOption.broadcast.set(fd, true, sockets) }
       if let local = choice.local {
-        if sockets.hasFileSystem { UnixSocketFile.removeStale(at: local, core.logger) }
         try sockets.bind(fd, to: local)
         if sockets.hasFileSystem { file = UnixSocketFile(boundTo: local) }
       }

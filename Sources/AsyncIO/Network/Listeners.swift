@@ -10,7 +10,7 @@ struct ListenRequest: Sendable {
   /// Just these instead, with their ports.
   var addresses: [SocketAddress]?
   /// A path or an abstract name to listen on instead.
-  var unixPath: String?
+  var unixAddress: SocketAddress?
   var family = AddressFamily.unspecified
   var flags: AddressInfoFlags = .passive
   var backlog: Int32 = 4096
@@ -42,9 +42,8 @@ enum Listeners {
   /// that names the address, and code `invalidArgument`; nothing is left open then.
   static func open(_ request: ListenRequest, on loop: BaseEventLoop) async throws -> [BoundSocket] {
     try check(request)
-    if let path = request.unixPath {
-      let address = try SocketAddress(unixPath: path)
-      if loop.sockets.hasFileSystem { UnixSocketFile.removeStale(at: address, loop.logger) }
+    if let address = request.unixAddress {
+      try await UnixSocketFile.removeStale(at: address, on: loop)
       return [try open(AddressInfo(address), request, loop.sockets)]
     }
     if let addresses = request.addresses {
@@ -138,13 +137,13 @@ enum Listeners {
     let file = sockets.hasFileSystem ? UnixSocketFile(boundTo: address) : nil
     do {
       // Nobody can connect before it listens, so there is no moment with the wrong permissions.
-      if let mode = request.mode, let path = file?.path, chmod(path, mode_t(mode.rawValue)) != 0 {
-        throw IOError(Errno(rawValue: casyncio_errno()), "mode", "\(address)")
+      if let mode = request.mode {
+        do { try file?.setMode(mode) } catch { throw IOError(error, "mode", "\(address)") }
       }
       if request.listens { try sockets.listen(fd, backlog: request.backlog, address) }
       return BoundSocket(fd: fd, address: address, file: request.removesFile ? file : nil)
     } catch {
-      if let file { _ = unlink(file.path) }
+      file?.remove()
       throw error
     }
   }

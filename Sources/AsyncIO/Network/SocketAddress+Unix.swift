@@ -21,28 +21,35 @@ extension SocketAddress {
   ///
   /// Throws code `invalidArgument` for an empty name, for one that is too long (107 bytes on Linux), and for a path
   /// with a NUL inside.
-  public init(unixPath path: String) throws(EventLoopError) {
-    let isAbstract = path.utf8.first == 0
-    if path.isEmpty {
+  public init(unixPath path: String) throws(EventLoopError) { try self.init(unixBytes: Array(path.utf8)) }
+
+  private init(unixBytes name: [UInt8]) throws(EventLoopError) {
+    let isAbstract = name.first == 0
+    let path = String(decoding: name, as: UTF8.self)
+    if name.isEmpty {
       throw EventLoopError(.invalidArgument, "unixPath is empty. Give a path, or \"\\0name\" for an abstract name.")
     }
-    if !isAbstract && path.utf8.contains(0) {
+    if !isAbstract && name.contains(0) {
       throw EventLoopError(
         .invalidArgument, "unixPath \"\(path)\" has a NUL inside. Only an abstract name begins with one.")
     }
     // An abstract name has no end mark and may use the byte of it.
     let limit = isAbstract ? Self.unixCapacity : Self.maximumUnixPathLength
-    guard path.utf8.count <= limit else {
+    guard name.count <= limit else {
       throw EventLoopError(
         .invalidArgument,
-        "unixPath \"\(path)\" has \(path.utf8.count) bytes, the system's limit is \(limit). Give a shorter path, or "
+        "unixPath \"\(path)\" has \(name.count) bytes, the system's limit is \(limit). Give a shorter path, or "
           + "change the directory and give a relative one.")
     }
-    self.init(unixName: Array(path.utf8), terminated: !isAbstract)
+    self.init(unixName: name, terminated: !isAbstract)
   }
 
-  /// As ``init(unixPath:)`` for a path.
-  public init(unixPath path: FilePath) throws(EventLoopError) { try self.init(unixPath: path.string) }
+  /// As ``init(unixPath:)`` for a path, whose bytes need not be UTF-8.
+  public init(unixPath path: FilePath) throws(EventLoopError) {
+    try self.init(
+      unixBytes: path.withPlatformString { Array(UnsafeBufferPointer(start: $0, count: path.length)) }
+        .map { UInt8(bitPattern: $0) })
+  }
 
   private init(unixName name: [UInt8], terminated: Bool) {
     var address = sockaddr_un()
@@ -64,6 +71,12 @@ extension SocketAddress {
   public var unixPath: String? {
     let name = unixName
     return name.isEmpty ? nil : String(decoding: name, as: UTF8.self)
+  }
+
+  /// The path of the file of a Unix socket as the system takes it, with its end; nil for what has no file.
+  var unixFilePath: [CChar]? {
+    let name = unixName
+    return name.isEmpty || name[0] == 0 ? nil : name.map { CChar(bitPattern: $0) } + [0]
   }
 
   /// True for a name that is no file.

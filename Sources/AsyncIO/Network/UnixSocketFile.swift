@@ -6,40 +6,81 @@ internal import SystemPackage
 //
 // - A bind does not take over a path that exists, and nothing removes the file when its socket is gone. So the next
 //   start of a server finds the file of the last one, and has to remove it; but only a socket, never anybody's data.
+// - A program may have the socket still. Taking its path would leave it without clients, and without a word. So somebody
+//   asks first whether there is one; see ``isLive(_:)`` for how to ask without being noticed.
 // - A second server may have taken the path over meanwhile. Its file is another inode, and must stay when the first
 //   one goes. Inodes are used again, too: so the file goes while its socket is still open, which keeps its inode.
+// - The directory of the process may change between the bind and the close. So a relative path becomes an absolute one.
 
 /// The file of a bound Unix socket, to be removed when the socket is closed.
 struct UnixSocketFile: Sendable {
-  let path: String
+  /// A path as the system takes it, with its end.
+  private let path: [CChar]
   private let identity: FileIdentity
 
   /// What a bind has just made; nil for an abstract name, which has no file.
   init?(boundTo address: SocketAddress) {
-    guard !address.isAbstract, let path = address.unixPath, let status = Self.status(of: path) else { return nil }
-    self.path = path
+    guard let path = address.unixFilePath, let status = Self.status(of: path) else { return nil }
     identity = FileIdentity(status)
+    let absolute = Self.absolute(path)
+    self.path = Self.status(of: absolute).map(FileIdentity.init) == identity ? absolute : path
   }
 
-  /// Makes way for a bind: removes a socket. Any other file stays, and the bind will say so.
-  static func removeStale(at address: SocketAddress, _ logger: Logger) {
-    guard !address.isAbstract, let path = address.unixPath, let status = status(of: path) else { return }
-    guard status.st_mode & mode_t(S_IFMT) == mode_t(S_IFSOCK), unlink(path) != 0, casyncio_errno() != ENOENT else {
-      return
-    }
-    logger.error("cannot remove the stale socket \(path): \(Errno(rawValue: casyncio_errno()))")
+  /// The path from the root on; the same if the system does not say where this process is.
+  private static func absolute(_ path: [CChar]) -> [CChar] {
+    guard path.first != CChar(bitPattern: UInt8(ascii: "/")) else { return path }
+    guard let directory = getcwd(nil, 0) else { return path }
+    defer { free(directory) }
+    return UnsafeBufferPointer(start: directory, count: strlen(directory)) + [CChar(bitPattern: UInt8(ascii: "/"))]
+      + path
+  }
+
+  // MARK: Before a bind
+
+  /// Makes way for a bind: removes a socket that no program has any more. Any other file stays, and the bind will say so.
+  static func removeStale(at address: SocketAddress, on core: BaseEventLoop) async throws {
+    guard core.sockets.hasFileSystem, let path = address.unixFilePath, isSocket(path) else { return }
+    // A socket that this loop has just closed may be with the system for a turn or two.
+    for _ in 0..<4 where isLive(address) { try await core.sleep(until: core.time()) }
+    guard isSocket(path), !isLive(address), unlink(path) != 0, casyncio_errno() != ENOENT else { return }
+    core.logger.error("cannot remove the stale socket \(address): \(Errno(rawValue: casyncio_errno()))")
+  }
+
+  /// Whether a program has the socket of this address. A datagram socket asks: a server for streams then refuses the
+  /// type, before it could see a connection, and also if it does not listen yet or its queue is full. What may not be
+  /// asked has somebody.
+  private static func isLive(_ address: SocketAddress) -> Bool {
+    let probe = casyncio_socket(AF_UNIX, casyncio_datagram_type, 0)
+    guard probe >= 0 else { return true }
+    defer { _ = CAsyncIO.close(probe) }
+    let status = address.withSockaddr { CAsyncIO.connect(probe, $0, $1) }
+    return status == 0 || ![ECONNREFUSED, ENOENT].contains(casyncio_errno())
+  }
+
+  // MARK: After it
+
+  /// Sets the permissions. Throws the system's error.
+  func setMode(_ mode: FilePermissions) throws(Errno) {
+    if chmod(path, mode_t(mode.rawValue)) != 0 { throw Errno(rawValue: casyncio_errno()) }
   }
 
   /// Removes the file if it is still the one that the bind made. Before the socket is closed, and once. What somebody
   /// removed already is fine.
-  func remove(_ logger: Logger) {
+  func remove(_ logger: Logger? = nil) {
     guard let status = Self.status(of: path), FileIdentity(status) == identity else { return }
     guard unlink(path) != 0, casyncio_errno() != ENOENT else { return }
-    logger.error("cannot remove the socket \(path): \(Errno(rawValue: casyncio_errno()))")
+    let name = String(decoding: path.dropLast().map(UInt8.init(bitPattern:)), as: UTF8.self)
+    logger?.error("cannot remove the socket \(name): \(Errno(rawValue: casyncio_errno()))")
+  }
+
+  // MARK: What is there
+
+  private static func isSocket(_ path: [CChar]) -> Bool {
+    status(of: path).map { $0.st_mode & mode_t(S_IFMT) == mode_t(S_IFSOCK) } ?? false
   }
 
   /// Of the file itself: a link to a socket is not a socket that somebody has bound.
-  private static func status(of path: String) -> stat? {
+  private static func status(of path: [CChar]) -> stat? {
     var status = stat()
     return lstat(path, &status) == 0 ? status : nil
   }

@@ -11,11 +11,13 @@ extension ChildProcess {
   ///   - input: what the child reads. Needs `standardInput: .pipe`, unless it is empty.
   ///   - limit: how many bytes each of the two streams may have.
   /// - Returns: what it wrote to pipes; empty for a stream that is none.
-  /// - Throws: ``LimitOverrunError``; `CancellationError`; code `invalidArgument` for input without a pipe; `busy` if
+  /// - Throws: ``LimitOverrunError``; `CancellationError`; code `invalidArgument` for input without a pipe and for a
+  ///   negative limit; `busy` if
   ///   another task reads or writes a pipe of the child. The child then runs on with its input closed.
   public func communicate(
     _ input: [UInt8] = [], limit: Int = .max
   ) async throws -> (output: [UInt8], error: [UInt8]) {
+    try ReadArguments.check(limit: limit, "communicate")
     guard standardInput != nil || input.isEmpty else {
       throw EventLoopError(
         .invalidArgument,

@@ -22,12 +22,18 @@ extension ChildProcess {
     workingDirectory: String? = nil, standardOutput: Output = .pipe, standardError: ErrorOutput = .inherit,
     processGroup: ProcessGroup = .inherit, limit: Int = .max
   ) async throws -> Outcome {
+    try ReadArguments.check(limit: limit, "run")
     let child = try await spawn(
       program, arguments, environment: environment, workingDirectory: workingDirectory, standardInput: .pipe,
       standardOutput: standardOutput, standardError: standardError, processGroup: processGroup)
     return try await child.scoped { child in
-      let (output, error) = try await child.communicate(input, limit: limit)
-      return Outcome(status: try await child.wait(), output: output, error: error)
+      do {
+        let (output, error) = try await child.communicate(input, limit: limit)
+        return Outcome(status: try await child.wait(), output: output, error: error)
+      } catch let overrun as LimitOverrunError {
+        // The pipes go with the child, and the bytes with them.
+        throw LimitOverrunError(limit: overrun.limit, goal: .output)
+      }
     }
   }
 

@@ -12,14 +12,32 @@ public struct IncompleteReadError: Error, Hashable, Sendable, CustomStringConver
   }
 }
 
-/// The separator did not come within the limit; the bytes are left in place. Answers asyncio's `LimitOverrunError`.
+/// More bytes came than the limit of a read allows; but for a child's output they are left in place. Answers asyncio's `LimitOverrunError`.
 public struct LimitOverrunError: Error, Hashable, Sendable, CustomStringConvertible {
+  /// What the read went up to.
+  public enum Goal: Hashable, Sendable {
+    /// A separator or the end of a line, which did not come within the limit.
+    case separator
+    /// The end of the stream, before which more bytes came than the limit.
+    case end
+    /// The end of a child's output, see ``ChildProcess/run(_:_:input:environment:workingDirectory:standardOutput:standardError:processGroup:limit:)``.
+    case output
+  }
+
   /// The limit in bytes.
   public let limit: Int
+  /// What the read went up to.
+  public let goal: Goal
 
   /// The limit, and what to do about it.
   public var description: String {
-    "no separator within \(limit) bytes. Raise the limit, or read the bytes another way: they are still there."
+    let remedy = "Raise the limit, or read the bytes another way: they are still there."
+    return switch goal {
+    case .separator: "no separator within \(limit) bytes. \(remedy)"
+    case .end: "the stream has more than \(limit) bytes. \(remedy)"
+    case .output:
+      "the child wrote more than \(limit) bytes, and was ended. Raise the limit, or spawn it and read its pipe."
+    }
   }
 }
 
@@ -58,15 +76,15 @@ extension ByteSource {
   }
 
   func readUntilClaimed(_ separator: [UInt8], limit: Int) async throws -> [UInt8] {
-    precondition(!separator.isEmpty, "readUntil: the separator is empty")
     var searched = 0
     while true {
       if let end = leftover.end(of: separator, from: searched - separator.count + 1) {
-        guard end - separator.count <= limit else { throw LimitOverrunError(limit: limit) }
+        guard end - separator.count <= limit else { throw LimitOverrunError(limit: limit, goal: .separator) }
         return leftover.take(end)
       }
       searched = leftover.count
-      guard searched < limit + separator.count else { throw LimitOverrunError(limit: limit) }
+      // A difference, because the limit may be the greatest number.
+      guard searched - separator.count < limit else { throw LimitOverrunError(limit: limit, goal: .separator) }
       guard try await receiveMore() else {
         throw IncompleteReadError(partial: leftover.take(leftover.count), expected: nil)
       }
@@ -74,21 +92,41 @@ extension ByteSource {
   }
 
   func readLineClaimed(limit: Int) async throws -> String? {
-    var line: ArraySlice<UInt8>
     do {
-      line = try await readUntilClaimed([UInt8(ascii: "\n")], limit: limit).dropLast()
+      let line = try await readUntilClaimed([UInt8(ascii: "\n")], limit: limit).dropLast()
+      let isAfterReturn = line.last == UInt8(ascii: "\r")
+      return String(decoding: isAfterReturn ? line.dropLast() : line, as: UTF8.self)
     } catch let end as IncompleteReadError {
-      if end.partial.isEmpty { return nil }
-      line = end.partial[...]
+      // A line without an end: a "\r" is a byte of it like any other.
+      return end.partial.isEmpty ? nil : String(decoding: end.partial, as: UTF8.self)
     }
-    if line.last == UInt8(ascii: "\r") { line = line.dropLast() }
-    return String(decoding: line, as: UTF8.self)
   }
 
   func readToEndClaimed(limit: Int) async throws -> [UInt8] {
-    while try await receiveMore() {
-      guard leftover.count <= limit else { throw LimitOverrunError(limit: limit) }
-    }
+    repeat {
+      // Before the first receive, too: a read before this one may have left more than the limit.
+      guard leftover.count <= limit else { throw LimitOverrunError(limit: limit, goal: .end) }
+    } while try await receiveMore()
     return leftover.take(leftover.count)
+  }
+}
+
+/// Refuses what no read can mean, before it waits for anything; a length may have come from a peer.
+enum ReadArguments {
+  static func check(count: Int, _ operation: String) throws(EventLoopError) {
+    guard count < 0 else { return }
+    throw EventLoopError(.invalidArgument, "\(operation): the number of bytes is \(count). Give 0 or more.")
+  }
+
+  static func check(limit: Int, _ operation: String) throws(EventLoopError) {
+    guard limit < 0 else { return }
+    throw EventLoopError(.invalidArgument, "\(operation): limit is \(limit). Give 0 or more, or .max for no limit.")
+  }
+
+  static func check(separator: [UInt8], limit: Int, _ operation: String) throws(EventLoopError) {
+    guard !separator.isEmpty else {
+      throw EventLoopError(.invalidArgument, "\(operation): the separator is empty. Give at least one byte.")
+    }
+    try check(limit: limit, operation)
   }
 }

@@ -42,6 +42,6 @@ extension PipeReader {
   /// The lines of the stream to its end; a line may have 64 KiB.
   public var lines: Lines { lines(limit: 64 * 1024) }
 
-  /// The lines of the stream to its end, with a limit in bytes for each.
+  /// The lines of the stream to its end, with a limit in bytes for each, which the iteration checks as `readLine` does.
   public func lines(limit: Int) -> Lines { Lines(reader: self, limit: limit) }
 }

@@ -45,6 +45,6 @@ extension StreamConnection {
 
   /// As ``connect(unixPath:)-(String)``.
   public static func connect(unixPath path: FilePath) async throws -> StreamConnection {
-    try await connect(unixPath: path.string)
+    try await connect(to: SocketAddress(unixPath: path))
   }
 }

@@ -44,9 +44,10 @@ extension StreamConnection: ByteSource {
     return n
   }
 
-  /// Reads at most `maximum` bytes, as soon as any are there; empty at the end of the stream.
+  /// Reads at most `maximum` bytes, as soon as any are there; empty at the end of the stream. Code `invalidArgument`
+  /// for a negative number.
   public func read(upTo maximum: Int) async throws -> [UInt8] {
-    precondition(maximum >= 0, "read(upTo:): the number of bytes is negative")
+    try ReadArguments.check(count: maximum, "read")
     try claimReader()
     defer { releaseReader() }
     try checkOpen("read")
@@ -55,9 +56,10 @@ extension StreamConnection: ByteSource {
     return try await receiveArray(min(maximum, LentBufferPool.ownCapacity))
   }
 
-  /// Reads exactly `count` bytes. Throws ``IncompleteReadError`` with what had come if the stream ends before.
+  /// Reads exactly `count` bytes. Throws ``IncompleteReadError`` with what had come if the stream ends before, code
+  /// `invalidArgument` for a negative number.
   public func readExactly(_ count: Int) async throws -> [UInt8] {
-    precondition(count >= 0, "readExactly: the number of bytes is negative")
+    try ReadArguments.check(count: count, "readExactly")
     try claimReader()
     defer { releaseReader() }
     try checkOpen("read")
@@ -65,24 +67,30 @@ extension StreamConnection: ByteSource {
   }
 
   /// Reads until the separator, which is part of the result. Throws ``IncompleteReadError`` if the stream ends
-  /// before, ``LimitOverrunError`` if it does not come within `limit` bytes; the bytes are left in place then.
+  /// before, ``LimitOverrunError`` if it does not come within `limit` bytes, and the bytes are left in place then; code
+  /// `invalidArgument` for an empty separator and a negative limit. `.max` is no limit.
   public func readUntil(_ separator: [UInt8], limit: Int = 64 * 1024) async throws -> [UInt8] {
+    try ReadArguments.check(separator: separator, limit: limit, "readUntil")
     try claimReader()
     defer { releaseReader() }
     try checkOpen("read")
     return try await readUntilClaimed(separator, limit: limit)
   }
 
-  /// Reads a line without its end ("\n" or "\r\n"); a last line without an end counts. nil at the end of the stream.
+  /// Reads a line without its end ("\n" or "\r\n"); nil at the end of the stream. A last line without an end counts, and
+  /// a "\r" in it that no "\n" follows is a byte of it. Throws as ``readUntil(_:limit:)``, but for the end.
   public func readLine(limit: Int = 64 * 1024) async throws -> String? {
+    try ReadArguments.check(limit: limit, "readLine")
     try claimReader()
     defer { releaseReader() }
     try checkOpen("read")
     return try await readLineClaimed(limit: limit)
   }
 
-  /// Reads to the end of the stream. Throws ``LimitOverrunError`` when more than `limit` bytes come.
+  /// Reads to the end of the stream. Throws ``LimitOverrunError`` when there are more than `limit` bytes, at once if so
+  /// many are there already; they are left in place then. Code `invalidArgument` for a negative limit.
   public func readToEnd(limit: Int = .max) async throws -> [UInt8] {
+    try ReadArguments.check(limit: limit, "readToEnd")
     try claimReader()
     defer { releaseReader() }
     try checkOpen("read")

@@ -39,13 +39,14 @@ extension StreamListener {
     return try await bind(request)
   }
 
-  /// Binds a Unix socket, on the running loop, and listens. The file of a socket that is there is replaced; any other
-  /// file stays, and is an error. Answers `start_unix_server`.
+  /// Binds a Unix socket, on the running loop, and listens. The file of a socket that no program has any more is replaced;
+  /// any other file stays, and so does a live socket, and is an error, `.addressInUse`. Answers `start_unix_server`.
   ///
   /// - Parameters:
   ///   - path: a path, or with a NUL in front an abstract name (Linux), which has no file.
   ///   - backlog: connections that may wait to be accepted.
-  ///   - cleanupSocket: closing the listener removes the file, unless another server has replaced it.
+  ///   - cleanupSocket: closing the listener removes the file, unless another server has replaced it, also when the
+  ///     program has changed its directory meanwhile.
   ///   - mode: the permissions of the file; `nil` leaves them to the umask of the process.
   ///   - startServing: false binds only, and clients are refused until ``startServing()``, `accept` or `serve`.
   /// - Throws: code `noRunningLoop` outside of a loop's thread; `invalidArgument` for a backlog that is not positive
@@ -54,10 +55,7 @@ extension StreamListener {
     unixPath path: String, backlog: Int32 = 4096, cleanupSocket: Bool = true, mode: FilePermissions? = nil,
     startServing: Bool = true
   ) async throws -> StreamListener {
-    var request = ListenRequest()
-    (request.unixPath, request.backlog) = (path, backlog)
-    (request.removesFile, request.mode, request.listens) = (cleanupSocket, mode, startServing)
-    return try await bind(request)
+    try await bind(SocketAddress(unixPath: path), backlog, cleanupSocket, mode, startServing)
   }
 
   /// As ``bind(unixPath:backlog:cleanupSocket:mode:startServing:)-(String,_,_,_,_)``.
@@ -65,8 +63,16 @@ extension StreamListener {
     unixPath path: FilePath, backlog: Int32 = 4096, cleanupSocket: Bool = true, mode: FilePermissions? = nil,
     startServing: Bool = true
   ) async throws -> StreamListener {
-    try await bind(
-      unixPath: path.string, backlog: backlog, cleanupSocket: cleanupSocket, mode: mode, startServing: startServing)
+    try await bind(SocketAddress(unixPath: path), backlog, cleanupSocket, mode, startServing)
+  }
+
+  private static func bind(
+    _ address: SocketAddress, _ backlog: Int32, _ cleanupSocket: Bool, _ mode: FilePermissions?, _ startServing: Bool
+  ) async throws -> StreamListener {
+    var request = ListenRequest()
+    (request.unixAddress, request.backlog) = (address, backlog)
+    (request.removesFile, request.mode, request.listens) = (cleanupSocket, mode, startServing)
+    return try await bind(request)
   }
 
   static func bind(_ request: ListenRequest) async throws -> StreamListener {

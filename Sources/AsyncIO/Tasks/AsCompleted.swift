@@ -11,7 +11,8 @@
 /// - Parameters:
 ///   - futures: any number.
 ///   - timeout: for the whole of it, from this call on, by the running loop's clock: code `noRunningLoop` outside of a
-///     loop's thread, here and in each step. Nil is no limit, and needs no loop.
+///     loop's thread, here and in each step, and `closed` when that loop is closed before the time is over. Nil is no
+///     limit, and needs no loop.
 public func asCompleted<Value: Sendable>(
   _ futures: some Sequence<Future<Value>>, timeout: Duration? = nil
 ) throws(EventLoopError) -> AsCompleted<Value> {
@@ -71,7 +72,7 @@ struct ArrivalState<Value: Sendable> {
   var waiting: OneWait<ArrivalEnd>?
 }
 
-enum ArrivalEnd { case arrived, timedOut, cancelled }
+enum ArrivalEnd { case arrived, timedOut, closed, cancelled }
 
 /// Watches futures for an iterator.
 final class Arrivals<Value: Sendable>: Sendable {
@@ -117,12 +118,14 @@ final class Arrivals<Value: Sendable>: Sendable {
     defer { state.withLock { $0.waiting = nil } }
     if let future = take() { return future }
     let timer = try limit.map { limit in
-      try runningCore("asCompleted").callAt(limit.deadline) { end.end(.timedOut) }
+      let core = try runningCore("asCompleted")
+      return TimeLimit(until: limit.deadline, on: core) { end.end($0 == .closed ? .closed : .timedOut) }
     }
     defer { timer?.cancel() }
     let ending = await end.wait(cancelled: .cancelled)
     if let future = take() { return future }
     if ending == .timedOut, let limit { throw TimeoutError(limit: limit.duration) }
+    if ending == .closed { throw EventLoopError.closed("asCompleted") }
     throw CancellationError()
   }
 }

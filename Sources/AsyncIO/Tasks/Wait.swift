@@ -17,8 +17,8 @@ public enum WaitCondition: Hashable, Sendable {
 /// - Parameters:
 ///   - futures: at least one; code `invalidArgument` for none, `invalidState` for the calling task itself.
 ///   - condition: what ends the wait.
-///   - timeout: the longest wait, by the running loop's timers: code `noRunningLoop` outside of a loop's thread. Nil is
-///     no limit, and needs no loop.
+///   - timeout: the longest wait, by the running loop's timers: code `noRunningLoop` outside of a loop's thread,
+///     `closed` when that loop is closed before. Nil is no limit, and needs no loop.
 public func wait<Value: Sendable>(
   for futures: some Sequence<Future<Value>>, returnWhen condition: WaitCondition = .allCompleted,
   timeout: Duration? = nil, fileID: StaticString = #fileID, line: UInt = #line
@@ -28,8 +28,11 @@ public func wait<Value: Sendable>(
     throw EventLoopError(.invalidArgument, "wait: the list of futures is empty. Give it at least one.")
   }
   for future in futures { try future.refuseSelfWait() }
-  let end = OneWait<Bool>()
-  let timer = try timeout.map { limit in try runningCore("wait").callLater(limit) { end.end(true) } }
+  let end = OneWait<WaitEnd>()
+  let timer = try timeout.map { limit in
+    let core = try runningCore("wait")
+    return TimeLimit(until: core.time().advanced(by: limit), on: core) { end.end($0 == .closed ? .closed : .isOver) }
+  }
   defer { timer?.cancel() }
   let awaiter = Awaiter.current(CallSite(file: fileID, line: line))
   let countdown = Countdown(futures.count)
@@ -37,25 +40,31 @@ public func wait<Value: Sendable>(
     @Sendable func ended() {
       let isLast = countdown.count() == 0
       switch condition {
-      case .firstCompleted: end.end(true)
-      case .firstException where future.hasFailed && !future.isCancelled: end.end(true)
-      case .firstException, .allCompleted: if isLast { end.end(true) }
+      case .firstCompleted: end.end(.isOver)
+      case .firstException where future.hasFailed && !future.isCancelled: end.end(.isOver)
+      case .firstException, .allCompleted: if isLast { end.end(.isOver) }
       }
     }
     let observer = future.observe(by: awaiter, ended)
     if observer == nil { ended() }
     return observer
   }
-  let isOver = await end.wait(cancelled: false)
+  let ending = await end.wait(cancelled: .cancelled)
   for (future, observer) in zip(futures, observers) {
     if let observer { future.stopObserving(observer) }
   }
-  guard isOver else { throw CancellationError() }
+  switch ending {
+  case .isOver: break
+  case .closed: throw EventLoopError.closed("wait")
+  case .cancelled: throw CancellationError()
+  }
   let done = Set(futures.filter(\.isDone).map(ObjectIdentifier.init))
   return (
     futures.filter { done.contains(ObjectIdentifier($0)) }, futures.filter { !done.contains(ObjectIdentifier($0)) }
   )
 }
+
+private enum WaitEnd { case isOver, closed, cancelled }
 
 /// Counts down, in any thread.
 private final class Countdown: Sendable {

@@ -73,15 +73,20 @@ extension EventLoop {
   public func createUnixConnection<Proto: ReceivingProtocol>(
     path: String, _ factory: () throws -> Proto
   ) async throws -> (StreamTransport, Proto) {
-    let core = try coreOfThisThread(for: "createUnixConnection")
-    let address = try SocketAddress(unixPath: path)
-    return try await core.makeTransport(over: Connector.connect(to: address, on: core), factory)
+    try await createUnixConnection(SocketAddress(unixPath: path), factory)
   }
 
   /// As ``createUnixConnection(path:_:)-(String,_)``.
   public func createUnixConnection<Proto: ReceivingProtocol>(
     path: FilePath, _ factory: () throws -> Proto
   ) async throws -> (StreamTransport, Proto) {
-    try await createUnixConnection(path: path.string, factory)
+    try await createUnixConnection(SocketAddress(unixPath: path), factory)
+  }
+
+  private func createUnixConnection<Proto: ReceivingProtocol>(
+    _ address: SocketAddress, _ factory: () throws -> Proto
+  ) async throws -> (StreamTransport, Proto) {
+    let core = try coreOfThisThread(for: "createUnixConnection")
+    return try await core.makeTransport(over: Connector.connect(to: address, on: core), factory)
   }
 }

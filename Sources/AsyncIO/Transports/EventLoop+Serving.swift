@@ -91,9 +91,7 @@ extension EventLoop {
     path: String, backlog: Int32 = 4096, cleanupSocket: Bool = true, mode: FilePermissions? = nil,
     startServing: Bool = true, _ factory: @escaping () throws -> Proto
   ) async throws -> Server {
-    var request = ListenRequest()
-    (request.unixPath, request.backlog) = (path, backlog)
-    (request.removesFile, request.mode) = (cleanupSocket, mode)
+    let request = unixRequest(try SocketAddress(unixPath: path), backlog, cleanupSocket, mode)
     return try await server(request, "createUnixServer", startServing: startServing, factory)
   }
 
@@ -102,9 +100,17 @@ extension EventLoop {
     path: FilePath, backlog: Int32 = 4096, cleanupSocket: Bool = true, mode: FilePermissions? = nil,
     startServing: Bool = true, _ factory: @escaping () throws -> Proto
   ) async throws -> Server {
-    try await createUnixServer(
-      path: path.string, backlog: backlog, cleanupSocket: cleanupSocket, mode: mode, startServing: startServing,
-      factory)
+    let request = unixRequest(try SocketAddress(unixPath: path), backlog, cleanupSocket, mode)
+    return try await server(request, "createUnixServer", startServing: startServing, factory)
+  }
+
+  private func unixRequest(
+    _ address: SocketAddress, _ backlog: Int32, _ cleanupSocket: Bool, _ mode: FilePermissions?
+  ) -> ListenRequest {
+    var request = ListenRequest()
+    (request.unixAddress, request.backlog) = (address, backlog)
+    (request.removesFile, request.mode) = (cleanupSocket, mode)
+    return request
   }
 
   func server<Proto: ReceivingProtocol>(

@@ -6,6 +6,73 @@ import Testing
 @Suite struct TimeoutTests {
   struct Failure: Error, Equatable {}
 
+  /// What waits with a limit for something that never comes.
+  enum Waiting: String, CaseIterable, Sendable {
+    case withTimeout, wait, asCompleted
+
+    func run(_ loop: BaseEventLoop) async throws {
+      switch self {
+      case .withTimeout: try await AsyncIO.withTimeout(.seconds(600)) { try await Event().wait() }
+      case .wait: _ = try await AsyncIO.wait(for: [loop.createFuture(of: Int.self)], timeout: .seconds(600))
+      case .asCompleted:
+        for try await _ in try AsyncIO.asCompleted([loop.createFuture(of: Int.self)], timeout: .seconds(600)) {}
+      }
+    }
+  }
+
+  @Test("A limit ends with its loop", arguments: LoopKind.allCases, Waiting.allCases)
+  func closedLoop(kind: LoopKind, waiting: Waiting) async throws {
+    let ended = Recorder<String>()
+    let task = try await kind.withLoop { loop in
+      loop.exceptionHandler = { _, _ in }
+      let task = try loop.createTask {
+        do { try await waiting.run(loop) } catch let error as EventLoopError { ended.record("\(error.code)") }
+      }
+      try loop.callSoon { try loop.callSoon { loop.stop() } }
+      try loop.runForever()
+      #expect(loop.scheduledTimerCount == 1, "it waits")
+      try loop.close()
+      return task
+    }
+    try await task.get()
+    #expect(ended.all == ["closed"])
+  }
+
+  @Test("A body that ends with a value when its loop is closed wins", arguments: LoopKind.allCases)
+  func closedLoopValue(kind: LoopKind) async throws {
+    let task = try await kind.withLoop { loop in
+      loop.exceptionHandler = { _, _ in }
+      let task = try loop.createTask {
+        try await AsyncIO.withTimeout(.seconds(600)) {
+          try? await Event().wait()
+          return 7
+        }
+      }
+      try loop.callSoon { try loop.callSoon { loop.stop() } }
+      try loop.runForever()
+      try loop.close()
+      return task
+    }
+    #expect(try await task.get() == 7)
+  }
+
+  @Test("Durations saturate: too long a limit never strikes", arguments: LoopKind.allCases)
+  func hugeLimits(kind: LoopKind) async throws {
+    try await kind.run { loop in
+      for limit in [Duration.seconds(1e20), .seconds(Int64.max), .nanoseconds(Int64.max)] {
+        let value = try await AsyncIO.withTimeout(limit) { 1 }
+        #expect(value == 1)
+        #expect(loop.time().advanced(by: limit) == .distantFuture)
+        #expect(limit.saturatedNanoseconds == .max && (.zero - limit).saturatedNanoseconds <= -.max)
+      }
+      #expect(Duration.nanoseconds(-3).saturatedNanoseconds == -3)
+      #expect(Duration(secondsComponent: 0, attosecondsComponent: 1).saturatedNanoseconds == 1)
+      #expect(Duration(secondsComponent: 0, attosecondsComponent: -1).saturatedNanoseconds == 0)
+      #expect(Duration.nanoseconds(Int64.max - 1).saturatedNanoseconds == .max - 1)
+      #expect(Duration.nanoseconds(Int64.min + 1).saturatedNanoseconds == .min + 1)
+    }
+  }
+
   @Test("168: only the inner limit fires, and only inside", arguments: LoopKind.allCases)
   func innerFires(kind: LoopKind) async throws {
     try await kind.run { loop in

@@ -98,6 +98,7 @@ struct UnixSocketTests {
         removed.close()
         #expect(!exists(path))
         let first = try await StreamListener.bind(unixPath: path)
+        #expect(unlink(path) == 0)
         let second = try await StreamListener.bind(unixPath: path)
         first.close()
         #expect(exists(path), "it is the second one's")
@@ -117,6 +118,77 @@ struct UnixSocketTests {
       }
     }
   }
+
+  /// Sockets that a program has, in all states in which one can be.
+  enum Live: String, CaseIterable, Sendable {
+    case serving, bound, full, server, datagrams
+  }
+
+  @Test("A path with a live socket is in use, and its owner sees nothing", arguments: LoopKind.allCases, Live.allCases)
+  func live(kind: LoopKind, state: Live) async throws {
+    try await kind.run { loop in
+      try await withDirectory { directory in
+        let path = "\(directory)/s"
+        let address = try SocketAddress(unixPath: path)
+        var (clients, owner): ([StreamConnection], Any) = ([], 0)
+        var close = {}
+        switch state {
+        case .serving, .bound, .full:
+          let listener = try await StreamListener.bind(unixPath: path, backlog: 1, startServing: state != .bound)
+          (owner, close) = (listener, { listener.close() })
+          if state == .full {
+            do { while true { clients.append(try await StreamConnection.connect(unixPath: path)) } } catch is IOError {}
+          }
+        case .server:
+          let server = try await loop.createUnixServer(path: path) { ScriptedProtocol() }
+          (owner, close) = (server, { server.close() })
+        case .datagrams:
+          let endpoint = try await DatagramEndpoint.bind(to: address)
+          (owner, close) = (endpoint, { endpoint.close() })
+        }
+        let stream = try await failure(IOError.self) { _ = try await StreamListener.bind(unixPath: path) }
+        #expect(stream.errno == .addressInUse && stream.description.contains("unix:\(path)"))
+        let datagram = try await failure(IOError.self) { _ = try await DatagramEndpoint.bind(to: address) }
+        #expect(datagram.errno == .addressInUse)
+        #expect(exists(path))
+        if state == .serving, let listener = owner as? StreamListener {
+          // The next one to come is a client, and nobody who only asked.
+          let client = try await StreamConnection.connect(unixPath: path)
+          try await client.write("ping")
+          #expect(try await listener.accept().readExactly(4) == Array("ping".utf8))
+          client.close()
+        }
+        for client in clients { client.close() }
+        close()
+        #expect(!exists(path))
+        try await StreamListener.bind(unixPath: path).close()
+      }
+    }
+  }
+
+  @Test("A path need not be UTF-8", arguments: LoopKind.allCases)
+  func bytes(kind: LoopKind) async throws {
+    try await kind.run { _ in
+      try await withDirectory { directory in
+        let name = Array("\(directory)/".utf8CString.dropLast()) + [CChar(bitPattern: 0xFF), 0]
+        let path = FilePath(platformString: name)
+        let listener = try await StreamListener.bind(unixPath: path)
+        #expect(access(name, F_OK) == 0)
+        try await StreamConnection.connect(unixPath: path).close()
+        listener.close()
+        #expect(access(name, F_OK) != 0)
+      }
+    }
+  }
+
+  #if os(Linux)
+    @Test("A relative path is removed after the directory was changed", arguments: LoopKind.allCases)
+    func changedDirectory(kind: LoopKind) async throws {
+      let program = try await HelperProgram.run("changed-directory", ["ASYNCIO_EVENT_LOOP": kind.nameOfKind])
+      for owner in ["listener", "server", "endpoint", "transport"] { #expect(program[owner] == "gone", "\(owner)") }
+      #expect(program["other"] == "kept")
+    }
+  #endif
 
   @Test("116: a file under the name of an abstract socket is not touched", arguments: LoopKind.allCases)
   func abstract(kind: LoopKind) async throws {

@@ -67,6 +67,41 @@ struct DelimitedReadingTests {
     }
   }
 
+  @Test(
+    "A \\r that no \\n follows is data", arguments: LoopKind.allCases,
+    [("abc\r", ["abc\r"]), ("\r", ["\r"]), ("a\n\r\r\n\r", ["a", "\r", "\r"])])
+  func lastReturn(kind: LoopKind, example: (text: String, lines: [String])) async throws {
+    try await kind.withPair { near, far in
+      try await far.write(example.text)
+      far.close()
+      var lines: [String] = []
+      for try await line in near.lines { lines.append(line) }
+      #expect(lines == example.lines)
+    }
+    try await kind.withPipe { reader, writer in
+      try await writer.write(Array(example.text.utf8))
+      writer.close()
+      var lines: [String] = []
+      while let line = try await reader.readLine() { lines.append(line) }
+      #expect(lines == example.lines)
+    }
+  }
+
+  @Test("The greatest number is no limit", arguments: LoopKind.allCases)
+  func noLimit(kind: LoopKind) async throws {
+    try await kind.withPair { near, far in
+      // The end is not there when the read begins.
+      async let line = near.readLine(limit: .max)
+      try await far.write("one")
+      try await turnUntil { near.leftover.count == 3 }
+      try await far.write("\ntwo;three")
+      #expect(try await line == "one")
+      #expect(try await near.readUntil([UInt8(ascii: ";")], limit: .max) == Array("two;".utf8))
+      far.close()
+      #expect(try await near.readToEnd(limit: .max) == Array("three".utf8))
+    }
+  }
+
   @Test("A sequence of lines has a limit for each line", arguments: LoopKind.allCases)
   func lineLimit(kind: LoopKind) async throws {
     try await kind.withPair { near, far in
@@ -105,6 +140,22 @@ struct DelimitedReadingTests {
       #expect(error.limit == 9)
       #expect(try await near.readToEnd(limit: 10) == Array("0123456789".utf8))
       #expect(try await near.readToEnd(limit: 0) == [])
+    }
+  }
+
+  @Test("readToEnd looks at what is there, also when nothing more comes", arguments: LoopKind.allCases)
+  func toEndOfLeftover(kind: LoopKind) async throws {
+    try await kind.withPair { near, far in
+      try await far.write("0123456789")
+      // With a silent peer, a call that waited would wait for ever.
+      for _ in 0..<2 {
+        let error = try await failure(LimitOverrunError.self) { _ = try await near.readToEnd(limit: 4) }
+        #expect(error.goal == .end && !error.description.contains("separator"))
+      }
+      let line = try await failure(LimitOverrunError.self) { _ = try await near.readLine(limit: 4) }
+      #expect(line.goal == .separator && line.description.contains("separator"))
+      _ = try await failure(LimitOverrunError.self) { _ = try await near.readToEnd(limit: 9) }
+      #expect(try await near.readExactly(10) == Array("0123456789".utf8))
     }
   }
 

@@ -22,6 +22,9 @@ enum LoopKind: String, Codable, Sendable, CaseIterable, CustomTestStringConverti
 
   var testDescription: String { rawValue }
 
+  /// What `ASYNCIO_EVENT_LOOP` calls it.
+  var nameOfKind: String { self == .epoll ? "selector" : rawValue }
+
   func makeSelector() throws -> any IOSelector {
     switch self {
     #if os(Linux)

@@ -1,0 +1,49 @@
+internal import Synchronization
+
+/// The time limit of something that waits. It ends once: when its time has come, or when its loop is closed before.
+/// Either way somebody is told, so that nobody waits for ever for a timer that went with its loop.
+///
+/// The slot in the heap belongs to the thread that runs or closes the loop, and the rest does not change or is atomic;
+/// that is what makes the unchecked conformance right.
+final class TimeLimit: TimerNode, @unchecked Sendable {
+  enum End: UInt8 {
+    /// It has not ended.
+    case none
+    /// The time has come.
+    case timedOut
+    /// The loop was closed.
+    case closed
+  }
+
+  private let reached = Atomic<UInt8>(End.none.rawValue)
+  private let core: BaseEventLoop
+  private let ended: @Sendable (End) -> Void
+
+  /// How it ended. Any thread.
+  var end: End { End(rawValue: reached.load(ordering: .acquiring)) ?? .none }
+
+  /// Begins at once. What it calls runs in the loop's thread or in the one that closes the loop, and must not wait.
+  init(until deadline: EventLoopInstant, on core: BaseEventLoop, _ ended: @escaping @Sendable (End) -> Void) {
+    self.core = core
+    self.ended = ended
+    super.init()
+    core.perform {
+      $0.timers.insert(LoopWord(self, .node), deadline: deadline.nanoseconds)
+    } dropped: {
+      self.drop()
+    }
+  }
+
+  override func fire() { finish(.timedOut) }
+  override func drop() { finish(.closed) }
+
+  private func finish(_ end: End) {
+    reached.store(end.rawValue, ordering: .releasing)
+    ended(end)
+  }
+
+  /// Nobody waits any more: leaves the heap. Any thread.
+  func cancel() {
+    if core.isRunningInThisThread { core.timers.remove(self) } else { core.perform { $0.timers.remove(self) } }
+  }
+}
