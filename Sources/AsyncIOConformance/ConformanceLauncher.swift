@@ -147,14 +147,14 @@ private enum CheckProcess {
 
   /// All that comes, up to the end; nil if that is not within the limit.
   private static func read(_ descriptor: Int32, limit: Duration) -> String? {
-    let deadline = ContinuousClock.now + limit
+    let start = ContinuousClock.now
     var bytes: [UInt8] = []
     var buffer = [UInt8](repeating: 0, count: 4096)
     while true {
-      let left = deadline - ContinuousClock.now
+      let left = limit - (ContinuousClock.now - start)
       guard left > .zero else { return nil }
       var interest = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
-      let ready = poll(&interest, 1, Int32(clamping: left.components.seconds * 1000 + 1000))
+      let ready = poll(&interest, 1, Int32(clamping: left.saturatedNanoseconds / 1_000_000 + 1))
       if ready <= 0 { continue }
       #if canImport(Glibc)
         let count = Glibc.read(descriptor, &buffer, buffer.count)

@@ -31,6 +31,15 @@ ssize_t casyncio_receive_message(int fd, void *buffer, size_t count, casyncio_me
   return n;
 }
 
+ssize_t casyncio_next_message_length(int fd) {
+  char byte;
+  ssize_t n;
+  // Elsewhere the flag is none that a receive may be given, and what is returned is never more than there is room for.
+  do n = recv(fd, &byte, sizeof byte, MSG_PEEK | MSG_TRUNC | MSG_DONTWAIT);
+  while (n < 0 && errno == EINTR);
+  return n < 0 ? -errno : n;
+}
+
 ssize_t casyncio_send_message(int fd, const void *bytes, size_t count, const casyncio_message *message) {
   struct iovec part = {.iov_base = (void *)(uintptr_t)bytes, .iov_len = count};
   struct msghdr header = header_of(&part, message, message ? message->address_length : 0);

@@ -63,8 +63,11 @@ package enum MonotonicTime {
     return overflow ? .max : time
   }
 
-  /// Nanoseconds from now on, never negative.
-  static func remaining(to time: Int64) -> Int64 { max(0, time - casyncio_monotonic_nanoseconds()) }
+  /// Nanoseconds from now on, never negative, whatever the time is.
+  static func remaining(to time: Int64) -> Int64 {
+    let now = casyncio_monotonic_nanoseconds()
+    return time > now ? time - now : 0
+  }
 }
 
 /// The loop as the executor of actors that are pinned to it, and of the main actor after a take-over.

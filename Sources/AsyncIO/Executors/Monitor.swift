@@ -43,7 +43,7 @@ final class Monitor: @unchecked Sendable {
   /// without a reason. Inside of `locked` only.
   func wait(until deadline: Int64 = .max) -> Bool {
     if deadline == .max { return pthread_cond_wait(condition, mutex) == 0 }
-    let left = deadline - casyncio_monotonic_nanoseconds()
+    let left = MonotonicTime.remaining(to: deadline)
     guard left > 0 else { return false }
     var limit = timespec()
     clock_gettime(ConditionClock.id, &limit)

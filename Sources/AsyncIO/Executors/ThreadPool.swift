@@ -22,7 +22,7 @@ public final class ThreadPool: @unchecked Sendable {
   private let runner: (@Sendable (@escaping @Sendable () -> Void) -> Void)?
 
   /// - Parameters:
-  ///   - maximumThreads: at least 1; the default is asyncio's, min(32, processors + 4).
+  ///   - maximumThreads: at least 1, and less is taken for 1; the default is asyncio's, min(32, processors + 4).
   ///   - name: threads are named by it and a number.
   public convenience init(maximumThreads: Int? = nil, name: String = "asyncio") {
     self.init(maximumThreads: maximumThreads, name: name, idleTime: .seconds(10))

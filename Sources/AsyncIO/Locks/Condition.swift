@@ -56,8 +56,11 @@ public final class Condition: Sendable {
   }
 
   /// Wakes who waits longest, or as many as are asked for. They go on when they have the lock. Throws code
-  /// `invalidState` if nobody holds the lock.
+  /// `invalidState` if nobody holds the lock, `invalidArgument` for a negative number.
   public func notify(_ count: Int = 1) throws(EventLoopError) {
+    guard count >= 0 else {
+      throw EventLoopError(.invalidArgument, "notify: \(count) tasks cannot be woken. Give 0 or more.")
+    }
     guard lock.isLocked else { throw Self.notHeld("notify") }
     wake(count)
   }

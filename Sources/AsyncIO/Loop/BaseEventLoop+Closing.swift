@@ -43,7 +43,8 @@ extension BaseEventLoop {
         drop(timer.word)
         continue
       }
-      let deadline = timer.deadline == .max ? .max : MonotonicTime.after(max(0, timer.deadline - now))
+      let deadline =
+        timer.deadline == .max ? .max : MonotonicTime.after(timer.deadline > now ? timer.deadline - now : 0)
       LateJobs.run(timer.word.job, role: .task, of: intake, at: deadline)
     }
     let (executor, usesSignals) = shared.withLock { state in

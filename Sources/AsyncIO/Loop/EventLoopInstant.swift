@@ -38,12 +38,12 @@ public struct EventLoopInstant: InstantProtocol, Hashable, Sendable, CustomStrin
 extension Duration {
   /// Whole nanoseconds, rounded up (a timer is never early) and limited to what an Int64 holds.
   package var saturatedNanoseconds: Int64 {
+    // First, because `components` ends the process for more seconds than an Int64 holds.
+    if self >= .nanoseconds(Int64.max) { return .max }
+    if self <= .nanoseconds(Int64.min) { return .min }
     let (seconds, attoseconds) = components
-    let (whole, overflow) = seconds.multipliedReportingOverflow(by: 1_000_000_000)
-    if overflow { return seconds < 0 ? .min : .max }
     let part = attoseconds / 1_000_000_000 + (attoseconds % 1_000_000_000 > 0 ? 1 : 0)
-    let (sum, overflowed) = whole.addingReportingOverflow(part)
-    return overflowed ? (part < 0 ? .min : .max) : sum
+    return seconds * 1_000_000_000 + part
   }
 
   /// Seconds as a duration. Throws for NaN, which asyncio accepts and which then corrupts its order of timers;

@@ -8,16 +8,17 @@ public struct SocketOption<Value: Sendable>: Sendable {
   /// The system's number of the option.
   public let name: Int32
   private let isReadOnly: Bool
-  /// The system's form: one number or more.
-  private let encode: @Sendable (Value) -> [Int32]
+  /// The system's form, one number or more; nil for a value that has none, and what it must be.
+  private let encode: @Sendable (Value) -> [Int32]?
+  private let range: String
   private let decode: @Sendable ([Int32]) -> Value
   private let width: Int
 
   private init(
-    _ level: Int32, _ name: Int32, width: Int = 1, isReadOnly: Bool = false,
-    encode: @escaping @Sendable (Value) -> [Int32], decode: @escaping @Sendable ([Int32]) -> Value
+    _ level: Int32, _ name: Int32, width: Int = 1, isReadOnly: Bool = false, range: String = "",
+    encode: @escaping @Sendable (Value) -> [Int32]?, decode: @escaping @Sendable ([Int32]) -> Value
   ) {
-    (self.level, self.name, self.width, self.isReadOnly) = (level, name, width, isReadOnly)
+    (self.level, self.name, self.width, self.isReadOnly, self.range) = (level, name, width, isReadOnly, range)
     (self.encode, self.decode) = (encode, decode)
   }
 
@@ -33,7 +34,10 @@ public struct SocketOption<Value: Sendable>: Sendable {
     guard !isReadOnly else {
       throw EventLoopError(.invalidArgument, "setsockopt: option \(name) can only be read. Do not set it.")
     }
-    let result = sockets.setOption(fd, level, name, encode(value))
+    guard let words = encode(value) else {
+      throw EventLoopError(.invalidArgument, "setsockopt: the value of option \(name) is \(value). Give \(range).")
+    }
+    let result = sockets.setOption(fd, level, name, words)
     if result < 0 { throw IOError(result: Int(result), "setsockopt", subject(fd)) }
   }
 
@@ -73,7 +77,9 @@ extension SocketOption where Value == Bool {
 
 extension SocketOption where Value == Int {
   private init(size name: Int32) {
-    self.init(SOL_SOCKET, name, encode: { [Int32(clamping: $0)] }, decode: { Int($0[0]) })
+    // The system would take a negative number for a huge one.
+    self.init(
+      SOL_SOCKET, name, range: "0 or more", encode: { $0 < 0 ? nil : [Int32(clamping: $0)] }, decode: { Int($0[0]) })
   }
 
   /// Bytes that the system keeps for the reader (`SO_RCVBUF`). Linux doubles what is set.
@@ -83,14 +89,18 @@ extension SocketOption where Value == Int {
 }
 
 extension SocketOption where Value == Duration? {
-  /// How long a close waits for unsent data, in whole seconds; nil leaves that to the system, and zero makes the peer
-  /// see a reset (`SO_LINGER`).
+  /// How long a close waits for unsent data; nil leaves that to the system, and zero makes the peer see a reset
+  /// (`SO_LINGER`). The system counts whole seconds, so a part of one is a whole one. Negative is refused.
   public static var linger: Self {
     Self(
-      SOL_SOCKET, SO_LINGER, width: 2,
+      SOL_SOCKET, SO_LINGER, width: 2, range: "zero or more, or nil",
       encode: { value in
         guard let value else { return [0, 0] }
-        return [1, Int32(clamping: max(0, value.components.seconds))]
+        if value < .zero { return nil }
+        // Rounded up: what is less than a second must not become the reset that zero means.
+        let nanoseconds = value.saturatedNanoseconds
+        let seconds = nanoseconds / 1_000_000_000 + (nanoseconds % 1_000_000_000 > 0 ? 1 : 0)
+        return [1, Int32(clamping: seconds)]
       },
       decode: { $0[0] == 0 ? nil : .seconds($0[1]) })
   }

@@ -12,7 +12,7 @@ public enum TerminationStatus: Hashable, Sendable, CustomStringConvertible {
   public var returnCode: Int32 {
     switch self {
     case .exited(let status): status
-    case .signaled(let signal): -signal
+    case .signaled(let signal): signal == .min ? .max : -signal
     case .lost: 255
     }
   }

@@ -47,10 +47,15 @@ extension Socket {
     try check("bind", "\(address)") { core.sockets.bind($0, address) }
   }
 
-  /// Lets a bound socket take connections, for ``accept()``. Throws ``IOError``. Answers `listen`.
+  /// Lets a bound socket take connections, for ``accept()``. Throws ``IOError``; code `invalidArgument` for a negative
+  /// backlog. Answers `listen`.
   ///
-  /// - Parameter backlog: connections that may wait to be accepted.
-  public func listen(backlog: Int32 = 4096) throws(IOError) {
+  /// - Parameter backlog: connections that may wait to be accepted; the system lowers what it does not want to keep.
+  public func listen(backlog: Int32 = 4096) throws {
+    // The system would take a negative number for a huge one.
+    guard backlog >= 0 else {
+      throw EventLoopError(.invalidArgument, "listen: backlog is \(backlog). Give 0 or more.")
+    }
     try check("listen", localAddress?.description) { core.sockets.listen($0, backlog) }
     descriptor.isListening = true
   }

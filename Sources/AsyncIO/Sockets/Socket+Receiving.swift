@@ -4,8 +4,9 @@ internal import SystemPackage
 extension Socket {
   /// Receives at most as many bytes, as soon as there are any; empty at the end of a stream. Answers `sock_recv`.
   ///
-  /// A datagram that is longer is lost, and the call throws ``IOError`` `.messageTooLong`. Throws code
-  /// `invalidArgument` for a negative number, `busy`; ``IOError``, `CancellationError`.
+  /// A datagram that is longer is lost, and the call throws ``IOError`` `.messageTooLong`; `.max` has room for any. No
+  /// more memory is taken than what comes needs. Throws code `invalidArgument` for a negative number, `busy`;
+  /// ``IOError``, `CancellationError`.
   public func receive(upTo maximum: Int) async throws -> [UInt8] {
     try await receiveDatagram(upTo: maximum, "receive").bytes
   }
@@ -52,12 +53,28 @@ extension Socket {
     }
     try claimReader(operation)
     defer { releaseReader() }
-    // More than a stream has at a time would only be memory that is touched for nothing.
-    let capacity = type == .stream ? min(maximum, LentBufferPool.ownCapacity) : maximum
-    let memory = UnsafeMutableRawBufferPointer.allocate(byteCount: capacity, alignment: 16)
+    let memory = UnsafeMutableRawBufferPointer.allocate(
+      byteCount: try await room(atMost: maximum, operation), alignment: 16)
     defer { memory.deallocate() }
     let n = try await receiveClaimed(memory, operation)
     return Datagram(bytes: Array(memory[..<n]), address: sender)
+  }
+
+  /// How many bytes can come, at most as many as were asked for: a number is no reason to take so much memory.
+  private func room(atMost maximum: Int, _ operation: String) async throws -> Int {
+    if type == .stream { return min(maximum, LentBufferPool.ownCapacity) }
+    let usual = DatagramSockets.room(for: family)
+    // Datagrams of the internet's protocols are never longer; others may be of any length, and each says its own.
+    if maximum <= usual || family == .ipv4 || family == .ipv6 { return min(maximum, usual) }
+    while true {
+      receiving.kind = .ready
+      await core.complete(receiving)
+      guard receiving.result >= 0 else { throw descriptor.failure(receiving.result, operation) }
+      let length = try descriptor.withNumber(operation) { casyncio_next_message_length($0) }
+      if length >= 0 { return min(maximum, max(usual, length)) }
+      // Another process may have been faster.
+      guard length == -Int(EAGAIN) else { throw descriptor.failure(length, operation) }
+    }
   }
 
   private func receive(_ memory: UnsafeMutableRawBufferPointer, _ operation: String) async throws -> Int {

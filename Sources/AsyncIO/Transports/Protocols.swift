@@ -82,12 +82,14 @@ public protocol BufferedProtocol: ReceivingProtocol {
 }
 
 extension BufferedProtocol {
-  /// Lends the memory of an array from an index on. Bytes in front of it are left alone; none behind it is no room.
+  /// Lends the memory of an array from an index on. Bytes in front of it are left alone. With an index that the array
+  /// does not have no memory is lent, which ends the connection with code `invalidArgument`.
   public func lend(_ storage: inout [UInt8], from index: Int = 0, to fill: (inout MutableRawSpan) -> Void) {
-    precondition(storage.indices.contains(index) || index == storage.count, "lend: the index is out of bounds")
     storage.withUnsafeMutableBytes { bytes in
+      // Nothing is there, so nothing is lent, and the loop says so.
+      let start = (0...bytes.count).contains(index) ? index : bytes.count
       // Right because the span ends before the array's memory may be anybody else's again.
-      var span = UnsafeMutableRawBufferPointer(rebasing: bytes[index...]).mutableBytes
+      var span = UnsafeMutableRawBufferPointer(rebasing: bytes[start...]).mutableBytes
       fill(&span)
     }
   }

@@ -28,7 +28,7 @@ public struct WriteBufferLimits: Hashable, Sendable {
     self.init(low: lower, high: upper)
   }
 
-  private static func fourfold(_ low: Int) -> Int { low > .max / 4 ? .max : low * 4 }
+  private static func fourfold(_ low: Int) -> Int { low > .max / 4 ? .max : max(0, low) * 4 }
 }
 
 /// Decides when a protocol is asked to pause its writing, and when to go on: once each, in turns.

@@ -9,8 +9,7 @@ typealias Gate = ThreadGate
 extension ThreadGate {
   /// Blocks until the gate is open; `false` if it is not within the limit.
   func wait(for limit: Duration) -> Bool {
-    let (seconds, attoseconds) = limit.components
-    return wait(until: MonotonicTime.after(seconds * 1_000_000_000 + attoseconds / 1_000_000_000))
+    wait(until: MonotonicTime.after(limit.saturatedNanoseconds))
   }
 }
 

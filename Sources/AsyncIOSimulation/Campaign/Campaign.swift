@@ -46,7 +46,7 @@ public struct CampaignOptions: Sendable {
   public var profile = NetworkProfile()
   /// One seed in so many is run a second time, and must go the same way; 0 is none.
   public var repeatEvery: UInt64 = 20
-  /// How many worlds at a time, each in a thread of its own; nil is one for each processor.
+  /// How many worlds at a time, each in a thread of its own, from 1 to 1024; nil is one for each processor.
   public var threads: Int?
   /// Look for the fewest faults with which a failure of the same kind still happens.
   public var shrinks = true

@@ -106,7 +106,9 @@ private final class CampaignRun: Sendable {
   func run() throws(SimulationFailure) -> CampaignReport {
     let began = csimulation_real_nanoseconds()
     let processors = max(1, Int(sysconf(Int32(_SC_NPROCESSORS_ONLN))))
-    let count = max(1, min(campaign.options.threads ?? processors, seeds.count))
+    // There may be more seeds than an Int counts, and more threads asked for than any system has.
+    let worlds = Int(clamping: seeds.upperBound - seeds.lowerBound)
+    let count = max(1, min(campaign.options.threads ?? processors, worlds, 1024))
     let gates = (0..<count).map { _ in ThreadGate() }
     for gate in gates {
       Thread.detach(name: "simulation") { [self] in

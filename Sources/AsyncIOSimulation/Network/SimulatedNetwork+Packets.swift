@@ -14,9 +14,9 @@ extension SimulatedNetwork {
   /// Sends a packet. `end`: the stream's end that it goes to, whose order it keeps.
   func send(_ packet: Packet, over link: Link, to end: StreamEnd? = nil, bytes: Int = 0) {
     note(.packetSent, bytes, link.to.index)
-    var time = now + travelTime(link, bytes)
+    var time = later(travelTime(link, bytes))
     if let end {
-      if strike(.lostSegments) { time += Self.retransmission }
+      if strike(.lostSegments) { time = time.advancedSaturating(by: Self.retransmission) }
       // Not before what was sent before; at the same time is fine, as the queue keeps the order of scheduling.
       time = max(time, end.lastArrival)
       end.lastArrival = time
@@ -26,9 +26,15 @@ extension SimulatedNetwork {
 
   func travelTime(_ link: Link, _ bytes: Int) -> Int64 {
     if link.isLoopback { return 5_000 + Int64(random.below(5_000)) }
-    var time = profile.latency.nanoseconds + random.around(profile.jitter.nanoseconds)
-    if let bandwidth = profile.bandwidth { time += Int64(bytes) * 1_000_000_000 / Int64(max(1, bandwidth)) }
-    if strike(.slowMessages) { time += faults.duration(around: .milliseconds(200), for: .slowMessages) }
+    // What a profile says is a tester's number: less than nothing is nothing, and too much is for ever.
+    var time = max(0, profile.latency.nanoseconds)
+      .advancedSaturating(by: random.around(max(0, profile.jitter.nanoseconds)))
+    if let bandwidth = profile.bandwidth {
+      time = time.advancedSaturating(by: Int64(bytes) * 1_000_000_000 / Int64(max(1, bandwidth)))
+    }
+    if strike(.slowMessages) {
+      time = time.advancedSaturating(by: faults.duration(around: .milliseconds(200), for: .slowMessages))
+    }
     return time
   }
 
@@ -146,9 +152,9 @@ extension SimulatedNetwork {
     if strike(.lostDatagrams) { return }
     let copies = strike(.doubledDatagrams) ? 2 : 1
     for _ in 0..<copies {
-      var time = now + travelTime(link, datagram.bytes.count)
+      var time = later(travelTime(link, datagram.bytes.count))
       if strike(.reorderedDatagrams) {
-        time += faults.duration(around: .milliseconds(20), for: .reorderedDatagrams)
+        time = time.advancedSaturating(by: faults.duration(around: .milliseconds(20), for: .reorderedDatagrams))
       } else {
         time = max(time, link.lastDatagram)
         link.lastDatagram = time

@@ -75,7 +75,7 @@ extension SimulatedNetwork {
   }
 
   func clog(_ link: Link, for time: Int64) {
-    link.cloggedUntil = max(link.cloggedUntil, now + time)
+    link.cloggedUntil = max(link.cloggedUntil, later(time))
     note(.weather, link.from.index, link.to.index, "\(link.from.name) to \(link.to.name) is clogged")
     events.schedule(.unclog(link), at: link.cloggedUntil)
   }

@@ -67,6 +67,9 @@ final class SimulatedNetwork: @unchecked Sendable {
 
   var now: Int64 { clock.pointee }
 
+  /// A time from now on, in nanoseconds. What is too far away is in 146 years: a clock that jumps there can still go on.
+  func later(_ nanoseconds: Int64) -> Int64 { min(now.advancedSaturating(by: nanoseconds), .max / 2) }
+
   func note(_ kind: Trace.Kind, _ a: Int = 0, _ b: Int = 0, _ text: @autoclosure () -> String? = nil) {
     trace.add(kind, a, b, text(), at: now)
   }
@@ -156,7 +159,7 @@ final class SimulatedNetwork: @unchecked Sendable {
     for socket in batch {
       socket.isNoted = false
       if faults.strike(.lateReports) {
-        events.schedule(.look(socket), at: now + faults.duration(around: .milliseconds(5), for: .lateReports))
+        events.schedule(.look(socket), at: later(faults.duration(around: .milliseconds(5), for: .lateReports)))
       } else {
         visit(socket)
       }
@@ -200,11 +203,11 @@ final class SimulatedNetwork: @unchecked Sendable {
 
 /// How long messages take when nothing is wrong.
 public struct NetworkProfile: Hashable, Sendable {
-  /// The least time between two hosts.
+  /// The least time between two hosts; negative is none.
   public var latency: Duration
-  /// What is added to that, on average; it varies from message to message.
+  /// What is added to that, on average; it varies from message to message. Negative is nothing.
   public var jitter: Duration
-  /// Bytes a second of one link; nil is no limit.
+  /// Bytes a second of one link, at least 1; nil is no limit.
   public var bandwidth: Int?
 
   /// Makes a profile; the default is a data centre's.

@@ -30,13 +30,19 @@ public struct SimulationRandom: RandomNumberGenerator, Sendable {
   /// True so many times in one, on average.
   public mutating func chance(_ probability: Double) -> Bool { probability > 0 && fraction() < probability }
 
-  /// At least 0 and less than the limit, which is positive.
-  public mutating func below(_ limit: Int) -> Int { Int(next().multipliedFullWidth(by: UInt64(limit)).high) }
+  /// At least 0 and less than the limit; 0 for a limit that is not positive.
+  public mutating func below(_ limit: Int) -> Int {
+    // The number is drawn all the same: what comes after it must not depend on the limit.
+    Int(next().multipliedFullWidth(by: UInt64(max(0, limit))).high)
+  }
 
   /// A duration of an exponential distribution: mostly short, now and then long, never more than ten times the mean.
   public mutating func around(_ mean: Duration) -> Duration { .nanoseconds(around(mean.nanoseconds)) }
 
-  mutating func around(_ mean: Int64) -> Int64 { Int64(min(10, naturalExponential()) * Double(mean)) }
+  mutating func around(_ mean: Int64) -> Int64 {
+    let time = min(10, naturalExponential()) * Double(mean)
+    return Int64(exactly: time.rounded(.towardZero)) ?? (time < 0 ? .min : .max)
+  }
 
   /// Of mean 1, from nothing but sums and comparisons (von Neumann's method): a logarithm of the C library may differ in
   /// its last digit from machine to machine, and a simulation must not.
@@ -58,13 +64,21 @@ public struct SimulationRandom: RandomNumberGenerator, Sendable {
   }
 }
 
+extension Int64 {
+  /// The sum, or the greatest or least number if there is none.
+  func advancedSaturating(by other: Int64) -> Int64 {
+    let (sum, overflow) = addingReportingOverflow(other)
+    return overflow ? (other < 0 ? .min : .max) : sum
+  }
+}
+
 extension Duration {
   /// Whole nanoseconds, as far as they go.
   var nanoseconds: Int64 {
+    // First, because `components` ends the process for more seconds than an Int64 holds.
+    if self >= .nanoseconds(Int64.max) { return .max }
+    if self <= .nanoseconds(Int64.min) { return .min }
     let (seconds, attoseconds) = components
-    let (product, overflow) = seconds.multipliedReportingOverflow(by: 1_000_000_000)
-    if overflow { return seconds < 0 ? .min : .max }
-    let (sum, carries) = product.addingReportingOverflow(attoseconds / 1_000_000_000)
-    return carries ? (seconds < 0 ? .min : .max) : sum
+    return seconds * 1_000_000_000 + attoseconds / 1_000_000_000
   }
 }

@@ -17,11 +17,12 @@ extension SimulationWorld {
   public func eventually(
     _ what: String, within limit: Duration = .seconds(300), _ condition: () async throws -> Bool
   ) async throws {
-    let deadline = now + limit
+    let start = now
     var pause = Duration.milliseconds(1)
     while true {
       if try await condition() { return }
-      guard now < deadline else {
+      // A difference, because the limit may be the greatest duration.
+      guard now - start < limit else {
         throw completed(SimulationFailure(.never, "\"\(what)\" did not come to hold within \(limit). \(whoWaits)"))
       }
       try await AsyncIO.sleep(for: pause)

@@ -191,6 +191,9 @@ typedef struct casyncio_message {
 // One message, or what a stream has, and its sender's address. Bytes received, or the negated errno. Does not wait.
 ssize_t casyncio_receive_message(
     int fd, void *CASYNCIO_NULLABLE buffer, size_t count, casyncio_message *CASYNCIO_NULLABLE message);
+// How many bytes the next message has, which stays where it is; 0 if the system does not say. The negated errno: `EAGAIN`
+// if there is none. Does not wait.
+ssize_t casyncio_next_message_length(int fd);
 // One message, whole or not at all; of a stream's bytes what the system takes. Bytes sent, or the negated errno. Does
 // not wait. -EAGAIN: the socket will say when it has room. -ENOBUFS: nobody will say, ask again later; so it is when
 // the queue of another Unix socket is full, one that this socket is not connected to.

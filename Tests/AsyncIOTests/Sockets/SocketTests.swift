@@ -92,6 +92,21 @@ struct SocketTests {
       #expect(try socket.get(.linger) == nil)
       try socket.set(.linger, to: .seconds(3))
       #expect(try socket.get(.linger) == .seconds(3))
+      for part in [Duration.milliseconds(500), .nanoseconds(1), Duration(secondsComponent: 0, attosecondsComponent: 1)]
+      {
+        try socket.set(.linger, to: part)
+        #expect(try socket.get(.linger) == .seconds(1), "a part of a second is a whole one, and no reset")
+      }
+      try socket.set(.linger, to: .zero)
+      #expect(try socket.get(.linger) == .zero)
+      try socket.set(.linger, to: .seconds(1e20))
+      #expect(try socket.get(.linger) == .seconds(Int32.max))
+      expectRefusal(.invalidArgument) { try socket.set(.linger, to: .nanoseconds(-1)) }
+      for size in [-1, Int.min] {
+        expectRefusal(.invalidArgument) { try socket.set(.sendBufferSize, to: size) }
+        expectRefusal(.invalidArgument) { try socket.set(.receiveBufferSize, to: size) }
+      }
+      expectRefusal(.invalidArgument) { try socket.listen(backlog: -1) }
       #expect(try socket.get(.type) == .stream)
       expectRefusal(.invalidArgument) { try socket.set(.type, to: .datagram) }
       let option = SocketOption<Int32>(level: SOL_SOCKET, name: SO_PRIORITY)
@@ -135,6 +150,34 @@ struct SocketTests {
       #expect(try await near.receive(upTo: 0) == [])
       try await near.sendAll([])
       await #expect(throws: IOError.self) { try await near.accept() }
+      near.close()
+      far.close()
+    }
+  }
+
+  @Test("However much room is asked for, what comes decides how much is taken", arguments: LoopKind.allCases)
+  func room(kind: LoopKind) async throws {
+    try await kind.run { loop in
+      let ends = try Datagrams.pair()
+      let (near, far) = (try Socket(fileDescriptor: ends.0), try Socket(fileDescriptor: ends.1))
+      try far.set(.sendBufferSize, to: 212_992)
+      // Longer than what the library takes for a datagram of unknown length, where the system can send so much.
+      let isLong = try far.get(.sendBufferSize) >= 400_000
+      for maximum in [1 << 20, 1 << 40, Int.max - 1, .max] {
+        let receiving = try loopTask { try await near.receiveDatagram(upTo: maximum).bytes }
+        try await turnUntil { near.isReceiving }
+        try await far.sendAll(numbered(0..<(isLong ? 300_000 : 3_000)))
+        #expect(try await receiving.value == numbered(0..<(isLong ? 300_000 : 3_000)))
+        try await far.sendAll([])
+        #expect(try await near.receive(upTo: maximum) == [], "an empty one is one, too")
+        let cancelled = try loopTask { try await near.receive(upTo: maximum) }
+        try await turnUntil { near.isReceiving }
+        cancelled.cancel()
+        await #expect(throws: CancellationError.self) { try await cancelled.value }
+      }
+      try await far.sendAll(numbered(0..<3_000))
+      let short = try await failure(IOError.self) { _ = try await near.receive(upTo: 2_999) }
+      #expect(short.errno == .messageTooLong)
       near.close()
       far.close()
     }

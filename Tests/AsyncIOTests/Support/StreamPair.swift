@@ -59,6 +59,11 @@ extension StreamConnection {
   var isWriting: Bool { descriptor.writing != nil || descriptor.stream?.pointee.writing != nil }
 }
 
+extension Socket {
+  /// A receive waits in the backend.
+  var isReceiving: Bool { descriptor.reading != nil || descriptor.stream?.pointee.reading != nil }
+}
+
 /// Bytes whose values follow from their positions, so that loss, doubling and disorder all show.
 func numbered(_ range: Range<Int>) -> [UInt8] { AsyncIOConformance.numbered(range) }
 

@@ -1,0 +1,65 @@
+import AsyncIO
+
+/// Connections, listeners and datagram endpoints: ports, backlogs, delays and bounds.
+func probeListening(_ probe: NumberProbe, _ loop: any EventLoop) async throws {
+  let listener = try await StreamListener.bind(host: "127.0.0.1", port: 0)
+  defer { listener.close() }
+  let port = listener.port
+
+  await probe.each(
+    "StreamConnection.connect(host:port:family:localHost:localPort:happyEyeballsDelay:interleave:allErrors:)",
+    Extreme.durations, refusing: { $0 < .zero }
+  ) { value in
+    try await StreamConnection.connect(host: "127.0.0.1", port: port, happyEyeballsDelay: value).close()
+    _ = try await listener.accept()
+  }
+  await probe.each(
+    "StreamConnection.connect(host:port:family:localHost:localPort:happyEyeballsDelay:interleave:allErrors:)",
+    Extreme.ints, refusing: { $0 < 1 }
+  ) { value in
+    try await StreamConnection.connect(host: "127.0.0.1", port: port, interleave: value).close()
+    _ = try await listener.accept()
+  }
+  await probe.each(
+    "StreamConnection.connect(host:port:family:localHost:localPort:happyEyeballsDelay:interleave:allErrors:)",
+    Extreme.ports
+  ) { value in
+    // Nothing listens there, or the own port is taken; either is an error of the system.
+    try await StreamConnection.connect(host: "127.0.0.1", port: value, localPort: value).close()
+  }
+
+  func taken(_ bind: () async throws -> StreamListener) async throws { try await bind().close() }
+  func tooSmall(_ value: Int32) -> Bool { value < 1 }
+  await probe.each(
+    "StreamListener.bind(host:port:family:backlog:reuseAddress:reusePort:keepAlive:startServing:)", Extreme.int32s,
+    refusing: tooSmall
+  ) { value in try await taken { try await StreamListener.bind(host: "127.0.0.1", port: 0, backlog: value) } }
+  await probe.each(
+    "StreamListener.bind(host:port:family:backlog:reuseAddress:reusePort:keepAlive:startServing:)", Extreme.ports
+  ) { value in try await taken { try await StreamListener.bind(host: "127.0.0.1", port: value) } }
+  await probe.each(
+    "StreamListener.bind(hosts:port:family:backlog:reuseAddress:reusePort:keepAlive:startServing:)", Extreme.int32s,
+    refusing: tooSmall
+  ) { value in try await taken { try await StreamListener.bind(hosts: ["127.0.0.1"], port: 0, backlog: value) } }
+  await probe.each(
+    "StreamListener.bind(hosts:port:family:backlog:reuseAddress:reusePort:keepAlive:startServing:)", [[String]()],
+    refusing: \.isEmpty
+  ) { value in try await taken { try await StreamListener.bind(hosts: value, port: 0) } }
+  await probe.each(
+    "StreamListener.bind(unixPath:backlog:cleanupSocket:mode:startServing:)", Extreme.int32s, refusing: tooSmall
+  ) { value in
+    try await taken { try await StreamListener.bind(unixPath: "\0asyncio numbers \(value)", backlog: value) }
+  }
+  await probe.each("StreamListener.serve(maximumConnections:_:)", Extreme.ints, refusing: { $0 < 1 }) { value in
+    let server = try await StreamListener.bind(host: "127.0.0.1", port: 0)
+    try loop.callSoon { server.close() }
+    try await server.serve(maximumConnections: value) { _ in }
+  }
+
+  await probe.each("DatagramEndpoint.bind(host:port:family:reusePort:broadcast:)", Extreme.ports) { value in
+    try await DatagramEndpoint.bind(host: "127.0.0.1", port: value).close()
+  }
+  await probe.each(
+    "DatagramEndpoint.connect(host:port:localHost:localPort:family:broadcast:)", Extreme.ports
+  ) { value in try await DatagramEndpoint.connect(host: "127.0.0.1", port: value, localPort: value).close() }
+}

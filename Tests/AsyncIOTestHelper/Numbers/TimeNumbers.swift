@@ -1,0 +1,80 @@
+import AsyncIO
+
+/// Times, delays and limits.
+func probeTime(_ probe: NumberProbe, _ loop: any EventLoop) async throws {
+  await probe.each("EventLoopInstant.init(nanoseconds:)", Extreme.int64s) { value in
+    let instant = EventLoopInstant(nanoseconds: value)
+    _ = instant.description
+    for duration in Extreme.durations { _ = instant.advanced(by: duration).description }
+    for other in Extreme.instants { _ = (instant.duration(to: other), instant < other) }
+  }
+  probe.also(
+    "EventLoopInstant.advanced(by:)", "EventLoopInstant.duration(to:)", "EventLoopInstant.nanoseconds",
+    "TimeoutError.init(limit:)")
+
+  await probe.each("EventLoop.callAt(_:context:fileID:line:_:)", Extreme.instants) {
+    try loop.callAt($0) {}.cancel()
+  }
+  await probe.each("EventLoop.callLater(_:context:fileID:line:_:)", Extreme.durations) {
+    try loop.callLater($0) {}.cancel()
+  }
+  await probe.each("EventLoop.callLater(seconds:context:fileID:line:_:)", Extreme.doubles, refusing: \.isNaN) {
+    try loop.callLater(seconds: $0) {}.cancel()
+  }
+  await probe.each("BaseEventLoop.callAt(_:context:site:_:)", Extreme.instants) {
+    try loop.callAt($0, context: .scopedPolicy, site: CallSite()) {}.cancel()
+  }
+  await probe.each("TimerHandle.reschedule(at:)", Extreme.instants) {
+    let timer = try loop.callLater(.seconds(1000)) {}
+    try timer.reschedule(at: $0)
+    timer.cancel()
+  }
+  // What is in the past ends at once, and what is not is cancelled a turn later.
+  func slept(_ body: @escaping @Sendable () async throws -> Void) async throws {
+    let task = try loop.createTask { try await body() }
+    try await sleep(for: .zero)
+    task.cancel()
+    do { try await task.get() } catch is CancellationError {}
+  }
+  await probe.each("sleep(for:)", Extreme.durations) { value in try await slept { try await sleep(for: value) } }
+  await probe.each("sleep(seconds:)", Extreme.doubles, refusing: \.isNaN) { value in
+    try await slept { try await sleep(seconds: value) }
+  }
+  await probe.each("sleep(until:)", Extreme.instants) { value in try await slept { try await sleep(until: value) } }
+
+  await probe.each("withTimeout(_:_:)", Extreme.durations) { value in
+    do { _ = try await withTimeout(value) { 1 } } catch let error as TimeoutError { _ = error.description }
+  }
+  await probe.each("wait(for:returnWhen:timeout:fileID:line:)", Extreme.durations) { value in
+    let future: Future<Int> = loop.createFuture()
+    try loop.callSoon { try future.setResult(1) }
+    _ = try await wait(for: [future], timeout: value)
+  }
+  await probe.each("asCompleted(_:timeout:)", Extreme.durations) { value in
+    let future: Future<Int> = loop.createFuture()
+    try loop.callSoon { try future.setResult(1) }
+    for try await _ in try asCompleted([future], timeout: value) {}
+  }
+  await probe.each("ThreadFuture.wait(timeout:)", Extreme.durations) { value in
+    let event = Event()
+    let future = try loop.runCoroutineThreadsafe { try await event.wait() }
+    async let waited: Void = toThread { try future.wait(timeout: value) }
+    event.set()
+    try await waited
+  }
+  let slow = loop as? BaseEventLoop
+  await probe.each("BaseEventLoop.slowCallbackDuration", Extreme.durations) { value in
+    let usual = slow?.slowCallbackDuration
+    slow?.slowCallbackDuration = value
+    try await sleep(for: .zero)
+    if let usual { slow?.slowCallbackDuration = usual }
+  }
+  await probe.each("BaseEventLoop.shutdownDefaultExecutor(timeout:)", Extreme.durations) { value in
+    let other = try newEventLoop()
+    defer { try? other.close() }
+    try await other.run {
+      _ = try await toThread { 1 }
+      await other.shutdownDefaultExecutor(timeout: value)
+    }
+  }
+}
