@@ -26,6 +26,11 @@ func probeNames(_ probe: NumberProbe, _ loop: any EventLoop) async throws {
   await probe.each("AddressInfo.init(_:type:proto:canonicalName:)", Extreme.int32s) {
     _ = AddressInfo(SocketAddress(ipLiteral: "127.0.0.1", port: 0)!, type: SocketType(rawValue: $0), proto: $0)
   }
+  await probe.each("AddressInfo.proto", Extreme.int32s) {
+    var info = AddressInfo(SocketAddress(ipLiteral: "127.0.0.1", port: 0)!)
+    info.proto = $0
+    _ = info.hashValue
+  }
   await probe.each("AddressFamily.init(rawValue:)", Extreme.int32s) { _ = AddressFamily(rawValue: $0).description }
   probe.also(
     "SocketType.init(rawValue:)", "AddressInfoFlags.init(rawValue:)", "NameInfoFlags.init(rawValue:)")

@@ -12,11 +12,15 @@
 
     /// Not called with numbers, and why.
     static let exempt: [String: String] = [
-      "CallSite.init(file:line:)": "a place in the sources, which the compiler gives",
-      "Future.init(loop:fileID:line:)": "a place in the sources, which the compiler gives",
-      "Future.get(fileID:line:)": "a place in the sources, which the compiler gives",
+      "CallSite.line": "a place in the sources, which the compiler gives",
       "SubprocessProtocol.pipeDataReceived(_:_:)": "called by the library",
       "SubprocessProtocol.pipeConnectionLost(_:_:)": "called by the library",
+    ]
+
+    /// Called, though no parameter is of a type of numbers: what the numbers are in.
+    static let others: Set<String> = [
+      "ChildProcess.spawn", "EventLoop.getnameinfo(_:flags:)", "FaultPlan.subscript(_:)", "Socket.set(_:to:)",
+      "TerminationStatus.returnCode",
     ]
 
     /// Files for authors of loops: what they call with these numbers is this library, not a program.
@@ -102,10 +106,15 @@
     private func settable(
       _ words: [Substring], at index: Int, _ indentation: Int, _ isNumeric: (String) -> Bool
     ) -> String? {
-      guard let place = words.firstIndex(of: "var"), place + 2 < words.count, words[place + 1].last == ":",
-        isNumeric(String(words[place + 2])), !words.contains(where: { $0.hasSuffix("(set)") })
+      guard let place = words.firstIndex(of: "var"), place + 2 < words.count,
+        !words.contains(where: { $0.hasSuffix("(set)") })
       else { return nil }
-      let name = String(words[place + 1].dropLast())
+      // Its type may follow from its first value.
+      let isNumber =
+        words[place + 1].last == ":"
+        ? isNumeric(String(words[place + 2])) : words[place + 2] == "=" && words.last?.first?.isNumber == true
+      guard isNumber else { return nil }
+      let name = String(words[place + 1].prefix { $0 != ":" })
       guard words.contains("{") else { return name }
       let body = lines[(index + 1)...].prefix { $0.prefix { $0 == " " }.count > indentation }
       return body.contains { $0.drop { $0 == " " }.hasPrefix("set") } ? name : nil
