@@ -203,6 +203,15 @@ async def _(seen, path):
     seen("kept", os.path.exists(path))
 
 
+@on_loop("115-stream-live")
+@in_directory
+async def _(seen, path):
+    first = await unix_server(path)
+    error = await thrown(unix_server(path))
+    seen("in use", isinstance(error, OSError) and error.errno == errno.EADDRINUSE)
+    first.close()
+
+
 @on_loop("116-stream")
 @in_directory
 async def _(seen, path):
@@ -211,6 +220,7 @@ async def _(seen, path):
     (await unix_server(path)).close()
     seen("removed", not os.path.exists(path))
     first = await unix_server(path)
+    os.unlink(path)
     second = await unix_server(path)
     first.close()
     seen("replaced, kept", os.path.exists(path))

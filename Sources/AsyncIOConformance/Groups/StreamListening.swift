@@ -62,6 +62,26 @@ extension ConformanceSuite {
       }
     },
     ConformanceCheck(
+      115, "The socket of a listener that is open is in use, and the listener sees nobody who asks",
+      facet: "stream-live", capabilities: [.streamSockets, .unixSockets],
+      deviation: "CPython takes the path over, and the first server goes on without clients and without a word."
+    ) { subject in
+      let directory = try subject.scratchDirectory(files: "s")
+      try subject.run { _ in
+        for serves in [true, false] {
+          let first = try await StreamListener.bind(unixPath: directory.file("s"), startServing: serves)
+          let error = await thrown { _ = try await StreamListener.bind(unixPath: directory.file("s")) }
+          try subject.expect("in use", (error as? IOError)?.errno == .addressInUse)
+          try first.startServing()
+          let client = try await StreamConnection.connect(unixPath: directory.file("s"))
+          try await client.write("x")
+          try subject.expect("the first one's client", try await first.accept().readExactly(1).count == 1)
+          client.close()
+          first.close()
+        }
+      }
+    },
+    ConformanceCheck(
       116, "Closing a listener removes its file: not if replaced, not if disabled; gone is fine", facet: "stream",
       capabilities: [.streamSockets, .unixSockets]
     ) { subject in
@@ -72,7 +92,9 @@ extension ConformanceSuite {
         }
         try await bind().close()
         try subject.expect("removed", !directory.contains("s"))
-        let (first, second) = (try await bind(), try await bind())
+        let first = try await bind()
+        directory.remove("s")
+        let second = try await bind()
         first.close()
         try subject.expect("replaced, kept", directory.contains("s"))
         second.close()
