@@ -16,7 +16,8 @@ final class TimeLimit: TimerNode, @unchecked Sendable {
   }
 
   private let reached = Atomic<UInt8>(End.none.rawValue)
-  private let core: BaseEventLoop
+  /// Not the loop: what waits in a loop must not hold it.
+  private let intake: LoopIntake
   private let ended: @Sendable (End) -> Void
 
   /// How it ended. Any thread.
@@ -24,14 +25,23 @@ final class TimeLimit: TimerNode, @unchecked Sendable {
 
   /// Begins at once. What it calls runs in the loop's thread or in the one that closes the loop, and must not wait.
   init(until deadline: EventLoopInstant, on core: BaseEventLoop, _ ended: @escaping @Sendable (End) -> Void) {
-    self.core = core
+    intake = core.intake
     self.ended = ended
     super.init()
+    begin(on: core, deadline.nanoseconds)
+  }
+
+  private func begin(on core: BaseEventLoop, _ deadline: Int64) {
+    if intake.isRunningInThisThread { return insert(into: core, deadline) }
     core.perform {
-      $0.timers.insert(LoopWord(self, .node), deadline: deadline.nanoseconds)
+      self.insert(into: $0, deadline)
     } dropped: {
       self.drop()
     }
+  }
+
+  private func insert(into core: BaseEventLoop, _ deadline: Int64) {
+    core.timers.insert(LoopWord(self, .node), deadline: deadline)
   }
 
   override func fire() { finish(.timedOut) }
@@ -44,6 +54,10 @@ final class TimeLimit: TimerNode, @unchecked Sendable {
 
   /// Nobody waits any more: leaves the heap. Any thread.
   func cancel() {
-    if core.isRunningInThisThread { core.timers.remove(self) } else { core.perform { $0.timers.remove(self) } }
+    if intake.isRunningInThisThread {
+      intake.withCore { $0.timers.remove(self) }
+    } else {
+      intake.post { $0.timers.remove(self) }
+    }
   }
 }

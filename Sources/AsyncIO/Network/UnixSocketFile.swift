@@ -40,8 +40,10 @@ struct UnixSocketFile: Sendable {
   /// Makes way for a bind: removes a socket that no program has any more. Any other file stays, and the bind will say so.
   static func removeStale(at address: SocketAddress, on core: BaseEventLoop) async throws {
     guard core.sockets.hasFileSystem, let path = address.unixFilePath, isSocket(path) else { return }
-    // A socket that this loop has just closed may be with the system for a turn or two.
-    for _ in 0..<4 where isLive(address) { try await core.sleep(until: core.time()) }
+    // A socket that was just closed may be with the system for a turn or two of its loop, which may be another one.
+    for pause in [0, 0, 1, 5, 20] where isLive(address) {
+      try await core.sleep(until: core.time().advanced(by: .milliseconds(pause)))
+    }
     guard isSocket(path), !isLive(address), unlink(path) != 0, casyncio_errno() != ENOENT else { return }
     core.logger.error("cannot remove the stale socket \(address): \(Errno(rawValue: casyncio_errno()))")
   }

@@ -11,8 +11,8 @@ extension StreamListener {
   /// - Parameters:
   ///   - maximumConnections: how many handlers may run at a time; more clients wait in the backlog.
   ///   - handler: serves one connection.
-  /// - Throws: code `wrongThread` outside of the listener's loop, `busy` if another task accepts already, `closed` if the
-  ///   loop is closed.
+  /// - Throws: code `wrongThread` outside of the listener's loop, `invalidArgument` for less than one connection, `busy`
+  ///   if another task accepts already, `closed` if the loop is closed.
   public func serve(
     maximumConnections: Int = .max, _ handler: @escaping @Sendable (StreamConnection) async throws -> Void
   ) async throws {

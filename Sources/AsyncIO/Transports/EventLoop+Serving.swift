@@ -75,13 +75,14 @@ extension EventLoop {
       startServing: startServing, factory)
   }
 
-  /// Listens on a Unix socket. The file of a socket that is there is replaced; any other file stays, and is an error.
-  /// Answers `create_unix_server`.
+  /// Listens on a Unix socket. The file of a socket that no program has any more is replaced; any other file stays, and so
+  /// does a live socket, and is an error, `.addressInUse`. Answers `create_unix_server`.
   ///
   /// - Parameters:
   ///   - path: a path, or with a NUL in front an abstract name (Linux), which has no file.
   ///   - backlog: connections that may wait to be accepted.
-  ///   - cleanupSocket: closing the server removes the file, unless another server has replaced it.
+  ///   - cleanupSocket: closing the server removes the file, unless another server has replaced it, also when the program
+  ///     has changed its directory meanwhile.
   ///   - mode: the permissions of the file; `nil` leaves them to the umask of the process.
   ///   - startServing: false binds only, and clients are refused until ``Server/startServing()``.
   ///   - factory: makes a protocol object for each client, in the loop's thread and in the scoped policy of this call.

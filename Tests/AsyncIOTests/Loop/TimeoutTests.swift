@@ -8,7 +8,7 @@ import Testing
 
   /// What waits with a limit for something that never comes.
   enum Waiting: String, CaseIterable, Sendable {
-    case withTimeout, wait, asCompleted
+    case withTimeout, wait, asCompleted, shutdown
 
     func run(_ loop: BaseEventLoop) async throws {
       switch self {
@@ -16,6 +16,13 @@ import Testing
       case .wait: _ = try await AsyncIO.wait(for: [loop.createFuture(of: Int.self)], timeout: .seconds(600))
       case .asCompleted:
         for try await _ in try AsyncIO.asCompleted([loop.createFuture(of: Int.self)], timeout: .seconds(600)) {}
+      case .shutdown:
+        let gate = Gate()
+        defer { gate.open() }
+        _ = try loop.runInExecutor { gate.wait() }
+        await loop.shutdownDefaultExecutor(timeout: .seconds(600))
+        // It throws nothing; whoever waits goes on.
+        if loop.isClosed { throw EventLoopError.closed("shutdownDefaultExecutor") }
       }
     }
   }
