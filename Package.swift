@@ -60,7 +60,10 @@ let package = Package(
       swiftSettings: settings
     ),
     // What the command's programs do, apart from their options: the same code runs for users and in simulations.
-    .target(name: "AsyncIOPrograms", dependencies: ["AsyncIO"], swiftSettings: settings),
+    .target(
+      name: "AsyncIOPrograms",
+      dependencies: ["AsyncIO", .product(name: "SystemPackage", package: "swift-system")],
+      swiftSettings: settings),
     // The project's own campaigns: its streams, servers and programs in hostile worlds.
     .target(
       name: "AsyncIOScenarios",
@@ -73,7 +76,7 @@ let package = Package(
     .executableTarget(
       name: "AsyncIOSimulateCommand",
       dependencies: [
-        "AsyncIOScenarios", "AsyncIOSimulation",
+        "AsyncIOPrograms", "AsyncIOScenarios", "AsyncIOSimulation",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       swiftSettings: settings
@@ -107,8 +110,8 @@ let package = Package(
     .testTarget(
       name: "AsyncIOTests",
       dependencies: [
-        "AsyncIO", "AsyncIOConformance", "AsyncIOScenarios", "AsyncIOSimulation", "CAsyncIO", "CSimulation",
-        .product(name: "Logging", package: "swift-log"),
+        "AsyncIO", "AsyncIOConformance", "AsyncIOPrograms", "AsyncIOScenarios", "AsyncIOSimulation", "CAsyncIO",
+        "CSimulation", .product(name: "Logging", package: "swift-log"),
         .product(name: "SystemPackage", package: "swift-system"),
       ],
       swiftSettings: settings

@@ -1,23 +1,42 @@
-import ArgumentParser
 import AsyncIO
+import AsyncIOPrograms
 
 /// `host:port`, `[v6]:port` or `port`; `unix:/path`, or `unix:@name` for an abstract name.
-enum Endpoint: ExpressibleByArgument, Sendable {
+enum Endpoint: Sendable {
   case network(host: String?, port: UInt16)
   case unix(path: String)
 
-  init?(argument: String) {
+  /// Where to listen.
+  static func parseListening(_ text: String) throws -> Endpoint {
+    guard let endpoint = Endpoint(text) else {
+      throw WrongValue(
+        "Give port, host:port, [v6]:port, unix:/path or unix:@name; ports are 0 to 65535, and 0 lets the system choose."
+      )
+    }
+    return endpoint
+  }
+
+  /// Where to connect to, which a port alone does not say.
+  static func parseTarget(_ text: String) throws -> Endpoint {
+    guard let endpoint = Endpoint(text), endpoint.isTarget else {
+      throw WrongValue("Give host:port, [v6]:port, unix:/path or unix:@name; ports are 1 to 65535.")
+    }
+    return endpoint
+  }
+
+  private init?(_ argument: String) {
     if argument.hasPrefix("unix:") {
       let path = argument.dropFirst("unix:".count)
       guard path != "" && path != "@" else { return nil }
       self = .unix(path: path.hasPrefix("@") ? "\0\(path.dropFirst())" : String(path))
       return
     }
-    if let port = UInt16(argument) {
+    if let port = Self.port(argument[...]) {
       self = .network(host: nil, port: port)
       return
     }
-    guard let colon = argument.lastIndex(of: ":"), let port = UInt16(argument[argument.index(after: colon)...]) else {
+    guard let colon = argument.lastIndex(of: ":"), let port = Self.port(argument[argument.index(after: colon)...])
+    else {
       return nil
     }
     var host = argument[..<colon]
@@ -29,9 +48,16 @@ enum Endpoint: ExpressibleByArgument, Sendable {
     self = .network(host: host.isEmpty ? nil : String(host), port: port)
   }
 
-  /// A port alone says where to listen, and not where to connect to.
-  var isComplete: Bool {
-    if case .network(host: nil, port: _) = self { false } else { true }
+  /// Digits only: a sign is no part of a port.
+  private static func port(_ text: Substring) -> UInt16? {
+    text.utf8.allSatisfy { (48...57).contains($0) } ? UInt16(text) : nil
+  }
+
+  private var isTarget: Bool {
+    switch self {
+    case .network(let host, let port): host != nil && port != 0
+    case .unix: true
+    }
   }
 
   /// A path has one listener; a port can have one on every loop.

@@ -1,82 +1,75 @@
 package import AsyncIO
 
-/// What the proxy does with a connection.
+/// What the proxy does with its clients: a connection to the target for each, and every byte passed on.
 package struct Proxy: Sendable {
+  /// How the proxy treats its clients.
+  package struct Options: Sendable {
+    /// After so long without a byte in either direction a client is cut; nil is never.
+    package var idleTimeout: Duration?
+    /// How long an attempt to reach the target may take; nil leaves it to the system.
+    package var connectTimeout: Duration?
+    /// Tells the target about the client, in front of everything else.
+    package var header: ProxyHeader.Version?
+
+    package init(
+      idleTimeout: Duration? = nil, connectTimeout: Duration? = nil, header: ProxyHeader.Version? = nil
+    ) {
+      (self.idleTimeout, self.connectTimeout, self.header) = (idleTimeout, connectTimeout, header)
+    }
+  }
+
   /// Connects to where it forwards to.
   private let target: @Sendable () async throws -> StreamConnection
-  /// After so long without a byte in either direction a connection is cut; nil is never.
-  private let idleTimeout: Duration?
+  private let options: Options
 
-  package init(idleTimeout: Duration?, to target: @escaping @Sendable () async throws -> StreamConnection) {
-    (self.idleTimeout, self.target) = (idleTimeout, target)
+  package init(_ options: Options, to target: @escaping @Sendable () async throws -> StreamConnection) {
+    (self.options, self.target) = (options, target)
   }
 
-  /// Connects to the target and forwards both directions until both have ended or one has failed.
-  package func forward(_ client: StreamConnection) async throws {
-    let upstream: StreamConnection
-    do {
-      upstream = try await target()
-    } catch {
+  /// Connects to the target and forwards both directions until both have ended or one has failed. Counts what happens.
+  ///
+  /// Throws what the attempt to connect throws, ``ProxyError``, and `CancellationError`. A connection that is lost, a
+  /// client that leaves and one that is cut are no errors: they are a proxy's daily bread.
+  package func forward(_ client: StreamConnection, _ figures: ProxyFigures) async throws {
+    figures.begin()
+    defer { figures.end() }
+    // Asked for now: a client that has gone has no address any more.
+    let header = options.header.map { version in
+      ProxyHeader(source: client.peerAddress, destination: client.localAddress).bytes(version)
+    }
+    let attempt = ProxyAttempt(client, options, try getRunningLoop())
+    switch await attempt.run(target) {
+    case .connected(let upstream):
+      defer { upstream.close() }
+      let exchange = ProxyExchange(client, upstream, options.idleTimeout, figures)
+      try await exchange.run(header: header ?? [], early: attempt.early)
+    case .failed(let error):
       client.abort()
+      if !(error is CancellationError) { figures.noteFailure(error) }
       throw error
-    }
-    defer { upstream.close() }
-    let watch = try idleTimeout.map { try IdleWatch($0, client, upstream) }
-    defer { watch?.stop() }
-    async let up: Void = pump(client, to: upstream, watch)
-    do {
-      try await pump(upstream, to: client, watch)
-      try await up
-    } catch let error as IOError {
-      // The loss of a connection is a proxy's daily bread: it was passed on.
-      _ = error
-    }
-  }
-
-  /// One direction. A failure cuts both connections, which ends the other direction too.
-  private func pump(_ from: StreamConnection, to: StreamConnection, _ watch: IdleWatch?) async throws {
-    do {
-      try await from.forEachChunk { bytes in
-        watch?.touch()
-        try await to.write(bytes)
-        watch?.touch()
-      }
-      try to.writeEOF()
-    } catch {
-      from.abort()
-      to.abort()
-      throw error
+    case .late(let limit):
+      client.abort()
+      figures.add(.late)
+      throw ProxyError.noAnswer(within: limit)
+    case .idle:
+      client.abort()
+      figures.add(.cut)
+    case .left:
+      client.abort()
+      figures.add(.left)
+    case .dismissed: throw CancellationError()
     }
   }
 }
 
-/// Cuts two connections when no byte has passed for a while. One timer a connection, which looks at a time stamp: a
-/// message costs a store, not a timer. Loop thread only; that is what makes the unchecked conformance right.
-final class IdleWatch: @unchecked Sendable {
-  private let limit: Duration
-  private let loop: any EventLoop
-  private let connections: [StreamConnection]
-  private var last: EventLoopInstant
-  private var timer: TimerHandle?
+/// Why a client was not served.
+package enum ProxyError: Error, Equatable, CustomStringConvertible {
+  case noAnswer(within: Duration)
 
-  init(_ limit: Duration, _ connections: StreamConnection...) throws {
-    self.limit = limit
-    self.connections = connections
-    loop = try getRunningLoop()
-    last = loop.time()
-    arm()
-  }
-
-  func touch() { last = loop.time() }
-
-  func stop() { timer?.cancel() }
-
-  private func arm() {
-    timer = try? loop.callAt(last.advanced(by: limit)) { [weak self] in self?.check() }
-  }
-
-  private func check() {
-    if last.advanced(by: limit) > loop.time() { return arm() }
-    for connection in connections { connection.abort() }
+  package var description: String {
+    switch self {
+    case .noAnswer(let limit):
+      "the target did not answer within \(limit). Check that it is up and not overloaded, or raise --connect-timeout."
+    }
   }
 }

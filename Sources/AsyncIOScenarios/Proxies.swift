@@ -15,9 +15,9 @@ extension Scenario {
     ) { world in
       startUpstream(world)
       world.host("proxy").start("proxy") {
-        let proxy = Proxy(idleTimeout: .seconds(20)) { try await StreamConnection.connect(host: "server", port: 80) }
+        let proxy = toServer(idleTimeout: .seconds(20))
         let listener = try await world.listen(on: "proxy", 8080)
-        try await listener.serve(maximumConnections: 3) { try await proxy.forward($0) }
+        try await listener.serve(maximumConnections: 3) { try await proxy.forward($0, ProxyFigures()) }
       }
       let clients = try (0..<3).map { number in
         try world.task(on: "client \(number % 2)") {
@@ -43,9 +43,9 @@ extension Scenario {
     ) { world in
       startUpstream(world)
       world.host("proxy").start("proxy") {
-        let proxy = Proxy(idleTimeout: .seconds(60)) { try await StreamConnection.connect(host: "server", port: 80) }
+        let proxy = toServer(idleTimeout: .seconds(60))
         let listener = try await world.listen(on: "proxy", 8080)
-        try await listener.serve { try await proxy.forward($0) }
+        try await listener.serve { try await proxy.forward($0, ProxyFigures()) }
       }
       try await world.host("client").run {
         let connection = try await world.untilConnected {
@@ -74,10 +74,10 @@ extension Scenario {
       let limit = Duration.seconds(5)
       let serving = Ledger<(StreamListener, LoopTask<Void>)>()
       let proxying = try world.task(on: "proxy") {
-        let proxy = Proxy(idleTimeout: .seconds(300)) { try await StreamConnection.connect(host: "server", port: 80) }
+        let proxy = toServer(idleTimeout: .seconds(300))
         let listener = try await world.listen(on: "proxy", 8080)
         let task = try getRunningLoop().createTask {
-          try await listener.serve(maximumConnections: 10) { try await proxy.forward($0) }
+          try await listener.serve(maximumConnections: 10) { try await proxy.forward($0, ProxyFigures()) }
         }
         serving.entries.append((listener, task))
         do { try await task.get() } catch is CancellationError { world.sometimes("who does not end is cut") }
@@ -119,6 +119,13 @@ extension Scenario {
 
 /// What the server says when its client has said everything.
 private let trailer = Array("goodbye".utf8)
+
+/// The proxy of the scenarios.
+func toServer(idleTimeout: Duration?, connectTimeout: Duration? = nil) -> Proxy {
+  Proxy(Proxy.Options(idleTimeout: idleTimeout, connectTimeout: connectTimeout)) {
+    try await StreamConnection.connect(host: "server", port: 80)
+  }
+}
 
 /// Sends back what it gets, and a word at the end.
 private func startUpstream(_ world: SimulationWorld) {

@@ -7,12 +7,14 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <stdatomic.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 #if defined(__linux__)
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/syscall.h>
+#include <linux/sockios.h>
 #endif
 
 // MARK: Flags and sockets
@@ -46,6 +48,19 @@ int casyncio_access_mode(int fd) {
 }
 
 int casyncio_set_close_on_exec(int fd) { return fcntl(fd, F_SETFD, FD_CLOEXEC) < 0 ? -errno : 0; }
+
+int casyncio_undelivered_bytes(int socket) {
+  int count = 0;
+#if defined(SIOCOUTQ)
+  if (ioctl(socket, SIOCOUTQ, &count) < 0) return 0;
+#elif defined(SO_NWRITE)
+  socklen_t size = sizeof count;
+  if (getsockopt(socket, SOL_SOCKET, SO_NWRITE, &count, &size) < 0) return 0;
+#else
+  (void)socket;
+#endif
+  return count;
+}
 
 #if defined(__linux__)
 int casyncio_socket(int family, int type, int protocol) {

@@ -24,6 +24,8 @@ package protocol SocketCalls: AnyObject, Sendable {
   func shutdown(_ fd: Int32, _ how: Int32) -> Int32
   /// Bytes of a file from an offset on, at most `count`; `-ENOSYS` if a program has to do it itself.
   func sendFile(_ fd: Int32, _ file: Int32, _ offset: Int64, _ count: Int) -> Int64
+  /// Bytes that were sent and that the peer's system has not taken; 0 where a system cannot tell.
+  func undeliveredBytes(of fd: Int32) -> Int
   /// 1 if calls on the number do not wait, 0 if they do.
   func isNonBlocking(_ fd: Int32) -> Int32
   func setNonBlocking(_ fd: Int32) -> Int32

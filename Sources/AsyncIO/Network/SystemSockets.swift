@@ -37,6 +37,7 @@ final class SystemSockets: SocketCalls {
     casyncio_sendfile(fd, file, offset, count)
   }
 
+  func undeliveredBytes(of fd: Int32) -> Int { Int(casyncio_undelivered_bytes(fd)) }
   func isNonBlocking(_ fd: Int32) -> Int32 { casyncio_is_nonblocking(fd) }
   func setNonBlocking(_ fd: Int32) -> Int32 { casyncio_set_nonblocking(fd) }
   func close(_ fd: Int32) { _ = CAsyncIO.close(fd) }

@@ -119,6 +119,7 @@ final class SimulatedSockets: SocketCalls, @unchecked Sendable {
     network.socket(fd) == nil ? Int64(-EBADF) : Int64(-ENOSYS)
   }
 
+  func undeliveredBytes(of fd: Int32) -> Int { network.socket(fd)?.stream?.other?.inFlight ?? 0 }
   func isNonBlocking(_ fd: Int32) -> Int32 { network.socket(fd) == nil ? -EBADF : 1 }
   func setNonBlocking(_ fd: Int32) -> Int32 { network.socket(fd) == nil ? -EBADF : 0 }
 

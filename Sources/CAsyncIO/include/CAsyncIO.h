@@ -204,6 +204,8 @@ int casyncio_is_ready(int fd, int events);
 
 // MARK: Files
 
+// Bytes that were sent on a socket and that the peer's system has not taken; 0 where this system cannot tell.
+int casyncio_undelivered_bytes(int socket);
 // Sends bytes of a file from an offset on, and leaves the file's position alone. Bytes sent, 0 at the end of the file,
 // or the negated errno: -EINVAL and -ENOSYS where the system cannot do it with this file or at all.
 int64_t casyncio_sendfile(int socket, int file, int64_t offset, size_t count);
