@@ -1,6 +1,7 @@
 import ArgumentParser
 import AsyncIO
 import AsyncIOConformance
+import AsyncIOPrograms
 
 /// `asyncio conformance`: holds an event loop to the numbered list of behaviours.
 struct ConformanceCommand: ParsableCommand {
@@ -8,19 +9,22 @@ struct ConformanceCommand: ParsableCommand {
     commandName: "conformance",
     abstract: "Check an event loop against asyncio's behaviour, line by line.",
     discussion: """
-      Runs the checks of the conformance list and prints a table: the line, the result, what has to hold, and what was
+      Runs the checks of the conformance list and prints a table: the line, the result, what has to hold, and what was \
       seen. The exit status is 1 if a line fails.
       """
   )
 
-  enum Format: String, ExpressibleByArgument, CaseIterable { case table, json }
+  enum Format: String, CaseIterable { case table, json }
 
   @OptionGroup var loopOptions: LoopOptions
 
-  @Option(parsing: .upToNextOption, help: "Only these lines: --line 32 33.")
+  @Option(
+    parsing: .upToNextOption, help: "Only these lines: --line 32 33.", transform: OptionValue.number(1...180))
   var line: [Int] = []
 
-  @Option(help: "How the report is printed: table, json.")
+  @Option(
+    parsing: .unconditional, help: "How the report is printed: table, json.", transform: OptionValue.choice(Format.self)
+  )
   var format = Format.table
 
   @Flag(help: "Print the page of the documentation about deliberate differences from CPython, and end.")

@@ -1,5 +1,6 @@
 import ArgumentParser
 import AsyncIO
+import AsyncIOPrograms
 import CAsyncIO
 
 /// `asyncio demo`: real traffic through a loop that a policy chose.
@@ -8,27 +9,21 @@ struct DemoCommand: ParsableCommand {
     commandName: "demo",
     abstract: "See a loop run: an echo server and its clients in this process.",
     discussion: """
-      A policy makes the loop, the loop takes the process over, and everything runs on it in one thread: the server, the
-      clients, the main actor, actors and timers. Prints what ran where, the throughput, and latency percentiles.
+      A policy makes the loop, the loop takes the process over, and everything runs on it in one thread: the server, \
+      the clients, the main actor, actors and timers. Prints what ran where, the throughput, and latency percentiles.
       """
   )
 
-  @Option(help: "Clients at a time.")
+  @Option(parsing: .unconditional, help: "Clients at a time.", transform: OptionValue.number(1...4096))
   var connections = 64
 
-  @Option(help: "Bytes of a message.")
+  @Option(parsing: .unconditional, help: "Bytes of a message.", transform: OptionValue.number(1...1_048_576))
   var size = 64
 
-  @Option(help: "Seconds of traffic.")
+  @Option(parsing: .unconditional, help: "Seconds of traffic.", transform: OptionValue.seconds(0.001...3600))
   var seconds = 3.0
 
   @OptionGroup var loop: LoopOptions
-
-  func validate() throws {
-    guard 1...4096 ~= connections else { throw ValidationError("--connections must be 1 to 4096.") }
-    guard 1...1_048_576 ~= size else { throw ValidationError("--size must be 1 to 1048576 bytes.") }
-    guard seconds > 0, seconds <= 3600 else { throw ValidationError("--seconds must be above 0 and at most 3600.") }
-  }
 
   func run() throws {
     let (connections, size, seconds) = (connections, size, seconds)

@@ -1,9 +1,10 @@
 import ArgumentParser
 import AsyncIO
+import AsyncIOPrograms
 
 /// `asyncio echo`: the server that the benchmarks drive.
 struct EchoCommand: ParsableCommand {
-  enum API: String, CaseIterable, ExpressibleByArgument {
+  enum API: String, CaseIterable {
     case streams, sync, `protocol`
   }
 
@@ -11,19 +12,23 @@ struct EchoCommand: ParsableCommand {
     commandName: "echo",
     abstract: "Run a TCP echo server.",
     discussion: """
-      Sends every byte back to who sent it. --api streams runs an async closure for each chunk, --api sync a
-      synchronous one inside the loop's poll phase, --api protocol a protocol object for each client. Ends with SIGINT
+      Sends every byte back to who sent it. --api streams runs an async closure for each chunk, --api sync a \
+      synchronous one inside the loop's poll phase, --api protocol a protocol object for each client. Ends with SIGINT \
       or SIGTERM.
       """
   )
 
-  @Option(help: "Address or name to listen on.")
+  @Option(parsing: .unconditional, help: "Address or name to listen on.")
   var host = "127.0.0.1"
 
-  @Option(help: "Port to listen on; 0 lets the system choose.")
+  @Option(
+    parsing: .unconditional, help: "Port to listen on; 0 lets the system choose.",
+    transform: OptionValue.number(0...UInt16.max))
   var port: UInt16
 
-  @Option(help: "The form of the handler: streams, sync or protocol.")
+  @Option(
+    parsing: .unconditional, help: "The form of the handler: streams, sync or protocol.",
+    transform: OptionValue.choice(API.self))
   var api = API.streams
 
   @OptionGroup var loop: LoopOptions

@@ -1,15 +1,13 @@
 import ArgumentParser
 import AsyncIO
+import AsyncIOPrograms
 
 /// `--loop`: which loop the policy makes.
 struct LoopOptions: ParsableArguments {
-  @Option(help: "The event loop kind: \(EventLoopKinds.names.joined(separator: ", ")).")
+  @Option(
+    parsing: .unconditional, help: "The event loop kind: \(EventLoopKinds.names.joined(separator: ", ")).",
+    transform: OptionValue.word(of: EventLoopKinds.names))
   var loop: String?
-
-  func validate() throws {
-    guard let loop, !EventLoopKinds.names.contains(loop) else { return }
-    throw ValidationError("There is no loop \"\(loop)\". Use one of: \(EventLoopKinds.names.joined(separator: ", ")).")
-  }
 
   /// The policy that the options ask for.
   var policy: any EventLoopPolicy {
@@ -28,15 +26,18 @@ struct LoopOptions: ParsableArguments {
 
 /// `--loops`: how many of them.
 struct LoopCount: ParsableArguments {
-  @Option(help: ArgumentHelp("How many loops, each in a thread; auto is one for each processor.", valueName: "n|auto"))
-  var loops = "1"
+  @Option(
+    name: .customLong("loops"), parsing: .unconditional,
+    help: ArgumentHelp("How many loops, each in a thread; auto is one for each processor.", valueName: "n|auto"),
+    transform: Self.parse)
+  var number = 1
 
-  /// As `validate()` has found it to be one.
-  var number: Int { loops == "auto" ? LoopGroup.availableProcessors : Int(loops) ?? 1 }
-
-  func validate() throws {
-    guard loops != "auto", !(1...1024).contains(Int(loops) ?? 0) else { return }
-    throw ValidationError("--loops is \"\(loops)\". Use auto, or a number from 1 to 1024.")
+  private static func parse(_ text: String) throws -> Int {
+    if text == "auto" { return LoopGroup.availableProcessors }
+    guard let number = Int(text), (1...1024).contains(number) else {
+      throw WrongValue("Use auto, or a whole number from 1 to 1024.")
+    }
+    return number
   }
 }
 

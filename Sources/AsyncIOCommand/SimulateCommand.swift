@@ -7,8 +7,8 @@ struct SimulateCommand: ParsableCommand {
     commandName: "simulate",
     abstract: "Run this library in simulated worlds, many seeds of them.",
     discussion: """
-      Runs the program asyncio-simulate, which is built and installed beside this one: a program that links the
-      simulation has its clock and its hashing taken over, and a server should not. All arguments are handed on; see
+      Runs the program asyncio-simulate, which is built and installed beside this one: a program that links the \
+      simulation has its clock and its hashing taken over, and a server should not. All arguments are handed on; see \
       asyncio simulate --help.
       """,
     helpNames: []

@@ -1,4 +1,5 @@
 import ArgumentParser
+import AsyncIOPrograms
 import AsyncIOScenarios
 import AsyncIOSimulation
 
@@ -9,52 +10,57 @@ struct SimulateCommand: ParsableCommand {
     commandName: "asyncio-simulate",
     abstract: "Run this library in simulated worlds, many seeds of them.",
     discussion: """
-      Each scenario runs once for each seed: another order of events, another network, other faults. A failure prints
+      Each scenario runs once for each seed: another order of events, another network, other faults. A failure prints \
       its seed, the fewest faults with which it happens, the last things that happened, and how to see it again.
 
-      Examples: asyncio simulate --seeds 10000
-                asyncio simulate --scenario proxy --seed 4711
-      """
+      Examples:
+      asyncio simulate --seeds 10000
+      asyncio simulate --scenario proxy --seed 4711
+      """,
+    version: Version.current
   )
 
-  @Option(help: "How many seeds for each scenario.")
+  /// So many seeds that nobody lives to see the last one, and so few that they can be counted.
+  private static let mostSeeds: UInt64 = 1_000_000_000_000
+
+  @Option(
+    parsing: .unconditional, help: "How many seeds for each scenario.",
+    transform: OptionValue.number(1...Self.mostSeeds))
   var seeds: UInt64 = 1000
 
-  @Option(help: "The first seed.")
+  @Option(
+    parsing: .unconditional, help: "The first seed.",
+    transform: OptionValue.number(0...UInt64.max - 1 - Self.mostSeeds))
   var from: UInt64 = 0
 
-  @Option(help: "One seed only.")
+  @Option(parsing: .unconditional, help: "One seed only.", transform: OptionValue.number(0...UInt64.max - 1))
   var seed: UInt64?
 
   @Option(
+    parsing: .unconditional,
     help: ArgumentHelp(
       "One scenario only: \(Self.list(Scenario.all)). To measure the speed of one world: \(Self.list(Scenario.measured)).",
-      valueName: "name"))
+      valueName: "name"),
+    transform: OptionValue.word(of: (Scenario.all + Scenario.measured).map(\.name)))
   var scenario: String?
 
   @Option(
+    parsing: .unconditional,
     help: ArgumentHelp(
-      "What can go wrong, instead of the scenario's own plan.", valueName: "none|mild|hostile|kind=rate,..."))
+      "What can go wrong, instead of the scenario's own plan.", valueName: "none|mild|hostile|kind=rate,..."),
+    transform: Self.checkFaults)
   var faults: String?
 
-  @Option(help: "Worlds at a time; one for each processor if it is not given.")
+  @Option(
+    parsing: .unconditional, help: "Worlds at a time; one for each processor if it is not given.",
+    transform: OptionValue.number(1...1024))
   var threads: Int?
 
-  func validate() throws {
-    guard seeds > 0 else { throw ValidationError("--seeds must be at least 1.") }
-    guard from.addingReportingOverflow(seeds).overflow == false, seed ?? 0 < .max else {
-      throw ValidationError("there is no seed above \(UInt64.max - 1). Give smaller numbers.")
-    }
-    if let scenario, Scenario.named(scenario) == nil {
-      throw ValidationError(
-        "there is no scenario \"\(scenario)\". Known are: \(Self.list(Scenario.all + Scenario.measured)).")
-    }
-    if let faults, FaultPlan(code: faults) == nil {
-      throw ValidationError(
-        "--faults \(faults): give none, mild, hostile, or kinds with rates from 0 to 1: resets=0.05,clogs=0.3. Kinds are: "
-          + FaultClass.allCases.map(\.rawValue).joined(separator: ", ") + ".")
-    }
-    if let threads, threads < 1 { throw ValidationError("--threads must be at least 1.") }
+  private static func checkFaults(_ text: String) throws -> String {
+    guard FaultPlan(code: text) == nil else { return text }
+    throw WrongValue(
+      "Give none, mild, hostile, or kinds with rates from 0 to 1: resets=0.05,clogs=0.3. Kinds are: "
+        + FaultClass.allCases.map(\.rawValue).joined(separator: ", ") + ".")
   }
 
   func run() throws {
