@@ -14,6 +14,9 @@ enum Environment {
   /// `ASYNCIO_IO_URING`: 0 keeps every loop of this process away from io_uring.
   static var allowsRing: Bool { variable("ASYNCIO_IO_URING") != "0" }
 
+  /// `ASYNCIO_DISPATCH_MAIN`: 0 leaves the main queue of Dispatch alone.
+  static var servesDispatchMain: Bool { variable("ASYNCIO_DISPATCH_MAIN") != "0" }
+
   private static func variable(_ name: String) -> String? {
     guard let value = getenv(name) else { return nil }
     let text = String(cString: value)

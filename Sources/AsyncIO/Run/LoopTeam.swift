@@ -39,6 +39,7 @@ final class LoopTeam: Sendable {
     do {
       try ProcessExecutors.install(loops[0], beside: Array(loops.dropFirst()))
       threads = try startThreads()
+      DispatchMain.serve(by: loops[0])
     } catch {
       ProcessExecutors.uninstall(loops[0])
       for loop in loops { try? loop.close() }

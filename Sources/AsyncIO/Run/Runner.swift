@@ -75,6 +75,7 @@ public final class Runner {
         try? loop.close()
         throw error
       }
+      DispatchMain.serve(by: core)
     }
     policy?.setEventLoop(loop)
     state = .open(loop, policy: policy)

@@ -91,6 +91,17 @@ static inline _Bool casyncio_is_task_cancelled(const void *CASYNCIO_NONNULL task
   return swift_task_isCancelled((void *)task);
 }
 
+// MARK: The main queue of Dispatch
+
+// A descriptor that becomes readable when the main queue has something to do; the negated errno, -ENOSYS where this
+// program has no such thing: another system, no Dispatch, not the main thread, the child of a fork. Main thread.
+int casyncio_dispatch_main_handle(void);
+// Queues a function, after casyncio_dispatch_main_handle has given a descriptor. Any thread.
+void casyncio_dispatch_main_enqueue(
+    void (*CASYNCIO_NONNULL work)(void *CASYNCIO_NULLABLE), void *CASYNCIO_NULLABLE context);
+// Runs what the queue has. Main thread.
+void casyncio_dispatch_main_drain(int handle);
+
 // MARK: Clock
 
 // CLOCK_MONOTONIC in nanoseconds: the clock that epoll_pwait2 and ppoll wait on.
