@@ -9,16 +9,19 @@ let settings: [SwiftSetting] = [
   .treatAllWarnings(as: .error),
 ]
 
-func example(_ name: String) -> Target {
+func example(_ name: String, _ more: Target.Dependency...) -> Target {
   .executableTarget(
-    name: name, dependencies: [.product(name: "AsyncIO", package: "swift-asyncio")], swiftSettings: settings)
+    name: name, dependencies: [.product(name: "AsyncIO", package: "swift-asyncio")] + more, swiftSettings: settings)
 }
+
+let argumentParser = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
 
 let package = Package(
   name: "Examples",
   platforms: [.macOS("26.0")],
   dependencies: [
     .package(name: "swift-asyncio", path: ".."),
+    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
     .package(url: "https://github.com/apple/swift-system", from: "1.8.0"),
   ],
   targets: [
@@ -28,6 +31,8 @@ let package = Package(
     example("EchoOnAllCores"),
     example("ChildLines"),
     example("Lease"),
+    example("Ping", argumentParser),
+    example("PingAsync", argumentParser),
     // The same program in simulated worlds.
     .testTarget(
       name: "LeaseTests",

@@ -7,6 +7,7 @@ nonisolated(unsafe) let takeOverCases: [String: () throws -> Void] = [
   "late-detached": lateDetached,
   "run-inside-run": runInsideRun,
   "run-inside-task": runInsideTask,
+  "run-awaited": runAwaited,
   "run-beside-run": runBesideRun,
   "two-runs": twoRuns,
   "parked-main-actor": parkedMainActor,
@@ -136,6 +137,7 @@ private func runInsideTask() throws {
   let done = DoneFlag()
   Task.detached {
     fact("refusal") { try AsyncIO.run { fact("body", "ran") } }
+    fact("no loop") { _ = try getRunningLoop() }
     let loop = try SelectorEventLoop()
     fact("loop refusal", refusalOf: synchronousRun(of: loop))
     fact("loop.run", try await loop.run { 3 })
@@ -143,6 +145,53 @@ private func runInsideTask() throws {
     done.set()
   }
   done.wait()
+}
+
+private struct Escaping: Error {}
+
+/// The form for code that is in a task already: its loop is another one's thread's, and everything ends with it.
+private func runAwaited() throws {
+  let done = DoneFlag()
+  let policy = ObservedPolicy()
+  setEventLoopPolicy(policy)
+  let notes = Notes()
+  Task.detached {
+    do { try await sleep(for: .zero) } catch { fact("before", error) }
+    do {
+      let loop = try await AsyncIO.run {
+        let loop = try getRunningLoop()
+        fact("calls", policy.calls)
+        fact("current", try getEventLoop() === loop)
+        try loop.createTask {
+          do { try await sleep(for: .seconds(3600)) } catch { notes.add("cleaned up") }
+        }
+        fact("in an executor", try await loop.runInExecutor { 5 }.get())
+        fact("inside", try await AsyncIO.run { try getRunningLoop() !== loop })
+        return loop
+      }
+      fact("closed", loop.isClosed)
+      fact("notes", notes.all)
+      fact("calls after", policy.calls.count)
+      try await AsyncIO.run { throw Escaping() }
+    } catch { fact("error", type(of: error)) }
+    do { try await AsyncIO.run { throw KeyboardInterrupt() } } catch { fact("interrupt", type(of: error)) }
+    do {
+      try await AsyncIO.run {
+        let loop = try getRunningLoop()
+        loop.stop()
+        do { try await sleep(for: .seconds(3600)) } catch { notes.add("stopped") }
+      }
+    } catch { fact("stop", (error as? EventLoopError)?.code ?? .closed) }
+    let cancelled = Task.detached {
+      try await AsyncIO.run { try await sleep(for: .seconds(3600)) }
+    }
+    cancelled.cancel()
+    do { try await cancelled.value } catch { fact("cancelled", type(of: error)) }
+    fact("all notes", notes.all)
+    done.set()
+  }
+  done.wait()
+  fact("threads", threadCount())
 }
 
 /// The synchronous overload, which an asynchronous context would not choose.

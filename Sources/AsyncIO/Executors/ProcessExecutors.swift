@@ -85,7 +85,8 @@
         throw EventLoopError(
           .runtimeAlreadyStarted,
           "AsyncIO.run: tasks ran before it, so the Swift runtime has its executors already. Call it first thing from "
-            + "a synchronous main (or conform to AsyncProgram), or use loop.run { } inside this program.")
+            + "a synchronous main (or conform to AsyncProgram), or use loop.run { } or, in a task, "
+            + "`try await AsyncIO.run { }` inside this program.")
       }
       let router = others.isEmpty ? nil : LoopRouter(loop.taskFacade)
       let executors = Executors(main: loop.serialFacade, ordinary: router ?? loop.taskFacade)

@@ -55,6 +55,24 @@ public struct EventLoopError: Error, Hashable, Sendable, CustomStringConvertible
     EventLoopError(.closed, "\(operation): the event loop is closed. Make a new one with newEventLoop().")
   }
 
+  /// The fix depends on where the caller stands: who is in a task, as everybody is under an `async` main, cannot call
+  /// what blocks the thread.
+  static func noRunningLoop(_ lead: String) -> EventLoopError {
+    let isInsideTask = withUnsafeCurrentTask { $0 != nil }
+    let fix =
+      isInsideTask
+      ? "Put this code into `try await AsyncIO.run { }`, which works in any task, or into a task of a loop."
+      : "Put this code into `try AsyncIO.run { }`, or into a task of a loop."
+    return EventLoopError(.noRunningLoop, "\(lead)no event loop runs in this thread. \(fix)")
+  }
+
+  static func runInsideTask(_ operation: String, _ form: String) -> EventLoopError {
+    EventLoopError(
+      .runInsideTask,
+      "\(operation) was called synchronously inside a task (an async main is one), whose thread it would block. "
+        + "Use `\(form)`, or call it from a synchronous main.")
+  }
+
   static func wrongThread(_ operation: String) -> EventLoopError {
     EventLoopError(
       .wrongThread,

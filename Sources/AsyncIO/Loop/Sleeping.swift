@@ -21,8 +21,7 @@ public func sleep(until when: EventLoopInstant) async throws {
 /// The core that runs in this thread.
 func runningCore(_ operation: String) throws(EventLoopError) -> BaseEventLoop {
   if let running = LoopIntake.running { return running.core }
-  throw EventLoopError(
-    .noRunningLoop, "\(operation): no event loop runs in this thread. Use a task of a loop, or AsyncIO.run.")
+  throw .noRunningLoop("\(operation): ")
 }
 
 /// A sleeping task. Loop thread only; that is what makes the unchecked conformance right.

@@ -71,9 +71,7 @@ public func withEventLoopPolicy<Result>(
 /// `asyncio.get_running_loop()`.
 public func getRunningLoop() throws(EventLoopError) -> any EventLoop {
   guard let running = LoopIntake.running else {
-    throw EventLoopError(
-      .noRunningLoop,
-      "no event loop runs in this thread. Run this code with AsyncIO.run, loop.run, or in a task of a loop.")
+    throw .noRunningLoop("")
   }
   return running.core
 }

@@ -7,9 +7,7 @@ extension EventLoop {
   public func run<Value: Sendable>(_ body: sending @escaping () async throws -> Value) throws -> Value {
     let isInsideTask = withUnsafeCurrentTask { $0 != nil }
     if isInsideTask {
-      throw EventLoopError(
-        .runInsideTask,
-        "loop.run was called synchronously inside a task, whose thread it would block. Use `try await loop.run { }`.")
+      throw EventLoopError.runInsideTask("loop.run", "try await loop.run { }")
     }
     try refuseNestedRun()
     if LoopIntake.running != nil {

@@ -87,7 +87,7 @@ public final class Runner {
   ///
   /// Throws code `anotherLoopRunning` in a thread that runs a loop, `runInsideTask` in a task, whose thread it would
   /// block, `closed` after ``close()``, and ``KeyboardInterrupt``.
-  @available(*, noasync, message: "it blocks the thread; use `try await loop.run { }`")
+  @available(*, noasync, message: "it blocks the thread; use `try await AsyncIO.run { }`")
   public func run<Value: Sendable>(_ body: sending @escaping () async throws -> Value) throws -> Value {
     try refuseInsideRun("Runner.run")
     let loop = try getLoop()
@@ -136,9 +136,7 @@ func refuseInsideRun(_ operation: String) throws(EventLoopError) {
   }
   let isInsideTask = withUnsafeCurrentTask { $0 != nil }
   if isInsideTask {
-    throw EventLoopError(
-      .runInsideTask,
-      "\(operation) was called inside a task. Call it from a synchronous main, or use `try await loop.run { }` here.")
+    throw .runInsideTask(operation, "try await AsyncIO.run { }")
   }
 }
 

@@ -54,9 +54,31 @@
       let program = try await HelperProgram.run("run-inside-task")
       #expect(program["refusal"] == "runInsideTask")
       #expect(program["loop refusal"] == "runInsideTask")
-      #expect(program["refusal text"]?.contains("try await loop.run") == true)
+      #expect(program["refusal text"]?.contains("try await AsyncIO.run { }") == true)
+      #expect(program["loop refusal text"]?.contains("try await loop.run { }") == true)
+      // What has no loop here is told the same way, and it leads somewhere.
+      #expect(program["no loop"] == "noRunningLoop")
+      #expect(program["no loop text"]?.contains("try await AsyncIO.run { }") == true)
       #expect(program["body"] == nil && program["loop body"] == nil)
       #expect(program["loop.run"] == "3")
+    }
+
+    @Test(
+      "Inside a task the awaited form runs a loop of its own, and ends what it began, however it ends",
+      arguments: LoopKind.allCases)
+    func awaited(kind: LoopKind) async throws {
+      let program = try await HelperProgram.run("run-awaited", ["ASYNCIO_EVENT_LOOP": kind.commandName])
+      #expect(program["before"]?.contains("try await AsyncIO.run { }") == true)
+      #expect(program["calls"] == #"["new", "set(loop)"]"#)
+      #expect(program["calls after"] == "6")
+      for fact in ["current", "inside", "closed"] { #expect(program[fact] == "true", "\(fact)") }
+      #expect(program["in an executor"] == "5")
+      #expect(program["notes"] == #"["cleaned up"]"#)
+      #expect(program["error"] == "Escaping")
+      #expect(program["interrupt"] == "KeyboardInterrupt")
+      #expect(program["stop"] == "stoppedBeforeCompletion")
+      #expect(program["cancelled"] == "CancellationError")
+      #expect(program["all notes"] == #"["cleaned up", "stopped"]"#)
     }
 
     @Test("What is started between two runs waits for the second one and runs there")

@@ -1,0 +1,61 @@
+/// Runs the body on a loop of its own, on a thread of its own, and suspends the caller until the body has ended: the
+/// form of `AsyncIO.run` for code that is in a task already, as everything is under an `async` main.
+///
+/// ```swift
+/// @main struct Fetch: AsyncParsableCommand {
+///   func run() async throws {
+///     try await AsyncIO.run {
+///       let connection = try await StreamConnection.connect(host: "127.0.0.1", port: 7000)
+///       …
+///     }
+///   }
+/// }
+/// ```
+/// The loop has a scope and not the process: the body, its child tasks and what `createTask` makes are on it; the main
+/// actor and a plain `Task { }` stay where they are. It is made by `loopFactory`, or by the current policy, which then
+/// also sees it set as current in its thread and unset at the end. Afterwards tasks made by `createTask` are cancelled
+/// and awaited, the default executor is shut down (at most 300 seconds), and the loop is closed, whatever ended the run.
+///
+/// Cancelling the caller cancels the body. Ctrl-C is left alone, as it is for the main thread, which this is not: use
+/// `addSignalHandler`.
+///
+/// Any number of these runs may go on at a time, also inside each other. Throws what the body throws, and what making a
+/// loop throws; code `notOffered` where the running loop has no other threads, as in a simulation.
+public func run<Value: Sendable>(
+  debug: Bool? = nil, loopFactory: (() throws -> any EventLoop)? = nil,
+  _ body: sending @escaping () async throws -> Value
+) async throws -> Value {
+  if let running = LoopIntake.running?.core, !running.capabilities.contains(.threads) {
+    throw EventLoopError(
+      .notOffered, "AsyncIO.run: a loop over \(running.backendName) has no other threads. Await the code directly.")
+  }
+  let policy = loopFactory == nil ? getEventLoopPolicy() : nil
+  guard let loop = try loopFactory?() ?? policy?.newEventLoop() else { preconditionFailure("one of them is there") }
+  if let debug { loop.isDebug = debug }
+  let outcome: Result<Value, any Error>
+  do {
+    outcome = .success(
+      try await loop.run {
+        policy?.setEventLoop(loop)
+        defer { policy?.setEventLoop(nil) }
+        return try await body()
+      })
+  } catch {
+    outcome = .failure(error)
+  }
+  // A task of its own: that the caller was cancelled does not cut the end short.
+  await Task { await end(loop) }.value
+  return try outcome.get()
+}
+
+/// Cancels what is left on a loop, waits for it, and closes the loop.
+private func end(_ loop: any EventLoop) async {
+  // The program may have closed it; then there is nothing left to wait for.
+  if !loop.isClosed {
+    try? await loop.run {
+      await endTasks(of: loop)
+      await loop.shutdownDefaultExecutor(timeout: .seconds(300))
+    }
+  }
+  try? loop.close()
+}
