@@ -43,20 +43,21 @@ package struct Proxy: Sendable {
       defer { upstream.close() }
       let exchange = ProxyExchange(client, upstream, options.idleTimeout, figures)
       try await exchange.run(header: header ?? [], early: attempt.early)
+    // Counted first: who sees the end may ask at once.
     case .failed(let error):
-      client.abort()
       if !(error is CancellationError) { figures.noteFailure(error) }
+      client.abort()
       throw error
     case .late(let limit):
-      client.abort()
       figures.add(.late)
+      client.abort()
       throw ProxyError.noAnswer(within: limit)
     case .idle:
-      client.abort()
       figures.add(.cut)
-    case .left:
       client.abort()
+    case .left:
       figures.add(.left)
+      client.abort()
     case .dismissed: throw CancellationError()
     }
   }

@@ -2,9 +2,9 @@
 /// loop per core; they share nothing, and need no locks among what belongs to one of them. Answers what uvicorn's
 /// workers are for, in one process.
 ///
-/// Loop 0 runs in the calling thread and has what ``run(debug:loopFactory:_:)`` gives to its one loop: the main actor, and
-/// whatever comes from threads without a loop. A job stays on the loop of the thread that made it: a plain `Task { }`, an
-/// `async` function without isolation, a default actor and `Task.sleep` go on where they were called. A task of
+/// Loop 0 runs in the calling thread and has what ``run(debug:loopFactory:_:)-1uncn`` gives to its one loop: the main
+/// actor, and whatever comes from threads without a loop. A job stays on the loop of the thread that made it: a plain
+/// `Task { }`, an `async` function without isolation, a default actor and `Task.sleep` go on where they were called. A task of
 /// `createTask`, of a server, and the bodies come back to their loop whoever resumed them; a plain task does not, and
 /// goes on where it was resumed.
 ///
@@ -14,14 +14,15 @@
 /// the other bodies and is thrown when they have ended; other errors go to the exception handlers of their loops, unless
 /// they say the same. Ctrl-C cancels all bodies, as ``Runner`` has it for one.
 ///
-/// Every loop is made before the first body begins, in the calling thread. `loops: 1` is ``run(debug:loopFactory:_:)``.
+/// Every loop is made before the first body begins, in the calling thread. `loops: 1` is
+/// ``run(debug:loopFactory:_:)-1uncn``.
 ///
 /// - Parameters:
 ///   - count: 1 to 1024; ``LoopGroup/availableProcessors`` for one per core.
 ///   - debug: turns the debug mode of all loops on or off; nil leaves what `ASYNCIO_DEBUG` says.
 ///   - loopFactory: makes a loop, another one each time; nil is the current policy, which then also sees each of them set
 ///     as current in its thread, and unset at the end.
-/// - Throws: code `invalidArgument` for a count that is out of range, what ``run(debug:loopFactory:_:)`` throws,
+/// - Throws: code `invalidArgument` for a count that is out of range, what ``run(debug:loopFactory:_:)-1uncn`` throws,
 ///   ``LoopStartError``.
 @discardableResult
 public func run<Value: Sendable>(

@@ -26,7 +26,8 @@ public final class Runner {
     /// such runners may be in use, each in its thread.
     case scope
     /// The whole process: the main actor, every task, default actors and `Task.sleep`, too, from the first use until
-    /// ``Runner/close()``. That is ``AsyncIO/run(debug:loopFactory:_:)`` with more than one body, and its conditions.
+    /// ``Runner/close()``. That is ``AsyncIO/run(debug:loopFactory:_:)-1uncn`` with more than one body, and its
+    /// conditions.
     case process
   }
 

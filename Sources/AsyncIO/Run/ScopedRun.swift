@@ -1,5 +1,6 @@
 /// Runs the body on a loop of its own, on a thread of its own, and suspends the caller until the body has ended: the
-/// form of `AsyncIO.run` for code that is in a task already, as everything is under an `async` main.
+/// form of ``run(debug:loopFactory:_:)-1uncn`` for code that is in a task already, as everything is under an `async`
+/// main.
 ///
 /// ```swift
 /// @main struct Fetch: AsyncParsableCommand {

@@ -63,9 +63,9 @@
           let end = lines.firstIndex { $0.hasPrefix("USAGE") } ?? 0
           for (line, next) in zip(lines[..<end], lines[..<end].dropFirst()) {
             // A paragraph, not a list of examples.
-            guard !next.isEmpty, !line.hasPrefix("asyncio "), !line.hasSuffix(":") else { continue }
+            guard !line.isEmpty, !next.isEmpty, !line.hasPrefix("asyncio "), !line.hasSuffix(":") else { continue }
             let word = next.prefix { $0 != " " }
-            #expect(line.count + 1 + word.count > 80, "\(command): \(line) | \(next)")
+            #expect(line.count + 1 + word.count >= 80, "\(command): \(line) | \(next)")
           }
         }
       }
