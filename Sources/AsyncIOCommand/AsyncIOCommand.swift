@@ -21,7 +21,8 @@ struct AsyncIOCommand: ParsableCommand {
   )
 
   static func main() {
-    if let error = unknownTopic(Array(CommandLine.arguments.dropFirst())) { exit(withError: error) }
+    let words = Array(CommandLine.arguments.dropFirst())
+    if let error = unknownTopic(words) ?? ConformanceCommand.negativeLine(words) { exit(withError: error) }
     main(nil)
   }
 

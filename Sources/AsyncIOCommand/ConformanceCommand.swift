@@ -33,6 +33,19 @@ struct ConformanceCommand: ParsableCommand {
   @Option(help: ArgumentHelp("Run one check in this process, for the launcher.", visibility: .private))
   var single: String?
 
+  /// A negative number behind `--line`, which takes several words and for which the parser therefore takes it for another
+  /// option.
+  static func negativeLine(_ words: [String]) -> ValidationError? {
+    guard words.first == "conformance" else { return nil }
+    var isLine = false
+    for word in words {
+      if word.hasPrefix("--") { isLine = word == "--line" }
+      guard isLine, word.hasPrefix("-"), Double(word) != nil else { continue }
+      return ValidationError("The value '\(word)' is invalid for '--line <line>': Give a whole number from 1 to 180.")
+    }
+    return nil
+  }
+
   func validate() throws {
     for line in line where ConformanceGroup(line: line) == nil {
       throw ValidationError("There is no line \(line). The list has the lines 1 to 148 and 157 to 180.")

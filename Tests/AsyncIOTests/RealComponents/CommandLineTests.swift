@@ -14,7 +14,7 @@
             "--listen", "--to", "--max-connections", "--connect-timeout", "--idle-timeout", "--drain-timeout",
             "--proxy-protocol", "--loop", "--loops",
           ]
-        ), (["doctor"], ["--format"]), (["conformance", "--line", "1"], ["--format", "--loop"]),
+        ), (["doctor"], ["--format"]), (["conformance", "--line", "1"], ["--line", "--format", "--loop"]),
         (["simulate"], ["--seeds", "--from", "--seed", "--scenario", "--faults", "--threads"]),
       ]
 
