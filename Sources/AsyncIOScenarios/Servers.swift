@@ -117,5 +117,63 @@ extension Scenario {
       try await world.storm(clients, for: .seconds(5))
       world.sometimes("a shortage lasts a second", world.now > .seconds(1))
     },
+    Scenario(
+      "abandoned", "A connection that was accepted for nobody is served by the next call, or ends with the listener",
+      faults: .mild
+    ) { world in
+      let (served, ended) = (Counter(), Counter())
+      let running = Counter()
+      let addresses = world.host("server").addresses
+      world.always("no more than one connection is served at a time") { running.value <= 1 }
+      let serving = try world.task(on: "server") {
+        let listener = try await StreamListener.bind(host: "server", port: 7)
+        defer { listener.close() }
+        for _ in 0..<3 {
+          // Gives up now and then, and leaves what comes meanwhile.
+          let accepting = try getRunningLoop().createTask {
+            let connection = try await listener.accept()
+            defer { connection.close() }
+            served.add()
+            try await connection.write("served\n")
+          }
+          try await world.pause(around: .milliseconds(2))
+          if world.random.chance(0.7) { accepting.cancel() }
+          do { try await withTimeout(.milliseconds(5)) { try await accepting.get() } } catch is CancellationError {
+          } catch  where error.isWeather {}
+          try await world.pause(around: .milliseconds(2))
+        }
+        guard world.random.chance(0.5) else { return }
+        try? await withTimeout(.milliseconds(20)) {
+          try await listener.serve(maximumConnections: 1) { connection in
+            running.add()
+            defer { running.add(-1) }
+            served.add()
+            try await connection.write("served\n")
+            try await world.pause(around: .milliseconds(1))
+          }
+        }
+      }
+      let clients = try (0..<4).map { number in
+        try world.task(on: "client \(number)") {
+          try await world.pause(around: .milliseconds(4))
+          do {
+            let connection = try await StreamConnection.connect(host: addresses[number % 2], port: 7)
+            defer { connection.close() }
+            // It hears of it, whatever becomes of the call that it was accepted for.
+            let line = try await withTimeout(.seconds(60)) { try await connection.readLine() }
+            try world.require(line == nil || line == "served", "\(number) got \(line ?? "")")
+            ended.add(line == nil ? 1 : 0)
+          } catch let error as TimeoutError {
+            try world.require(false, "\(number) waits for ever: \(error)")
+          } catch  where error.isWeather {
+            ended.add()
+          }
+        }
+      }
+      try await serving.get()
+      for client in clients { try await client.get() }
+      world.sometimes("a connection ends unserved", ended.value > 0)
+      world.sometimes("a connection is served", served.value > 0)
+    },
   ]
 }

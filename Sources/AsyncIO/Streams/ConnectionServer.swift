@@ -28,7 +28,8 @@ final class ConnectionServer: Acceptor, @unchecked Sendable {
 
   let members = Lock(Members())
   var isCancelled = false
-  /// Connections that were accepted when the last place was just taken by another address's; one at most for each.
+  /// Connections that were accepted when the last place was just taken by another address's, and those that an earlier
+  /// `accept()` left; one at most for each address of either.
   var held: [Int32] = []
 
   init(
@@ -67,10 +68,18 @@ final class ConnectionServer: Acceptor, @unchecked Sendable {
       $0.accepting = listener.accepting.count
     }
     listener.server = self
-    // What an earlier `accept()` left: its operations end, its connections are served.
-    for operation in listener.accepting where operation.state == .inFlight { core.backend.cancel(operation) }
-    for fd in listener.acceptQueue.takeConnections() { start(fd) }
-    for operation in listener.accepting { begin(operation) }
+    // What an earlier `accept()` left is served, or stays for the next call.
+    if isCancelled { return resumeIfDone { $0.accepting = 0 } }
+    for fd in listener.acceptQueue.takeConnections() { startOrHold(fd) }
+    for operation in listener.accepting {
+      // In flight, it goes on for this server: a request to end it may take its time.
+      if operation.state == .inFlight { operation.observer = .passUnretained(self) } else { begin(operation) }
+    }
+  }
+
+  /// The operation works for this server.
+  func accepts(with operation: IOOperation) -> Bool {
+    operation.state == .inFlight && operation.observer?.toOpaque() == Unmanaged.passUnretained(self).toOpaque()
   }
 
   // MARK: Accepting

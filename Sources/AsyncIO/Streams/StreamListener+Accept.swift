@@ -14,15 +14,20 @@ extension StreamListener {
     if isClosed { throw IOError(.badFileDescriptor, "accept", "on a listener that was closed here") }
     try startServing()
     let queue = acceptQueue
-    for operation in accepting where operation.state != .inFlight { queue.begin(operation, on: core) }
-    if queue.isEmpty { await queue.waitForResult(on: core) }
-    guard let result = queue.take() else {
+    while true {
+      for operation in accepting where operation.state != .inFlight { queue.begin(operation, on: core) }
+      if queue.isEmpty { await queue.waitForResult(on: core) }
+      guard let result = queue.take() else {
+        try Task.checkCancellation()
+        throw core.isClosed ? EventLoopError.closed("accept") : IOError(.canceled, "accept", subject)
+      }
+      if result >= 0 { return connection(Int32(result)) }
+      if result != -Int(ECANCELED) { throw IOError(result: result, "accept", subject) }
+      if core.isClosed { throw EventLoopError.closed("accept") }
+      if isClosed { throw IOError(result: result, "accept", subject) }
+      // Not of this call: somebody before it wanted the operation to end, and it has ended only now.
       try Task.checkCancellation()
-      throw core.isClosed ? EventLoopError.closed("accept") : IOError(.canceled, "accept", subject)
     }
-    if result >= 0 { return connection(Int32(result)) }
-    if result == -Int(ECANCELED), core.isClosed { throw EventLoopError.closed("accept") }
-    throw IOError(result: result, "accept", subject)
   }
 
   /// Takes an accepted socket.
@@ -35,19 +40,44 @@ extension StreamListener {
 }
 
 /// Collects what the accept operations of a listener bring; they stay in flight between calls, one for each address.
+///
+/// What comes while nobody waits belongs to the listener: the next `accept()` or `serve` has it, and when neither can
+/// come any more it is closed. What came while a call waited is that call's, whatever happens before its task runs.
+///
 /// The queue is locked because the last reference to a listener may go away anywhere; everything else happens in the
 /// loop's thread. That is what makes the unchecked conformance right.
 final class AcceptQueue: OperationObserver, @unchecked Sendable {
   private struct State {
+    /// For the next call.
     var results: [Int] = []
+    /// For the call whose waiter was resumed with it.
+    var handed: Int?
     var waiter: UnsafeContinuation<Void, Never>?
+    /// Nobody accepts any more.
+    var isOver = false
   }
 
   private let state = Lock(State())
+  private let sockets: any SocketCalls
+  /// Ends the queue with its loop. In the loop's list from the first accept on.
+  private let resident = AcceptQueueResident()
+  private var isResident = false
 
-  var isEmpty: Bool { state.withLock { $0.results.isEmpty } }
+  init(_ sockets: any SocketCalls) {
+    self.sockets = sockets
+    super.init()
+    resident.queue = self
+  }
+
+  var isEmpty: Bool { count == 0 }
+  /// What waits for the next call.
+  var count: Int { state.withLock { $0.results.count } }
 
   func begin(_ operation: IOOperation, on core: BaseEventLoop) {
+    if !isResident {
+      isResident = true
+      core.residents[ObjectIdentifier(resident)] = resident
+    }
     operation.observer = .passUnretained(self)
     operation.sequence &+= 1
     if operation.descriptor.isClosed {
@@ -61,12 +91,19 @@ final class AcceptQueue: OperationObserver, @unchecked Sendable {
   override func operationEnded(_ operation: IOOperation) {
     // Bare, so that a `serve` that follows finds the record free.
     operation.observer = nil
-    let waiter = state.withLock { state in
-      state.results.append(operation.result)
-      defer { state.waiter = nil }
-      return state.waiter
+    let result = operation.result
+    let (waiter, isRefused) = state.withLock { state -> (UnsafeContinuation<Void, Never>?, Bool) in
+      if let waiter = state.waiter {
+        state.waiter = nil
+        state.handed = result
+        return (waiter, false)
+      }
+      // That nobody waits any more is no news.
+      if !state.isOver && result != -Int(ECANCELED) { state.results.append(result) }
+      return (nil, state.isOver)
     }
     waiter?.resume()
+    if isRefused && result >= 0 { sockets.close(Int32(result)) }
   }
 
   /// Suspends until a result is here or the task is cancelled. The isolation is handed to the closure by hand, see
@@ -85,8 +122,9 @@ final class AcceptQueue: OperationObserver, @unchecked Sendable {
 
   private func wait(_ waiter: UnsafeContinuation<Void, Never>) {
     let isReady = state.withLock { state in
-      if state.results.isEmpty { state.waiter = waiter }
-      return !state.results.isEmpty
+      let isReady = !state.results.isEmpty || state.isOver
+      if !isReady { state.waiter = waiter }
+      return isReady
     }
     if isReady { waiter.resume() }
   }
@@ -100,8 +138,15 @@ final class AcceptQueue: OperationObserver, @unchecked Sendable {
     waiter?.resume()
   }
 
+  /// What the call has that waited, or what was there before.
   func take() -> Int? {
-    state.withLock { $0.results.isEmpty ? nil : $0.results.removeFirst() }
+    state.withLock { state in
+      if let handed = state.handed {
+        state.handed = nil
+        return handed
+      }
+      return state.results.isEmpty ? nil : state.results.removeFirst()
+    }
   }
 
   /// Connections that nobody took.
@@ -112,7 +157,20 @@ final class AcceptQueue: OperationObserver, @unchecked Sendable {
     }
   }
 
-  func closeAll() {
-    for fd in takeConnections() { _ = CAsyncIO.close(fd) }
+  /// Nobody can accept any more: closes what nobody took, and what comes later. Any thread.
+  func end() {
+    state.withLock { $0.isOver = true }
+    for fd in takeConnections() { sockets.close(fd) }
   }
+
+  /// The loop is to forget the queue. Loop thread.
+  func leave(_ core: BaseEventLoop) { core.residents[ObjectIdentifier(resident)] = nil }
+}
+
+/// Ends a listener's queue with its loop, where nobody can accept any more.
+private final class AcceptQueueResident: LoopResident, @unchecked Sendable {
+  // Unchecked as the base class is.
+  weak var queue: AcceptQueue?
+
+  override func loopDidClose() { queue?.end() }
 }

@@ -10,7 +10,7 @@ public final class StreamListener: @unchecked Sendable {
   let sockets: ListeningSockets
   private let claim = Atomic<Bool>(false)
   /// What `accept()` waits with; loop thread only.
-  let acceptQueue = AcceptQueue()
+  let acceptQueue: AcceptQueue
   /// The `serve` that goes on; loop thread only.
   @exclusivity(unchecked) weak var server: ConnectionServer?
 
@@ -23,25 +23,38 @@ public final class StreamListener: @unchecked Sendable {
   /// The port of the first address.
   public var port: UInt16 { addresses.first?.port ?? 0 }
 
-  init(_ sockets: ListeningSockets) { self.sockets = sockets }
+  init(_ sockets: ListeningSockets) {
+    self.sockets = sockets
+    acceptQueue = AcceptQueue(sockets.core.sockets)
+  }
 
   deinit {
     sockets.close()
-    acceptQueue.closeAll()
+    acceptQueue.end()
     // Accepts may be in flight and end into the queue, when the close arrives that from another thread is on its way.
     let (sockets, queue) = (sockets, acceptQueue)
-    core.perform { _ in withExtendedLifetime((sockets, queue)) { queue.closeAll() } }
+    core.perform { loop in
+      queue.leave(loop)
+      withExtendedLifetime((sockets, queue)) {}
+    }
   }
 
   /// True once `close()` was called.
   public var isClosed: Bool { sockets.isClosed }
 
   /// Stops listening. Waiting `accept()` calls end with an error, a `serve` takes no more connections, waits for those
-  /// it has, and returns. Idempotent, any thread.
+  /// it has, and returns. Connections that were accepted for a call that did not wait for them are closed. Idempotent,
+  /// any thread.
   public func close() {
     sockets.close()
-    // Accepting may pause, with nothing in flight that the close would end.
-    core.perform { _ in self.server?.listenerClosed() }
+    core.perform { [acceptQueue] loop in
+      // Accepting may pause, with nothing in flight that the close would end.
+      self.server?.listenerClosed()
+      acceptQueue.end()
+      acceptQueue.leave(loop)
+    } dropped: { [acceptQueue] in
+      acceptQueue.end()
+    }
   }
 
   func claimAccept() throws(EventLoopError) {
