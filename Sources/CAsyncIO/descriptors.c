@@ -62,22 +62,43 @@ int casyncio_undelivered_bytes(int socket) {
   return count;
 }
 
+int casyncio_move_above_standard(int fd) {
+  if (fd < 0) return -errno;
+  int moved = fcntl(fd, F_DUPFD_CLOEXEC, 3);
+  int error = errno;
+  close(fd);
+  return moved < 0 ? -error : moved;
+}
+
+int casyncio_both_above_standard(int status, int ends[2]) {
+  if (status < 0) return -errno;
+  // One after the other: what the first gives up must not become the second.
+  for (int i = 0; i < 2; i++) {
+    int fd = casyncio_above_standard(ends[i]);
+    if (fd < 0) {
+      close(ends[1 - i]);
+      return fd;
+    }
+    ends[i] = fd;
+  }
+  return 0;
+}
+
 #if defined(__linux__)
 int casyncio_socket(int family, int type, int protocol) {
-  int fd = socket(family, type | SOCK_NONBLOCK | SOCK_CLOEXEC, protocol);
-  return fd < 0 ? -errno : fd;
+  return casyncio_above_standard(socket(family, type | SOCK_NONBLOCK | SOCK_CLOEXEC, protocol));
 }
 
 int casyncio_accept(int fd) {
-  int accepted = accept4(fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
-  return accepted < 0 ? -errno : accepted;
+  return casyncio_above_standard(accept4(fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC));
 }
 
-int casyncio_send_flags(void) { return MSG_NOSIGNAL; }
+int casyncio_send_flags(void) { return MSG_NOSIGNAL | MSG_DONTWAIT; }
 #else
 static int prepared(int fd) {
   int one = 1;
-  if (fd < 0) return -errno;
+  fd = casyncio_above_standard(fd);
+  if (fd < 0) return fd;
   fcntl(fd, F_SETFD, FD_CLOEXEC);
   fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
   setsockopt(fd, SOL_SOCKET, SO_NOSIGPIPE, &one, sizeof one);
@@ -86,15 +107,15 @@ static int prepared(int fd) {
 
 int casyncio_socket(int family, int type, int protocol) { return prepared(socket(family, type, protocol)); }
 int casyncio_accept(int fd) { return prepared(accept(fd, NULL, NULL)); }
-int casyncio_send_flags(void) { return 0; }
+int casyncio_send_flags(void) { return MSG_DONTWAIT; }
 #endif
 
 // MARK: Wake-ups
 
 #if defined(__linux__)
 int casyncio_wake_create(int *read_end, int *write_end) {
-  int fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-  if (fd < 0) return -errno;
+  int fd = casyncio_above_standard(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+  if (fd < 0) return fd;
   *read_end = *write_end = fd;
   return 0;
 }
@@ -113,7 +134,8 @@ void casyncio_wake_drain(int read_end) {
 #else
 int casyncio_wake_create(int *read_end, int *write_end) {
   int ends[2];
-  if (pipe(ends) < 0) return -errno;
+  int status = casyncio_both_above_standard(pipe(ends), ends);
+  if (status < 0) return status;
   for (int i = 0; i < 2; i++) {
     casyncio_set_nonblocking(ends[i]);
     casyncio_set_close_on_exec(ends[i]);

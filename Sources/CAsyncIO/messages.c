@@ -44,7 +44,7 @@ ssize_t casyncio_send_message(int fd, const void *bytes, size_t count, const cas
   struct iovec part = {.iov_base = (void *)(uintptr_t)bytes, .iov_len = count};
   struct msghdr header = header_of(&part, message, message ? message->address_length : 0);
   ssize_t n;
-  do n = sendmsg(fd, &header, MSG_DONTWAIT | casyncio_send_flags());
+  do n = sendmsg(fd, &header, casyncio_send_flags());
   while (n < 0 && errno == EINTR);
   if (n >= 0) return n;
   // It is not this socket's room that is missing, so it does not report when there is some.

@@ -10,6 +10,8 @@
 #include <spawn.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -41,15 +43,43 @@ char *const *casyncio_environment(void) { return environ; }
 
 int casyncio_pipe(int *read_end, int *write_end) {
   int ends[2];
-  if (pipe2(ends, O_CLOEXEC) < 0) return -errno;
+  int status = casyncio_both_above_standard(pipe2(ends, O_CLOEXEC), ends);
+  if (status < 0) return status;
   *read_end = ends[0];
   *write_end = ends[1];
   return 0;
 }
 
 int casyncio_open_null(void) {
-  int fd = open("/dev/null", O_RDWR | O_CLOEXEC);
-  return fd < 0 ? -errno : fd;
+  return casyncio_above_standard(open("/dev/null", O_RDWR | O_CLOEXEC));
+}
+
+// Opening a terminal's controlling side makes a new one. Those that have none but this one are known by their numbers.
+static int can_be_reopened(int fd, const struct stat *status) {
+  if (S_ISFIFO(status->st_mode)) return 1;
+  if (!S_ISCHR(status->st_mode)) return 0;
+  unsigned kind = major(status->st_rdev), which = minor(status->st_rdev);
+  // 1 is memory and its kin: null, zero, full, random.
+  if (kind == 1) return 1;
+  return isatty(fd) && !(kind == 5 && which == 2);
+}
+
+int casyncio_reopen_blocking(int fd) {
+  struct stat before, after;
+  char path[64];
+  int flags = fcntl(fd, F_GETFL);
+  if (flags < 0 || fstat(fd, &before) < 0) return -errno;
+  if (!can_be_reopened(fd, &before)) return -EOPNOTSUPP;
+  snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
+  // Without waiting for anybody: a FIFO whose other side is gone is not to be waited for here.
+  int mode = (flags & (O_ACCMODE | O_APPEND)) | O_NONBLOCK | O_NOCTTY | O_CLOEXEC;
+  int own = casyncio_above_standard(open(path, mode));
+  if (own < 0) return own;
+  int is_same = fstat(own, &after) == 0 && before.st_dev == after.st_dev && before.st_ino == after.st_ino;
+  int status = is_same ? casyncio_set_blocking(own) : -EOPNOTSUPP;
+  if (status == 0) return own;
+  close(own);
+  return status;
 }
 
 // MARK: What happens in the child
@@ -133,8 +163,8 @@ static int set_attributes(struct preparation *p, uint32_t wanted) {
 static int prepare(struct preparation *p, const casyncio_spawn_request *request, int *step) {
   *step = CASYNCIO_SPAWN_STEP_DIRECTORY;
   if (request->directory) {
-    p->directory = open(request->directory, O_PATH | O_DIRECTORY | O_CLOEXEC);
-    if (p->directory < 0) return errno;
+    p->directory = casyncio_above_standard(open(request->directory, O_PATH | O_DIRECTORY | O_CLOEXEC));
+    if (p->directory < 0) return -p->directory;
     int status = change_directory(&p->actions, p->directory);
     if (status != 0) return status;
   }
@@ -206,8 +236,7 @@ int casyncio_spawn(const casyncio_spawn_request *request, int64_t *process, int 
 
 int casyncio_process_open(int64_t process) {
   // Closed on exec.
-  long fd = syscall(PIDFD_OPEN, (pid_t)process, 0);
-  return fd < 0 ? -errno : (int)fd;
+  return casyncio_above_standard((int)syscall(PIDFD_OPEN, (pid_t)process, 0));
 }
 
 int casyncio_process_wait(int64_t process, int descriptor, uint32_t flags, casyncio_child_end *end) {

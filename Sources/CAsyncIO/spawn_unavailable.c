@@ -11,6 +11,10 @@ int casyncio_pipe(int *read_end, int *write_end) {
   return -ENOSYS;
 }
 int casyncio_open_null(void) { return -ENOSYS; }
+int casyncio_reopen_blocking(int fd) {
+  (void)fd;
+  return -ENOSYS;
+}
 
 int casyncio_spawn(const casyncio_spawn_request *request, int64_t *process, int *step) {
   (void)request;

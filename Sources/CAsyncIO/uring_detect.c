@@ -2,6 +2,7 @@
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
 #endif
+#include "CAsyncIO.h"
 #include "CompletionPort.h"
 
 #include <errno.h>
@@ -57,7 +58,9 @@ static int64_t self_test(casyncio_port *port) {
   casyncio_record receive, send;
   memset(&receive, 0, sizeof receive);
   memset(&send, 0, sizeof send);
-  if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends) < 0) return -errno;
+  int status = socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends);
+  status = casyncio_both_above_standard(status, ends);
+  if (status < 0) return status;
   int64_t result = round_trip(port, &receive, &send, ends);
   if (result == 0) result = cancelled(port, &receive, ends[0]);
   // The records are on this stack: nothing may be left in flight.

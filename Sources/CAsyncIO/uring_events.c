@@ -184,6 +184,16 @@ static int reap_once(casyncio_port *port, casyncio_event *events, uint32_t capac
   }
 }
 
+int casyncio_port_settle(casyncio_port *port) {
+  if (port->is_ending) return 0;
+  uring_submit_waiting(port);
+  for (int round = 0; round < 16; round++) {
+    if (uring_ring_enter(&port->ring, 0, 1, 0) != 0) return 0;
+    if (!uring_ring_has_work(&port->ring)) break;
+  }
+  return !port->waiting.first && uring_ring_queued(&port->ring) == 0;
+}
+
 static int64_t now(void) {
   struct timespec time;
   clock_gettime(CLOCK_MONOTONIC, &time);

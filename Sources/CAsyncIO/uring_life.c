@@ -2,6 +2,7 @@
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
 #endif
+#include "CAsyncIO.h"
 #include "uring_port.h"
 
 #include <errno.h>
@@ -10,8 +11,8 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-// A port lives as long as its loop, its ring as long as a run of the loop: the ring belongs to a thread. What the kernel
-// offers is found out anew with each ring.
+// A port lives as long as its loop, its ring as long as a run of the loop: the ring belongs to a thread. What the
+// kernel offers is found out anew with each ring.
 
 int casyncio_port_create(const casyncio_port_options *options, casyncio_port **result) {
   casyncio_port *port = calloc(1, sizeof *port);
@@ -25,9 +26,9 @@ int casyncio_port_create(const casyncio_port_options *options, casyncio_port **r
   if (!o->lent_size) o->lent_size = 64 * 1024;
   port->ring.fd = -1;
   port->lent = uring_lent_make(o->lent_count, o->lent_size);
-  port->wake_fd = port->lent ? eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC) : -1;
+  port->wake_fd = port->lent ? casyncio_above_standard(eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)) : -ENOMEM;
   if (port->wake_fd < 0) {
-    int error = port->lent ? -errno : -ENOMEM;
+    int error = port->wake_fd;
     if (port->lent) uring_lent_release(port->lent);
     free(port);
     return error;

@@ -3,6 +3,7 @@
 #define _GNU_SOURCE
 #endif
 #include "uring_ring.h"
+#include "CAsyncIO.h"
 #include "CompletionPort.h"
 
 #include <errno.h>
@@ -30,9 +31,9 @@ static int set_up(uint32_t entries, uint32_t event_entries, int allow_deferred, 
     params->flags =
         ladder[i] | URING_SETUP_TASKRUN_FLAG | URING_SETUP_SUBMIT_ALL | URING_SETUP_CQSIZE | URING_SETUP_CLAMP;
     params->cq_entries = event_entries;
-    long fd = syscall(URING_SYS_SETUP, entries, params);
-    if (fd >= 0) return (int)fd;
-    error = -errno;
+    int fd = casyncio_above_standard((int)syscall(URING_SYS_SETUP, entries, params));
+    if (fd >= 0) return fd;
+    error = fd;
     if (error != -EINVAL) break;
   }
   return error;

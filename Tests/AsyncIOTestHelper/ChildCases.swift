@@ -4,6 +4,7 @@ import Glibc
 nonisolated(unsafe) let childCases: [String: () throws -> Void] = [
   "run-children": runChildren,
   "standard-input": readStandardInput,
+  "closed-streams": runWithClosedStreams,
 ]
 
 private func runChildren() throws {
@@ -43,4 +44,43 @@ private func readStandardInput() throws {
     if getenv("HOW").map({ String(cString: $0) }) == "exit" { exit(0) }
     input.close()
   }
+}
+
+/// A program that was started without standard input and error: nothing of the library takes their numbers.
+private func runWithClosedStreams() throws {
+  for number in [STDIN_FILENO, STDERR_FILENO] { close(number) }
+  func taken() -> String {
+    [STDIN_FILENO, STDERR_FILENO].filter { fcntl($0, F_GETFD) >= 0 }.map { "\($0)" }.joined(separator: ",")
+  }
+  try AsyncIO.run {
+    fact("loop", taken())
+    let listener = try await StreamListener.bind(host: "127.0.0.1", port: 0)
+    let client = try await StreamConnection.connect(host: "127.0.0.1", port: listener.port)
+    let served = try await listener.accept()
+    let another = try await StreamConnection.connect(host: "127.0.0.1", port: listener.port)
+    let second = try await listener.accept()
+    fact("streams", taken())
+    let endpoint = try await DatagramEndpoint.bind(host: "127.0.0.1", port: 0)
+    let socket = try Socket(family: .ipv4)
+    fact("sockets", taken())
+    // The directory is opened for the start, and the child's own streams are the program's: closed, or this one's
+    // output.
+    let child = try await ChildProcess.spawn(
+      "sh", ["-c", "ls -l /proc/$$/fd | sed 's/.* \\([0-9]* -> \\)/\\1/' | grep -v pipe: | grep -v total; true"],
+      workingDirectory: "/", standardOutput: .pipe)
+    let (output, _) = try await child.communicate()
+    fact("child", String(decoding: output, as: UTF8.self).split(separator: "\n").joined(separator: ";"))
+    let piped = try await ChildProcess.spawn("cat", standardInput: .pipe, standardOutput: .pipe, standardError: .pipe)
+    fact("pipes", taken())
+    piped.close()
+    try await piped.wait()
+    do { _ = try PipeReader(owning: STDIN_FILENO) } catch let error as IOError {
+      fact("input", "\(error)".contains("Bad file descriptor"))
+    }
+    for connection in [client, served, another, second] { connection.close() }
+    endpoint.close()
+    socket.close()
+    listener.close()
+  }
+  fact("end", taken())
 }

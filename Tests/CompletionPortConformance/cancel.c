@@ -1,6 +1,9 @@
 #include "kinds.h"
 
 #include <errno.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 // Cancelling an operation of each kind, at each point of its life: one last event, always.
@@ -170,6 +173,37 @@ static void bad_handle(void) {
   loop_close(loop);
 }
 
+// The port is settled: a wait that was cancelled holds nothing, though its event was not reaped. So the number can be
+// closed, and what had its name can be made again.
+static void settled(void) {
+  loop *loop = loop_open();
+  for (int round = 0; round < 20; round++) {
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t length = sizeof address;
+    int first = socket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    CHECK(bind(first, (struct sockaddr *)&address, length), ==, 0);
+    CHECK(getsockname(first, (struct sockaddr *)&address, &length), ==, 0);
+    operation *wait = make_operation(NULL, NULL);
+    casyncio_port_watch(loop->port, go(loop, wait), first, POLLIN);
+    if (round % 2) pump(loop, 0);
+    casyncio_port_cancel(loop->port, &wait->record);
+    CHECK(casyncio_port_settle(loop->port), ==, 1);
+    CHECK(wait->events, ==, 0);
+    close(first);
+    int second = socket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    CHECK(bind(second, (struct sockaddr *)&address, length), ==, 0);
+    // Perhaps under the same number: the event is that of the first.
+    operation *next = make_operation(NULL, NULL);
+    casyncio_port_watch(loop->port, go(loop, next), second, POLLIN);
+    CHECK(finish(loop, wait), ==, -ECANCELED);
+    CHECK(next->events, ==, 0);
+    CHECK(sendto(second, "x", 1, 0, (struct sockaddr *)&address, length), ==, 1);
+    CHECK(finish(loop, next), >=, 0);
+    close(second);
+  }
+  loop_close(loop);
+}
+
 const struct test_case cancel_cases[] = {
     {"cancel:stuck", stuck},
     {"cancel:twice", twice},
@@ -178,5 +212,6 @@ const struct test_case cancel_cases[] = {
     {"cancel:one-of-many", one_of_many},
     {"cancel:one-direction", one_direction},
     {"cancel:bad-handle", bad_handle},
+    {"cancel:settled", settled},
     {NULL, NULL},
 };

@@ -5,6 +5,8 @@ internal import CAsyncIO
 // program that leaves it non-blocking behind breaks the others (`cat: Resource temporarily unavailable`). So what was
 // changed here is changed back when the last descriptor of this process that needs it is closed, or the process exits.
 //
+// A child that is started here gets an open file of its own in its place, see `SpawnFiles`.
+//
 // The system does not say which numbers share an open file. But who finds a file of a known inode non-blocking already
 // shares it, or cannot be told from one that does; who has to change it himself has an open file of his own.
 
@@ -68,6 +70,12 @@ enum BlockingMode {
       if ledger.debts[holder.file] === holder.debt { ledger.debts[holder.file] = nil }
       _ = casyncio_set_blocking(holder.fileDescriptor)
     }
+  }
+
+  /// Whether the file of the number is non-blocking because this process made it so.
+  static func isOwed(by fileDescriptor: Int32) -> Bool {
+    guard let file = FileIdentity(fileDescriptor) else { return false }
+    return ledger.withLock { $0.debts[file] != nil } && casyncio_is_nonblocking(fileDescriptor) == 1
   }
 
   /// The process exits with descriptors open.

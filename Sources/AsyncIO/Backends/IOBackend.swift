@@ -95,6 +95,10 @@ public protocol IOBackend: AnyObject {
   /// descriptor right after this call.
   func detach(_ descriptor: IODescriptor, closing: Bool)
 
+  /// Lets go of the number of a descriptor that has left while the system works for it still, so that it can be closed
+  /// and its address is free. `false`: the system does not do that now; the number is let go later.
+  func letNumberGo(of descriptor: IODescriptor) -> Bool
+
   /// True if bytes that a send took are not with the system yet; a ``IOOperation/Kind/writable`` waits until they are.
   func hasUnsent(_ descriptor: IODescriptor) -> Bool
 
@@ -110,14 +114,34 @@ public protocol IOBackend: AnyObject {
   /// ``IODescriptor/deliverWatch(readable:writable:)``.
   func watch(_ descriptor: IODescriptor, readable: Bool, writable: Bool) throws(Errno)
 
+  /// True if this backend itself knows which open file a watch was registered for. Else the descriptors compare what
+  /// the system says of the number.
+  var knowsWatchedFiles: Bool { get }
+
+  /// Whether the number of a watch stands for the open file that it was registered for. Asked before each call back: a
+  /// program may close a number while its file lives on elsewhere, and what has the number then is nobody's to look at.
+  func namesWatchedFile(_ descriptor: IODescriptor) -> Bool
+
+  /// It does not: the watch is over, and nothing may be reported for it any more.
+  func watchIsLost(_ descriptor: IODescriptor)
+
   /// Ends every operation with `-ECANCELED` and releases the mechanism. No call follows.
   func close()
 }
 
 extension IOBackend {
+  /// False: the system is asked.
+  public var knowsWatchedFiles: Bool { false }
+  /// Compares what the number stood for with what it stands for.
+  public func namesWatchedFile(_ descriptor: IODescriptor) -> Bool { descriptor.isSameFile }
+  /// Lets go of the descriptor.
+  public func watchIsLost(_ descriptor: IODescriptor) { detach(descriptor, closing: false) }
+
   /// 0: this backend takes only what the system does.
   public func sendError(of descriptor: IODescriptor) -> Int { 0 }
 
+  /// True: this backend keeps no numbers.
+  public func letNumberGo(of descriptor: IODescriptor) -> Bool { true }
   /// False: this backend does nothing ahead.
   public func hasUnsent(_ descriptor: IODescriptor) -> Bool { false }
   /// True: this backend does nothing ahead.

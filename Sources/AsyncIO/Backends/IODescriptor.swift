@@ -51,14 +51,27 @@ public final class IODescriptor: @unchecked Sendable {
   var isWatch: Bool { reader != nil || writer != nil }
   /// What the number of a watch stood for when it was registered.
   @exclusivity(unchecked) var file: FileIdentity?
+  /// Remembers the open file where the identity does not tell it from others.
+  @exclusivity(unchecked) var witness: FileWitness?
   /// False if the number was closed behind the loop's back, and perhaps is somebody else's now.
-  var isSameFile: Bool { FileIdentity(fileDescriptor) == file }
+  public var isSameFile: Bool {
+    FileIdentity(fileDescriptor) == file && (witness?.knows(fileDescriptor) ?? true)
+  }
 
   private let closed = Atomic<Bool>(false)
   /// The peer is to see a reset. Written by the one call that closes, before the descriptor is handed to the loop.
   private(set) var isAbortive = false
   /// A socket that listens. Set when it is made.
   var isListening = false
+  /// Others may want its address as soon as it is closed: a socket that listens, one for datagrams, one by hand. Set
+  /// when it is made.
+  var freesAddress = false
+  /// A socket that is used as a pipe. It may block, so the calls have to say that they do not wait. Set when it is
+  /// made.
+  var isPipeSocket = false
+  /// The caller's until the protocol of its transport was told, and how it was found. Set when it is made.
+  private(set) var loan = Loan.none
+  enum Loan { case none, blocking, nonBlocking }
   /// Its file blocked before and has to block again, see `BlockingMode`. Set when it is made.
   var owesBlockingMode = false
 
@@ -108,6 +121,20 @@ public final class IODescriptor: @unchecked Sendable {
     return true
   }
 
+  /// It is the caller's for now, and is to work without blocking.
+  func borrow() {
+    loan = loop.sockets.isNonBlocking(fileDescriptor) == 0 ? .blocking : .nonBlocking
+  }
+
+  /// Leaves the number to the caller who lent it, in the mode that it had. `false`: nobody has lent it, or it is
+  /// closed.
+  func giveBack() -> Bool {
+    guard loan != .none, letNumberGo() else { return false }
+    if loan == .blocking { _ = casyncio_set_blocking(fileDescriptor) }
+    if owesBlockingMode { BlockingMode.leave(self) }
+    return true
+  }
+
   /// Gives the number back to the system, as soon as the backend does not hold it. By the loop only, once.
   func closeNumber() {
     let sockets = loop.sockets
@@ -115,7 +142,11 @@ public final class IODescriptor: @unchecked Sendable {
     // A child process that is just being started holds a copy for a moment, and would keep it listening.
     if isListening { _ = sockets.shutdown(fileDescriptor, Int32(SHUT_RDWR)) }
     if owesBlockingMode { BlockingMode.leave(self) }
-    if isHeld { closesWhenLetGo = true } else { sockets.close(fileDescriptor) }
+    if isHeld && !(freesAddress && loop.backend.letNumberGo(of: self)) {
+      closesWhenLetGo = true
+    } else {
+      sockets.close(fileDescriptor)
+    }
   }
 
   /// The system has ended its last operation on the number. By the backend.
@@ -127,15 +158,18 @@ public final class IODescriptor: @unchecked Sendable {
   }
 }
 
-/// The file behind a number. Sockets, pipes and files have an inode each; eventfd and its kin share one, so a change
-/// from one of those to another is not seen.
+/// The file behind a number. Sockets, pipes and files have an inode each; eventfd and its kin share one, see
+/// `FileWitness`.
 struct FileIdentity: Hashable {
   let device: dev_t
   let inode: ino_t
+  /// One of the kernel's objects that have no type, and one inode for all of them.
+  let isShared: Bool
 
   init(_ status: stat) {
     device = status.st_dev
     inode = status.st_ino
+    isShared = status.st_mode & mode_t(S_IFMT) == 0
   }
 
   /// Nil for a number that is not open.

@@ -27,6 +27,7 @@ extension BaseEventLoop {
       watch.writer?.drop()
     }
     watches = [:]
+    witness = nil
     let left = residents.values
     residents = [:]
     for resident in left { resident.loopDidClose() }

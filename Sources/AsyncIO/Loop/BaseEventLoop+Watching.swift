@@ -37,11 +37,11 @@ extension BaseEventLoop {
     try checkWatchAccess(operation)
     let file = try Self.checkWatchable(fd)
     try checkNotOwned(fd, operation)
-    let handle = Handle(loop: self, site: site, repeating: true, callback: callback)
     let known = watches[fd]
     // A number that came again is a new descriptor; the backend ends what waited under the old one.
-    let descriptor = known.flatMap { $0.file == file ? $0 : nil } ?? IODescriptor(fd, loop: self)
-    descriptor.file = file
+    let descriptor = known.flatMap { isWatching($0, file) ? $0 : nil } ?? IODescriptor(fd, loop: self)
+    if descriptor !== known { try identify(descriptor, file) }
+    let handle = watchHandle(of: descriptor, site, callback)
     let replaced = descriptor[keyPath: side]
     descriptor[keyPath: side] = handle
     do {
@@ -52,6 +52,35 @@ extension BaseEventLoop {
     }
     watches[fd] = descriptor
     replaced?.cancel()
+    if let known, known !== descriptor { known.cancelWatch() }
+  }
+
+  /// The watch is that of this file, and not over.
+  private final func isWatching(_ descriptor: IODescriptor, _ file: FileIdentity) -> Bool {
+    descriptor.file == file && backend.attached(descriptor.fileDescriptor) === descriptor
+      && backend.namesWatchedFile(descriptor)
+  }
+
+  /// Notes what the number stands for.
+  private final func identify(_ descriptor: IODescriptor, _ file: FileIdentity) throws(Errno) {
+    descriptor.file = file
+    guard file.isShared, !backend.knowsWatchedFiles else { return }
+    let witness: FileWitness
+    if let known = self.witness { witness = known } else { witness = try FileWitness() }
+    self.witness = witness
+    try witness.remember(descriptor.fileDescriptor)
+    descriptor.witness = witness
+  }
+
+  /// Calls back while the number stands for what it stood for. Looked at as late as can be: a callback before this one
+  /// may have closed the number, and opened something else.
+  private final func watchHandle(
+    of descriptor: IODescriptor, _ site: CallSite, _ callback: sending @escaping () throws -> Void
+  ) -> Handle {
+    Handle(loop: self, site: site, repeating: true) {
+      let backend = descriptor.loop.backend
+      if backend.namesWatchedFile(descriptor) { try callback() } else { backend.watchIsLost(descriptor) }
+    }
   }
 
   private final func removeWatch(_ fd: Int32, _ side: Side, _ operation: String) throws -> Bool {
@@ -62,7 +91,10 @@ extension BaseEventLoop {
     // A callback that is queued already must not run.
     handle.cancel()
     descriptor[keyPath: side] = nil
-    if !descriptor.isWatch { watches[fd] = nil }
+    if !descriptor.isWatch {
+      watches[fd] = nil
+      descriptor.witness?.forget(fd)
+    }
     // It fails for a number that was closed first, and then the kernel has forgotten the other side, too.
     try? backend.watch(descriptor, readable: descriptor.reader != nil, writable: descriptor.writer != nil)
     return true

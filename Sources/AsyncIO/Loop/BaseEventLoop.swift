@@ -37,6 +37,8 @@ open class BaseEventLoop: EventLoop, @unchecked Sendable {
   @exclusivity(unchecked) final var runs: UInt64 = 0
   @exclusivity(unchecked) final var turns: UInt64 = 0
   @exclusivity(unchecked) final var watches: [Int32: IODescriptor] = [:]
+  /// Tells watched files apart, where the numbers cannot. Made when it is needed first.
+  @exclusivity(unchecked) final var witness: FileWitness?
   /// What has to end with the loop.
   @exclusivity(unchecked) final var residents: [ObjectIdentifier: LoopResident] = [:]
 

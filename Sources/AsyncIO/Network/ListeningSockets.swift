@@ -26,6 +26,7 @@ final class ListeningSockets: @unchecked Sendable {
     files = sockets.compactMap(\.file)
     for descriptor in descriptors {
       descriptor.isListening = true
+      descriptor.freesAddress = true
       core.backend.attach(descriptor)
     }
   }

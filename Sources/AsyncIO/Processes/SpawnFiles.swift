@@ -1,11 +1,21 @@
 internal import CAsyncIO
 
+// What a child inherits it shares: the file's mode, too. A program that meets a non-blocking standard stream without
+// having asked for it fails in the middle of its work ("Resource temporarily unavailable"). So:
+//
+// - A pipe or a terminal that this process made non-blocking is opened once more for the child, as a file of its own.
+// - A socket cannot be opened again, and needs no mode here, where every call says that it does not wait. It is made
+//   blocking. Not one that listens: accepting has no such call, and servers expect what they are given to be either.
+// - What can be neither is handed on as it is, and the log says so.
+
 /// The descriptors of one start: what the child gets as 0, 1 and 2, and this side of its pipes.
 struct SpawnFiles: ~Copyable {
   /// What the child gets; some are opened here, some are the caller's.
   var child: [Int32] = [-1, -1, -1]
   /// This side of the pipes, non-blocking; -1 where there is none.
   var parent: [Int32] = [-1, -1, -1]
+  /// What the child gets non-blocking, because there is no way to change that.
+  private(set) var nonBlocking: [Int32] = []
   /// Opened here for the child.
   private var opened: [Int32] = []
 
@@ -13,21 +23,21 @@ struct SpawnFiles: ~Copyable {
   mutating func open(_ request: SpawnRequest) throws(IOError) {
     switch request.input {
     case .pipe: try openPipe(0)
-    case .inherit: child[0] = 0
+    case .inherit: child[0] = blocking(0)
     case .null: try openNull(0)
-    case .descriptor(let number): child[0] = number
+    case .descriptor(let number): child[0] = blocking(given: number)
     }
     switch request.output {
     case .pipe: try openPipe(1)
-    case .inherit: child[1] = 1
+    case .inherit: child[1] = blocking(1)
     case .null: try openNull(1)
-    case .descriptor(let number): child[1] = number
+    case .descriptor(let number): child[1] = blocking(given: number)
     }
     switch request.error {
     case .pipe: try openPipe(2)
-    case .inherit: child[2] = 2
+    case .inherit: child[2] = blocking(2)
     case .null: try openNull(2)
-    case .descriptor(let number): child[2] = number
+    case .descriptor(let number): child[2] = blocking(given: number)
     case .output: child[2] = child[1]
     }
   }
@@ -42,6 +52,27 @@ struct SpawnFiles: ~Copyable {
     child[target] = its
     opened.append(its)
     _ = casyncio_set_nonblocking(mine)
+  }
+
+  /// A descriptor of the same file that blocks, if this process made it non-blocking.
+  private mutating func blocking(_ number: Int32) -> Int32 {
+    guard BlockingMode.isOwed(by: number) else { return number }
+    let own = casyncio_reopen_blocking(number)
+    guard own >= 0 else {
+      nonBlocking.append(number)
+      return number
+    }
+    opened.append(own)
+    return own
+  }
+
+  /// The same for one that the caller names, which may be a socket of this loop.
+  private mutating func blocking(given number: Int32) -> Int32 {
+    guard let isListening = try? SocketOption.isListening.get(number, SystemSockets.shared) else {
+      return blocking(number)
+    }
+    if !isListening { _ = casyncio_set_blocking(number) }
+    return number
   }
 
   private mutating func openNull(_ target: Int) throws(IOError) {

@@ -85,6 +85,7 @@ struct SpawnRequest: Sendable {
       child.input = files.parent[0]
       child.output = files.parent[1]
       child.error = files.parent[2]
+      child.nonBlocking = files.nonBlocking
       return child
     } catch {
       files.closeAll()
@@ -147,6 +148,8 @@ struct SpawnedChild: Sendable {
   var input: Int32 = -1
   var output: Int32 = -1
   var error: Int32 = -1
+  /// Descriptors of this process that it has as they are: non-blocking.
+  var nonBlocking: [Int32] = []
   /// Readable when it has ended.
   var watch: Int32 = -1
   /// `watch` is its process descriptor.

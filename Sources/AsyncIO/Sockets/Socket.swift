@@ -69,6 +69,7 @@ public final class Socket: @unchecked Sendable {
     descriptor = IODescriptor(fd, loop: core)
     // The calls are tried before anything is waited for.
     descriptor.isReadable = true
+    descriptor.freesAddress = true
     descriptor.isListening = (try? SocketOption.isListening.get(fd, core.sockets)) ?? false
     receiving = IOOperation(.receiveFrom, on: descriptor)
     sending = IOOperation(.sendTo, on: descriptor)

@@ -24,7 +24,7 @@ extension ConnectionServer {
   func cancelAll() {
     guard !isCancelled else { return }
     isCancelled = true
-    for operation in listener.accepting where operation.state == .inFlight { core.backend.cancel(operation) }
+    for operation in listener.accepting where accepts(with: operation) { core.backend.cancel(operation) }
     stopWaiting()
     for fd in held { core.sockets.close(fd) }
     held = []

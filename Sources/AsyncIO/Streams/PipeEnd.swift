@@ -12,7 +12,8 @@ internal import SystemPackage
 //   itself would block.
 // - A FIFO that nobody has opened for writing yet reads as ended. The first read waits for a writer before it looks.
 // - A terminal whose other side is gone answers EIO: that is the end of its stream.
-// - The mode "non-blocking" belongs to the open file and is shared with other processes, see `BlockingMode`.
+// - The mode "non-blocking" belongs to the open file and is shared with other processes, see `BlockingMode`. Sockets
+//   need no mode: each call says that it does not wait.
 
 /// One end of a pipe in the care of a loop: the descriptor, what kind of file it is, and who uses it. The fields are
 /// guarded by the claim of whoever reads or writes, which is what makes the unchecked conformance right.
@@ -35,14 +36,15 @@ final class PipeEnd: @unchecked Sendable {
         .invalidArgument, "\(operation): descriptor \(fd) is not open for \(use). Give the \(end) of the pipe.")
     }
     if core.isRunningInThisThread, let owner = core.backend.attached(fd), !owner.isClosed,
-      !owner.isWatch || owner.isSameFile
+      !owner.isWatch || core.backend.namesWatchedFile(owner)
     {
       throw EventLoopError(
         .invalidState, "\(operation): descriptor \(fd) is in use on this event loop already. Remove the other user.")
     }
     self.core = core
     descriptor = IODescriptor(fd, loop: core)
-    let status = BlockingMode.enter(descriptor)
+    descriptor.isPipeSocket = kind == .socket
+    let status = kind == .socket ? 0 : BlockingMode.enter(descriptor)
     guard status == 0 else {
       throw IOError(result: Int(status), operation, "descriptor \(fd)")
     }
@@ -71,6 +73,24 @@ final class PipeEnd: @unchecked Sendable {
   }
 
   var isClosed: Bool { descriptor.isClosed }
+
+  /// One read that does not wait: the number of bytes, or a negated errno.
+  func tryRead(_ memory: UnsafeMutableRawBufferPointer) -> Int {
+    let fd = descriptor.fileDescriptor
+    if kind == .socket {
+      return uninterrupted { recv(fd, memory.baseAddress, memory.count, casyncio_receive_flags) }
+    }
+    return uninterrupted { CAsyncIO.read(fd, memory.baseAddress, memory.count) }
+  }
+
+  /// One write that does not wait: the number of bytes, or a negated errno.
+  func tryWrite(_ bytes: UnsafeRawBufferPointer) -> Int {
+    let fd = descriptor.fileDescriptor
+    if kind == .socket {
+      return uninterrupted { send(fd, bytes.baseAddress, bytes.count, casyncio_send_flags()) }
+    }
+    return uninterrupted { CAsyncIO.write(fd, bytes.baseAddress, bytes.count) }
+  }
 
   /// One task at a time.
   func claim(_ operation: String) throws {

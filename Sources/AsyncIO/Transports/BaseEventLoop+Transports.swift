@@ -12,12 +12,15 @@ extension BaseEventLoop {
   }
 
   /// Gives the protocol a transport for a socket of the caller, and returns when it has been told. What the factory
-  /// throws leaves the socket to the caller.
+  /// throws leaves the socket to the caller, as it was; so does the close of the loop before the protocol was told.
   final func makeTransport<Proto: ReceivingProtocol>(
     over fd: Int32, _ factory: () throws -> Proto
   ) async throws -> (StreamTransport, Proto) {
     let proto = try makeProtocol(factory)
-    return try await begin(StreamTransport(fd, core: self), proto)
+    let transport = StreamTransport(fd, core: self)
+    transport.descriptor.borrow()
+    _ = sockets.setNonBlocking(fd)
+    return try await begin(transport, proto)
   }
 
   /// The same for a socket that is the loop's, and is closed by every error.
@@ -55,8 +58,9 @@ extension BaseEventLoop {
     pushReady(Handle(loop: self, site: CallSite()) { throw error })
   }
 
-  /// Sees that a descriptor of the caller can become a transport's, and makes it ready.
+  /// Sees that a descriptor of the caller can become a transport's, in a task that is not cancelled.
   final func admitSocket(_ fd: Int32, for operation: String) throws {
+    try Task.checkCancellation()
     let type: SocketType
     do {
       type = try SocketOption.type.get(fd, sockets)
@@ -72,6 +76,5 @@ extension BaseEventLoop {
       throw EventLoopError(
         .invalidState, "\(operation): descriptor \(fd) belongs to an open connection. Give a socket of its own.")
     }
-    _ = sockets.setNonBlocking(fd)
   }
 }

@@ -49,6 +49,8 @@ public class BaseTransport: CustomStringConvertible {
   func stop() {}
   /// Closes what the transport has. The protocol has heard of the end, or never will.
   func release() {}
+  /// The protocol has thrown when it was told of the transport.
+  func refused(_ error: any Error) { fail(error) }
   /// Closes the transport, which is in its own thread and was not closed before.
   func closeHere() { if life.close(hasOutput: false) { finish(nil) } }
   /// Gives the transport up, for instance after an error.
@@ -59,6 +61,8 @@ public class BaseTransport: CustomStringConvertible {
   }
   /// Keeps itself alive while the backend knows an operation of it.
   func settle() { keep(false) }
+  /// Leaves the descriptor open if it is the caller's until the protocol knows the transport.
+  func giveBack() -> Bool { false }
   /// What `getExtraInfo` has under a name.
   func extraInfo(_ name: String) -> Any? { nil }
   /// In one line, for reports.
@@ -167,7 +171,7 @@ public class BaseTransport: CustomStringConvertible {
   final func report(_ message: String, _ error: any Error) {
     var context = ExceptionContext(message: message, exception: error)
     context.transport = description
-    context.protocol = currentProtocol.map { "\(type(of: $0))" }
+    context.protocol = currentProtocol.map { "\(type(of: ($0 as? any StandIn)?.principal ?? $0))" }
     core.reportOrRaise(context)
   }
 
@@ -198,7 +202,7 @@ public class BaseTransport: CustomStringConvertible {
     } catch {
       report("exception in connectionMade of a protocol; the connection is closed", error)
       refusal = error
-      fail(error)
+      refused(error)
     }
     settle()
     resumeWaiter()
@@ -256,7 +260,8 @@ public class BaseTransport: CustomStringConvertible {
 
   /// The loop closes: nobody is called any more.
   final func loopDidClose() {
-    if !life.isClosing { warnOfDrop("its loop was closed") }
+    let isGivenBack = life.phase == .new && giveBack()
+    if !life.isClosing && !isGivenBack { warnOfDrop("its loop was closed") }
     stop()
     end()
     resumeWaiter()

@@ -6,7 +6,8 @@ internal import SystemPackage
 //
 // - Errors are about single datagrams: the protocol hears of them and the transport lives on, in both directions.
 // - A datagram is sent whole or not at all, and empty ones count: what waits is a queue of datagrams and not of bytes.
-// - The queue of a Unix socket that is not connected can be full, and no system says when it is not: a timer asks again.
+// - The queue of a Unix socket that is not connected can be full, and no system says when it is not: a timer asks
+//   again.
 
 /// Datagrams as a protocol object sees them. Answers asyncio's `DatagramTransport`. For the loop's thread, see
 /// ``BaseTransport``.
@@ -38,6 +39,7 @@ public final class DatagramTransport: BaseTransport {
     sockname = core.sockets.localAddress(of: opened.fd)
     descriptor = IODescriptor(opened.fd, loop: core)
     descriptor.isReadable = true
+    descriptor.freesAddress = true
     receiving = IOOperation(.receiveFrom, on: descriptor)
     sending = IOOperation(.sendTo, on: descriptor)
     memory = .allocate(byteCount: DatagramSockets.room(for: opened.family), alignment: 16)
@@ -105,6 +107,8 @@ public final class DatagramTransport: BaseTransport {
     if sending.state == .inFlight { core.backend.cancel(sending) } else { outgoing.removeAll() }
     hold()
   }
+
+  override func giveBack() -> Bool { descriptor.giveBack() }
 
   override func release() {
     opened.file?.remove(core.logger)

@@ -44,11 +44,12 @@ extension EventLoop {
   /// Gives a stream socket that is connected already a transport and a protocol. Answers `create_connection(sock=)`.
   ///
   /// - Parameters:
-  ///   - socket: the descriptor. It is made non-blocking, and is the transport's from here on, which closes it; it stays
-  ///     the caller's if this throws before the protocol was told of its transport.
+  ///   - socket: the descriptor. It is made non-blocking, and is the transport's from here on, which closes it; it
+  ///     stays the caller's if this throws before the protocol was told of its transport.
   ///   - factory: makes the protocol object; what it throws is thrown here.
   /// - Throws: code `wrongThread` outside of the loop's thread, `invalidArgument` for what is not a stream socket,
-  ///   `invalidState` for the descriptor of an open connection; `CancellationError`, and the transport is closed.
+  ///   `invalidState` for the descriptor of an open connection; `CancellationError` in a task that is cancelled
+  ///   already, or later, and then the transport is closed.
   public func createConnection<Proto: ReceivingProtocol>(
     socket: Int32, _ factory: () throws -> Proto
   ) async throws -> (StreamTransport, Proto) {

@@ -34,6 +34,7 @@ extension EventLoop {
     (request.reusePort, request.broadcast, request.operation) = (reusePort, allowBroadcast, operation)
     let opened: OpenDatagramSocket
     if let socket {
+      try Task.checkCancellation()
       opened = try core.admitDatagramSocket(socket, request)
     } else {
       opened = try await DatagramSockets.open(request, on: core)
@@ -47,16 +48,20 @@ extension EventLoop {
       if socket == nil { opened.close(core) }
       throw error
     }
-    return try await core.makeTransport(over: opened, made)
+    return try await core.makeTransport(over: opened, isOnLoan: socket != nil, made)
   }
 }
 
 extension BaseEventLoop {
   /// Gives the socket a transport. Returns when the protocol has been told.
   fileprivate final func makeTransport<Proto: DatagramProtocol>(
-    over opened: OpenDatagramSocket, _ proto: Proto
+    over opened: OpenDatagramSocket, isOnLoan: Bool, _ proto: Proto
   ) async throws -> (DatagramTransport, Proto) {
     let transport = DatagramTransport(opened, core: self)
+    if isOnLoan {
+      transport.descriptor.borrow()
+      _ = sockets.setNonBlocking(opened.fd)
+    }
     try transport.start(proto)
     await transport.made()
     if isClosed { throw EventLoopError.closed("createDatagramEndpoint") }
@@ -68,8 +73,7 @@ extension BaseEventLoop {
     return (transport, proto)
   }
 
-  /// Sees that a descriptor of the caller can become a transport's and that nothing else is asked for, and makes it
-  /// ready.
+  /// Sees that a descriptor of the caller can become a transport's and that nothing else is asked for.
   fileprivate final func admitDatagramSocket(_ fd: Int32, _ request: DatagramRequest) throws -> OpenDatagramSocket {
     guard let type = try? SocketOption.type.get(fd, sockets), type == .datagram,
       let local = sockets.localAddress(of: fd)
@@ -87,7 +91,6 @@ extension BaseEventLoop {
       throw EventLoopError(
         .invalidState, "\(request.operation): descriptor \(fd) belongs to an open connection. Give one of its own.")
     }
-    _ = sockets.setNonBlocking(fd)
     let peer = sockets.peerAddress(of: fd)
     return OpenDatagramSocket(
       fd: fd, family: local.addressFamily, remote: peer, isConnected: peer != nil, file: nil)

@@ -10,13 +10,16 @@ extension EventLoop {
   ///     ``BaseProtocol/connectionMade(_:)`` gets the ``ReadPipeTransport``.
   /// - Throws: code `wrongThread` outside of the loop's thread; `invalidArgument` for a regular file, another kind of
   ///   file, and a descriptor that is open for writing only; `invalidState` for one that this loop has in use;
-  ///   ``IOError`` `.badFileDescriptor` for one that is not open; `CancellationError`, and the transport is closed.
+  ///   ``IOError`` `.badFileDescriptor` for one that is not open; `CancellationError` in a task that is cancelled
+  ///   already, or later, and then the transport is closed.
   public func connectReadPipe<Proto: StreamProtocol>(
     _ pipe: Int32, _ factory: () throws -> Proto
   ) async throws -> (ReadPipeTransport, Proto) {
     let core = try coreOfThisThread(for: "connectReadPipe")
+    try Task.checkCancellation()
     let proto = try factory()
     let transport = try ReadPipeTransport(pipe, core: core)
+    transport.end.descriptor.borrow()
     try await core.finishMaking(transport, proto, "connectReadPipe")
     return (transport, proto)
   }
@@ -29,8 +32,10 @@ extension EventLoop {
     _ pipe: Int32, _ factory: () throws -> Proto
   ) async throws -> (WritePipeTransport, Proto) {
     let core = try coreOfThisThread(for: "connectWritePipe")
+    try Task.checkCancellation()
     let proto = try factory()
     let transport = try WritePipeTransport(pipe, core: core)
+    transport.end.descriptor.borrow()
     try await core.finishMaking(transport, proto, "connectWritePipe")
     return (transport, proto)
   }

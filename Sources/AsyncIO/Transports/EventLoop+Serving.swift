@@ -24,8 +24,8 @@ extension EventLoop {
   ///   - keepAlive: the system looks after idle connections, and ends those whose peers are gone.
   ///   - startServing: false binds only, and clients are refused until ``Server/startServing()``.
   ///   - factory: makes a protocol object for each client, in the loop's thread and in the scoped policy of this call.
-  /// - Throws: code `wrongThread` outside of the loop's thread; `invalidArgument` for a backlog that is not positive, or
-  ///   where the system has no `reusePort`; ``ResolutionError``; ``IOError``, `.addressInUse` for instance. Nothing
+  /// - Throws: code `wrongThread` outside of the loop's thread; `invalidArgument` for a backlog that is not positive,
+  ///   or where the system has no `reusePort`; ``ResolutionError``; ``IOError``, `.addressInUse` for instance. Nothing
   ///   stays open then.
   public func createServer<Proto: ReceivingProtocol>(
     host: String? = nil, port: UInt16, family: AddressFamily = .unspecified, flags: AddressInfoFlags = .passive,
@@ -54,9 +54,11 @@ extension EventLoop {
     return try await server(request, "createServer", startServing: startServing, factory)
   }
 
-  /// Listens on a stream socket that is bound already, and is the server's from here on unless this throws. Throws code
-  /// `wrongThread` outside of the loop's thread, `invalidArgument` for what is not a stream socket or for a backlog that
-  /// is not positive, `invalidState` for the descriptor of an open connection. Answers `create_server(sock=)`.
+  /// Listens on a stream socket that is bound already, and is the server's from here on unless this throws. A task that
+  /// is cancelled meanwhile gets its server all the same. Throws code `wrongThread` outside of the loop's thread,
+  /// `invalidArgument` for what is not a stream socket or for a backlog that is not positive, `invalidState` for the
+  /// descriptor of an open connection; `CancellationError` in a task that is cancelled already. Answers
+  /// `create_server(sock=)`.
   public func createServer<Proto: ReceivingProtocol>(
     socket: Int32, backlog: Int32 = 4096, startServing: Bool = true, _ factory: @escaping () throws -> Proto
   ) async throws -> Server {
@@ -69,10 +71,15 @@ extension EventLoop {
       throw IOError(.badFileDescriptor, "createServer", "descriptor \(socket)")
     }
     if startServing { try core.sockets.listen(socket, backlog: backlog, address) }
+    _ = core.sockets.setNonBlocking(socket)
     let bound = BoundSocket(fd: socket, address: address, file: nil)
-    return try await core.server(
-      over: ListeningSockets([bound], backlog: backlog, isListening: startServing, core: core),
-      startServing: startServing, factory)
+    let server = core.server(
+      over: ListeningSockets([bound], backlog: backlog, isListening: startServing, core: core), factory)
+    guard startServing else { return server }
+    // From here on it would be the server that closes the socket, so nothing is thrown any more.
+    try server.start("createServer")
+    try? await sleep(for: .zero)
+    return server
   }
 
   /// Listens on a Unix socket. The file of a socket that no program has any more is replaced; any other file stays, and so
@@ -86,8 +93,8 @@ extension EventLoop {
   ///   - mode: the permissions of the file; `nil` leaves them to the umask of the process.
   ///   - startServing: false binds only, and clients are refused until ``Server/startServing()``.
   ///   - factory: makes a protocol object for each client, in the loop's thread and in the scoped policy of this call.
-  /// - Throws: code `wrongThread` outside of the loop's thread; `invalidArgument` for a backlog that is not positive and
-  ///   for a path that is too long, see ``SocketAddress/init(unixPath:)-(String)``; ``IOError``.
+  /// - Throws: code `wrongThread` outside of the loop's thread; `invalidArgument` for a backlog that is not positive
+  ///   and for a path that is too long, see ``SocketAddress/init(unixPath:)-(String)``; ``IOError``.
   public func createUnixServer<Proto: ReceivingProtocol>(
     path: String, backlog: Int32 = 4096, cleanupSocket: Bool = true, mode: FilePermissions? = nil,
     startServing: Bool = true, _ factory: @escaping () throws -> Proto
@@ -121,23 +128,8 @@ extension EventLoop {
     var request = request
     (request.operation, request.listens) = (operation, startServing)
     let sockets = try await Listeners.open(request, on: core)
-    return try await core.server(
-      over: ListeningSockets(sockets, backlog: request.backlog, isListening: startServing, core: core),
-      startServing: startServing, factory)
-  }
-}
-
-extension BaseEventLoop {
-  /// Makes a server that stands on sockets of the loop.
-  fileprivate final func server<Proto: ReceivingProtocol>(
-    over sockets: ListeningSockets, startServing: Bool, _ factory: @escaping () throws -> Proto
-  ) async throws -> Server {
-    let server = Server(sockets) { [unowned self] fd in
-      let proto = try makeProtocol(factory)
-      let transport = StreamTransport(fd, core: self)
-      try transport.start(proto)
-      return transport
-    }
+    let server = core.server(
+      over: ListeningSockets(sockets, backlog: request.backlog, isListening: startServing, core: core), factory)
     guard startServing else { return server }
     do {
       try await server.startServing()
@@ -145,6 +137,20 @@ extension BaseEventLoop {
     } catch {
       server.close()
       throw error
+    }
+  }
+}
+
+extension BaseEventLoop {
+  /// Makes a server that stands on sockets of the loop.
+  fileprivate final func server<Proto: ReceivingProtocol>(
+    over sockets: ListeningSockets, _ factory: @escaping () throws -> Proto
+  ) -> Server {
+    Server(sockets) { [unowned self] fd in
+      let proto = try makeProtocol(factory)
+      let transport = StreamTransport(fd, core: self)
+      try transport.start(proto)
+      return transport
     }
   }
 }

@@ -31,6 +31,8 @@ public class PipeTransport: BaseTransport {
     name == "pipe" ? end.descriptor.fileDescriptor : nil
   }
 
+  override func giveBack() -> Bool { end.descriptor.giveBack() }
+
   override func release() { end.descriptor.close() }
 
   /// Hears of the end of one of its operations, which are in flight no longer than it lives.

@@ -33,6 +33,11 @@ extension BaseProtocol {
   public func resumeWriting() throws {}
 }
 
+/// A protocol object of this package that stands before one of a program. Reports name the latter.
+protocol StandIn: BaseProtocol {
+  var principal: (any BaseProtocol)? { get }
+}
+
 /// What ``StreamProtocol`` and ``BufferedProtocol`` have in common: conform to one of those.
 public protocol ReceivingProtocol: BaseProtocol {
   /// The transport of a socket is there. Implement this or ``BaseProtocol/connectionMade(_:)``, which it calls.

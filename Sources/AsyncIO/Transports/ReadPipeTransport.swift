@@ -81,7 +81,7 @@ public final class ReadPipeTransport: PipeTransport, ReadTransport {
 
   private func read() {
     withUnsafeTemporaryAllocation(byteCount: Self.chunk, alignment: 16) { memory in
-      let n = uninterrupted { CAsyncIO.read(end.descriptor.fileDescriptor, memory.baseAddress, memory.count) }
+      let n = end.tryRead(memory)
       switch n {
       case 1...: deliver(UnsafeRawBufferPointer(rebasing: memory[..<n]))
       case 0: pipeEnded()

@@ -125,6 +125,8 @@ public class StreamTransport: BaseTransport, ReadTransport, WriteTransport {
     drained?.resumeAll()
   }
 
+  override func giveBack() -> Bool { descriptor.giveBack() }
+
   override func release() {
     descriptor.close(abortively: isAbortive)
     reception = .none

@@ -85,7 +85,7 @@ public final class WritePipeTransport: PipeTransport, WriteTransport, StreamOutp
   public var canWriteEOF: Bool { true }
 
   func trySend(_ bytes: UnsafeRawBufferPointer) -> Int {
-    let n = uninterrupted { CAsyncIO.write(end.descriptor.fileDescriptor, bytes.baseAddress, bytes.count) }
+    let n = end.tryWrite(bytes)
     return n == -Int(EAGAIN) ? 0 : n
   }
 

@@ -181,12 +181,30 @@ static const int casyncio_stream_type = SOCK_STREAM;
 static const int casyncio_datagram_type = SOCK_DGRAM;
 static const int casyncio_raw_type = SOCK_RAW;
 
+// What a call answered that makes a descriptor: the descriptor, under a number of 3 and up and closed on exec, or the
+// negated errno. The numbers below are standard input, output and error also while they are closed: children inherit
+// them, and whatever library has a message writes it to 2.
+int casyncio_move_above_standard(int fd);
+static inline int casyncio_above_standard(int fd) {
+  return fd > 2 ? fd : casyncio_move_above_standard(fd);
+}
+
+// The same for a call that makes two, whose status is given: 0 or the negated errno, and then none is left open.
+int casyncio_both_above_standard(int status, int ends[CASYNCIO_NONNULL 2]);
+
 // A non-blocking, close-on-exec socket; without SIGPIPE where that is a property of the socket.
 int casyncio_socket(int family, int type, int protocol);
 // Accepts without the peer's address; the result is non-blocking and close-on-exec.
 int casyncio_accept(int fd);
-// Flags for send(2) that keep SIGPIPE away.
+// Flags for send(2) that keep SIGPIPE away, and for both directions: no call waits, whatever the mode of the socket is.
+// A child may have it, too, and want it blocking.
 int casyncio_send_flags(void);
+static const int casyncio_receive_flags = MSG_DONTWAIT;
+
+// The file behind the descriptor once more, as an open file of its own that blocks: a pipe, a FIFO, a terminal, the
+// null device and its kin. Closed on exec. The negated errno: where the system has no way to do so, where the file is
+// of another kind, or where this process may not open it.
+int casyncio_reopen_blocking(int fd);
 
 // MARK: Messages
 

@@ -181,13 +181,17 @@ void casyncio_port_watch(
 // MARK: Ending
 
 void casyncio_port_cancel(casyncio_port *CASYNCIO_NONNULL port, casyncio_record *CASYNCIO_NONNULL record);
-// Asks for the end of everything in flight. What is started after it and before the next `begin` ends with -ECANCELED and
-// has done nothing.
+// Asks for the end of everything in flight. What is started after it and before the next `begin` ends with -ECANCELED
+// and has done nothing.
 void casyncio_port_cancel_all(casyncio_port *CASYNCIO_NONNULL port);
+// Hands over everything that was started or is to be cancelled, and lets the system do the work that it has put off.
+// The events stay for the next reap. 1: a cancelled wait has no file any more, and no handle waits to be handed over;
+// 0: it was not to be had now.
+int casyncio_port_settle(casyncio_port *CASYNCIO_NONNULL port);
 // Hands over what was started, waits for events and takes up to `capacity` of them. Nanoseconds; 0 does not wait, a
-// negative value waits for ever. Ends early, and without events, when woken (also by a wake that came while nobody drove
-// the port), at a signal, and when the system refuses the call for a moment. The number of events, or a negated errno when
-// it answers no more.
+// negative value waits for ever. Ends early, and without events, when woken (also by a wake that came while nobody
+// drove the port), at a signal, and when the system refuses the call for a moment. The number of events, or a negated
+// errno when it answers no more.
 int casyncio_port_reap(
     casyncio_port *CASYNCIO_NONNULL port, casyncio_event *CASYNCIO_NONNULL events, uint32_t capacity,
     int64_t nanoseconds);

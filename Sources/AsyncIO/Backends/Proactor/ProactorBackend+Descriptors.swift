@@ -36,8 +36,8 @@ extension ProactorBackend {
     return fd >= 0 && fd < slots.count ? slots[fd]?.takeUnretainedValue() : nil
   }
 
-  /// Ends the operations and lets go of the descriptor, whose number is closed when the system has let go, too. A descriptor
-  /// that closes with bytes in its outbox lingers until they are sent.
+  /// Ends the operations and lets go of the descriptor, whose number is closed when the system has let go, too. A
+  /// descriptor that closes with bytes in its outbox lingers until they are sent.
   public func detach(_ descriptor: IODescriptor, closing: Bool) {
     guard let stream = descriptor.stream, !stream.pointee.isDetached else { return }
     let fd = Int(descriptor.fileDescriptor)
@@ -52,6 +52,13 @@ extension ProactorBackend {
     if lingers { linger(stream) } else { stopSending(stream) }
     if isStarted { casyncio_port_cancel(port, stream.receivingRecord) }
     freeIfEnded(stream)
+  }
+
+  /// A wait that was cancelled holds the file until the ring is entered again, and so the address. One call ends that;
+  /// the events of it come with the next poll.
+  public func letNumberGo(of descriptor: IODescriptor) -> Bool {
+    guard let stream = descriptor.stream, stream.pointee.isDetached else { return true }
+    return isStarted && stream.pointee.outbox.isEmpty && casyncio_port_settle(port) != 0
   }
 
   /// What was on its way is not sent any more.

@@ -82,9 +82,12 @@ extension ProactorBackend {
   func dropInput(_ stream: ProactorStream.Pointer) {
     while !stream.pointee.chunks.isEmpty {
       let chunk = stream.pointee.chunks.removeFirst()
-      if chunk.bytes != nil { casyncio_lent_return(lent, chunk.lease) } else { _ = CAsyncIO.close(Int32(chunk.count)) }
+      if chunk.bytes != nil { casyncio_lent_return(lent, chunk.lease) } else { close(chunk) }
     }
   }
+
+  /// A connection that was accepted for nobody. Not by way of the loop, which may be on its way out.
+  private func close(_ connection: Chunk) { SystemSockets.shared.close(Int32(connection.count)) }
 
   // MARK: Events
 
@@ -189,7 +192,10 @@ extension ProactorBackend {
     }
   }
 
-  private func accepted(_ fd: Int, _ stream: ProactorStream.Pointer) {
+  private func accepted(_ number: Int, _ stream: ProactorStream.Pointer) {
+    // The system takes the lowest number, also one of a standard stream that is closed.
+    let fd = Int(casyncio_above_standard(Int32(number)))
+    guard fd >= 0 else { return lostAtNumber(fd, stream) }
     stream.pointee.chunks.append(Chunk(bytes: nil, count: fd))
     if stream.pointee.reading != nil { return serve(stream) }
     if stream.pointee.isDetached {
@@ -199,6 +205,14 @@ extension ProactorBackend {
       // Nobody takes connections: leave the others in the system's queue.
       casyncio_port_cancel(port, stream.receivingRecord)
     }
+  }
+
+  /// A connection that got no number it could keep: a shortage, as the system's own.
+  private func lostAtNumber(_ error: Int, _ stream: ProactorStream.Pointer) {
+    if stream.pointee.isDetached { return freeIfEnded(stream) }
+    if isStarted { casyncio_port_cancel(port, stream.receivingRecord) }
+    stream.pointee.end = error
+    serve(stream)
   }
 
   private static func isForCallersMemory(_ kind: UInt8) -> Bool {
@@ -251,7 +265,9 @@ extension ProactorBackend {
   /// Fetches bytes into the pool for times of shortage.
   private func claimReadable(_ operation: IOOperation) -> Bool {
     let buffer = pool.take()
-    let n = uninterrupted { recv(operation.descriptor.fileDescriptor, buffer.base, buffer.capacity, 0) }
+    let n = uninterrupted {
+      recv(operation.descriptor.fileDescriptor, buffer.base, buffer.capacity, casyncio_receive_flags)
+    }
     if n > 0 {
       let lent = pool.lend(buffer, filled: n)
       operation.buffer = lent.base

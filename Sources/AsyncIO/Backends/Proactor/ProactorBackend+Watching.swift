@@ -33,8 +33,8 @@ extension ProactorBackend {
   /// that leaves something unread is called again, as with the other loops.
   func watchReported(_ event: casyncio_event, _ stream: ProactorStream.Pointer, of descriptor: IODescriptor) {
     guard !stream.pointee.isDetached else { return freeIfEnded(stream) }
-    // A number is all that says what is watched: closed, or used again, it is not the same any more.
-    guard descriptor.isSameFile, event.result != -Int64(EBADF) else { return detach(descriptor, closing: false) }
+    // A number that was closed. One that was used again is found out before the callback runs.
+    guard event.result != -Int64(EBADF) else { return detach(descriptor, closing: false) }
     let isReader = event.record == stream.receivingRecord
     if event.result >= 0 { descriptor.deliverWatch(readable: isReader, writable: !isReader) }
     guard isStarted else { return }

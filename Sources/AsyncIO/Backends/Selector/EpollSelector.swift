@@ -8,7 +8,8 @@
   //    by a child process (or duplicated) and the registration lives on, reports a number that may be somebody else's
   //    by now, and cannot be removed through that number any more. So every registration carries a token with a
   //    generation, events with an old one are dropped by the backend, and when such ghosts keep coming `reset()`
-  //    makes a new epoll instance: the only cure there is.
+  //    makes a new epoll instance: the only cure there is. Changing a registration finds it by number and file, so it
+  //    says ENOENT when the two do not belong together any more: that is how a watch knows, exactly and by one call.
   // 2. EPOLLHUP and EPOLLERR cannot be masked. A registration without interest would report them for ever, so the
   //    backend has none: it unregisters.
   // 3. Edge-triggered registration reports a change once. It is used for sockets of the stream layer, which keep
@@ -39,10 +40,10 @@
     /// Makes an epoll instance and its eventfd. Throws the errno of the step that failed.
     public init() throws(Errno) {
       wakeDescriptor = try WakeDescriptor()
-      epoll = epoll_create1(Int32(EPOLL_CLOEXEC))
+      epoll = casyncio_above_standard(epoll_create1(Int32(EPOLL_CLOEXEC)))
       buffer = .allocate(capacity: 1024)
       do throws(Errno) {
-        guard epoll >= 0 else { throw Errno(rawValue: casyncio_errno()) }
+        guard epoll >= 0 else { throw Errno(rawValue: -epoll) }
         try registerWake()
       } catch {
         close()
@@ -64,14 +65,29 @@
 
     /// Adds the descriptor or changes its interest. `EPERM`: a file that epoll cannot wait for.
     public func register(_ fd: Int32, interest: SelectorFlags, token: UInt64) throws(Errno) {
-      var events: UInt32 = 0
-      if interest.contains(.readable) { events |= EPOLLIN.rawValue | EPOLLRDHUP.rawValue }
-      if interest.contains(.writable) { events |= EPOLLOUT.rawValue }
-      if interest.contains(.edge) { events |= EPOLLET.rawValue }
+      let events = Self.events(for: interest)
       do {
         try control(EPOLL_CTL_ADD, fd, events, token)
       } catch .fileExists {
         try control(EPOLL_CTL_MOD, fd, events, token)
+      }
+    }
+
+    private static func events(for interest: SelectorFlags) -> UInt32 {
+      var events: UInt32 = 0
+      if interest.contains(.readable) { events |= EPOLLIN.rawValue | EPOLLRDHUP.rawValue }
+      if interest.contains(.writable) { events |= EPOLLOUT.rawValue }
+      if interest.contains(.edge) { events |= EPOLLET.rawValue }
+      return events
+    }
+
+    /// Asks the kernel, by a change that changes nothing.
+    public func namesRegisteredFile(_ fd: Int32, interest: SelectorFlags, token: UInt64) -> Bool {
+      do {
+        try control(EPOLL_CTL_MOD, fd, Self.events(for: interest), token)
+        return true
+      } catch {
+        return false
       }
     }
 
@@ -82,8 +98,8 @@
 
     /// A new epoll instance in place of the old one, which a forked child shares with its parent.
     public func reset() throws(Errno) {
-      let fresh = epoll_create1(Int32(EPOLL_CLOEXEC))
-      guard fresh >= 0 else { throw Errno(rawValue: casyncio_errno()) }
+      let fresh = casyncio_above_standard(epoll_create1(Int32(EPOLL_CLOEXEC)))
+      guard fresh >= 0 else { throw Errno(rawValue: -fresh) }
       _ = CAsyncIO.close(epoll)
       epoll = fresh
       try registerWake()

@@ -51,6 +51,11 @@ public protocol IOSelector: AnyObject {
   func register(_ fileDescriptor: Int32, interest: SelectorFlags, token: UInt64) throws(Errno)
   /// Stops reporting. Unknown descriptors are ignored.
   func unregister(_ fileDescriptor: Int32)
+  /// False if the number does not name the file any more that was registered under it with this interest and token: it
+  /// was closed, and perhaps given out again, while the file lives on elsewhere. Asked before somebody is called back
+  /// who has only the number. A selector that keeps no registrations in the kernel says true, and leaves it to the
+  /// backend.
+  func namesRegisteredFile(_ fileDescriptor: Int32, interest: SelectorFlags, token: UInt64) -> Bool
   /// Forgets every registration, also those the kernel keeps for descriptors that were closed here but live on in
   /// another process. The caller registers again what it still wants.
   func reset() throws(Errno)
@@ -61,6 +66,11 @@ public protocol IOSelector: AnyObject {
   func wake()
   /// Releases the mechanism.
   func close()
+}
+
+extension IOSelector {
+  /// True: the kernel keeps nothing of a number that is closed.
+  public func namesRegisteredFile(_ fileDescriptor: Int32, interest: SelectorFlags, token: UInt64) -> Bool { true }
 }
 
 /// A pair of descriptors whose one use is to end a wait: an eventfd, or a pipe where there is none.

@@ -31,7 +31,11 @@ extension SelectorBackend {
   }
 
   func attemptRead(_ operation: IOOperation) -> Bool {
-    let n = uninterrupted { read(operation.descriptor.fileDescriptor, operation.buffer, operation.count) }
+    let fd = operation.descriptor.fileDescriptor
+    let n =
+      operation.descriptor.isPipeSocket
+      ? uninterrupted { recv(fd, operation.buffer, operation.count, casyncio_receive_flags) }
+      : uninterrupted { read(fd, operation.buffer, operation.count) }
     noteInput(n, of: operation.count, operation.descriptor)
     operation.result = n
     return n != -Int(EAGAIN)
@@ -39,7 +43,7 @@ extension SelectorBackend {
 
   @inline(__always)
   func receive(_ descriptor: IODescriptor, _ buffer: UnsafeMutableRawPointer?, _ count: Int) -> Int {
-    let n = uninterrupted { recv(descriptor.fileDescriptor, buffer, count, 0) }
+    let n = uninterrupted { recv(descriptor.fileDescriptor, buffer, count, casyncio_receive_flags) }
     noteInput(n, of: count, descriptor)
     return n
   }
@@ -59,7 +63,8 @@ extension SelectorBackend {
   }
 
   func attemptWrite(_ operation: IOOperation) -> Bool {
-    transferAll(operation) { write($0, $1, $2) }
+    if operation.descriptor.isPipeSocket { return attemptSend(operation) }
+    return transferAll(operation) { write($0, $1, $2) }
   }
 
   /// Calls until all bytes are gone or it would block.

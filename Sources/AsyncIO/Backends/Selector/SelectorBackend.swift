@@ -81,7 +81,7 @@ public final class SelectorBackend: IOBackend, @unchecked Sendable {
         if descriptor.token == event.token { deliver(event.flags, to: descriptor) } else { noteGhost() }
       }
     }
-    if ghosts >= 16 { try exorcise() }
+    if ghosts >= Self.ghostLimit { try exorcise() }
   }
 
   @inline(__always)
@@ -89,7 +89,7 @@ public final class SelectorBackend: IOBackend, @unchecked Sendable {
     let failed = !flags.isDisjoint(with: [.hangup, .error])
     let readable = failed || flags.contains(.readable)
     let writable = flags.contains(.writable) || flags.contains(.error) || flags.contains(.hangup)
-    if descriptor.isWatch { return deliverWatch(descriptor, readable: readable, writable: writable) }
+    if descriptor.isWatch { return descriptor.deliverWatch(readable: readable, writable: writable) }
     if failed { descriptor.isHungUp = true }
     if readable { descriptor.isReadable = true }
     if writable { descriptor.isWritable = true }
@@ -129,12 +129,24 @@ public final class SelectorBackend: IOBackend, @unchecked Sendable {
     }
   }
 
-  private func deliverWatch(_ descriptor: IODescriptor, readable: Bool, writable: Bool) {
-    // Where the kernel keeps no registrations, a number is all there is: closed, it would report for ever, and used
-    // again it would report of somebody else's file.
-    if !isEdgeTriggered && !descriptor.isSameFile { return detach(descriptor, closing: false) }
-    descriptor.deliverWatch(readable: readable, writable: writable)
+  /// True where the kernel keeps registrations: it knows by which file it has one.
+  public var knowsWatchedFiles: Bool { isEdgeTriggered }
+
+  /// Asks the kernel if it knows, else compares the files.
+  public func namesWatchedFile(_ descriptor: IODescriptor) -> Bool {
+    guard isEdgeTriggered, descriptor.isRegistered else { return descriptor.isSameFile }
+    return selector.namesRegisteredFile(
+      descriptor.fileDescriptor, interest: interest(of: descriptor), token: descriptor.token)
   }
+
+  /// A kernel that keeps registrations would report for ever, and only forgetting them all ends that.
+  public func watchIsLost(_ descriptor: IODescriptor) {
+    detach(descriptor, closing: false)
+    if isEdgeTriggered { ghosts = Self.ghostLimit }
+  }
+
+  /// So many ghosts are no accident.
+  private static var ghostLimit: Int { 16 }
 
   /// An event whose descriptor is not registered (any more). One or two are ordinary: closed in this very batch.
   private func noteGhost() {
@@ -144,6 +156,11 @@ public final class SelectorBackend: IOBackend, @unchecked Sendable {
   /// Registrations of closed descriptors that another process keeps open report for ever. Start anew without them.
   private func exorcise() throws(Errno) {
     ghosts = 0
+    // Asked while the old registrations are there. A number that is somebody else's is not watched again.
+    for index in slots.indices {
+      guard let descriptor = slots[index]?.takeUnretainedValue(), descriptor.isWatch else { continue }
+      if !namesWatchedFile(descriptor) { detach(descriptor, closing: false) }
+    }
     try selector.reset()
     for index in slots.indices {
       guard let descriptor = slots[index]?.takeUnretainedValue() else { continue }

@@ -1,0 +1,38 @@
+#if os(Linux) || os(Android)
+  internal import CAsyncIO
+  internal import SystemPackage
+
+  // An inode does not tell one eventfd from another: they share one. What does is an epoll instance, which keeps
+  // entries by number and open file. So one that nobody ever waits for serves as a memory that holds no file: a change
+  // of an entry finds it only while number and file belong together.
+
+  /// Remembers which open files numbers stand for. Loop thread, or the one that closes the loop.
+  final class FileWitness {
+    private let epoll: Int32
+
+    /// Throws the errno of the system, which may have no descriptors left.
+    init() throws(Errno) {
+      epoll = casyncio_above_standard(epoll_create1(Int32(EPOLL_CLOEXEC)))
+      guard epoll >= 0 else { throw Errno(rawValue: -epoll) }
+    }
+
+    deinit { _ = CAsyncIO.close(epoll) }
+
+    /// From here on the number stands for the file that it has now.
+    func remember(_ fileDescriptor: Int32) throws(Errno) {
+      let error = control(EPOLL_CTL_ADD, fileDescriptor)
+      guard let error, error != .fileExists else { return }
+      throw error
+    }
+
+    func forget(_ fileDescriptor: Int32) { _ = control(EPOLL_CTL_DEL, fileDescriptor) }
+
+    /// The number stands for a file that was remembered under it.
+    func knows(_ fileDescriptor: Int32) -> Bool { control(EPOLL_CTL_MOD, fileDescriptor) == nil }
+
+    private func control(_ operation: Int32, _ fileDescriptor: Int32) -> Errno? {
+      var event = epoll_event()
+      return epoll_ctl(epoll, operation, fileDescriptor, &event) == 0 ? nil : Errno(rawValue: casyncio_errno())
+    }
+  }
+#endif
