@@ -9,7 +9,7 @@ extension ChildProcess {
     case inherit
     /// From nothing: the stream has ended.
     case null
-    /// From a descriptor, which stays the caller's and open until the child was started.
+    /// From a descriptor, which stays the caller's and open until the child was started. A socket is made blocking.
     case descriptor(Int32)
 
     var descriptor: Int32? { if case .descriptor(let number) = self { number } else { nil } }
@@ -23,7 +23,7 @@ extension ChildProcess {
     case inherit
     /// Nowhere.
     case null
-    /// To a descriptor, which stays the caller's and open until the child was started.
+    /// To a descriptor, which stays the caller's and open until the child was started. A socket is made blocking.
     case descriptor(Int32)
 
     var descriptor: Int32? { if case .descriptor(let number) = self { number } else { nil } }
@@ -37,7 +37,7 @@ extension ChildProcess {
     case inherit
     /// Nowhere.
     case null
-    /// To a descriptor, which stays the caller's and open until the child was started.
+    /// To a descriptor, which stays the caller's and open until the child was started. A socket is made blocking.
     case descriptor(Int32)
     /// To where its standard output goes.
     case output
@@ -49,7 +49,8 @@ extension ChildProcess {
   public enum ProcessGroup: Hashable, Sendable {
     /// This program's.
     case inherit
-    /// One of its own. Closing the child then ends the group, and with it what the child has started.
+    /// One of its own. Closing the child then ends the group, and with it what the child has started, also if the child
+    /// has ended before.
     case new
     /// One of its own in a session of its own, without a terminal. Closing the child then ends the group.
     case newSession
@@ -111,7 +112,8 @@ extension ChildProcess {
   ///
   /// What a shell has started goes on when the shell is killed, unless it has a `processGroup` of its own.
   ///
-  /// Parameters and errors are those of ``spawn(_:_:environment:workingDirectory:standardInput:standardOutput:standardError:processGroup:)``.
+  /// Parameters and errors are those of
+  /// ``spawn(_:_:environment:workingDirectory:standardInput:standardOutput:standardError:processGroup:)``.
   public static func spawn(
     shell command: String, environment: [String: String]? = nil, workingDirectory: String? = nil,
     standardInput: Input = .inherit, standardOutput: Output = .inherit, standardError: ErrorOutput = .inherit,

@@ -10,9 +10,10 @@ internal import SystemPackage
 /// ```
 ///
 /// **Who owns the child.** This object does. When it is closed or goes away while the child runs, the child is killed
-/// with SIGKILL and its status is taken, so nothing is left of it; so it is when the loop is closed. A child that leads a
-/// process group takes its group along. To let a child outlive its parent, start it by something that outlives the
-/// parent, too.
+/// with SIGKILL and its status is taken, so nothing is left of it; so it is when the loop is closed. A child that leads
+/// a process group takes its group along, also when it has ended itself before: until then the system keeps its entry
+/// (a zombie), and with it the number of the group. To let a child outlive its parent, start it by something that
+/// outlives the parent, too.
 ///
 /// **Threads.** Methods may be called from any task in any thread. Tasks that wait are resumed where they were.
 public final class ChildProcess: Sendable {
@@ -64,7 +65,8 @@ public final class ChildProcess: Sendable {
   // MARK: Waiting
 
   /// Waits until the child has ended. Any number of tasks may wait, and a child that has ended answers at once. It does
-  /// not wait for pipes: what the child has written can still be read, and a grandchild that has a pipe goes on writing.
+  /// not wait for pipes: what the child has written can still be read, and a grandchild that has a pipe goes on
+  /// writing.
   ///
   /// A child that fills a pipe which nobody reads never ends: see ``communicate(_:limit:)-([UInt8],_)``.
   ///
@@ -95,8 +97,8 @@ public final class ChildProcess: Sendable {
   @discardableResult
   public func kill() throws -> Bool { try sendSignal(SIGKILL) }
 
-  /// Kills the child if it still runs, closes the pipes, and lets the loop take the status. Does not wait: `wait()`
-  /// does. Idempotent, any thread.
+  /// Kills the child if it still runs, and the process group that it leads in any case, closes the pipes, and lets the
+  /// loop take the status. Does not wait: `wait()` does. Idempotent, any thread.
   public func close() {
     watch.kill()
     standardInput?.close()

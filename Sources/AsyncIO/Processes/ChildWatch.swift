@@ -6,20 +6,29 @@ internal import Synchronization
 //
 // - SIGCHLD belongs to the whole process, comes once for many children, and needs a loop in the main thread. So it is
 //   not used: each child has a descriptor that is readable when it has ended (Linux 5.3), and any loop can wait for it.
-//   Sandboxes may forbid that, so it is tried once. Where it does not work, a thread waits for the child and then closes
-//   its end of a pipe, and the loop waits for the other end. All the rest is the same.
+//   Sandboxes may forbid that, so it is tried once. Where it does not work, a thread waits for the child and then
+//   closes its end of a pipe, and the loop waits for the other end. All the rest is the same.
 // - A number of a process is given out again when its status was taken. So the status is taken in one place, under the
 //   lock under which signals are sent, and after it no signal is.
+// - A process group has no number but its leader's, and outlives it. So the status of a leader is looked at and not
+//   taken while somebody owns the child: as long as the system keeps the entry nobody else gets the number, and the
+//   group can be ended.
 // - Other code of the process may take the status. Then there is none: that is said, and nobody waits for ever.
-// - A child that nobody owns any more is killed, and somebody has to take its status, or it stays in the system's table.
-//   While its loop lives the watch does that, whoever has forgotten it; a closed loop leaves it to a thread.
+// - A child that nobody owns any more is killed, and somebody has to take its status, or it stays in the system's
+//   table. While its loop lives the watch does that, whoever has forgotten it; a closed loop leaves it to a thread.
 
-/// Watches one child until its status was taken, and signals it. Any thread may call it: the state is under a lock, and
-/// the descriptor's operation belongs to the loop's thread or to the one that closes the loop. That is what makes the
-/// unchecked conformance right.
+/// Watches one child until its status is known, signals it, and sees to it that its status is taken. Any thread may
+/// call it: the state is under a lock, and the descriptor's operation belongs to the loop's thread or to the one that
+/// closes the loop. That is what makes the unchecked conformance right.
 final class ChildWatch: OperationObserver, @unchecked Sendable {
   struct State {
     var status: TerminationStatus?
+    /// The system has given the status away: the number may be another process's.
+    var isTaken = false
+    /// Nobody owns the child any more.
+    var isReleased = false
+    /// Those of the loop, with this one among them; from the first step on the loop.
+    var leaders: GroupLeaders?
     /// The process descriptor while it is open; -1 where there is none.
     var processDescriptor: Int32
     /// The loop was closed first.
@@ -34,8 +43,8 @@ final class ChildWatch: OperationObserver, @unchecked Sendable {
   let leadsGroup: Bool
   private let ready: IOOperation
   /// In the child of a fork the process is a sibling, and none of its business.
-  private let forkGeneration = casyncio_fork_generation()
-  private let state: Lock<State>
+  let forkGeneration = casyncio_fork_generation()
+  let state: Lock<State>
 
   init(_ child: SpawnedChild, on core: BaseEventLoop) {
     process = child.process
@@ -44,6 +53,7 @@ final class ChildWatch: OperationObserver, @unchecked Sendable {
     state = Lock(State(processDescriptor: child.watchesProcess ? child.watch : -1))
     super.init()
     LiveCounters.childWatches.add(1, ordering: .relaxed)
+    if !child.nonBlocking.isEmpty { warnOfMode(child.nonBlocking, core) }
     core.perform { loop in
       self.begin(on: loop)
     } dropped: {
@@ -64,6 +74,11 @@ final class ChildWatch: OperationObserver, @unchecked Sendable {
   private func begin(on core: BaseEventLoop) {
     // Alive until the operation has ended, also when everybody has forgotten the child.
     _ = Unmanaged.passRetained(self)
+    if leadsGroup {
+      let leaders = GroupLeaders.of(core)
+      leaders.add(self)
+      state.withLock { $0.leaders = leaders }
+    }
     ready.observer = .passUnretained(self)
     ready.sequence &+= 1
     if core.backend.submit(ready) { operationEnded(ready) }
@@ -95,18 +110,43 @@ final class ChildWatch: OperationObserver, @unchecked Sendable {
       """)
   }
 
-  /// Takes the status if the child has ended. `false`: it has not.
+  private func warnOfMode(_ descriptors: [Int32], _ core: BaseEventLoop) {
+    core.logger.warning(
+      """
+      child process \(process) shares descriptors \(descriptors) with this program, which has made them non-blocking: \
+      its reads and writes may fail with EAGAIN. Give it pipes, or close the PipeReader or PipeWriter first.
+      """)
+  }
+
+  /// Takes the status if the child has ended; that of a group's leader stays with the system while the child has an
+  /// owner. `false`: it has not ended.
   private func takeStatus() -> Bool {
     finish { state in
       if state.status != nil { return true }
+      let stays = leadsGroup && !state.isReleased
       var end = casyncio_child_end()
-      switch casyncio_process_wait(Int64(process), state.processDescriptor, 0, &end) {
+      let flags = stays ? UInt32(CASYNCIO_WAIT_KEEP) : 0
+      switch casyncio_process_wait(Int64(process), state.processDescriptor, flags, &end) {
       case 0: return false
-      case 1: state.status = end.signal != 0 ? .signaled(end.signal) : .exited(end.status)
-      default: state.status = .lost
+      case 1:
+        state.status = end.signal != 0 ? .signaled(end.signal) : .exited(end.status)
+        state.isTaken = !stays
+      default:
+        state.status = .lost
+        state.isTaken = true
       }
       return true
     }
+  }
+
+  /// A leader whose status was taken leads nothing any more.
+  func leaveLeaders() {
+    let leaders = state.withLock { state -> GroupLeaders? in
+      guard state.isTaken else { return nil }
+      defer { state.leaders = nil }
+      return state.leaders
+    }
+    leaders?.remove(self)
   }
 
   /// The descriptor goes, and with it the way to signal by it.
@@ -122,6 +162,7 @@ final class ChildWatch: OperationObserver, @unchecked Sendable {
       state.callbacks = []
       return true
     }
+    leaveLeaders()
     for waiter in woken { waiter.resume() }
     for callback in called { callback() }
     return hasEnded
@@ -197,32 +238,5 @@ final class ChildWatch: OperationObserver, @unchecked Sendable {
       return false
     }
     if isNow { callback() }
-  }
-
-  // MARK: Signals
-
-  /// Sends a signal. `false`: the child has ended.
-  func send(_ signal: Int32) throws -> Bool {
-    let status = state.withLock { state in
-      guard state.status == nil, forkGeneration == casyncio_fork_generation() else { return -ESRCH }
-      return casyncio_process_signal(Int64(process), state.processDescriptor, signal)
-    }
-    switch -status {
-    case 0: return true
-    case ESRCH: return false
-    case EINVAL:
-      throw EventLoopError(.invalidArgument, "sendSignal: \(signal) is not a signal number.")
-    default: throw IOError(result: Int(status), "sendSignal", "\(signal) to process \(process)")
-    }
-  }
-
-  /// Ends the child, with its process group if it leads one.
-  func kill() {
-    state.withLock { state in
-      guard state.status == nil, forkGeneration == casyncio_fork_generation() else { return }
-      // A number whose status other code took may be somebody else's: the descriptor knows, and a group has none.
-      let isThere = casyncio_process_signal(Int64(process), state.processDescriptor, SIGKILL) == 0
-      if isThere && leadsGroup { _ = casyncio_group_signal(Int64(process), SIGKILL) }
-    }
   }
 }

@@ -3,8 +3,12 @@
 /// All calls come in the loop's thread. ``BaseProtocol/connectionMade(_:)`` comes first and
 /// ``BaseProtocol/connectionLost(_:)`` last, when the child has exited and all its pipes are closed. In between the
 /// order of what the pipes bring and of ``processExited()`` is not fixed: a child's last words may come after its end.
+/// ``BaseProtocol/pauseWriting()`` and ``BaseProtocol/resumeWriting()`` are about the pipe to the child's standard
+/// input.
 public protocol SubprocessProtocol: BaseProtocol {
-  /// The child runs. Implement this or ``BaseProtocol/connectionMade(_:)``, which it calls. An error kills the child.
+  /// The child runs. Implement this or ``BaseProtocol/connectionMade(_:)``, which it calls. An error kills the child;
+  /// its exit and the end of its pipes are told as ever, and the error is what ``BaseProtocol/connectionLost(_:)``
+  /// gets.
   func connectionMade(_ transport: SubprocessTransport) throws
 
   /// The child has written bytes to its descriptor 1 or 2. They are lent until the call returns. An error closes that

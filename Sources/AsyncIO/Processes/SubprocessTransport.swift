@@ -2,17 +2,19 @@ internal import CAsyncIO
 
 /// A child process that calls a protocol object back. Answers asyncio's `SubprocessTransport`.
 ///
-/// It lives until the child has exited and its pipes are closed, whoever has forgotten it. ``BaseTransport/close()`` and
-/// ``BaseTransport/abort()`` kill a child that still runs, with SIGKILL, and close the pipes.
+/// It lives until the child has exited and its pipes are closed, whoever has forgotten it. ``BaseTransport/close()``
+/// and ``BaseTransport/abort()`` kill a child that still runs, with SIGKILL, and close the pipes.
 ///
 /// **Threads.** See ``BaseTransport``.
 public final class SubprocessTransport: BaseTransport {
   let watch: ChildWatch
   private var proto: (any SubprocessProtocol)?
-  /// The open pipes by the child's descriptors.
-  private var pipes: [Int32: PipeTransport] = [:]
+  /// The pipes by the child's descriptors; nil for what is none.
+  private var pipes: [PipeTransport?] = [nil, nil, nil]
   private var openPipes = 0
   private var hasExited = false
+  /// What the protocol is told as the reason of the loss.
+  private var loss: (any Error)?
 
   init(_ child: SpawnedChild, core: BaseEventLoop) {
     watch = ChildWatch(child, on: core)
@@ -43,7 +45,7 @@ public final class SubprocessTransport: BaseTransport {
   /// one that is no pipe. It stays when the pipe is closed. Answers `get_pipe_transport`.
   public func getPipeTransport(_ fileDescriptor: Int32) -> PipeTransport? {
     requireThread("getPipeTransport")
-    return pipes[fileDescriptor]
+    return pipes.indices.contains(Int(fileDescriptor)) ? pipes[Int(fileDescriptor)] : nil
   }
 
   /// Sends a signal; `false` if the child has ended. See ``ChildProcess/sendSignal(_:)``. Answers `send_signal`.
@@ -80,25 +82,31 @@ public final class SubprocessTransport: BaseTransport {
 
   override func abortHere() { closeHere() }
 
+  /// The protocol wants no child: it is told of the end of this one all the same, in the order that it knows.
+  override func refused(_ error: any Error) {
+    loss = error
+    closeHere()
+  }
+
   override func stop() {
     watch.kill()
     // What a child that is killed has not read, it will not.
-    for pipe in pipes.values { pipe.abort() }
+    for case let pipe? in pipes { pipe.abort() }
   }
 
   override func release() {
     proto = nil
-    pipes = [:]
+    pipes = [nil, nil, nil]
   }
 
   // MARK: What happens to the child
 
   /// Gives the pipes their transports. An end that was taken is -1 afterwards; if this throws some may not be.
   func connectPipes(_ ends: inout [Int32]) throws {
-    for (number, end) in zip(Int32(0)..., ends) where end >= 0 {
+    for (number, end) in ends.enumerated() where end >= 0 {
       pipes[number] =
         number == 0 ? try WritePipeTransport(end, core: core) : try ReadPipeTransport(end, core: core)
-      ends[Int(number)] = -1
+      ends[number] = -1
       openPipes += 1
     }
   }
@@ -106,7 +114,7 @@ public final class SubprocessTransport: BaseTransport {
   /// The protocol is told of the child first, and then of its pipes and its end.
   func startAll(_ proto: any SubprocessProtocol) throws {
     try start(proto)
-    for (number, pipe) in pipes.sorted(by: { $0.key < $1.key }) { try pipe.start(ChildPipe(number, of: self)) }
+    for case (let number, let pipe?) in pipes.enumerated() { try pipe.start(ChildPipe(Int32(number), of: self)) }
     nonisolated(unsafe) let transport = self  // in its own thread again in the next turn
     watch.whenEnded { transport.callNextTurn { ($0 as? SubprocessTransport)?.exited() } }
   }
@@ -122,6 +130,9 @@ public final class SubprocessTransport: BaseTransport {
     try proto?.pipeDataReceived(number, bytes)
   }
 
+  /// The protocol, as what the pipes bring goes to whoever has that place now.
+  fileprivate var principal: (any SubprocessProtocol)? { proto }
+
   fileprivate func lost(_ number: Int32, _ error: (any Error)?) {
     guard life.phase != .gone else { return }
     openPipes -= 1
@@ -131,12 +142,12 @@ public final class SubprocessTransport: BaseTransport {
 
   /// It is over when the child has exited and nothing can come by its pipes any more.
   private func tryFinish() {
-    if hasExited && openPipes == 0 { fail(nil) }
+    if hasExited && openPipes == 0 { fail(loss) }
   }
 }
 
 /// Stands between a pipe of a child and the protocol object that knows them all.
-private final class ChildPipe: StreamProtocol {
+private final class ChildPipe: StreamProtocol, StandIn {
   private let number: Int32
   private let process: SubprocessTransport
 
@@ -145,7 +156,11 @@ private final class ChildPipe: StreamProtocol {
     self.process = process
   }
 
+  var principal: (any BaseProtocol)? { process.principal }
+
   func dataReceived(_ bytes: RawSpan) throws { try process.received(number, bytes) }
+  func pauseWriting() throws { try process.principal?.pauseWriting() }
+  func resumeWriting() throws { try process.principal?.resumeWriting() }
   func connectionLost(_ error: (any Error)?) throws { process.lost(number, error) }
 }
 

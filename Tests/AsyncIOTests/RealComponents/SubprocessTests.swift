@@ -122,6 +122,55 @@
         }
       }
 
+      @Test(
+        "A protocol that refuses its child hears of the end, in order", arguments: LoopKind.allCases, Watching.allCases)
+      func refused(kind: LoopKind, watching: Watching) async throws {
+        try await kind.run { loop in
+          try await watching {
+            let reports = Reports(of: loop)
+            let listener = Listener()
+            listener.onMade = { _ in throw Failure() }
+            _ = try await failure(Failure.self) { _ = try await loop.subprocessExec("cat") { listener } }
+            try await turnUntil { listener.isLost }
+            #expect(listener.events.first == "made" && listener.events.last == "lost")
+            #expect(listener.events.sorted() == ["0", "1", "2", "exited", "lost", "made"])
+            #expect(
+              listener.events.filter { Int($0) != nil } == ["0", "1", "2"], "the order of the pipes is not by chance")
+            #expect(listener.lost is Failure)
+            #expect(reports.all.count == 1)
+          }
+        }
+      }
+
+      @Test("The protocol is told to pause and to go on, and named in reports", arguments: LoopKind.allCases)
+      func pausing(kind: LoopKind) async throws {
+        try await kind.run { loop in
+          final class Writer: SubprocessProtocol {
+            var events: [String] = []
+            func pauseWriting() throws { events.append("pause") }
+            func resumeWriting() throws {
+              events.append("resume")
+              throw Failure()
+            }
+          }
+          let reports = Reports(of: loop)
+          let gate = try makePipe()
+          // It reads when it is told to.
+          let (transport, writer) = try await loop.subprocessShell(
+            "read line <&2; exec cat", standardOutput: .null, standardError: .descriptor(gate.read)
+          ) { Writer() }
+          let input = try #require(transport.getPipeTransport(0) as? WritePipeTransport)
+          try input.write(numbered(0..<1_000_000))
+          #expect(writer.events == ["pause"])
+          #expect(write(gate.write, "go\n", 3) == 3)
+          try await turnUntil { input.writeBufferSize == 0 }
+          #expect(writer.events == ["pause", "resume"])
+          #expect(reports.all.map(\.protocol) == ["Writer"])
+          for number in [gate.read, gate.write] { _ = CAsyncIO.close(number) }
+          transport.close()
+        }
+      }
+
       @Test("Closed in connectionMade, the child ends and the loss is told", arguments: LoopKind.allCases)
       func closedAtOnce(kind: LoopKind) async throws {
         try await kind.run { loop in
