@@ -42,8 +42,6 @@ public final class IODescriptor: @unchecked Sendable {
   /// The task of the server that serves the connection. The server cancels that task's operations itself, so they
   /// need no cancellation handlers. An identity to compare with, nothing to follow.
   @exclusivity(unchecked) var owner: UnsafeRawPointer?
-  /// Operations in a row that did not have to wait.
-  @exclusivity(unchecked) var streak: UInt8 = 0
 
   /// Callbacks of `addReader` and `addWriter`.
   @exclusivity(unchecked) var reader: Handle?

@@ -19,6 +19,7 @@ public final class AsyncLock: Sendable {
 
   /// Waits for the lock and takes it. Throws `CancellationError` for a task that is cancelled while it waits.
   public func acquire() async throws {
+    try await checkpoint()
     let id = state.withLock { $0.numbers.next() }
     let isHeld = await waitCancellably(
       id, cancelled: false, enter: { self.enter(id, $0) }, leave: { self.leave($0) })

@@ -33,6 +33,7 @@ public final class Barrier: Sendable {
   /// a task that is cancelled while it waits: the others go on waiting for another one.
   @discardableResult
   public func wait() async throws -> Int {
+    try await checkpoint()
     let id = state.withLock { $0.numbers.next() }
     let end = await waitCancellably(
       id, cancelled: .cancelled, enter: { self.enter(id, $0) },

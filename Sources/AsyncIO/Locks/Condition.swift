@@ -35,6 +35,7 @@ public final class Condition: Sendable {
   /// one. Throws code `invalidState` if nobody holds the lock.
   public func wait() async throws {
     guard lock.isLocked else { throw Self.notHeld("wait") }
+    try checkCancellation()
     let id = state.withLock { $0.numbers.next() }
     let wasNotified = await waitCancellably(
       id, cancelled: false,
@@ -52,6 +53,7 @@ public final class Condition: Sendable {
 
   /// Waits until the predicate is true; looks after each notification, with the lock. Answers `wait_for()`.
   public func wait(until predicate: () throws -> Bool) async throws {
+    try await checkpoint()
     while try !predicate() { try await wait() }
   }
 

@@ -25,6 +25,7 @@ public final class Event: Sendable {
   /// Waits until it happens; returns at once if it has. Throws `CancellationError` for a task that is cancelled while
   /// it waits.
   public func wait() async throws {
+    try await checkpoint()
     let id = state.withLock { $0.numbers.next() }
     let hasHappened = await waitCancellably(
       id, cancelled: false,

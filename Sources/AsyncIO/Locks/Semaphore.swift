@@ -80,6 +80,7 @@ private final class SemaphoreCore: Sendable {
   var isLocked: Bool { state.withLock { $0.value == 0 || !$0.waiters.isEmpty } }
 
   func acquire() async throws {
+    try await checkpoint()
     let id = state.withLock { $0.numbers.next() }
     let isHeld = await waitCancellably(
       id, cancelled: false, enter: { continuation in self.state.withLock { $0.enter(id, continuation) } },

@@ -6,12 +6,9 @@ internal import Synchronization
 // thread; if they differ the record travels through the inbox and its completion resumes the task where it belongs.
 
 extension BaseEventLoop {
-  /// How many operations of a connection may end at once, without a wait, before others get their turn.
-  private static var streakLimit: UInt8 { 32 }
-
   /// What is left to do after an operation was begun.
   enum Begun {
-    /// Nothing: its result is in the record.
+    /// Nothing: its result is in the record; a task that was cancelled finds `-ECANCELED` there.
     case ended
     /// Suspend; the server that owns the task cancels the operation itself, so no handler is needed.
     case waitingOwned
@@ -21,11 +18,17 @@ extension BaseEventLoop {
     case othersFirst
   }
 
-  /// Submits an operation, in whatever thread the task runs. The caller holds the claim of the record and then does
-  /// what the answer says; ``complete(_:)`` is that in one call. Apart, a hot loop saves a hop check.
+  /// Submits an operation, in whatever thread the task runs, unless the task was cancelled. The caller holds the claim
+  /// of the record and then does what the answer says; ``complete(_:)`` is that in one call. Apart, a hot loop saves a
+  /// hop check.
   @inline(__always)
   final func begin(_ operation: IOOperation) -> Begun {
     operation.sequence &+= 1
+    let task = casyncio_current_task()
+    if let task, casyncio_is_task_cancelled(task) {
+      operation.end(-Int(ECANCELED))
+      return .ended
+    }
     guard isRunningInThisThread else {
       operation.state = .idle
       return .waiting
@@ -37,16 +40,9 @@ extension BaseEventLoop {
       operation.end(-Int(EBADF))
       return .ended
     }
-    if backend.submit(operation) {
-      descriptor.streak &+= 1
-      return descriptor.streak < Self.streakLimit ? .ended : .othersFirst
-    }
-    descriptor.streak = 0
-    guard let owner = descriptor.owner, owner == casyncio_current_task() else { return .waiting }
-    guard casyncio_is_task_cancelled(owner) else { return .waitingOwned }
-    // Nobody waits yet: the cancel ends the operation, or leaves it to its completion.
-    backend.cancel(operation)
-    return operation.state == .inFlight ? .waitingOwned : .ended
+    if backend.submit(operation) { return spend(Self.operationWeight) ? .othersFirst : .ended }
+    guard let owner = descriptor.owner, owner == task else { return .waiting }
+    return .waitingOwned
   }
 
   /// Submits and suspends until the operation has ended.
@@ -129,7 +125,6 @@ extension BaseEventLoop {
   /// must let others in.
   @inline(never)
   final func completeInNextTurn(_ operation: IOOperation) async {
-    operation.descriptor.streak = 0
     await withUnsafeContinuation { (continuation: UnsafeContinuation<Void, Never>) in
       operation.continuation = continuation
       completeNextTurn(operation)
@@ -142,10 +137,18 @@ extension BaseEventLoop {
     deferred.append(operation)
   }
 
+  /// Something goes on in the next turn that needs no event.
+  @inline(__always)
+  final var hasDeferred: Bool { !deferred.isEmpty || !yielding.isEmpty }
+
   final func completeDeferred() {
-    let batch = deferred
-    deferred = []
-    for operation in batch { operation.complete(operation.result) }
+    // By number: what goes on now may add to the lists, for the turn after this one.
+    let operations = deferred.count
+    for index in 0..<operations { deferred[index].complete(deferred[index].result) }
+    deferred.removeFirst(operations)
+    let tasks = yielding.count
+    for index in 0..<tasks { yielding[index].resume() }
+    yielding.removeFirst(tasks)
   }
 
   // MARK: Descriptors

@@ -100,7 +100,7 @@ extension BaseEventLoop {
       throw IOError(error, "wait for events", "over \(backend.name)")
     }
     if timeout != 0 { intake.inbox.endSleep() }
-    if !deferred.isEmpty { completeDeferred() }
+    if hasDeferred { completeDeferred() }
     if intake.inbox.hasPosts { emptyInbox() }
     if !timers.isEmpty { fireTimers() }
     try runReady()
@@ -109,7 +109,7 @@ extension BaseEventLoop {
   /// Nanoseconds to wait; 0 if something is ready, negative if nothing is to come.
   @inline(__always)
   private final func waitTimeout() -> Int64 {
-    if !ready.isEmpty || isStopping || !deferred.isEmpty { return 0 }
+    if !ready.isEmpty || isStopping || hasDeferred { return 0 }
     var timeout: Int64 = -1
     if let earliest = timers.earliest, earliest != .max {
       let now = time().nanoseconds
@@ -162,6 +162,7 @@ extension BaseEventLoop {
 
   @inline(__always)
   final func run(_ word: LoopWord) throws {
+    stepShare = Self.stepShare
     switch word.rawTag {
     case LoopWord.Tag.taskJob.rawValue: word.job.runSynchronously(on: taskFacade.unowned)
     case LoopWord.Tag.serialJob.rawValue:

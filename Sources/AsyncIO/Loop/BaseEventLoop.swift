@@ -31,6 +31,10 @@ open class BaseEventLoop: EventLoop, @unchecked Sendable {
   @exclusivity(unchecked) final var timers = TimerHeap()
   @exclusivity(unchecked) final var spareHandles = SpareHandles()
   @exclusivity(unchecked) final var deferred: [IOOperation] = []
+  /// Tasks that let others in; they go on in the next turn.
+  @exclusivity(unchecked) final var yielding: [UnsafeContinuation<Void, Never>] = []
+  /// What is left to the running task of its share, see `Checkpoint.swift`.
+  @exclusivity(unchecked) final var stepShare: Int32 = 0
   @exclusivity(unchecked) final var isStopping = false
   @exclusivity(unchecked) final var spareWords = Inbox.Words()
   /// Runs begun and turns made so far.

@@ -106,7 +106,10 @@ public class Future<Value: Sendable>: @unchecked Sendable {
   /// a task that awaits itself.
   public final func get(fileID: StaticString = #fileID, line: UInt = #line) async throws -> Value {
     try refuseSelfWait()
-    if isDone { return try result() }
+    if isDone {
+      try await checkpoint()
+      return try result()
+    }
     let awaiter = Awaiter.current(CallSite(file: fileID, line: line))
     await withTaskCancellationHandler {
       await withUnsafeContinuation { continuation in

@@ -45,6 +45,7 @@ extension BaseEventLoop {
   /// The isolation is handed to the closure by hand: without it the closure of `withTaskCancellationHandler` runs
   /// wherever the task prefers, and for an actor of the loop whose task prefers nothing that is a thread of the pool.
   func sleep(until when: EventLoopInstant, isolation: isolated (any Actor)? = #isolation) async throws {
+    try checkCancellation()
     let sleeper = Sleeper()
     let slept = await withTaskCancellationHandler {
       _ = isolation

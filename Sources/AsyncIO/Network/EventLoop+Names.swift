@@ -26,6 +26,7 @@ extension EventLoop {
     host: String?, port: String, family: AddressFamily = .unspecified, type: SocketType = .unspecified,
     proto: Int32 = 0, flags: AddressInfoFlags = []
   ) async throws -> [AddressInfo] {
+    try await checkpoint()
     var query = AddressQuery(host: host, service: port)
     (query.family, query.type, query.proto, query.flags) = (family, type, proto, flags)
     return try await Resolver.addresses(query, on: core(for: "getaddrinfo"))
@@ -36,7 +37,8 @@ extension EventLoop {
   ///
   /// - Throws: ``ResolutionError``, `CancellationError`; code `closed`; `notOffered` by loops of other packages.
   public func getnameinfo(_ address: SocketAddress, flags: NameInfoFlags = []) async throws -> NameInfo {
-    try await Resolver.names(address, flags, on: core(for: "getnameinfo"))
+    try await checkpoint()
+    return try await Resolver.names(address, flags, on: core(for: "getnameinfo"))
   }
 }
 

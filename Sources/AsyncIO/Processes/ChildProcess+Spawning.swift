@@ -129,9 +129,9 @@ extension ChildProcess {
 extension SpawnRequest {
   /// Starts the child on the running loop.
   func spawn(_ operation: String) async throws -> ChildProcess {
+    try await checkpoint()
     let core = try runningCore(operation)
     try check(operation)
-    try Task.checkCancellation()
     let child = try ChildProcess(try await startInPool(), on: core)
     if !Task.isCancelled && !core.isClosed { return child }
     // Nobody gets the child, so it goes, and whoever asked for it goes on when it is gone.

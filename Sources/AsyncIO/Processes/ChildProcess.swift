@@ -73,6 +73,7 @@ public final class ChildProcess: Sendable {
   /// Throws `CancellationError`, which leaves the child running, and code `closed` when the loop is closed.
   @discardableResult
   public func wait() async throws -> TerminationStatus {
+    try await checkpoint()
     if watch.status == nil { await watch.wait() }
     if let status = watch.status { return status }
     try Task.checkCancellation()

@@ -20,6 +20,7 @@ extension EventLoop {
     standardOutput: ChildProcess.Output = .pipe, standardError: ChildProcess.ErrorOutput = .pipe,
     processGroup: ChildProcess.ProcessGroup = .inherit, _ factory: () throws -> Proto
   ) async throws -> (SubprocessTransport, Proto) {
+    try await checkpoint()
     let request = SpawnRequest(
       program: program, arguments: arguments, environment: environment, workingDirectory: workingDirectory,
       input: standardInput, output: standardOutput, error: standardError, processGroup: processGroup)
@@ -37,6 +38,7 @@ extension EventLoop {
     standardError: ChildProcess.ErrorOutput = .pipe, processGroup: ChildProcess.ProcessGroup = .inherit,
     _ factory: () throws -> Proto
   ) async throws -> (SubprocessTransport, Proto) {
+    try await checkpoint()
     let request = SpawnRequest(
       program: "/bin/sh", arguments: ["-c", command], environment: environment, workingDirectory: workingDirectory,
       input: standardInput, output: standardOutput, error: standardError, processGroup: processGroup)
@@ -49,7 +51,6 @@ extension BaseEventLoop {
     _ request: SpawnRequest, _ operation: String, _ factory: () throws -> Proto
   ) async throws -> (SubprocessTransport, Proto) {
     try request.check(operation)
-    try Task.checkCancellation()
     let proto = try factory()
     let child = try await request.startInPool()
     var ends = [child.input, child.output, child.error]

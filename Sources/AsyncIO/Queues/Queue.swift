@@ -55,6 +55,7 @@ public class Queue<Element: Sendable>: @unchecked Sendable {
   /// Adds an element, and waits for room first if there is none. Throws ``QueueShutDown`` when the queue is shut down,
   /// before or during the wait.
   public final func put(_ element: Element) async throws {
+    try await checkpoint()
     let id = state.withLock { $0.numbers.next() }
     let end = await waitCancellably(
       id, cancelled: QueueEnd<Void>.cancelled,
@@ -76,6 +77,7 @@ public class Queue<Element: Sendable>: @unchecked Sendable {
   /// Takes the next element, and waits for one first if there is none. Throws ``QueueShutDown`` when the queue is shut
   /// down and empty, before or during the wait.
   public final func get() async throws -> Element {
+    try await checkpoint()
     let id = state.withLock { $0.numbers.next() }
     let end = await waitCancellably(
       id, cancelled: QueueEnd<Element>.cancelled,
@@ -118,6 +120,7 @@ public class Queue<Element: Sendable>: @unchecked Sendable {
 
   /// Waits until ``taskDone()`` was called for every element that was put.
   public final func join() async throws {
+    try await checkpoint()
     let id = state.withLock { $0.numbers.next() }
     let end = await waitCancellably(
       id, cancelled: QueueEnd<Void>.cancelled, enter: { joiner in self.state.withLock { $0.enterJoiner(id, joiner) } },

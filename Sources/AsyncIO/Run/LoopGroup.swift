@@ -39,6 +39,7 @@ public struct LoopGroup: Sendable {
   public func run<Value: Sendable>(
     on index: Int, _ body: sending @escaping () async throws -> Value
   ) async throws -> Value {
+    try await checkpoint()
     guard loops.indices.contains(index) else {
       throw EventLoopError(
         .invalidArgument, "run(on:): there is no loop \(index). The group has \(count), counted from 0.")
@@ -57,6 +58,7 @@ public struct LoopGroup: Sendable {
     let call = values.beginCall(of: index)
     guard index == 0 else { return try await values.wait(for: call, on: loop) }
     do {
+      try await checkpoint()
       let value = try await make()
       values.set(.success(value), for: call)
       return value

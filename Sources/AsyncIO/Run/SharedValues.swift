@@ -53,6 +53,7 @@ final class SharedValues: Sendable {
       if slot.outcome == nil { slot.waiters.append(future) }
       return slot.outcome
     }
+    if outcome != nil { try await checkpoint() }
     let value = if let outcome { try outcome.get() } else { try await future.get() }
     guard let value = value as? Value else {
       throw EventLoopError(

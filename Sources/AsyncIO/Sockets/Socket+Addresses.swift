@@ -18,6 +18,7 @@ extension Socket {
   ///
   /// Throws ``ResolutionError``, and what ``connect(to:)`` throws.
   public func connect(host: String, port: UInt16) async throws {
+    try await checkpoint()
     try claimWriter("connect")
     defer { releaseWriter() }
     var query = AddressQuery(host: host, port: port)

@@ -85,7 +85,10 @@ extension Socket {
 
   /// Receives; the caller holds the claim. The memory is used by the call only, which waits for nothing.
   func receiveClaimed(_ memory: UnsafeMutableRawBufferPointer, _ operation: String) async throws -> Int {
-    if memory.isEmpty && type == .stream { return 0 }
+    if memory.isEmpty && type == .stream {
+      try await checkpoint()
+      return 0
+    }
     receiving.kind = .receiveFrom
     receiving.buffer = memory.baseAddress
     receiving.count = memory.count
@@ -112,11 +115,12 @@ extension Socket {
   /// when there are no descriptors left, `.invalidArgument` for a socket that does not listen), code `busy`,
   /// `CancellationError`.
   public func accept() async throws -> Socket {
+    try await checkpoint()
     try claimReader("accept")
     defer { releaseReader() }
     while true {
       // A wait may end for nothing, and a connection that is not taken is the next caller's.
-      try Task.checkCancellation()
+      try checkCancellation()
       let fd = try descriptor.withNumber("accept") { core.sockets.accept($0) }
       if fd >= 0 { return Socket(fd, family, type, core: core) }
       switch -fd {

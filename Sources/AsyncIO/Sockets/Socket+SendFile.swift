@@ -20,6 +20,7 @@ extension Socket {
   public func sendFile(
     _ file: FileDescriptor, offset: Int64 = 0, count: Int64? = nil, fallback: Bool = true
   ) async throws -> Int64 {
+    try await checkpoint()
     guard type == .stream else {
       throw EventLoopError(.invalidArgument, "sendFile: the socket carries datagrams. Give a stream socket.")
     }

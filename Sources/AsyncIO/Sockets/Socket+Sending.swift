@@ -37,13 +37,12 @@ extension Socket {
   /// Sends all bytes to the peer; the caller holds the claim. `sent` counts also when this throws.
   func sendClaimed(_ bytes: UnsafeRawBufferPointer, _ sent: inout Int, _ operation: String) async throws {
     if type != .stream { return try await sendDatagramClaimed(bytes, to: nil, operation) }
+    if bytes.isEmpty { try await checkpoint() }
     while sent < bytes.count {
       let rest = UnsafeRawBufferPointer(rebasing: bytes[sent...])
       let n = await sendMessage(rest, to: nil)
       guard n >= 0 else { throw descriptor.failure(n, operation) }
       sent += n
-      // A socket that always has room never waits, and would never see the cancellation.
-      if sent < bytes.count { try Task.checkCancellation() }
     }
   }
 

@@ -109,6 +109,7 @@ public final class DatagramEndpoint: @unchecked Sendable {
   }
 
   private static func open(_ request: DatagramRequest, _ operation: String) async throws -> DatagramEndpoint {
+    try await checkpoint()
     let core = try runningCore(operation)
     var request = request
     request.operation = operation

@@ -76,6 +76,7 @@ extension PipeReader: ByteSource {
     defer { end.release() }
     // Right because the caller lends the memory exclusively until this call returns.
     let memory = span.withUnsafeMutableBytes { $0 }
+    if memory.isEmpty || !leftover.isEmpty { try await checkpoint() }
     guard memory.count > 0 else { return 0 }
     if !leftover.isEmpty { return leftover.copy(into: memory) }
     return try await receive(memory.baseAddress!, memory.count)
@@ -87,6 +88,7 @@ extension PipeReader: ByteSource {
     try ReadArguments.check(count: maximum, "read")
     try end.claim("read")
     defer { end.release() }
+    if maximum == 0 || !leftover.isEmpty { try await checkpoint() }
     if maximum == 0 { return [] }
     if !leftover.isEmpty { return leftover.take(min(maximum, leftover.count)) }
     return try await receiveArray(min(maximum, LentBufferPool.ownCapacity))
@@ -98,6 +100,7 @@ extension PipeReader: ByteSource {
     try ReadArguments.check(count: count, "readExactly")
     try end.claim("read")
     defer { end.release() }
+    if count <= leftover.count { try await checkpoint() }
     return try await readExactlyClaimed(count)
   }
 
@@ -108,6 +111,7 @@ extension PipeReader: ByteSource {
     try ReadArguments.check(separator: separator, limit: limit, "readUntil")
     try end.claim("read")
     defer { end.release() }
+    if !leftover.isEmpty { try await checkpoint() }
     return try await readUntilClaimed(separator, limit: limit)
   }
 
@@ -117,6 +121,7 @@ extension PipeReader: ByteSource {
     try ReadArguments.check(limit: limit, "readLine")
     try end.claim("read")
     defer { end.release() }
+    if !leftover.isEmpty { try await checkpoint() }
     return try await readLineClaimed(limit: limit)
   }
 
@@ -126,6 +131,7 @@ extension PipeReader: ByteSource {
     try ReadArguments.check(limit: limit, "readToEnd")
     try end.claim("read")
     defer { end.release() }
+    if !leftover.isEmpty { try await checkpoint() }
     return try await readToEndClaimed(limit: limit)
   }
 
@@ -135,6 +141,7 @@ extension PipeReader: ByteSource {
     try end.claim("read")
     defer { end.release() }
     if !leftover.isEmpty {
+      try checkCancellation()
       let bytes = leftover.take(leftover.count)
       try await body(bytes.span.bytes)
     }

@@ -54,7 +54,7 @@ public final class PipeWriter: @unchecked Sendable {
     defer { end.release() }
     // Right because the caller lends the bytes until this call returns, and it returns with the operation's end.
     let memory = bytes.withUnsafeBytes { $0 }
-    guard memory.count > 0 else { return }
+    guard memory.count > 0 else { return try await checkpoint() }
     let operation = writing
     operation.buffer = UnsafeMutableRawPointer(mutating: memory.baseAddress)
     operation.count = memory.count

@@ -61,6 +61,8 @@ private final class ChunkPump: OperationObserver, @unchecked Sendable {
   @exclusivity(unchecked) private var failure: (any Error)?
   @exclusivity(unchecked) private var isFinished = false
   @exclusivity(unchecked) private var waiter: UnsafeContinuation<Void, Never>?
+  /// The task that waits, to ask whether it was cancelled: it lives at least as long as this works for it.
+  @exclusivity(unchecked) private var task: UnsafeRawPointer?
 
   init(_ connection: StreamConnection, _ handler: @escaping (RawSpan, borrowing ChunkWriter) throws -> Void) {
     self.connection = connection
@@ -97,6 +99,7 @@ private final class ChunkPump: OperationObserver, @unchecked Sendable {
 
   private func begin(_ continuation: UnsafeContinuation<Void, Never>) {
     waiter = continuation
+    task = casyncio_current_task()
     // A task that was cancelled before has run its handler already; nothing may begin to wait after that.
     if Task.isCancelled { cancel() } else { deliverLeftover() }
   }
@@ -110,6 +113,14 @@ private final class ChunkPump: OperationObserver, @unchecked Sendable {
   }
 
   private func cancel() { finish(CancellationError()) }
+
+  /// A cancellation that found nothing in flight has ended nothing, so nothing begins behind it. `true`: it is over.
+  @inline(__always)
+  private func endIfCancelled() -> Bool {
+    guard let task, casyncio_is_task_cancelled(task) else { return false }
+    cancel()
+    return true
+  }
 
   /// The first reason counts. The task resumes when neither operation is in flight any more: an operation in flight
   /// uses memory of this connection.
@@ -150,6 +161,7 @@ private final class ChunkPump: OperationObserver, @unchecked Sendable {
   private func receive() {
     var budget = 16
     while true {
+      if endIfCancelled() { return }
       receiving.kind = .receiveLent
       receiving.sequence &+= 1
       guard core.backend.submit(receiving) else { return }
@@ -170,6 +182,7 @@ private final class ChunkPump: OperationObserver, @unchecked Sendable {
   @inline(__always)
   private func received() {
     if isFinished { return finish() }
+    if endIfCancelled() { return }
     if process() { receive() }
   }
 
@@ -202,10 +215,10 @@ private final class ChunkPump: OperationObserver, @unchecked Sendable {
     return false
   }
 
-  /// The server that owns the task cancels the task, then its operations. No task runs here that could be asked.
+  /// The server that owns the task cancels the task, then its operations.
   private func wasCancelled(_ result: Int) -> Bool {
-    guard result == -Int(ECANCELED), let owner = connection.descriptor.owner else { return false }
-    return casyncio_is_task_cancelled(owner)
+    guard result == -Int(ECANCELED), let task else { return false }
+    return casyncio_is_task_cancelled(task)
   }
 
   // MARK: Sending
@@ -227,6 +240,7 @@ private final class ChunkPump: OperationObserver, @unchecked Sendable {
 
   /// Sends what is kept; the array does not change until that has ended.
   private func flush() {
+    if endIfCancelled() { return }
     output.withUnsafeMutableBytes {
       sending.buffer = $0.baseAddress
       sending.count = $0.count

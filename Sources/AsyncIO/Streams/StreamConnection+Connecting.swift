@@ -22,6 +22,7 @@ extension StreamConnection {
     host: String, port: UInt16, family: AddressFamily = .unspecified, localHost: String? = nil, localPort: UInt16 = 0,
     happyEyeballsDelay: Duration? = nil, interleave: Int? = nil, allErrors: Bool = false
   ) async throws -> StreamConnection {
+    try await checkpoint()
     var request = ConnectRequest(host: host, port: port)
     (request.family, request.localHost, request.localPort) = (family, localHost, localPort)
     (request.happyEyeballsDelay, request.interleave) = (happyEyeballsDelay, interleave)
@@ -31,6 +32,7 @@ extension StreamConnection {
 
   /// Connects to an address. Throws ``IOError``, `CancellationError`; code `noRunningLoop` outside of a loop's thread.
   public static func connect(to address: SocketAddress) async throws -> StreamConnection {
+    try await checkpoint()
     let core = try runningCore("StreamConnection.connect")
     return StreamConnection(try await Connector.connect(to: address, on: core))
   }

@@ -54,6 +54,7 @@ extension StreamConnection {
   // idle connection.
   @inline(never)
   private func withLeftover(_ body: (RawSpan) async throws -> Void) async throws {
+    try checkCancellation()
     let bytes = leftover.take(leftover.count)
     try await body(bytes.span.bytes)
   }
@@ -86,6 +87,7 @@ extension StreamConnection {
     defer { releaseReader() }
     try checkOpen("read")
     if !leftover.isEmpty {
+      try await checkpoint()
       let bytes = leftover.take(leftover.count)
       return try await body(bytes.span.bytes)
     }

@@ -28,6 +28,7 @@ extension StreamConnection {
   /// connection is closed or an earlier write has failed; `CancellationError` while it waits for earlier writes. Unless
   /// it was closed, the connection stays then where it is, and works on.
   public func move(to loop: any EventLoop) async throws -> StreamConnection {
+    try await checkpoint()
     let target = try loop.core(for: "move")
     guard core.isRunningInThisThread else { throw EventLoopError.wrongThread("move") }
     if target.isClosed { throw EventLoopError.closed("move") }

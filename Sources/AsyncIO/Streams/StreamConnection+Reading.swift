@@ -23,6 +23,7 @@ extension StreamConnection: ByteSource {
     try checkOpen("read")
     // Right because the caller lends the memory exclusively until this call returns.
     let memory = span.withUnsafeMutableBytes { $0 }
+    if memory.isEmpty || !leftover.isEmpty { try await checkpoint() }
     guard memory.count > 0 else { return 0 }
     if !leftover.isEmpty { return leftover.copy(into: memory) }
     return try await receive(memory.baseAddress!, memory.count)
@@ -38,6 +39,7 @@ extension StreamConnection: ByteSource {
     span.withUnsafeMutableBytes { bytes, initialized in
       memory = UnsafeMutableRawBufferPointer(rebasing: bytes[initialized...])
     }
+    if memory.isEmpty || !leftover.isEmpty { try await checkpoint() }
     guard memory.count > 0 else { return 0 }
     let n = leftover.isEmpty ? try await receive(memory.baseAddress!, memory.count) : leftover.copy(into: memory)
     span.withUnsafeMutableBytes { _, initialized in initialized += n }
@@ -51,6 +53,7 @@ extension StreamConnection: ByteSource {
     try claimReader()
     defer { releaseReader() }
     try checkOpen("read")
+    if maximum == 0 || !leftover.isEmpty { try await checkpoint() }
     if maximum == 0 { return [] }
     if !leftover.isEmpty { return leftover.take(min(maximum, leftover.count)) }
     return try await receiveArray(min(maximum, LentBufferPool.ownCapacity))
@@ -63,6 +66,7 @@ extension StreamConnection: ByteSource {
     try claimReader()
     defer { releaseReader() }
     try checkOpen("read")
+    if count <= leftover.count { try await checkpoint() }
     return try await readExactlyClaimed(count)
   }
 
@@ -74,6 +78,7 @@ extension StreamConnection: ByteSource {
     try claimReader()
     defer { releaseReader() }
     try checkOpen("read")
+    if !leftover.isEmpty { try await checkpoint() }
     return try await readUntilClaimed(separator, limit: limit)
   }
 
@@ -84,6 +89,7 @@ extension StreamConnection: ByteSource {
     try claimReader()
     defer { releaseReader() }
     try checkOpen("read")
+    if !leftover.isEmpty { try await checkpoint() }
     return try await readLineClaimed(limit: limit)
   }
 
@@ -94,6 +100,7 @@ extension StreamConnection: ByteSource {
     try claimReader()
     defer { releaseReader() }
     try checkOpen("read")
+    if !leftover.isEmpty { try await checkpoint() }
     return try await readToEndClaimed(limit: limit)
   }
 }

@@ -21,6 +21,7 @@ extension StreamConnection {
   public func sendFile(
     _ file: FileDescriptor, offset: Int64 = 0, count: Int64? = nil, fallback: Bool = true
   ) async throws -> Int64 {
+    try await checkpoint()
     let range = try FileRange(file.rawValue, offset: offset, count: count, "sendFile")
     guard core.isRunningInThisThread else { throw EventLoopError.wrongThread("sendFile") }
     try claimWriter()

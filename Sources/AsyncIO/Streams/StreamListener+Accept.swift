@@ -8,6 +8,7 @@ extension StreamListener {
   /// For tasks of the listener's loop; from elsewhere it throws code `wrongThread`. Throws ``IOError``
   /// (`.tooManyOpenFiles` when there are no descriptors left: close some and call again), `CancellationError`.
   public func accept() async throws -> StreamConnection {
+    try await checkpoint()
     guard core.isRunningInThisThread else { throw EventLoopError.wrongThread("accept") }
     try claimAccept()
     defer { releaseAccept() }

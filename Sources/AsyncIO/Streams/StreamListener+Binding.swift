@@ -76,6 +76,7 @@ extension StreamListener {
   }
 
   static func bind(_ request: ListenRequest) async throws -> StreamListener {
+    try await checkpoint()
     var request = request
     request.operation = "StreamListener.bind"
     let core = try runningCore(request.operation)

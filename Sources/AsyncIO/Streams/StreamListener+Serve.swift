@@ -16,6 +16,7 @@ extension StreamListener {
   public func serve(
     maximumConnections: Int = .max, _ handler: @escaping @Sendable (StreamConnection) async throws -> Void
   ) async throws {
+    try await checkpoint()
     guard core.isRunningInThisThread else { throw EventLoopError.wrongThread("serve") }
     guard maximumConnections > 0 else {
       throw EventLoopError(.invalidArgument, "serve: maximumConnections is \(maximumConnections). Give at least 1.")

@@ -58,6 +58,7 @@ public struct AsCompleted<Value: Sendable>: AsyncSequence, Sendable {
     /// The next one; nil after the last.
     public mutating func next() async throws -> Future<Value>? {
       guard left > 0 else { return nil }
+      try await checkpoint()
       let future = try await arrivals.next(limit)
       left -= 1
       return future

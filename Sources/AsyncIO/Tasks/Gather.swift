@@ -63,6 +63,7 @@ private final class Gathering: Sendable {
 
   /// Throws the first failure's error if that ends the wait, or for a cancellation of the calling task.
   static func wait(for futures: [any Awaitable], endsWithFailure: Bool, _ site: CallSite) async throws {
+    try await checkpoint()
     for future in futures { try future.refuseSelfWait() }
     guard !futures.isEmpty else { return }
     try await Gathering(unique(futures), endsWithFailure).wait(Awaiter.current(site))

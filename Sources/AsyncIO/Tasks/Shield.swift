@@ -5,6 +5,7 @@
 public func shield<Value: Sendable>(
   _ future: Future<Value>, fileID: StaticString = #fileID, line: UInt = #line
 ) async throws -> Value {
+  try await checkpoint()
   try future.refuseSelfWait()
   let end = OneWait<Bool>()
   let awaiter = Awaiter.current(CallSite(file: fileID, line: line))
@@ -22,6 +23,7 @@ public func shield<Value: Sendable>(
 public func shield<Value: Sendable>(
   fileID: StaticString = #fileID, line: UInt = #line, _ body: sending @escaping () async throws -> Value
 ) async throws -> Value {
+  try await checkpoint()
   let task = try runningCore("shield").createTask(fileID: fileID, line: line, body)
   return try await shield(task, fileID: fileID, line: line)
 }

@@ -5,6 +5,7 @@
 /// begun. The work counts as code of a task, so calls that refuse to block a task refuse here, too; for those use
 /// `runInExecutor`. Throws code `noRunningLoop` outside of a loop's thread, `executorShutDown` after the executor's end.
 public func toThread<Value: Sendable>(_ work: @escaping @Sendable () throws -> Value) async throws -> Value {
+  try await checkpoint()
   let core = try runningCore("toThread")
   let result = Carried<Value>()
   let callback = ParkedCallback { result.outcome = Result { try work() } }

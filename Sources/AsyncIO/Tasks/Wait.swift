@@ -23,6 +23,7 @@ public func wait<Value: Sendable>(
   for futures: some Sequence<Future<Value>>, returnWhen condition: WaitCondition = .allCompleted,
   timeout: Duration? = nil, fileID: StaticString = #fileID, line: UInt = #line
 ) async throws -> (done: [Future<Value>], pending: [Future<Value>]) {
+  try await checkpoint()
   let futures = unique(Array(futures))
   guard !futures.isEmpty else {
     throw EventLoopError(.invalidArgument, "wait: the list of futures is empty. Give it at least one.")

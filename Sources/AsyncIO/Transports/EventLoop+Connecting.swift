@@ -32,6 +32,7 @@ extension EventLoop {
     localHost: String? = nil, localPort: UInt16 = 0, happyEyeballsDelay: Duration? = nil, interleave: Int? = nil,
     allErrors: Bool = false, _ factory: () throws -> Proto
   ) async throws -> (StreamTransport, Proto) {
+    try await checkpoint()
     let core = try coreOfThisThread(for: "createConnection")
     var request = ConnectRequest(host: host, port: port)
     (request.family, request.proto, request.flags) = (family, proto, flags)
@@ -53,6 +54,7 @@ extension EventLoop {
   public func createConnection<Proto: ReceivingProtocol>(
     socket: Int32, _ factory: () throws -> Proto
   ) async throws -> (StreamTransport, Proto) {
+    try await checkpoint()
     let core = try coreOfThisThread(for: "createConnection")
     try core.admitSocket(socket, for: "createConnection")
     return try await core.makeTransport(over: socket, factory)
@@ -62,6 +64,7 @@ extension EventLoop {
   public func connectAcceptedSocket<Proto: ReceivingProtocol>(
     _ socket: Int32, _ factory: () throws -> Proto
   ) async throws -> (StreamTransport, Proto) {
+    try await checkpoint()
     let core = try coreOfThisThread(for: "connectAcceptedSocket")
     try core.admitSocket(socket, for: "connectAcceptedSocket")
     return try await core.makeTransport(over: socket, factory)
@@ -87,6 +90,7 @@ extension EventLoop {
   private func createUnixConnection<Proto: ReceivingProtocol>(
     _ address: SocketAddress, _ factory: () throws -> Proto
   ) async throws -> (StreamTransport, Proto) {
+    try await checkpoint()
     let core = try coreOfThisThread(for: "createUnixConnection")
     return try await core.makeTransport(over: Connector.connect(to: address, on: core), factory)
   }

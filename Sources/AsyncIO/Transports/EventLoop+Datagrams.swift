@@ -27,6 +27,7 @@ extension EventLoop {
     proto: Int32 = 0, flags: AddressInfoFlags = [], reusePort: Bool = false, allowBroadcast: Bool = false,
     socket: Int32? = nil, _ factory: () throws -> Proto
   ) async throws -> (DatagramTransport, Proto) {
+    try await checkpoint()
     let operation = "createDatagramEndpoint"
     let core = try coreOfThisThread(for: operation)
     var request = DatagramRequest(

@@ -15,6 +15,7 @@ extension EventLoop {
   public func connectReadPipe<Proto: StreamProtocol>(
     _ pipe: Int32, _ factory: () throws -> Proto
   ) async throws -> (ReadPipeTransport, Proto) {
+    try await checkpoint()
     let core = try coreOfThisThread(for: "connectReadPipe")
     try Task.checkCancellation()
     let proto = try factory()
@@ -31,6 +32,7 @@ extension EventLoop {
   public func connectWritePipe<Proto: BaseProtocol>(
     _ pipe: Int32, _ factory: () throws -> Proto
   ) async throws -> (WritePipeTransport, Proto) {
+    try await checkpoint()
     let core = try coreOfThisThread(for: "connectWritePipe")
     try Task.checkCancellation()
     let proto = try factory()

@@ -23,6 +23,7 @@ extension EventLoop {
     _ transport: StreamTransport, _ file: FileDescriptor, offset: Int64 = 0, count: Int64? = nil,
     fallback: Bool = true
   ) async throws -> Int64 {
+    try await checkpoint()
     let range = try FileRange(file.rawValue, offset: offset, count: count, "sendfile")
     let core = try coreOfThisThread(for: "sendfile")
     guard transport.core === core else {

@@ -62,6 +62,7 @@ extension EventLoop {
   public func createServer<Proto: ReceivingProtocol>(
     socket: Int32, backlog: Int32 = 4096, startServing: Bool = true, _ factory: @escaping () throws -> Proto
   ) async throws -> Server {
+    try await checkpoint()
     let core = try coreOfThisThread(for: "createServer")
     try core.admitSocket(socket, for: "createServer")
     guard backlog > 0 else {
@@ -124,6 +125,7 @@ extension EventLoop {
   func server<Proto: ReceivingProtocol>(
     _ request: ListenRequest, _ operation: String, startServing: Bool, _ factory: @escaping () throws -> Proto
   ) async throws -> Server {
+    try await checkpoint()
     let core = try coreOfThisThread(for: operation)
     var request = request
     (request.operation, request.listens) = (operation, startServing)

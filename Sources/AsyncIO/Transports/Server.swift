@@ -83,6 +83,7 @@ public final class Server: @unchecked Sendable {
   /// Takes clients, if `createServer` was told not to. Idempotent. Throws code `invalidState` for a server that is
   /// closed; ``IOError``. Answers `start_serving`.
   public func startServing() async throws {
+    try await checkpoint()
     try start("startServing")
     try await sleep(for: .zero)
   }
@@ -136,6 +137,7 @@ public final class Server: @unchecked Sendable {
   /// Returns when the server is closed and its last transport has ended. Throws `CancellationError`. Answers
   /// `wait_closed`.
   public func waitClosed() async throws {
+    try await checkpoint()
     try checkThread("waitClosed")
     await endWaiters.wait(on: core) { hasEnded }
     if core.isClosed { throw EventLoopError.closed("waitClosed") }
