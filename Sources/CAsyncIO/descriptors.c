@@ -5,6 +5,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <poll.h>
 #include <stdatomic.h>
 #include <sys/ioctl.h>
@@ -45,6 +47,21 @@ int casyncio_access_mode(int fd) {
     case O_WRONLY: return 2;
     default: return 3;
   }
+}
+
+// A layer in the system that makes records of the bytes (kernel TLS) has the same protocol number.
+int casyncio_is_plain_tcp(int fd) {
+#if defined(SO_PROTOCOL) && defined(TCP_ULP)
+  int protocol = 0;
+  socklen_t size = sizeof protocol;
+  if (getsockopt(fd, SOL_SOCKET, SO_PROTOCOL, &protocol, &size) != 0 || protocol != IPPROTO_TCP) return 0;
+  char layer[16] = "";
+  size = sizeof layer;
+  return getsockopt(fd, IPPROTO_TCP, TCP_ULP, layer, &size) != 0 || size == 0 || layer[0] == '\0';
+#else
+  (void)fd;
+  return 0;
+#endif
 }
 
 int casyncio_set_close_on_exec(int fd) { return fcntl(fd, F_SETFD, FD_CLOEXEC) < 0 ? -errno : 0; }

@@ -25,8 +25,13 @@ public final class IODescriptor: @unchecked Sendable {
   @exclusivity(unchecked) public var isReadable = false
   /// A send may succeed now.
   @exclusivity(unchecked) public var isWritable = true
-  /// The peer has sent its last byte, or the connection failed: a short read no longer means "drained".
+  /// The peer has sent its last byte, or the connection failed: the end may hide behind a short read.
   @exclusivity(unchecked) public var isHungUp = false
+  /// A receive that brings less than there was room for has taken everything. True of TCP until an urgent byte comes;
+  /// other sockets, pipes and devices have borders, at which a receive stops while more is there.
+  @exclusivity(unchecked) public var shortReadsDrain = false
+  /// The last receive was short, and that says nothing: whether more is there is to be asked before a wait.
+  @exclusivity(unchecked) public var isInDoubt = false
   /// The operation that waits to receive or accept. Unmanaged, because whoever awaits it keeps it alive and a retain
   /// for every message would be the dearest thing here.
   @exclusivity(unchecked) public var reading: Unmanaged<IOOperation>?

@@ -113,6 +113,9 @@ public struct AddressInfo: Hashable, Sendable {
     self.canonicalName = canonicalName
     self.address = address
   }
+
+  /// A socket for it is one of TCP.
+  var isTCP: Bool { address.isIP && type == .stream && (proto == 0 || proto == Int32(IPPROTO_TCP)) }
 }
 
 /// Host and service of an address. Answers the tuple of `getnameinfo`.

@@ -182,6 +182,7 @@ private final class ConnectAttempt {
     }
     if info.address.isIP { sockets.setNoDelay(fd) }
     descriptor = IODescriptor(fd, loop: core)
+    descriptor.shortReadsDrain = info.isTCP
     core.backend.attach(descriptor)
     operation = IOOperation(.connect, on: descriptor)
     address = .allocate(byteCount: Int(info.address.length), alignment: 16)

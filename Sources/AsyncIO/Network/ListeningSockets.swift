@@ -1,3 +1,4 @@
+internal import CAsyncIO
 internal import Synchronization
 internal import SystemPackage
 
@@ -11,6 +12,8 @@ final class ListeningSockets: @unchecked Sendable {
   let accepting: [IOOperation]
   /// Ports filled in.
   let addresses: [SocketAddress]
+  /// Connections of theirs are connections of TCP.
+  let areTCP: Bool
   private let backlog: Int32
   private let isListening: Atomic<Bool>
   private let files: [UnixSocketFile]
@@ -23,6 +26,7 @@ final class ListeningSockets: @unchecked Sendable {
     descriptors = sockets.map { IODescriptor($0.fd, loop: core) }
     accepting = descriptors.map { IOOperation(.accept, on: $0) }
     addresses = sockets.map(\.address)
+    areTCP = sockets.allSatisfy { $0.address.isIP && casyncio_is_plain_tcp($0.fd) != 0 }
     files = sockets.compactMap(\.file)
     for descriptor in descriptors {
       descriptor.isListening = true

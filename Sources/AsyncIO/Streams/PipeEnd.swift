@@ -7,9 +7,9 @@ internal import SystemPackage
 //
 // - Files that are always ready cannot be waited for: regular files and directories are refused, as are the kernel's
 //   objects without a type (eventfd and its kin), which have messages and no stream.
-// - A short read says that a pipe is drained. A terminal gives a line at a time, a socket of messages a message, and
-//   devices such as /dev/null cannot be waited for at all. So of these nothing is believed: reads go on until the call
-//   itself would block.
+// - A short read does not say that a pipe is drained: one in packet mode gives a packet at a time (whoever writes
+//   decides that), a terminal a line, a socket of messages a message, and devices such as /dev/null cannot be waited
+//   for at all. So reads go on until the call itself would block.
 // - A FIFO that nobody has opened for writing yet reads as ended. The first read waits for a writer before it looks.
 // - A terminal whose other side is gone answers EIO: that is the end of its stream.
 // - The mode "non-blocking" belongs to the open file and is shared with other processes, see `BlockingMode`. Sockets
@@ -49,8 +49,6 @@ final class PipeEnd: @unchecked Sendable {
       throw IOError(result: Int(status), operation, "descriptor \(fd)")
     }
     _ = casyncio_set_close_on_exec(fd)
-    // A short read of these does not say that nothing is left.
-    if kind != .fifo { descriptor.isHungUp = true }
     if kind == .device { descriptor.isReadable = true }
     if core.isRunningInThisThread { core.backend.attach(descriptor) }
   }

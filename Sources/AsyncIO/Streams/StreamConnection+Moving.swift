@@ -82,7 +82,8 @@ extension StreamConnection {
       wasMoved.store(false, ordering: .releasing)
       throw closedHere("move")
     }
-    let moved = StreamConnection(descriptor.fileDescriptor, core: target)
+    let moved = StreamConnection(
+      descriptor.fileDescriptor, shortReadsDrain: descriptor.shortReadsDrain, core: target)
     moved.leftover = input
     moved.descriptor.owesBlockingMode = descriptor.owesBlockingMode
     moved.loss.store(error < 0 ? Int32(error) : loss.load(ordering: .relaxed), ordering: .relaxed)

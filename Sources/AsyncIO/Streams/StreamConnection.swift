@@ -37,8 +37,11 @@ public final class StreamConnection: @unchecked Sendable {
   }
 
   /// Takes a connected, non-blocking socket into the loop's care.
-  convenience init(_ fd: Int32, core: BaseEventLoop) {
+  ///
+  /// - Parameter shortReadsDrain: true of TCP, see ``IODescriptor/shortReadsDrain``.
+  convenience init(_ fd: Int32, shortReadsDrain: Bool = false, core: BaseEventLoop) {
     let descriptor = IODescriptor(fd, loop: core)
+    descriptor.shortReadsDrain = shortReadsDrain
     if core.isRunningInThisThread { core.backend.attach(descriptor) }
     self.init(descriptor)
   }

@@ -34,7 +34,7 @@ extension StreamListener {
   /// Takes an accepted socket.
   func connection(_ fd: Int32) -> StreamConnection {
     if addresses[0].isIP { core.sockets.setNoDelay(fd) }
-    return StreamConnection(fd, core: core)
+    return StreamConnection(fd, shortReadsDrain: sockets.areTCP, core: core)
   }
 
   private var subject: String { "on " + addresses.map(\.description).joined(separator: ", ") }

@@ -17,7 +17,7 @@ extension BaseEventLoop {
     over fd: Int32, _ factory: () throws -> Proto
   ) async throws -> (StreamTransport, Proto) {
     let proto = try makeProtocol(factory)
-    let transport = StreamTransport(fd, core: self)
+    let transport = StreamTransport(fd, shortReadsDrain: casyncio_is_plain_tcp(fd) != 0, core: self)
     transport.descriptor.borrow()
     _ = sockets.setNonBlocking(fd)
     return try await begin(transport, proto)

@@ -148,9 +148,10 @@ extension BaseEventLoop {
   fileprivate final func server<Proto: ReceivingProtocol>(
     over sockets: ListeningSockets, _ factory: @escaping () throws -> Proto
   ) -> Server {
-    Server(sockets) { [unowned self] fd in
+    let areTCP = sockets.areTCP
+    return Server(sockets) { [unowned self] fd in
       let proto = try makeProtocol(factory)
-      let transport = StreamTransport(fd, core: self)
+      let transport = StreamTransport(fd, shortReadsDrain: areTCP, core: self)
       try transport.start(proto)
       return transport
     }

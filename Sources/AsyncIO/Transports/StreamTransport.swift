@@ -53,10 +53,13 @@ public class StreamTransport: BaseTransport, ReadTransport, WriteTransport {
   }
 
   /// Takes a connected, non-blocking socket into the loop's care.
-  convenience init(_ fd: Int32, core: BaseEventLoop) {
+  ///
+  /// - Parameter shortReadsDrain: true of TCP, see ``IODescriptor/shortReadsDrain``.
+  convenience init(_ fd: Int32, shortReadsDrain: Bool = false, core: BaseEventLoop) {
     let descriptor = IODescriptor(fd, loop: core)
     core.backend.attach(descriptor)
     self.init(descriptor)
+    descriptor.shortReadsDrain = shortReadsDrain
     if sockname?.isIP == true { core.sockets.setNoDelay(fd) }
   }
 

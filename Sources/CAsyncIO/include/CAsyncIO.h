@@ -170,6 +170,8 @@ int casyncio_is_nonblocking(int fd);
 // What it was opened for: 1 reading, 2 writing, 3 both.
 int casyncio_access_mode(int fd);
 int casyncio_set_close_on_exec(int fd);
+// 1 for a socket of TCP without a layer above it in the system; 0 for all else, and where the system does not say.
+int casyncio_is_plain_tcp(int fd);
 
 // The limit on open files; a plain call, because the resource's name is of another type on every platform.
 static inline int casyncio_open_file_limit(struct rlimit *CASYNCIO_NONNULL limit) {

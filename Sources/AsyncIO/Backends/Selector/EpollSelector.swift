@@ -20,6 +20,10 @@
   // 6. The eventfd for wake-ups is edge-triggered and never read, which spares a system call for each: every write to
   //    it is an edge, whatever its count is. Nothing may hang on the edge itself, as an event loop may see one edge
   //    for two wake-ups: what was posted is looked for after every wait. The count is full after 2^64 wake-ups.
+  // 7. A receive of TCP stops at an urgent byte, and what is queued behind it is no change that would be reported. So
+  //    streams ask for EPOLLPRI as well. It costs no event more: what wakes for it wakes for EPOLLIN, too, and the mask
+  //    of a report is that of the moment in which it is fetched. An urgent byte that comes later makes a report of its
+  //    own.
 
   /// The selector of Linux.
   ///
@@ -34,6 +38,8 @@
     public let name = "epoll"
     /// True: streams are registered once, for changes.
     public let supportsEdgeTriggering = true
+    /// True: an urgent byte is reported for as long as it is in the queue, also beside ordinary ones.
+    public let reportsUrgentData = true
     /// True: longer waits are by `epoll_pwait2`, where the system has it.
     public var hasSubMillisecondWaits: Bool { true }
 
@@ -77,6 +83,7 @@
       var events: UInt32 = 0
       if interest.contains(.readable) { events |= EPOLLIN.rawValue | EPOLLRDHUP.rawValue }
       if interest.contains(.writable) { events |= EPOLLOUT.rawValue }
+      if interest.contains(.urgent) { events |= EPOLLPRI.rawValue }
       if interest.contains(.edge) { events |= EPOLLET.rawValue }
       return events
     }
@@ -132,7 +139,7 @@
       if events & EPOLLOUT.rawValue != 0 { flags |= SelectorFlags.writable.rawValue }
       if events & (EPOLLRDHUP.rawValue | EPOLLHUP.rawValue) != 0 { flags |= SelectorFlags.hangup.rawValue }
       if events & EPOLLERR.rawValue != 0 { flags |= SelectorFlags.error.rawValue }
-      if events & EPOLLPRI.rawValue != 0 { flags |= SelectorFlags.readable.rawValue }
+      if events & EPOLLPRI.rawValue != 0 { flags |= SelectorFlags.urgent.rawValue }
       return SelectorFlags(rawValue: flags)
     }
 

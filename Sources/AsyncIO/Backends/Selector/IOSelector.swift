@@ -18,6 +18,8 @@ public struct SelectorFlags: OptionSet, Sendable {
   public static let error = SelectorFlags(rawValue: 8)
   /// Asked for only: report changes, not states.
   public static let edge = SelectorFlags(rawValue: 16)
+  /// Asked for and reported: an urgent byte is in the queue, at which a receive stops. Alone it is nothing to receive.
+  public static let urgent = SelectorFlags(rawValue: 32)
 }
 
 /// One report: the token given at registration, and what happened.
@@ -44,6 +46,9 @@ public protocol IOSelector: AnyObject {
   var name: String { get }
   /// True if `.edge` is honoured. If not, every registration reports states.
   var supportsEdgeTriggering: Bool { get }
+  /// True if `.urgent` is honoured. A selector of changes that does not say so costs each burst of bytes one more call,
+  /// the one that finds nothing. False unless it is implemented.
+  var reportsUrgentData: Bool { get }
   /// True if waits are exact to less than a millisecond.
   var hasSubMillisecondWaits: Bool { get }
 
@@ -71,6 +76,8 @@ public protocol IOSelector: AnyObject {
 extension IOSelector {
   /// True: the kernel keeps nothing of a number that is closed.
   public func namesRegisteredFile(_ fileDescriptor: Int32, interest: SelectorFlags, token: UInt64) -> Bool { true }
+  /// False.
+  public var reportsUrgentData: Bool { false }
 }
 
 /// A pair of descriptors whose one use is to end a wait: an eventfd, or a pipe where there is none.

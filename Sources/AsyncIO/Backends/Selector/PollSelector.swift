@@ -98,7 +98,7 @@ public final class PollSelector: IOSelector, @unchecked Sendable {
 
   private static func flags(of revents: Int16) -> SelectorFlags {
     var flags: SelectorFlags = []
-    if revents & Int16(POLLIN | POLLPRI) != 0 { flags.insert(.readable) }
+    if revents & Int16(POLLIN) != 0 { flags.insert(.readable) }
     if revents & Int16(POLLOUT) != 0 { flags.insert(.writable) }
     if revents & Int16(POLLHUP) != 0 { flags.insert(.hangup) }
     if revents & Int16(POLLERR | POLLNVAL) != 0 { flags.insert(.error) }

@@ -11,7 +11,7 @@ extension SelectorBackend {
     case .receiveLent:
       // The bytes are fetched later, see above.
       operation.result = 0
-      return true
+      return !operation.descriptor.isInDoubt || isStillReadable(operation.descriptor)
     case .receive: return attemptReceive(operation)
     case .send: return attemptSend(operation)
     case .accept: return attemptAccept(operation)
@@ -26,11 +26,13 @@ extension SelectorBackend {
   }
 
   func attemptReceive(_ operation: IOOperation) -> Bool {
+    guard !operation.descriptor.isInDoubt || isStillReadable(operation.descriptor) else { return false }
     operation.result = receive(operation.descriptor, operation.buffer, operation.count)
     return operation.result != -Int(EAGAIN)
   }
 
   func attemptRead(_ operation: IOOperation) -> Bool {
+    guard !operation.descriptor.isInDoubt || isStillReadable(operation.descriptor) else { return false }
     let fd = operation.descriptor.fileDescriptor
     let n =
       operation.descriptor.isPipeSocket
@@ -48,17 +50,33 @@ extension SelectorBackend {
     return n
   }
 
-  /// A short read of a socket or a pipe means "drained".
+  /// What a call says about the next one.
   @inline(__always)
   private func noteInput(_ n: Int, of count: Int, _ descriptor: IODescriptor) {
     if n >= 0 {
-      if n < count && !descriptor.isHungUp { descriptor.isReadable = false }
+      guard n < count, !descriptor.isHungUp else { return }
+      if descriptor.shortReadsDrain { descriptor.isReadable = false } else { noteShortRead(descriptor) }
     } else if n == -Int(EAGAIN) {
       descriptor.isReadable = false
     }
   }
 
   func attemptSend(_ operation: IOOperation) -> Bool {
+  /// Less came than there was room for, and more may be there. Where states are reported the next wait will tell; where
+  /// changes are, only a call does.
+  private func noteShortRead(_ descriptor: IODescriptor) {
+    if isEdgeTriggered { descriptor.isInDoubt = true } else { descriptor.isReadable = false }
+  }
+
+  /// Asks before a wait, which costs no more than a receive that finds nothing. Such a receive would take an urgent byte
+  /// away that is the last one in the queue, and a task or a protocol would have a turn for nothing.
+  private func isStillReadable(_ descriptor: IODescriptor) -> Bool {
+    descriptor.isInDoubt = false
+    if descriptor.isHungUp || casyncio_is_ready(descriptor.fileDescriptor, POLLIN) != 0 { return true }
+    descriptor.isReadable = false
+    return false
+  }
+
     transferAll(operation) { send($0, $1, $2, sendFlags) }
   }
 

@@ -22,6 +22,7 @@ extension SelectorBackend {
       slots[fd] = nil
     }
     if slots[fd] == nil { slots[fd] = Unmanaged.passRetained(descriptor) }
+    if missesUrgentData { descriptor.shortReadsDrain = false }
   }
 
   /// The descriptor in care under this number, if any.
@@ -36,7 +37,7 @@ extension SelectorBackend {
       if descriptor.reader != nil { interest.insert(.readable) }
       if descriptor.writer != nil { interest.insert(.writable) }
     } else if isEdgeTriggered {
-      interest = [.readable, .writable, .edge]
+      interest = [.readable, .writable, .urgent, .edge]
     } else {
       if descriptor.reading != nil { interest.insert(.readable) }
       if descriptor.writing != nil { interest.insert(.writable) }

@@ -7,9 +7,14 @@ public import SystemPackage
 // when its bit is set and parks the operation when the bit is clear or the call would block; a report from the
 // selector sets the bits and tries what is parked. Three rules keep this free of lost wake-ups and needless calls:
 //
-// - A short read of a socket means "drained", so the bit is cleared without the extra call that would answer EAGAIN.
-//   With edge triggering the next byte is a new edge. Once the peer has hung up the rule is off: the end of the
-//   stream may hide behind the short read and no new edge will come for it.
+// - A short read of TCP means "drained", so the bit is cleared without the extra call that would answer EAGAIN. With
+//   edge triggering the next byte is a new edge. Two things end that, for good: an urgent byte, at which receives stop
+//   while more is queued (asked for and reported as `.urgent`, so it is known before the receive), and the peer's
+//   hang-up, as the end of the stream may hide behind the short read. No new edge will come for either.
+// - A short read of anything else means nothing: receives of Unix sockets stop at messages that carry descriptors, those
+//   of pipes at packets, of sequenced packets at records, of terminals at lines. Whether more is there the system is
+//   asked, before a wait. (A program that takes an urgent byte itself,
+//   by MSG_OOB, before the loop has seen it hides it from the loop, and may wait for the next byte.)
 // - A new descriptor is not readable until the selector says so, and is writable until a call says otherwise.
 // - EAGAIN clears the bit and trusts the system to make a new edge. Linux keeps that: a stream socket answers EAGAIN
 //   only with its receive queue, its accept queue or its send space empty, and whatever fills one reports it. (A tool
@@ -28,6 +33,8 @@ public final class SelectorBackend: IOBackend, @unchecked Sendable {
   /// Reports of one poll. Few, so that what a report touches is still in the nearest caches when its task runs.
   private let events = UnsafeMutableBufferPointer<SelectorEvent>.allocate(capacity: 64)
   let isEdgeTriggered: Bool
+  /// A receive may stop at an urgent byte that nobody has reported, and no state is reported either.
+  let missesUrgentData: Bool
   let sendFlags = casyncio_send_flags()
 
   /// Registered descriptors by number, each retained once.
@@ -40,6 +47,7 @@ public final class SelectorBackend: IOBackend, @unchecked Sendable {
   public init(_ selector: any IOSelector) {
     self.selector = selector
     isEdgeTriggered = selector.supportsEdgeTriggering
+    missesUrgentData = isEdgeTriggered && !selector.reportsUrgentData
   }
 
   deinit { events.deallocate() }
@@ -90,8 +98,11 @@ public final class SelectorBackend: IOBackend, @unchecked Sendable {
     let readable = failed || flags.contains(.readable)
     let writable = flags.contains(.writable) || flags.contains(.error) || flags.contains(.hangup)
     if descriptor.isWatch { return descriptor.deliverWatch(readable: readable, writable: writable) }
-    if failed { descriptor.isHungUp = true }
-    if readable { descriptor.isReadable = true }
+    if !flags.isDisjoint(with: [.hangup, .error, .urgent]) { noteTrouble(flags, descriptor) }
+    if readable {
+      descriptor.isReadable = true
+      descriptor.isInDoubt = false
+    }
     if writable { descriptor.isWritable = true }
     // A completion may let go of the descriptor, so nothing touches it afterwards.
     if readable, descriptor.reading != nil {
@@ -100,6 +111,12 @@ public final class SelectorBackend: IOBackend, @unchecked Sendable {
     } else if writable {
       serveWriting(descriptor)
     }
+  }
+
+  /// A short read says nothing any more.
+  private func noteTrouble(_ flags: SelectorFlags, _ descriptor: IODescriptor) {
+    if flags.contains(.urgent) { descriptor.shortReadsDrain = false }
+    if !flags.isDisjoint(with: [.hangup, .error]) { descriptor.isHungUp = true }
   }
 
   private func deliverBoth(_ descriptor: IODescriptor) {
