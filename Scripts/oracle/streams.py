@@ -245,6 +245,117 @@ async def _(seen, path):
     seen("kept", os.path.exists(path))
 
 
+class Probe(asyncio.Protocol):
+    """Notes what it is told, and does what a scenario wants."""
+
+    def __init__(self, made=None, resumed=None):
+        self.made, self.resumed = made, resumed
+        self.received, self.lost = 0, asyncio.get_running_loop().create_future()
+        self.transport = None
+
+    def connection_made(self, transport):
+        self.transport = transport
+        if self.made:
+            self.made()
+
+    def data_received(self, data):
+        self.received += len(data)
+
+    def resume_writing(self):
+        if self.resumed:
+            self.resumed()
+
+    def connection_lost(self, error):
+        self.lost.set_result(error)
+
+
+async def probed_pair(**options):
+    near, far = socket.socketpair()
+    far.setblocking(False)
+    loop = asyncio.get_running_loop()
+    transport, probe = await loop.connect_accepted_socket(lambda: Probe(**options), near)
+    return transport, probe, far
+
+
+async def read(peer, count):
+    data = b""
+    while len(data) < count:
+        try:
+            more = peer.recv(1 << 16)
+        except BlockingIOError:
+            await asyncio.sleep(0.0002)
+            continue
+        if not more:
+            break
+        data += more
+    return data
+
+
+@on_loop("76-busy")
+async def _(seen):
+    loop = asyncio.get_running_loop()
+
+    def again():
+        loop.call_soon(again)
+
+    again()
+    early = 0
+    for _ in range(20):
+        near, far = socket.socketpair()
+        near.setblocking(False)
+        far.send(b"hello")
+        transport, probe = await loop.create_connection(
+            lambda: Probe(made=lambda: loop.call_soon(lambda: None)), sock=near)
+        early += probe.received
+        while probe.received < 5:
+            await asyncio.sleep(0)
+        transport.abort()
+        far.close()
+    seen("bytes before the return", early)
+
+
+@on_loop("95")
+async def _(seen):
+    transport, probe, peer = await probed_pair()
+    transport.write(bytes(1_000_000))
+    transport.close()
+    transport.close()
+    seen("told inside close", probe.lost.done())
+    transport.write(bytes(10))
+    for _ in range(3):
+        await asyncio.sleep(0)
+    seen("told before it is sent", probe.lost.done())
+    data = await read(peer, 1_000_010)
+    seen("all of it", len(data) == 1_000_010)
+    # A write behind the loss fails inside CPython, which has no socket any more.
+    seen("the reason", await probe.lost is None)
+
+
+@on_loop("95-resume")
+async def _(seen):
+    def resumed():
+        probe.resumed = None
+        # Not `writelines`, whose error 3.13 reports there.
+        transport.write(bytes(100_000))
+
+    transport, probe, peer = await probed_pair(resumed=resumed)
+    transport.write(bytes(1_000_000))
+    transport.close()
+    data = await read(peer, 1_100_001)
+    seen("bytes", len(data))
+    seen("the reason", await probe.lost is None)
+
+
+@on_loop("99-write")
+async def _(seen):
+    for count in (1, 100_000):
+        transport, probe, peer = await probed_pair()
+        await asyncio.sleep(0)
+        peer.close()
+        transport.write(bytes(count))
+        seen(f"a broken pipe, {count} bytes", isinstance(await probe.lost, BrokenPipeError))
+
+
 @on_loop("148-pool")
 async def _(seen):
     loop = asyncio.get_running_loop()

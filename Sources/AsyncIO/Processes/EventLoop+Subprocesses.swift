@@ -67,10 +67,7 @@ extension BaseEventLoop {
     do {
       try transport.connectPipes(&ends)
       try transport.startAll(proto)
-      await transport.made()
-      if isClosed { throw EventLoopError.closed(operation) }
-      try Task.checkCancellation()
-      if let refusal = transport.refusal { throw refusal }
+      try await transport.made(operation)
       return (transport, proto)
     } catch {
       transport.close()

@@ -72,11 +72,18 @@ public final class SubprocessTransport: BaseTransport {
 
   override func tellMade() throws { try proto?.connectionMade(self) }
 
+  /// Whoever asked for the child has it: what its pipes have brought, and its exit, is told from the next turn on.
+  override func begin() {
+    for case let pipe? in pipes { pipe.handOver() }
+    tellExitNextTurn()
+  }
+
   /// Not over before the child is.
   override func closeHere() {
     guard !life.isClosing else { return }
     _ = life.close(hasOutput: true)
     stop()
+    tellExitNextTurn()
     tryFinish()
   }
 
@@ -113,14 +120,21 @@ public final class SubprocessTransport: BaseTransport {
 
   /// The protocol is told of the child first, and then of its pipes and its end.
   func startAll(_ proto: any SubprocessProtocol) throws {
-    try start(proto)
-    for case (let number, let pipe?) in pipes.enumerated() { try pipe.start(ChildPipe(Int32(number), of: self)) }
+    try start(proto, isAwaited: true)
+    for case (let number, let pipe?) in pipes.enumerated() {
+      try pipe.start(ChildPipe(Int32(number), of: self), isAwaited: true)
+    }
     nonisolated(unsafe) let transport = self  // in its own thread again in the next turn
     watch.whenEnded { transport.callNextTurn { ($0 as? SubprocessTransport)?.exited() } }
   }
 
+  /// An exit that came before anybody had the transport was not told.
+  private func tellExitNextTurn() {
+    if watch.status != nil { callNextTurn { ($0 as? SubprocessTransport)?.exited() } }
+  }
+
   private func exited() {
-    guard life.phase != .gone, watch.status != nil else { return }
+    guard life.phase != .new, life.phase != .gone, !hasExited, watch.status != nil else { return }
     hasExited = true
     call("processExited") { try proto?.processExited() }
     tryFinish()

@@ -41,14 +41,8 @@ extension BaseEventLoop {
   private final func begin<Proto: ReceivingProtocol>(
     _ transport: StreamTransport, _ proto: Proto
   ) async throws -> (StreamTransport, Proto) {
-    try transport.start(proto)
-    await transport.made()
-    if isClosed { throw EventLoopError.closed("createConnection") }
-    if Task.isCancelled {
-      transport.close()
-      throw CancellationError()
-    }
-    if let refusal = transport.refusal { throw refusal }
+    try transport.start(proto, isAwaited: true)
+    try await transport.made("createConnection")
     return (transport, proto)
   }
 

@@ -18,6 +18,8 @@ public class BaseTransport: CustomStringConvertible {
   private final let scope: CarriedScope?
   final let membership: TransportMembership
   private final var currentProtocol: (any BaseProtocol)?
+  /// Somebody has asked for the transport and has it not yet. Input begins when they have it.
+  private final var isAwaited = false
   /// Who waits until the protocol knows the transport, and that it does.
   private final var isMade = false
   private final var waiter: UnsafeContinuation<Void, Never>?
@@ -101,7 +103,8 @@ public class BaseTransport: CustomStringConvertible {
     if life.phase != .gone { currentProtocol = proto }
   }
 
-  /// Stops reading, sends what waits, and then tells the protocol that the connection is over; never inside the call.
+  /// Stops reading, sends what waits and what is written meanwhile (by `resumeWriting`, for instance), and then tells the
+  /// protocol that the connection is over; never inside the call.
   /// Idempotent, any thread. Answers `close`.
   public final func close() {
     guard !isElsewhere else { return post { $0.close() } }
@@ -186,10 +189,14 @@ public class BaseTransport: CustomStringConvertible {
 
   // MARK: Beginning and ending
 
-  /// Queues: the protocol is told of its transport, input begins, and `made` returns, in that order.
-  final func start(_ proto: any BaseProtocol) throws(EventLoopError) {
+  /// Queues that the protocol is told of its transport. Then input begins.
+  ///
+  /// - Parameter isAwaited: input begins with ``handOver()`` instead. Until then nothing is delivered, whatever is
+  ///   paused and resumed.
+  final func start(_ proto: any BaseProtocol, isAwaited: Bool = false) throws(EventLoopError) {
     try adopt(proto)
     currentProtocol = proto
+    self.isAwaited = isAwaited
     keep(true)
     callNextTurn { $0.makeNow() }
   }
@@ -197,22 +204,47 @@ public class BaseTransport: CustomStringConvertible {
   private final func makeNow() {
     do {
       try inScope { try tellMade() }
-      life.made()
-      if life.phase == .open { begin() }
+      if !isAwaited { open() }
     } catch {
       report("exception in connectionMade of a protocol; the connection is closed", error)
       refusal = error
       refused(error)
     }
-    settle()
+    // One that is awaited stays at work until it is handed over.
+    if !isAwaited { settle() }
     resumeWaiter()
   }
 
-  /// Suspends until the protocol knows the transport, or the loop is closed. One task at most.
-  final func made() async {
+  private final func open() {
+    guard life.phase == .new else { return }
+    life.made()
+    begin()
+  }
+
+  /// Whoever has asked for the transport has it: input begins. What is there already comes in the next turn.
+  final func handOver() {
+    isAwaited = false
+    open()
+    settle()
+  }
+
+  /// Returns when the protocol knows the transport, and begins the input of one that was started as awaited. In the task
+  /// that has asked for it, which goes on without a turn between: so what it sets up then is there for the first bytes,
+  /// however busy the loop is. One task at most.
+  ///
+  /// Throws code `closed` if the loop was closed meanwhile, `CancellationError`, and then the transport is closed; what
+  /// ``BaseProtocol/connectionMade(_:)`` has thrown.
+  final func made(_ operation: String) async throws {
     await withUnsafeContinuation { continuation in
       if isMade { continuation.resume() } else { waiter = continuation }
     }
+    if core.isClosed { throw EventLoopError.closed(operation) }
+    if Task.isCancelled {
+      close()
+      throw CancellationError()
+    }
+    if let refusal { throw refusal }
+    handOver()
   }
 
   private final func resumeWaiter() {

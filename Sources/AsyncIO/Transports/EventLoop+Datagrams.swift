@@ -63,14 +63,8 @@ extension BaseEventLoop {
       transport.descriptor.borrow()
       _ = sockets.setNonBlocking(opened.fd)
     }
-    try transport.start(proto)
-    await transport.made()
-    if isClosed { throw EventLoopError.closed("createDatagramEndpoint") }
-    if Task.isCancelled {
-      transport.close()
-      throw CancellationError()
-    }
-    if let refusal = transport.refusal { throw refusal }
+    try transport.start(proto, isAwaited: true)
+    try await transport.made("createDatagramEndpoint")
     return (transport, proto)
   }
 

@@ -21,7 +21,8 @@ extension EventLoop {
     let proto = try factory()
     let transport = try ReadPipeTransport(pipe, core: core)
     transport.end.descriptor.borrow()
-    try await core.finishMaking(transport, proto, "connectReadPipe")
+    try transport.start(proto, isAwaited: true)
+    try await transport.made("connectReadPipe")
     return (transport, proto)
   }
 
@@ -38,23 +39,8 @@ extension EventLoop {
     let proto = try factory()
     let transport = try WritePipeTransport(pipe, core: core)
     transport.end.descriptor.borrow()
-    try await core.finishMaking(transport, proto, "connectWritePipe")
+    try transport.start(proto, isAwaited: true)
+    try await transport.made("connectWritePipe")
     return (transport, proto)
-  }
-}
-
-extension BaseEventLoop {
-  /// Tells the protocol of its transport, and waits until that is done.
-  final func finishMaking(
-    _ transport: BaseTransport, _ proto: any BaseProtocol, _ operation: String
-  ) async throws {
-    try transport.start(proto)
-    await transport.made()
-    if isClosed { throw EventLoopError.closed(operation) }
-    if Task.isCancelled {
-      transport.close()
-      throw CancellationError()
-    }
-    if let refusal = transport.refusal { throw refusal }
   }
 }

@@ -22,6 +22,30 @@ extension ConformanceSuite {
       }
     },
     ConformanceCheck(
+      76, "So does one on a loop with callbacks in every turn", facet: "busy",
+      capabilities: [.streamSockets, .systemDescriptors]
+    ) { subject in
+      try subject.run { loop in
+        let isBusy = Box(true)
+        @Sendable func next() throws { if isBusy.value { try loop.callSoon { try next() } } }
+        try next()
+        defer { isBusy.value = false }
+        var early = 0
+        for _ in 0..<20 {
+          let sockets = try subject.socketPair()
+          sockets.write(5, to: sockets.far)
+          let (transport, probe) = try await loop.createConnection(socket: sockets.near) {
+            StreamProbe { $0.onMade = { _ in try loop.callSoon {} } }
+          }
+          sockets.release(sockets.near)
+          early += probe.received.count
+          try await subject.turn("data") { probe.received.count == 5 }
+          transport.abort()
+        }
+        try subject.expect("bytes before the return", early, 0)
+      }
+    },
+    ConformanceCheck(
       76, "What the factory throws, createConnection throws", facet: "factory", capabilities: .streamSockets
     ) { subject in
       try subject.run { loop in
