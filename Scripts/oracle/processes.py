@@ -77,6 +77,31 @@ async def _(seen):
     seen("calls", trail)
 
 
+@scenario("118-error")
+@on_a_loop
+async def _(seen):
+    class Unreadable(asyncio.Protocol):
+        received = 0
+
+        def data_received(self, data):
+            self.received += len(data)
+            raise ValueError("unreadable")
+
+    reports = []
+    loop = asyncio.get_running_loop()
+    loop.set_exception_handler(lambda loop, context: reports.append(context))
+    near, far = os.pipe()
+    transport, proto = await loop.connect_read_pipe(Unreadable, os.fdopen(near, "rb", 0))
+    os.write(far, b"one")
+    while not proto.received:
+        await asyncio.sleep(0.0002)
+    for _ in range(3):
+        await asyncio.sleep(0)
+    seen("closing", transport.is_closing())
+    seen("reports", len(reports))
+    os.close(far)
+
+
 @scenario("119-idle")
 @on_a_loop
 async def _(seen):

@@ -6,7 +6,8 @@ extension DatagramTransport {
   /// Sends a datagram: at once if the system takes it, else in order as it takes more. Never waits. Answers `sendto`.
   ///
   /// An error of the system goes to the protocol's ``DatagramProtocol/errorReceived(_:)``, perhaps from inside this
-  /// call. Without effect on a closing transport, with a warning from the fifth time on.
+  /// call. A closing transport takes it as long as earlier ones wait; later it drops it, with a warning from the fifth
+  /// time on.
   ///
   /// - Parameters:
   ///   - bytes: all of the datagram; none is a datagram, too.

@@ -16,8 +16,8 @@ public protocol ReadTransport: BaseTransport {
 public protocol WriteTransport: BaseTransport {
   /// Sends the bytes: at once what the system takes, the rest in order as it takes more. Never waits.
   ///
-  /// Without effect for no bytes, and on a closing transport, with a warning from the fifth time on. Throws code
-  /// `invalidState` after ``writeEOF()``. Answers `write`.
+  /// A closing transport takes them as long as earlier ones wait; later it drops them, with a warning from the fifth time
+  /// on. Without effect for no bytes. Throws code `invalidState` after ``writeEOF()``. Answers `write`.
   func write(_ bytes: RawSpan) throws(EventLoopError)
   /// Sends several pieces as one. Answers `writelines`.
   func writeLines(_ pieces: some Sequence<[UInt8]>) throws(EventLoopError)

@@ -56,7 +56,8 @@ struct TransportLife {
   mutating func write(isEmpty: Bool) -> Writing {
     if endsWriting { return .refuse }
     if isEmpty { return .discard }
-    return isClosing ? discard() : .send
+    // Layers that close while they have a backlog write it from `resumeWriting`.
+    return phase > .flushing ? discard() : .send
   }
 
   private mutating func discard() -> Writing {

@@ -26,6 +26,24 @@ extension ConformanceSuite {
       try subject.expect("calls", trail, "made one two eof lost")
     },
     ConformanceCheck(
+      118, "An error of dataReceived is reported, and the pipe is closed", facet: "error", capabilities: .pipes,
+      deviation: "CPython reports it and goes on reading, other than with a socket."
+    ) { subject in
+      struct Unreadable: Error {}
+      let ends = try subject.pipe()
+      try subject.run { loop in
+        let (transport, probe) = try await loop.connectReadPipe(ends.release(ends.read)) {
+          StreamProbe { $0.onData = { _ in throw Unreadable() } }
+        }
+        _ = write(ends.write, "one", 3)
+        try await subject.turn("data") { !probe.received.isEmpty }
+        for _ in 0..<3 { try await sleep(for: .zero) }
+        try subject.expect("closing", transport.isClosing)
+        try subject.expect("reports", subject.takeReports().count, 1)
+        try subject.expect("the reason", probe.lost is Unreadable)
+      }
+    },
+    ConformanceCheck(
       119, "A write pipe is lost when its reader closes, without a write", facet: "idle", capabilities: .pipes
     ) { subject in
       let (ends, trail) = (try subject.pipe(), Trail())

@@ -117,9 +117,8 @@ extension ConformanceSuite {
       }
     },
     ConformanceCheck(
-      95, "close sends what waits and then tells; what is written later is dropped",
-      capabilities: [.streamSockets, .systemDescriptors],
-      deviation: "CPython still accepts writes while what was written before is being sent."
+      95, "close sends what waits and what is written meanwhile, and then tells; what is written later is dropped",
+      capabilities: [.streamSockets, .systemDescriptors]
     ) { subject in
       try subject.run { loop in
         let pair = try await subject.probedPair(loop)
@@ -127,15 +126,38 @@ extension ConformanceSuite {
         pair.transport.close()
         pair.transport.close()
         try subject.expect("told inside close", pair.probe.isLost, false)
-        for _ in 0..<10 { try pair.transport.write([9]) }
+        try pair.transport.write(numbered(1_000_000..<1_000_010))
         for _ in 0..<3 { try await sleep(for: .zero) }
         try subject.expect("told before it is sent", pair.probe.isLost, false)
-        let bytes = try await subject.read(1_000_000, from: pair.peer, of: pair.sockets)
+        let bytes = try await subject.read(1_000_010, from: pair.peer, of: pair.sockets)
         try await subject.turn("lost") { pair.probe.isLost }
-        try subject.expect("all of it", bytes == numbered(0..<1_000_000))
+        for _ in 0..<10 { try pair.transport.write([9]) }
+        try subject.expect("all of it", bytes == numbered(0..<1_000_010))
         try await subject.turn("nothing more, then the end") { pair.sockets.isAtEnd(pair.peer) }
         try subject.expect("the reason", pair.probe.lost == nil)
-        try pair.transport.write([9])
+      }
+    },
+    ConformanceCheck(
+      95, "A closing transport takes what resumeWriting writes", facet: "resume",
+      capabilities: [.streamSockets, .systemDescriptors]
+    ) { subject in
+      try subject.run { loop in
+        let pair = try await subject.probedPair(loop)
+        let transport = pair.transport
+        let isWritten = Box(false)
+        pair.probe.onResume = {
+          guard !isWritten.value else { return }
+          isWritten.value = true
+          try transport.write(numbered(1_000_000..<1_050_000))
+          try transport.writeLines([numbered(1_050_000..<1_100_000)])
+        }
+        try transport.write(numbered(0..<1_000_000))
+        transport.close()
+        let bytes = try await subject.read(1_100_000, from: pair.peer, of: pair.sockets)
+        try subject.expect("bytes", bytes.count, 1_100_000)
+        try subject.expect("in order", bytes == numbered(0..<1_100_000))
+        try await subject.turn("lost") { pair.probe.isLost }
+        try subject.expect("the reason", pair.probe.lost == nil)
       }
     },
     ConformanceCheck(

@@ -50,6 +50,24 @@ struct TransportLifeTests {
     #expect(other.flushed() == .nothing)
   }
 
+  @Test("while something waits writes are taken, and the end is told when it is known what became of them")
+  func settling() {
+    var life = open()
+    _ = life.close(hasOutput: true)
+    #expect(life.write(isEmpty: false) == .send)
+    #expect(life.flushed(isSettled: false) == .settle)
+    check(life.isClosing && life.phase == .settling)
+    #expect(life.write(isEmpty: false) == .discard)
+    #expect(life.flushed() == .finish)
+    #expect(life.write(isEmpty: false) == .discard)
+
+    var other = open()
+    check(!other.close(hasOutput: false, isSettled: false))
+    #expect(other.phase == .settling)
+    check(other.fail() && !other.fail())
+    #expect(other.flushed() == .nothing)
+  }
+
   @Test("the end of the stream goes behind the output, once, and nothing behind it")
   func endOfStream() {
     var life = open()
