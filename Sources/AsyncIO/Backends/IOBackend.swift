@@ -78,6 +78,9 @@ public protocol IOBackend: AnyObject {
   /// such error, as in a backend that takes only what the system does.
   func sendError(of descriptor: IODescriptor) -> Int
 
+  /// The same, and from here on somebody was told of it.
+  func takeSendError(of descriptor: IODescriptor) -> Int
+
   /// The peer is to see the end of the stream, behind everything that was sent.
   func endWriting(_ descriptor: IODescriptor) throws(Errno)
 
@@ -99,7 +102,7 @@ public protocol IOBackend: AnyObject {
   /// and its address is free. `false`: the system does not do that now; the number is let go later.
   func letNumberGo(of descriptor: IODescriptor) -> Bool
 
-  /// True if bytes that a send took are not with the system yet; a ``IOOperation/Kind/writable`` waits until they are.
+  /// True if bytes that a send took are not with the system yet; a ``IOOperation/Kind/flush`` waits until they are.
   func hasUnsent(_ descriptor: IODescriptor) -> Bool
 
   /// Asks the system to end the receive that it does ahead, with no operation of the descriptor in flight. `true`: it
@@ -142,6 +145,10 @@ extension IOBackend {
 
   /// True: this backend keeps no numbers.
   public func letNumberGo(of descriptor: IODescriptor) -> Bool { true }
+
+  /// 0: this backend takes only what the system does.
+  public func takeSendError(of descriptor: IODescriptor) -> Int { 0 }
+
   /// False: this backend does nothing ahead.
   public func hasUnsent(_ descriptor: IODescriptor) -> Bool { false }
   /// True: this backend does nothing ahead.

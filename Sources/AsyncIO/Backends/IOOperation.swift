@@ -29,6 +29,9 @@ public final class IOOperation: @unchecked Sendable {
     case ready
     /// Completes with 0 when the descriptor may be written, and sends nothing. What was sent before is on its way then.
     case writable
+    /// Completes with 0 when what was sent before is with the system, whether there is room for more or not; or with the
+    /// error of bytes that a backend had taken and could not send, if nobody was told of it.
+    case flush
     /// `buffer` and `count`: room for one message; ``messageAddress`` gets its sender. `result`: its bytes, as far as
     /// there was room for them (``isMessageTruncated``). Takes nothing when it is cancelled. Of a stream: what is there.
     case receiveFrom

@@ -67,7 +67,7 @@ extension StreamConnection {
   private func sendRest() async throws {
     // Every other write expects to find the record so.
     defer { sending.kind = .send }
-    sending.kind = .writable
+    sending.kind = .flush
     await core.complete(sending)
     guard sending.result >= 0 else { throw failure(sending.result, "move") }
   }

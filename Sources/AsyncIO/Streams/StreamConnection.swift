@@ -146,7 +146,9 @@ public final class StreamConnection: @unchecked Sendable {
   func failure(_ result: Int, _ operation: String) -> any Error {
     noteLoss(result)
     if result == -Int(EBADF) && isClosed { return closedHere(operation) }
-    return descriptor.failure(result, operation, subject)
+    // A broken pipe is the answer to a write, which may come with the end of the input.
+    let isLateAnswer = operation == "read" && result == -Int(EPIPE)
+    return descriptor.failure(result, isLateAnswer ? "write" : operation, subject)
   }
 
   /// A read has found the end of the stream: throws if it is the end of a connection that was lost. A system tells a

@@ -58,7 +58,8 @@ extension StreamTransport {
 
   /// A cancelled wait is the work of `stopReceiving`, or of the loop that closes.
   private final func receiveFailed(_ result: Int) {
-    if result != -Int(ECANCELED) { lose(result, "read") }
+    // A broken pipe is the answer to a write, which may come with the end of the input.
+    if result != -Int(ECANCELED) { lose(result, result == -Int(EPIPE) ? "write" : "read") }
   }
 
   private final func peerEnded() {

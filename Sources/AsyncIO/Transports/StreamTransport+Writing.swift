@@ -1,3 +1,4 @@
+internal import CAsyncIO
 internal import SystemPackage
 
 // Output, over the mechanism that sockets and pipes share.
@@ -65,12 +66,30 @@ extension StreamTransport: StreamOutput {
   final func trySend(_ bytes: UnsafeRawBufferPointer) -> Int { core.backend.trySend(descriptor, bytes) }
 
   final func drain() {
-    switch life.flushed() {
+    switch life.flushed(isSettled: isSettled) {
     case .nothing: break
     case .sendEnd: sendEnd()
+    case .settle: awaitResult()
     case .finish: finish(nil)
     }
     drained?.resumeAll()
+  }
+
+  /// What the backend has taken is sent, as far as it goes. While a file has the record nothing else was taken.
+  final var isSettled: Bool { fileHasRecord || !core.backend.hasUnsent(descriptor) }
+
+  /// Closed with bytes that the backend has taken and not sent: the end is told when it is known what became of them.
+  final func awaitResult() {
+    sending.kind = .flush
+    sending.sequence &+= 1
+    if core.backend.submit(sending) { settled() }
+    hold()
+  }
+
+  final func settled() {
+    sending.kind = .send
+    guard life.phase == .settling, sending.result != -Int(ECANCELED) else { return }
+    if sending.result < 0 { lose(sending.result, "write") } else { drain() }
   }
 
   private final func sendEnd() {

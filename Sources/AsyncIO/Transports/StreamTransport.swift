@@ -31,8 +31,10 @@ public class StreamTransport: BaseTransport, ReadTransport, WriteTransport {
   @exclusivity(unchecked) final var parked: [UInt8] = []
   @exclusivity(unchecked) final var outgoing = OutgoingBytes()
   @exclusivity(unchecked) final var flow = WriteFlow()
-  /// A file is on its way, and nothing else may be written.
+  /// A file is to be sent, and nothing else may be written.
   @exclusivity(unchecked) final var isSendingFile = false
+  /// It is being sent, and the sending record is its own.
+  @exclusivity(unchecked) final var fileHasRecord = false
   /// Who waits until nothing waits to be sent.
   final var drained: LoopWaiters?
   private final var isAbortive = false
@@ -57,9 +59,9 @@ public class StreamTransport: BaseTransport, ReadTransport, WriteTransport {
   /// - Parameter shortReadsDrain: true of TCP, see ``IODescriptor/shortReadsDrain``.
   convenience init(_ fd: Int32, shortReadsDrain: Bool = false, core: BaseEventLoop) {
     let descriptor = IODescriptor(fd, loop: core)
+    descriptor.shortReadsDrain = shortReadsDrain
     core.backend.attach(descriptor)
     self.init(descriptor)
-    descriptor.shortReadsDrain = shortReadsDrain
     if sockname?.isIP == true { core.sockets.setNoDelay(fd) }
   }
 
@@ -112,9 +114,11 @@ public class StreamTransport: BaseTransport, ReadTransport, WriteTransport {
   }
 
   override func closeHere() {
-    let isFlushed = life.close(hasOutput: !outgoing.isEmpty)
+    let lost = core.backend.takeSendError(of: descriptor)
+    if lost != 0 { return lose(lost, "write") }
+    let isFlushed = life.close(hasOutput: !outgoing.isEmpty, isSettled: isSettled)
     stopReceiving()
-    if isFlushed { finish(nil) }
+    if isFlushed { finish(nil) } else if life.phase == .settling { awaitResult() }
   }
 
   override func abortHere() {
@@ -155,7 +159,7 @@ public class StreamTransport: BaseTransport, ReadTransport, WriteTransport {
 
   @inline(__always)
   fileprivate final func ended(_ operation: IOOperation) {
-    if operation === receiving { received() } else { sent() }
+    if operation === receiving { received() } else if operation.kind == .flush { settled() } else { sent() }
     hold()
   }
 }

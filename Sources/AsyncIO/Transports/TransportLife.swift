@@ -1,10 +1,11 @@
 /// What a connected transport may do, from its making to its end: a state machine that knows nothing of sockets.
 ///
-/// `new` (the protocol does not know it yet), `open`, `flushing` (closed here, bytes wait), `ending` (the protocol is
-/// about to hear that it is lost), `gone`.
+/// `new` (the protocol does not know it yet, or whoever asked for it has it not), `open`, `flushing` (closed here, bytes
+/// wait), `settling` (closed here, everything is handed over, and the backend does not know yet whether it was sent),
+/// `ending` (the protocol is about to hear that it is lost), `gone`.
 struct TransportLife {
   enum Phase: Int, Comparable {
-    case new, open, flushing, ending, gone
+    case new, open, flushing, settling, ending, gone
     static func < (a: Phase, b: Phase) -> Bool { a.rawValue < b.rawValue }
   }
 
@@ -72,24 +73,33 @@ struct TransportLife {
     return !hasOutput
   }
 
-  enum AfterOutput { case nothing, sendEnd, finish }
+  enum AfterOutput { case nothing, sendEnd, settle, finish }
 
   /// The last byte that waited is gone.
-  mutating func flushed() -> AfterOutput {
-    if phase == .flushing {
+  ///
+  /// - Parameter isSettled: it is known to have been sent.
+  mutating func flushed(isSettled: @autoclosure () -> Bool = true) -> AfterOutput {
+    switch phase {
+    case .new, .open: return endsWriting ? .sendEnd : .nothing
+    case .flushing where !isSettled():
+      phase = .settling
+      return .settle
+    case .flushing, .settling:
       phase = .ending
       return .finish
+    case .ending, .gone: return .nothing
     }
-    return endsWriting && phase <= .open ? .sendEnd : .nothing
   }
 
   // MARK: Ending
 
   /// `true`: nothing waits, the end can be told.
-  mutating func close(hasOutput: Bool) -> Bool {
+  ///
+  /// - Parameter isSettled: what is not waiting is known to have been sent.
+  mutating func close(hasOutput: Bool, isSettled: Bool = true) -> Bool {
     guard !isClosing else { return false }
-    phase = hasOutput ? .flushing : .ending
-    return !hasOutput
+    phase = hasOutput ? .flushing : isSettled ? .ending : .settling
+    return phase == .ending
   }
 
   /// The connection is lost or given up. `true`: the end can be told; the first reason counts.

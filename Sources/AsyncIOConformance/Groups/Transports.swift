@@ -191,6 +191,22 @@ extension ConformanceSuite {
       }
     },
     ConformanceCheck(
+      99, "Bytes for a peer that has gone are the reason of the loss", facet: "write",
+      capabilities: [.streamSockets, .systemDescriptors]
+    ) { subject in
+      try subject.run { loop in
+        for count in [1, 100_000] {
+          let pair = try await subject.probedPair(loop)
+          for _ in 0..<3 { try await sleep(for: .zero) }
+          pair.sockets.close(pair.peer)
+          try pair.transport.write(numbered(0..<count))
+          try await subject.turn("lost") { pair.probe.isLost }
+          let error = pair.probe.lost as? IOError
+          try subject.expect("a broken pipe, \(count) bytes", error?.errno == .brokenPipe)
+        }
+      }
+    },
+    ConformanceCheck(
       100, "The loss is told once, never inside close or abort, and while the socket is open",
       capabilities: [.streamSockets, .systemDescriptors]
     ) { subject in

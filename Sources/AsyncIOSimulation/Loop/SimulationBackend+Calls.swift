@@ -20,6 +20,7 @@ extension SimulationBackend {
     case .writable:
       operation.result = 0
       return network.isWritable(socket)
+    case .flush: return settle(operation, 0)
     case .receiveFrom: return attemptReceiveFrom(operation, socket)
     case .sendTo: return attemptSendTo(operation, socket)
     case .read, .write: return settle(operation, -Int(Errno.invalidArgument.rawValue))

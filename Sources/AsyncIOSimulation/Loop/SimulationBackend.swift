@@ -205,7 +205,7 @@ extension IOOperation.Kind {
   var isReading: Bool {
     switch self {
     case .receive, .receiveLent, .accept, .read, .ready, .receiveFrom: true
-    case .send, .connect, .write, .writable, .sendTo: false
+    case .send, .connect, .write, .writable, .flush, .sendTo: false
     }
   }
 }

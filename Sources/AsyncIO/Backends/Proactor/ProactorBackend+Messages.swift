@@ -12,7 +12,7 @@ internal import CAsyncIO
 // - Callers of `.writable` make the call themselves (sendfile has none in the ring), and their memory is nobody else's.
 //
 // `.writable` stands behind the outbox like every other write: when it completes, what was written before is with the
-// system, and an error of that is its result.
+// system, and an error of that is its result. `.flush` is the half of it that needs no room.
 
 extension ProactorBackend {
   func submitReceiveFrom(_ operation: IOOperation, _ stream: ProactorStream.Pointer) -> Bool {
@@ -48,11 +48,22 @@ extension ProactorBackend {
     return false
   }
 
+  /// Waits for the outbox only.
+  func submitFlush(_ operation: IOOperation, _ stream: ProactorStream.Pointer) -> Bool {
+    if stream.pointee.outbox.isEmpty {
+      operation.end(stream.pointee.takeLost())
+      return true
+    }
+    precondition(stream.pointee.writing == nil, "two operations wait to write one descriptor")
+    stream.pointee.writing = .passUnretained(operation)
+    operation.state = .inFlight
+    return false
+  }
+
   /// The error of an earlier write, which nobody was told of. That the stream was ended here is said to every write.
   private func takeSendError(_ operation: IOOperation, _ stream: ProactorStream.Pointer) -> Bool {
     guard stream.pointee.sendError != 0 else { return false }
-    operation.result = stream.pointee.sendError
-    if stream.pointee.sendError != -Int(EPIPE) { stream.pointee.sendError = 0 }
+    operation.result = stream.pointee.takeSendError()
     return true
   }
 

@@ -11,7 +11,7 @@ extension ProactorBackend {
 
   /// Starts what the waiting operation needs, unless it is with the system already.
   func startReading(_ stream: ProactorStream.Pointer) {
-    guard !stream.pointee.isReceiving, let operation = stream.pointee.reading else { return }
+    guard !stream.pointee.isReceiving, !stream.pointee.holdsEnd, let operation = stream.pointee.reading else { return }
     let record = stream.receivingRecord
     stream.pointee.isReadCancelled = false
     stream.pointee.isReceiving = true
@@ -59,10 +59,7 @@ extension ProactorBackend {
     stream.pointee.chunks.isEmpty ? takeEnd(stream) : stream.pointee.chunks.removeFirst().count
   }
 
-  private func takeEnd(_ stream: ProactorStream.Pointer) -> Int {
-    defer { stream.pointee.end = Int.max }
-    return stream.pointee.end
-  }
+  private func takeEnd(_ stream: ProactorStream.Pointer) -> Int { stream.pointee.takeEnd() }
 
   /// Copies lent bytes to where the operation wants them: a stream that was read chunk by chunk is now read otherwise.
   private func copyInput(_ operation: IOOperation, _ stream: ProactorStream.Pointer) -> Int {
@@ -103,7 +100,7 @@ extension ProactorBackend {
 
   /// Ends the waiting operation with what is there.
   @inline(__always)
-  private func serve(_ stream: ProactorStream.Pointer) {
+  func serve(_ stream: ProactorStream.Pointer) {
     guard let parked = stream.pointee.reading else { return }
     parked._withUnsafeGuaranteedRef { operation in
       guard takeInput(operation, stream) else { return startIfIdle(stream) }
@@ -166,6 +163,7 @@ extension ProactorBackend {
   /// The record's operation has ended for good: the end of the stream, an error, readiness, or bytes in the caller's
   /// memory.
   private func ended(_ result: Int, _ kind: UInt8, _ stream: ProactorStream.Pointer) {
+    if result == 0 && kind != UInt8(CASYNCIO_KIND_WATCH) && isUnsettled(stream) { return holdEnd(stream) }
     guard Self.isForCallersMemory(kind), let parked = stream.pointee.reading else {
       note(result, kind, stream)
       return serve(stream)
@@ -253,6 +251,7 @@ extension ProactorBackend {
 
   private func claimRarely(_ operation: IOOperation, _ stream: ProactorStream.Pointer) -> Bool {
     operation.buffer = nil
+    if defersEnd(stream) { return false }
     if stream.pointee.end != Int.max {
       operation.result = takeEnd(stream)
       return true
@@ -276,8 +275,12 @@ extension ProactorBackend {
       operation.backendWord = 0
       return true
     }
-    operation.result = n
     pool.giveBack(buffer.base, capacity: buffer.capacity)
+    operation.result = n
+    if n == 0, let stream = operation.descriptor.stream, isUnsettled(stream) {
+      holdEnd(stream)
+      return false
+    }
     return n != -Int(EAGAIN)
   }
 

@@ -7,7 +7,7 @@ public import SystemPackage
 // goes on without a wait, and what many tasks wrote goes to the system in one call per turn. What that takes on itself:
 //
 // - Later writes queue up behind it, in order. Large ones are not copied, they wait until it is gone.
-// - An error of it is the answer to the next write.
+// - An error of it is the answer to the next write, to a flush, or to a read that finds the end (see `+Ends`).
 // - The end of the stream is sent after it, and a closed connection's number is closed after it. A peer that does not
 //   read can hold that up: for a time, see `ProactorBackend+Lingering`.
 
@@ -26,6 +26,7 @@ extension ProactorBackend {
     stream.pointee.isSending = true
     parked._withUnsafeGuaranteedRef { operation in
       switch operation.kind {
+      case .flush: preconditionFailure("a flush waits for nothing")
       case .connect:
         casyncio_port_connect(port, stream.sendingRecord, fd, operation.buffer!, socklen_t(operation.count))
       case .writable, .sendTo: casyncio_port_watch(port, stream.sendingRecord, fd, UInt32(POLLOUT))
@@ -67,11 +68,7 @@ extension ProactorBackend {
   /// Takes bytes into the outbox: their number, 0 if they have to wait, or the error of an earlier write.
   @inline(__always)
   private func takeSmall(_ bytes: UnsafeRawBufferPointer, _ stream: ProactorStream.Pointer) -> Int {
-    if stream.pointee.sendError != 0 {
-      // That the stream was ended here is said to every write.
-      defer { if stream.pointee.sendError != -Int(EPIPE) { stream.pointee.sendError = 0 } }
-      return stream.pointee.sendError
-    }
+    if stream.pointee.sendError != 0 { return stream.pointee.takeSendError() }
     guard bytes.count <= Outbox.blockSize, isStarted, stream.pointee.writing == nil, !bytes.isEmpty else { return 0 }
     guard stream.pointee.outbox.take(bytes, &blocks) else { return 0 }
     if !stream.pointee.isSending {
@@ -115,6 +112,9 @@ extension ProactorBackend {
 
   /// The error of bytes of the outbox, or `-EPIPE` behind the end.
   public func sendError(of descriptor: IODescriptor) -> Int { descriptor.stream?.pointee.sendError ?? 0 }
+
+  /// The error of bytes of the outbox that nobody was told of.
+  public func takeSendError(of descriptor: IODescriptor) -> Int { descriptor.stream?.pointee.takeLost() ?? 0 }
 
   // MARK: Events
 
@@ -160,6 +160,7 @@ extension ProactorBackend {
     if result == -Int(ECANCELED) && !stream.pointee.isWriteCancelled { return false }
     stream.pointee.outbox.removeAll(&blocks)
     stream.pointee.sendError = result
+    stream.pointee.lost = result
     return true
   }
 
@@ -171,11 +172,11 @@ extension ProactorBackend {
     }
     if stream.pointee.isDetached { return freeIfEnded(stream) }
     guard let parked = stream.pointee.writing else { return }
-    let error = stream.pointee.sendError
-    guard error != 0 else { return continueOutbox(stream) }
-    stream.pointee.sendError = error == -Int(EPIPE) ? error : 0
+    let isFlush = parked._withUnsafeGuaranteedRef { $0.kind == .flush }
+    guard isFlush || stream.pointee.sendError != 0 else { return continueOutbox(stream) }
+    let result = isFlush ? stream.pointee.takeLost() : stream.pointee.takeSendError()
     stream.pointee.writing = nil
-    parked._withUnsafeGuaranteedRef { $0.complete(error) }
+    parked._withUnsafeGuaranteedRef { $0.complete(result) }
   }
 
   private func sentForNobody(_ event: casyncio_event, _ stream: ProactorStream.Pointer) {

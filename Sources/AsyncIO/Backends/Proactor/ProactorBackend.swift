@@ -41,6 +41,8 @@ public final class ProactorBackend: IOBackend, @unchecked Sendable {
   var lingerTime: Int64 = 30_000_000_000
   /// Streams that were let go and are with the system still.
   @exclusivity(unchecked) var leaving: Set<ProactorStream.Pointer> = []
+  /// Streams whose input has ended while bytes of theirs are on their way.
+  @exclusivity(unchecked) var heldEnds: [HeldEnd] = []
   /// Watches that have reported and wait to be armed again.
   @exclusivity(unchecked) var watchesToArm: [ProactorStream.Pointer] = []
   /// A thread drives the port and operations can start.
@@ -111,6 +113,7 @@ public final class ProactorBackend: IOBackend, @unchecked Sendable {
     while isAlive && casyncio_port_in_flight(port) > 0 { isAlive = deliverEvents(timeout: 1_000_000_000) }
     casyncio_port_end(port, isAlive ? 0 : 1)
     if !isAlive { takeBack() }
+    releaseAllEnds()
     endLingering()
   }
 
@@ -134,10 +137,12 @@ public final class ProactorBackend: IOBackend, @unchecked Sendable {
   /// Submits what is queued, waits, and delivers events.
   public func poll(timeout: Int64) throws(Errno) {
     if !watchesToArm.isEmpty { armWatches() }
-    let wait = closed.isEmpty && lingering.isEmpty ? timeout : boundByLingering(timeout)
+    var wait = closed.isEmpty && lingering.isEmpty ? timeout : boundByLingering(timeout)
+    if !heldEnds.isEmpty { wait = 0 }
     let n = casyncio_port_reap(port, events, UInt32(Self.eventCapacity), wait)
     guard n >= 0 else { throw Errno(rawValue: -n) }
     deliver(Int(n))
+    if !heldEnds.isEmpty { releaseEnds(sawEverything: n < Self.eventCapacity) }
     if !closed.isEmpty || !lingering.isEmpty { checkLingering() }
     assert(casyncio_lent_is_sound(lent) != 0, "lent memory: a buffer is neither with the system nor in use")
   }
@@ -177,7 +182,7 @@ public final class ProactorBackend: IOBackend, @unchecked Sendable {
     let stream = self.stream(of: operation.descriptor)
     switch operation.kind {
     case .receiveLent, .receive, .accept, .read, .ready:
-      if stream.pointee.hasInput && takeInput(operation, stream) { return true }
+      if stream.pointee.hasInput && !defersEnd(stream) && takeInput(operation, stream) { return true }
       precondition(stream.pointee.reading == nil, "two operations wait to read one descriptor")
       stream.pointee.reading = .passUnretained(operation)
       operation.state = .inFlight
@@ -185,6 +190,7 @@ public final class ProactorBackend: IOBackend, @unchecked Sendable {
     case .receiveFrom: return submitReceiveFrom(operation, stream)
     case .send, .connect, .write: return submitWrite(operation, stream)
     case .writable, .sendTo: return submitWhenWritable(operation, stream)
+    case .flush: return submitFlush(operation, stream)
     }
     return false
   }

@@ -36,9 +36,14 @@ struct ProactorStream {
   /// Sends, connects, and what `addWriter` waits for.
   var sending = casyncio_record()
   var writing: Unmanaged<IOOperation>?
-  /// Small writes on their way, and the error of one that nobody has been told of yet.
+  /// Small writes on their way, and what the next write is told instead of being taken.
   var outbox = Outbox()
   var sendError = 0
+  /// The error of bytes that were taken and not sent, which nobody was told of yet; 0 if there is none.
+  var lost = 0
+  /// The end of the input is here, and waits for the result of bytes on their way; or it has waited for that.
+  var holdsEnd = false
+  var endIsFinal = false
 
   /// Retained until the stream is freed.
   let descriptor: Unmanaged<IODescriptor>
@@ -63,6 +68,25 @@ struct ProactorStream {
     LiveCounters.proactorStreams.subtract(1, ordering: .relaxed)
     descriptor._withUnsafeGuaranteedRef { $0.backendState = nil }
     descriptor.release()
+  }
+
+  /// Somebody is told of the bytes that were lost.
+  mutating func takeLost() -> Int {
+    defer { lost = 0 }
+    return lost
+  }
+
+  /// The end of the input, or the error of bytes that were lost before it.
+  mutating func takeEnd() -> Int {
+    defer { (end, endIsFinal) = (Int.max, false) }
+    return end == 0 ? takeLost() : end
+  }
+
+  /// What a write is told: the error of an earlier one, once, or for ever that the stream was ended here.
+  mutating func takeSendError() -> Int {
+    lost = 0
+    defer { if sendError != -Int(EPIPE) { sendError = 0 } }
+    return sendError
   }
 
   var isWithSystem: Bool { isReceiving || isSending }

@@ -22,6 +22,7 @@ extension SelectorBackend {
     case .writable: return attemptReady(operation, POLLOUT)
     case .receiveFrom: return attemptReceiveFrom(operation)
     case .sendTo: return attemptSendTo(operation)
+    case .flush: return true
     }
   }
 
@@ -61,7 +62,6 @@ extension SelectorBackend {
     }
   }
 
-  func attemptSend(_ operation: IOOperation) -> Bool {
   /// Less came than there was room for, and more may be there. Where states are reported the next wait will tell; where
   /// changes are, only a call does.
   private func noteShortRead(_ descriptor: IODescriptor) {
@@ -77,6 +77,7 @@ extension SelectorBackend {
     return false
   }
 
+  func attemptSend(_ operation: IOOperation) -> Bool {
     transferAll(operation) { send($0, $1, $2, sendFlags) }
   }
 

@@ -201,6 +201,10 @@ public final class SelectorBackend: IOBackend, @unchecked Sendable {
       if descriptor.isWritable && attempt(operation) { return finished(operation) }
       precondition(descriptor.writing == nil, "two operations wait to write one descriptor")
       descriptor.writing = .passUnretained(operation)
+    case .flush:
+      // Nothing is kept here.
+      operation.result = 0
+      return finished(operation)
     }
     operation.state = .inFlight
     if !descriptor.isRegistered || !isEdgeTriggered { return registerParked(operation) }

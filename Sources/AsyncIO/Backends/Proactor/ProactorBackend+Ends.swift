@@ -1,0 +1,77 @@
+internal import CAsyncIO
+
+// What a stream has taken to send may fail when the peer is gone, and then the end of the peer's stream is often there
+// first: the end tells of itself, the error is the result of a send. On its own the end would say that all is well. So
+// it waits for the sends that are on their way and tells their error in its place, if there is one that nobody was told
+// of. It does not wait for a peer that only does not read: what is not sent by the next poll waits for room.
+
+extension ProactorBackend {
+  /// A stream that is kept by a pin until its end is told.
+  struct HeldEnd {
+    let stream: ProactorStream.Pointer
+    /// A poll has submitted everything that the stream had to send.
+    var isPolled = false
+  }
+
+  /// The end is next, and bytes are on their way that were written after it had come: it is held. `true`: nothing is to
+  /// be had.
+  @inline(__always)
+  func defersEnd(_ stream: ProactorStream.Pointer) -> Bool {
+    guard stream.pointee.end == 0 else { return false }
+    return deferEnd(stream)
+  }
+
+  private func deferEnd(_ stream: ProactorStream.Pointer) -> Bool {
+    let isNext = stream.pointee.chunks.isEmpty && !stream.pointee.endIsFinal
+    guard isNext, !stream.pointee.outbox.isEmpty, isStarted else { return false }
+    stream.pointee.end = Int.max
+    holdEnd(stream)
+    return true
+  }
+
+  /// An end alone would not be the whole truth, or perhaps not.
+  @inline(__always)
+  func isUnsettled(_ stream: ProactorStream.Pointer) -> Bool {
+    stream.pointee.lost != 0 || !stream.pointee.outbox.isEmpty
+  }
+
+  /// The input has ended while bytes are on their way, or were lost.
+  func holdEnd(_ stream: ProactorStream.Pointer) {
+    if stream.pointee.holdsEnd { return }
+    stream.pointee.holdsEnd = true
+    stream.pointee.pins += 1
+    heldEnds.append(HeldEnd(stream: stream))
+  }
+
+  /// After the events of a poll.
+  ///
+  /// - Parameter sawEverything: no event was left for the next poll.
+  func releaseEnds(sawEverything: Bool) {
+    let batch = heldEnds
+    heldEnds = []
+    for var held in batch {
+      if held.isPolled && sawEverything || held.stream.pointee.outbox.isEmpty {
+        release(held.stream)
+      } else {
+        held.isPolled = sawEverything
+        heldEnds.append(held)
+      }
+    }
+  }
+
+  /// The run has ended.
+  func releaseAllEnds() {
+    let batch = heldEnds
+    heldEnds = []
+    for held in batch { release(held.stream) }
+  }
+
+  private func release(_ stream: ProactorStream.Pointer) {
+    stream.pointee.holdsEnd = false
+    if !stream.pointee.isDetached {
+      (stream.pointee.end, stream.pointee.endIsFinal) = (0, true)
+      serve(stream)
+    }
+    unpin(stream)
+  }
+}
