@@ -10,14 +10,18 @@ internal import SystemPackage
 // - It moves as much as the socket has room for, and a fast peer always makes room: without a turn between two pieces
 //   one transfer would keep the loop to itself.
 // - It says EINVAL or ENOSYS for files and sockets that it cannot do. If nothing was sent by then the fallback does it.
-// - The file may shrink or grow meanwhile. The end is where a call finds no more bytes.
-// - Bytes that were written before may wait in the program (the proactor's outbox). A wait until the socket is writable
-//   stands behind them, so every transfer begins with one.
+// - The file may shrink or grow meanwhile, and some say that they are empty and are not (those of /proc). The end is
+//   where the file ends exactly when the last byte has gone, or where a call finds no more bytes.
+// - Who sends and then reads what comes back must not wait for the peer once the system has the last byte. So there is
+//   no wait behind it, and none for room that may not be needed.
+// - Bytes that were written before may wait in the program (the proactor's outbox), and so may the last few of the
+//   fallback. So every transfer begins with a wait for the former, and the fallback ends with one for the latter.
 
 /// Where a file is sent to: a socket whose writing side the caller holds.
 protocol FileSink {
   var descriptor: IODescriptor { get }
-  /// For waits until there is room. Idle, and the sink's own between two pieces.
+  /// For waits until there is room, and until what was sent before is with the system. Idle, and the sink's own between
+  /// two pieces.
   var sending: IOOperation { get }
   /// Sends all the bytes; `sent` counts them also when this throws.
   func send(_ bytes: UnsafeRawBufferPointer, _ sent: inout Int) async throws
@@ -98,13 +102,14 @@ struct SendFile<Sink: FileSink> {
   /// also when this throws. Code `notOffered` if the system cannot do it and `fallback` is false.
   mutating func run(fallback: Bool) async throws -> Int64 {
     do {
-      try await waitForRoom()
+      try await wait(for: .flush)
       if try await sendNatively() == false {
         guard fallback else {
           throw EventLoopError(
             .notOffered, "\(operation): the system cannot send this file to a socket by itself. Allow the fallback.")
         }
         try await sendThroughMemory()
+        try await wait(for: .flush)
       }
     } catch {
       leavePosition()
@@ -123,11 +128,7 @@ struct SendFile<Sink: FileSink> {
 
   /// `false`: the system cannot do it, and nothing was sent.
   private mutating func sendNatively() async throws -> Bool {
-    var status = stat()
-    guard fstat(range.file, &status) == 0 else {
-      throw IOError(result: -Int(casyncio_errno()), operation, "descriptor \(range.file)")
-    }
-    guard status.st_mode & mode_t(S_IFMT) == mode_t(S_IFREG) else { return false }
+    guard try status().st_mode & mode_t(S_IFMT) == mode_t(S_IFREG) else { return false }
     while true {
       let count = range.next(after: sent, atMost: Self.pieceSize)
       if count == 0 { return true }
@@ -137,9 +138,10 @@ struct SendFile<Sink: FileSink> {
       switch n {
       case 1...:
         sent += n
+        if try isComplete() { return true }
         try await letOthersIn()
       case 0: return true
-      case -Int64(EAGAIN): try await waitForRoom()
+      case -Int64(EAGAIN): try await wait(for: .writable)
       case -Int64(EINTR): continue
       case -Int64(EINVAL), -Int64(ENOSYS), -Int64(EOPNOTSUPP), -Int64(EOVERFLOW):
         if sent == 0 { return false }
@@ -149,18 +151,30 @@ struct SendFile<Sink: FileSink> {
     }
   }
 
-  private func waitForRoom() async throws {
+  private func status() throws -> stat {
+    var status = stat()
+    guard fstat(range.file, &status) == 0 else {
+      throw IOError(result: -Int(casyncio_errno()), operation, "descriptor \(range.file)")
+    }
+    return status
+  }
+
+  /// The last byte that there is has gone.
+  private func isComplete() throws -> Bool {
+    if let count = range.count, sent >= count { return true }
+    return range.offset + sent == Int64(try status().st_size)
+  }
+
+  private func wait(for kind: IOOperation.Kind) async throws {
     let waiting = sink.sending
-    waiting.kind = .writable
+    waiting.kind = kind
     await core.complete(waiting)
     guard waiting.result >= 0 else { throw sink.descriptor.failure(waiting.result, operation) }
   }
 
-  /// One turn, and room after it.
+  /// One turn.
   private func letOthersIn() async throws {
-    let turn = core.turns
-    try await waitForRoom()
-    if core.turns == turn { await core.completeInNextTurn(sink.sending) }
+    await core.completeInNextTurn(sink.sending)
     try Task.checkCancellation()
   }
 

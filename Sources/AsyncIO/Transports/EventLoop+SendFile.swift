@@ -30,13 +30,16 @@ extension EventLoop {
       throw EventLoopError(.foreignLoop, "sendfile: the transport belongs to another event loop.")
     }
     try transport.beginFile()
-    let wasReading = transport.life.wantsInput
+    let wasPaused = transport.life.isPaused
     transport.pauseReading()
     defer {
-      transport.endFile()
-      if wasReading { transport.resumeReading() }
+      transport.isSendingFile = false
+      if !wasPaused { transport.resumeReading() }
     }
     try await transport.waitUntilDrained()
+    // Until here the record is that of what was written before, perhaps in flight, and nobody else's to touch.
+    transport.fileHasRecord = true
+    defer { transport.giveRecordBack() }
     var transfer = SendFile(range, to: OperationSink(transport.sending, "sendfile"), "sendfile")
     return try await transfer.run(fallback: fallback)
   }
@@ -55,9 +58,9 @@ extension StreamTransport {
     isSendingFile = true
   }
 
-  fileprivate final func endFile() {
-    isSendingFile = false
-    // Every write expects to find the record so.
+  /// Every write expects to find the record so.
+  fileprivate final func giveRecordBack() {
+    fileHasRecord = false
     sending.kind = .send
     sending.buffer = nil
     hold()

@@ -92,9 +92,10 @@ extension StreamOutput {
     if sending.state == .inFlight { core.backend.cancel(sending) } else { outgoing.removeAll() }
   }
 
-  /// What is not with the system. An aborted transport has nothing, whatever memory it still has.
+  /// What is not with the system. An aborted transport has nothing, whatever memory it still has. With nothing waiting
+  /// the record may be somebody else's, a file's for instance.
   var waitingBytes: Int {
-    if life.phase >= .ending { return 0 }
+    if life.phase >= .ending || outgoing.isEmpty { return 0 }
     return outgoing.count - (sending.state == .inFlight ? sending.transferred : 0)
   }
 }
