@@ -22,8 +22,8 @@ package struct Scenario: Sendable {
 
   /// All of them, in the order in which they are run.
   package static let all: [Scenario] =
-    streams + reading + floods + servers + crashes + transports + connecting + proxies + proxyLimits + datagrams
-    + sockets + names + tasks + locks + queues + shutdowns
+    streams + reading + floods + servers + crashes + transports + borders + connecting + proxies + proxyLimits
+    + datagrams + sockets + names + tasks + locks + queues + shutdowns
 
   /// Not to find anything: the speed of one world is what they show. They run only by name, in good weather.
   package static let measured: [Scenario] = loads

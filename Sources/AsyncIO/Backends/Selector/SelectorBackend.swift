@@ -13,8 +13,8 @@ public import SystemPackage
 //   hang-up, as the end of the stream may hide behind the short read. No new edge will come for either.
 // - A short read of anything else means nothing: receives of Unix sockets stop at messages that carry descriptors, those
 //   of pipes at packets, of sequenced packets at records, of terminals at lines. Whether more is there the system is
-//   asked, before a wait. (A program that takes an urgent byte itself,
-//   by MSG_OOB, before the loop has seen it hides it from the loop, and may wait for the next byte.)
+//   asked, before a wait. (A program that takes an urgent byte itself, by MSG_OOB, before the loop has seen it hides it
+//   from the loop, and may wait for the next byte.)
 // - A new descriptor is not readable until the selector says so, and is writable until a call says otherwise.
 // - EAGAIN clears the bit and trusts the system to make a new edge. Linux keeps that: a stream socket answers EAGAIN
 //   only with its receive queue, its accept queue or its send space empty, and whatever fills one reports it. (A tool
