@@ -83,7 +83,11 @@ extension StreamOutput {
     guard life.phase < .ending else { return outgoing.removeAll() }
     guard sending.result >= 0 else { return lose(sending.result, "write") }
     outgoing.consume(sending.count)
+    // Of a write in `resumeWriting` that went at once: more of them may follow, so the last byte is gone when that returns.
+    if flow.isTelling { return act(on: flow.update(outgoing.count)) }
+    flow.isTelling = true
     act(on: flow.update(outgoing.count))
+    flow.isTelling = false
     if outgoing.isEmpty { drain() }
   }
 

@@ -37,6 +37,8 @@ struct WriteFlow {
 
   private(set) var limits = WriteBufferLimits.default
   private(set) var isPaused = false
+  /// A call back about a result goes on; what it writes has results of its own.
+  var isTelling = false
 
   /// The number of bytes that wait has changed.
   @inline(__always)
