@@ -109,7 +109,8 @@ struct SendFile<Sink: FileSink> {
             .notOffered, "\(operation): the system cannot send this file to a socket by itself. Allow the fallback.")
         }
         try await sendThroughMemory()
-        try await wait(for: .flush)
+        // Not where everything is with the system: a cancellation that comes now is too late to be thrown.
+        if core.backend.hasUnsent(sink.descriptor) { try await wait(for: .flush) }
       }
     } catch {
       leavePosition()

@@ -40,7 +40,7 @@ struct LostWriteTests {
         } else if way == .closedWithUnread {
           for _ in 0..<3 { try await sleep(for: .zero) }
         }
-        pair.sockets.close(pair.peer)
+        pair.sockets.end(pair.peer)
         try transport.write([UInt8](repeating: 1, count: size))
         if way == .writtenAndClosed { transport.close() }
         try await turnUntil { pair.proto.isLost }
@@ -48,7 +48,7 @@ struct LostWriteTests {
         let text = pair.proto.lost.map { "\($0)" } ?? "nil"
         check(lost == .brokenPipe || lost == .connectionReset, "\(size) bytes: \(text)")
         // Of bytes that the peer has not read the system tells who reads.
-        check(text.hasPrefix("write") || way == .closedWithUnread, "\(size) bytes: \(text)")
+        check(text.hasPrefix("write") || lost == .connectionReset, "\(size) bytes: \(text)")
       }
     }
   }
@@ -58,7 +58,7 @@ struct LostWriteTests {
     try await kind.run { loop in
       let pair = try await loop.makePair()
       pair.transport.pauseReading()
-      pair.sockets.close(pair.peer)
+      pair.sockets.end(pair.peer)
       try pair.transport.write("x")
       for _ in 0..<5 { try await sleep(for: .zero) }
       pair.transport.close()
@@ -96,7 +96,7 @@ struct LostWriteTests {
       try await withConnection(kind) { connection, sockets in
         let reading = isWaiting ? try loopTask { try await Self.reads[read](connection) } : nil
         if isWaiting { try await turnUntil { connection.isReading } }
-        sockets.close(sockets.b)
+        sockets.end(sockets.b)
         let refusal = await error { try await connection.write("x") }
         let atTheEnd = await error {
           if let reading { try await reading.value } else { try await Self.reads[read](connection) }
@@ -114,7 +114,7 @@ struct LostWriteTests {
     for isSynchronous in [false, true] {
       try await withConnection(kind) { connection, sockets in
         sockets.write(5, to: sockets.b)
-        sockets.close(sockets.b)
+        sockets.end(sockets.b)
         let told = await error {
           if isSynchronous {
             try await connection.forEachChunk { bytes, writer in writer.write(bytes) }
@@ -193,7 +193,7 @@ struct LostWriteTests {
         let (transport, proto) = try await loop.createConnection(socket: sockets.a) { ScriptedProtocol() }
         sockets.release(sockets.a)
         for _ in 0..<3 { try await sleep(for: .zero) }
-        sockets.close(sockets.b)
+        sockets.end(sockets.b)
         try transport.write("x")
         kept.proto = proto
       }
@@ -207,6 +207,12 @@ struct LostWriteTests {
 }
 
 extension SocketPair {
+  /// Closes an end, also where a child that another test starts has its number for a moment.
+  fileprivate func end(_ end: Int32) {
+    shutdown(end, Int32(SHUT_RDWR))
+    close(end)
+  }
+
   /// Writes until the system takes no more; how many bytes it took.
   fileprivate func fillAll(_ end: Int32) -> Int {
     var sent = 0
