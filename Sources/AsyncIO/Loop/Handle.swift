@@ -13,6 +13,16 @@ public class Handle: @unchecked Sendable {
     static let running: UInt8 = 1
     static let finished: UInt8 = 2
     static let cancelled: UInt8 = 3
+    /// It runs, and a thread waits for its end.
+    static let awaited: UInt8 = 4
+  }
+
+  private enum Kind {
+    case once
+    /// A watch runs its callback again and again.
+    case repeating
+    /// Another thread's cancel waits until a running callback has ended.
+    case awaitable
   }
 
   /// What few handles have: it stands elsewhere, so that the others stay small.
@@ -23,10 +33,7 @@ public class Handle: @unchecked Sendable {
   }
 
   private let state = Atomic<UInt8>(State.pending)
-  /// A watch runs its callback again and again.
-  private let isRepeating: Bool
-  /// Another thread's cancel waits until a running callback has ended.
-  private let cancelWaits: Bool
+  private let kind: Kind
   // Whoever won the exchange of the state is alone with it.
   @exclusivity(unchecked) private var callback: (() throws -> Void)?
   private let origin: Origin?
@@ -43,8 +50,7 @@ public class Handle: @unchecked Sendable {
   ) {
     intake = cancelWaits || isTimer ? .passRetained(loop.intake) : nil
     self.callback = callback
-    isRepeating = repeating
-    self.cancelWaits = cancelWaits
+    kind = repeating ? .repeating : cancelWaits ? .awaitable : .once
     let scope = CarriedScope.ofCaller
     let isDebug = loop.isDebug
     origin = scope != nil || isDebug ? Origin(scope, isDebug ? site : nil) : nil
@@ -52,14 +58,14 @@ public class Handle: @unchecked Sendable {
 
   /// A handle of no loop, to look at.
   init(_ callback: @escaping () -> Void) {
-    (intake, origin, isRepeating, cancelWaits) = (nil, nil, false, false)
+    (intake, origin, kind) = (nil, nil, .once)
     self.callback = callback
   }
 
   deinit { intake?.release() }
 
   /// One of `callSoon`, with nothing of its own but the callback, which can be used again.
-  final var isPlain: Bool { origin == nil && intake == nil && !isRepeating }
+  final var isPlain: Bool { origin == nil && intake == nil && kind == .once }
 
   /// Takes another callback. For the loop's thread, which has the only reference.
   final func renew(_ callback: consuming sending @escaping () throws -> Void) {
@@ -76,7 +82,9 @@ public class Handle: @unchecked Sendable {
   /// Makes sure that the callback does not run (again). Idempotent, any thread.
   ///
   /// For a handle of `callSoonThreadsafe` whose callback runs right now in the loop's thread, a cancel from another
-  /// thread returns when the callback has ended; from inside the callback it returns at once.
+  /// thread returns when the callback has ended; the thread sleeps meanwhile. From inside the callback it returns at
+  /// once. So it does where the wait would never end, because the callback waits, by a cancel of its own, for the
+  /// callback that calls this: of callbacks that cancel each other on several loops the last one gives way.
   public final func cancel() {
     while true {
       let (won, was) = state.compareExchange(
@@ -86,19 +94,28 @@ public class Handle: @unchecked Sendable {
         wasCancelled()
         return
       }
-      guard was == State.running else { return }
-      if isRepeating {
+      switch kind {
+      case .once: return
+      case .repeating:
+        guard was == State.running else { return }
         // The callback goes on to its end; the state it leaves behind is "cancelled".
         let (marked, _) = state.compareExchange(
           expected: State.running, desired: State.cancelled, ordering: .acquiringAndReleasing)
         if marked { return }
-      } else {
-        if cancelWaits, let intake, !intake._withUnsafeGuaranteedRef({ $0.isRunningInThisThread }) {
-          while state.load(ordering: .acquiring) == State.running { sched_yield() }
+      case .awaitable:
+        guard was == State.running || was == State.awaited, let intake else { return }
+        return intake._withUnsafeGuaranteedRef { intake in
+          if !intake.isRunningInThisThread { RunningCallbacks.waitForEnd(of: self, on: intake) }
         }
-        return
       }
     }
+  }
+
+  /// True while the callback runs; then its end wakes who waits. Inside of the monitor of ``RunningCallbacks``.
+  final func announceWait() -> Bool {
+    let (_, was) = state.compareExchange(
+      expected: State.running, desired: State.awaited, ordering: .acquiringAndReleasing)
+    return was == State.running || was == State.awaited
   }
 
   /// For timers: leave the heap.
@@ -111,21 +128,26 @@ public class Handle: @unchecked Sendable {
         .exchanged
     else { return }
     defer {
-      if !isRepeating {
-        state.store(State.finished, ordering: .releasing)
-      } else if !state.compareExchange(
-        expected: State.running, desired: State.pending, ordering: .acquiringAndReleasing
-      ).exchanged {
-        callback = nil
-      }
+      if kind == .once { state.store(State.finished, ordering: .releasing) } else { endOfRun() }
     }
     var work: (() throws -> Void)?
     // Not copied: a reference less to count.
-    if isRepeating { work = callback } else { swap(&work, &callback) }
+    if kind == .repeating { work = callback } else { swap(&work, &callback) }
     if let scope = origin?.scope {
       try CarriedScope.$current.withValue(scope) { try work?() }
     } else {
       try work?()
+    }
+  }
+
+  private final func endOfRun() {
+    if kind == .awaitable {
+      let was = state.exchange(State.finished, ordering: .acquiringAndReleasing)
+      if was == State.awaited { RunningCallbacks.oneHasEnded() }
+    } else if !state.compareExchange(
+      expected: State.running, desired: State.pending, ordering: .acquiringAndReleasing
+    ).exchanged {
+      callback = nil
     }
   }
 

@@ -139,15 +139,18 @@ extension ConformanceSuite {
     ConformanceCheck(
       18, "First use of the policy from 64 threads at once gives one policy", surroundings: .ownProcess
     ) { subject in
-      let (ready, start) = (Box(0), Gate())
+      let (ready, areAllReady, start) = (Box(0), Gate(), Gate())
       let threads = (0..<64).map { _ in
         CheckThread {
-          ready.update { $0 += 1 }
+          ready.update { ready in
+            ready += 1
+            if ready == 64 { areAllReady.open() }
+          }
           start.wait()
           return ObjectIdentifier(getEventLoopPolicy())
         }
       }
-      while ready.value < threads.count { sched_yield() }
+      areAllReady.wait()
       start.open()
       try subject.expect("policies", Set(threads.map { $0.join() }).count, 1)
     },

@@ -1,0 +1,56 @@
+// A cancel from another thread waits until the callback that runs has ended. It sleeps, and the loop that ran the
+// callback wakes it. Both meet at one monitor of the process: such waits are rare, and nobody who does not wait for a
+// callback, or is waited for, comes here.
+//
+// A callback that cancels another loop's running callback waits for that loop's thread. If that thread waits, directly
+// or by way of others, for this one, then no wait of the circle would end. A thread waits for one at a time, so a circle
+// is found by following the waits. It is closed by who comes last, and that one does not wait.
+
+/// The threads that wait for the ends of callbacks.
+enum RunningCallbacks {
+  /// What the thread of a loop waits for; alive until it has done so.
+  private struct Wait {
+    let handle: Unmanaged<Handle>
+    let loop: ObjectIdentifier
+
+    /// `false`: the callback has ended, and the thread is on its way.
+    var goesOn: Bool { handle._withUnsafeGuaranteedRef { $0.announceWait() } }
+  }
+
+  /// By the loop whose thread waits. Loops that are named here run, so that they are alive.
+  ///
+  /// Right as unchecked because it is touched inside of the monitor only.
+  private final class Waits: @unchecked Sendable {
+    var entries: [ObjectIdentifier: Wait] = [:]
+
+    /// True if the loop's thread waits for the other one's, directly or by way of others.
+    func leads(from loop: ObjectIdentifier, to other: ObjectIdentifier) -> Bool {
+      var loop = loop
+      while loop != other {
+        guard let wait = entries[loop], wait.goesOn else { return false }
+        loop = wait.loop
+      }
+      return true
+    }
+  }
+
+  private static let monitor = Monitor()
+  private static let waits = Waits()
+
+  /// Blocks the thread until the callback, which runs on the loop, has ended; not if that one waits for this thread.
+  static func waitForEnd(of handle: Handle, on loop: LoopIntake) {
+    let loop = ObjectIdentifier(loop)
+    let here = LoopIntake.running.map { ObjectIdentifier($0) }
+    monitor.locked {
+      if let here {
+        if waits.leads(from: loop, to: here) { return }
+        waits.entries[here] = Wait(handle: .passUnretained(handle), loop: loop)
+      }
+      while handle.announceWait() { _ = monitor.wait() }
+      if let here { waits.entries[here] = nil }
+    }
+  }
+
+  /// A callback that was waited for has ended.
+  static func oneHasEnded() { monitor.locked { monitor.broadcast() } }
+}
