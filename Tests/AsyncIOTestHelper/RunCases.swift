@@ -1,4 +1,5 @@
 import AsyncIO
+import AsyncIOConformance
 import Glibc
 
 nonisolated(unsafe) let runCases: [String: () throws -> Void] = [
@@ -11,6 +12,8 @@ nonisolated(unsafe) let runCases: [String: () throws -> Void] = [
   "program": { Program.main() },
   "program-fails": { FailingProgram.main() },
   "leaves-nothing": leavesNothing,
+  "runs-by-the-thousand": runsByTheThousand,
+  "main-actor-across-runs": mainActorAcrossRuns,
 ]
 
 private struct Failure: Error {}
@@ -172,5 +175,75 @@ private func useEverything() throws {
     try loop.createTask { try await sleep(for: .seconds(3600)) }
     do { try await withTimeout(.microseconds(1)) { try await sleep(for: .seconds(3600)) } } catch is TimeoutError {}
     try loop.callSoon {}
+  }
+}
+
+/// The memory that runs leave behind.
+private func runsByTheThousand() throws {
+  func many(_ count: Int) throws {
+    for _ in 0..<count { try AsyncIO.run { await Task { @MainActor in }.value } }
+    for _ in 0..<count / 20 { _ = try AsyncIO.run(loops: 2) { _ in await Task { @MainActor in }.value } }
+  }
+  try many(2000)
+  let before = residentKiB()
+  try many(8000)
+  fact("KiB", residentKiB() - before)
+}
+
+private func residentKiB() -> Int {
+  guard let file = fopen("/proc/self/statm", "r") else { return 0 }
+  defer { fclose(file) }
+  var (all, resident) = (0, 0)
+  withUnsafeMutablePointer(to: &all) { all in
+    withUnsafeMutablePointer(to: &resident) { resident in
+      _ = withVaList([all, resident]) { vfscanf(file, "%ld %ld", $0) }
+    }
+  }
+  return resident * 4
+}
+
+@MainActor private var visits = 0
+
+/// A function of the main actor that waits goes on in whatever run comes next, and there in the main actor.
+private func mainActorAcrossRuns() throws {
+  let gate = Waiting()
+  try AsyncIO.run {
+    for _ in 0..<3 {
+      Task { @MainActor in
+        for _ in 0..<40 {
+          await gate.pass()
+          MainActor.preconditionIsolated()
+          visits += isMainThread() ? 1 : 1000
+        }
+      }
+    }
+    while gate.count < 3 { try await sleep(for: .zero) }
+  }
+  for _ in 0..<20 {
+    // Between two runs, from another thread, and inside of one.
+    CheckThread { gate.open() }.join()
+    try AsyncIO.run {
+      while gate.count < 3 { try await sleep(for: .zero) }
+      gate.open()
+      while gate.count < 3, await visits < 120 { try await sleep(for: .zero) }
+    }
+  }
+  try AsyncIO.run { fact("visits", await visits) }
+}
+
+/// Tasks that wait to be let on.
+private final class Waiting: Sendable {
+  private let waiting = Lock<[UnsafeContinuation<Void, Never>]>([])
+
+  var count: Int { waiting.withLock { $0.count } }
+
+  func pass() async { await withUnsafeContinuation { waiter in waiting.withLock { $0.append(waiter) } } }
+
+  func open() {
+    let all = waiting.withLock { waiting in
+      defer { waiting = [] }
+      return waiting
+    }
+    for waiter in all { waiter.resume() }
   }
 }

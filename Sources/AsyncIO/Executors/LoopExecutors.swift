@@ -1,4 +1,5 @@
 internal import CAsyncIO
+internal import Synchronization
 
 // A loop is an executor in two roles, and the job does not say in which one it came. Run in the wrong role, every
 // continuation, cancellation handler and peer actor costs one to three extra enqueues (measured), and a readiness
@@ -71,10 +72,33 @@ package enum MonotonicTime {
 }
 
 /// The loop as the executor of actors that are pinned to it, and of the main actor after a take-over.
+///
+/// A suspended function of the main actor names the facade that it left from by its bare address, for as long as it is
+/// suspended. So the facade of the first whole-process run is that of all others, too: it lives for ever, and follows
+/// the process from loop to loop.
 final class SerialFacade: SerialExecutor {
-  let intake: LoopIntake
+  /// What it was made with.
+  private let own: LoopIntake
+  /// The address of the intake that it stands for now.
+  private let current: Atomic<UInt>
 
-  init(_ intake: LoopIntake) { self.intake = intake }
+  init(_ intake: LoopIntake) {
+    own = intake
+    current = Atomic(Self.address(intake))
+  }
+
+  private static func address(_ intake: LoopIntake) -> UInt {
+    UInt(bitPattern: Unmanaged.passUnretained(intake).toOpaque())
+  }
+
+  /// Stands for another loop from here on. For ``ProcessExecutors``, which holds the intake until it calls this again.
+  func follow(_ intake: LoopIntake) { current.store(Self.address(intake), ordering: .releasing) }
+
+  /// Of the loop that it stands for. One that has followed asks who holds the intake: the address alone could be that of
+  /// one that is just being replaced.
+  var intake: LoopIntake {
+    current.load(ordering: .acquiring) == Self.address(own) ? own : ProcessExecutors.latestIntake ?? own
+  }
 
   var unowned: UnownedSerialExecutor {
     @inline(__always) get { UnownedSerialExecutor(ordinary: self) }
@@ -85,18 +109,31 @@ final class SerialFacade: SerialExecutor {
   @inline(__always)
   func enqueue(_ job: UnownedJob) {
     let word = LoopWord(job, .serialJob)
-    if intake.isRunningInThisThread {
-      intake.push(word)
-    } else if !intake.post(word) {
-      LateJobs.run(job, role: .serial(self), of: intake)
+    if let running = runningHere {
+      // Alive: its loop runs in this thread.
+      Unmanaged<LoopIntake>.fromOpaque(running)._withUnsafeGuaranteedRef { $0.push(word) }
+    } else {
+      enqueueElsewhere(word)
     }
+  }
+
+  private func enqueueElsewhere(_ word: LoopWord) {
+    let intake = intake
+    if !intake.post(word) { LateJobs.run(word.job, role: .serial(self), of: intake) }
+  }
+
+  /// Its intake, if that is the one whose loop runs in this thread.
+  @inline(__always)
+  private var runningHere: UnsafeMutableRawPointer? {
+    let running = casyncio_running_loop()
+    return UInt(bitPattern: running) == current.load(ordering: .relaxed) ? running : nil
   }
 
   func asUnownedSerialExecutor() -> UnownedSerialExecutor { unowned }
 
   /// What makes `assumeIsolated` work in plain callbacks of the loop.
   func isIsolatingCurrentContext() -> Bool? {
-    intake.isRunningInThisThread || LateJobs.isServing(intake)
+    runningHere != nil || LateJobs.isServing(intake)
   }
 
   func checkIsolated() {

@@ -12,6 +12,7 @@ final class LoopRouter: TaskExecutor {
   /// Brings the jobs of the loop's thread to it. Before it runs.
   func add(_ loop: BaseEventLoop) {
     loop.intake.isMember = true
+    loop.router = self
     loop.ordinaryExecutor = UnownedTaskExecutor(ordinary: self)
   }
 

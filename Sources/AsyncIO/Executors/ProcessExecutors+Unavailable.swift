@@ -4,6 +4,7 @@
   enum ProcessExecutors {
     static var platformExecutor: any TaskExecutor { globalConcurrentExecutor }
     static func install(_ loop: BaseEventLoop, beside others: [BaseEventLoop] = []) throws(EventLoopError) {}
+    static var latestIntake: LoopIntake? { nil }
     static func uninstall(_ loop: BaseEventLoop) {}
     static func keep(
       _ job: UnownedJob, _ role: LateJobs.Role, of intake: LoopIntake, at deadline: Int64?

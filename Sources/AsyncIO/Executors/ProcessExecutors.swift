@@ -66,16 +66,24 @@
       var installing: Executors?
       /// The loop of the whole-process run that is going on; of several, the one with the main actor.
       var current: LoopIntake?
-      /// The executors of all whole-process runs so far, for ever: a suspended main-actor function names the one
-      /// that it left from by its bare address. By the intake, whose address therefore is never another's.
-      var owned: [ObjectIdentifier: Executors] = [:]
+      /// The executor of the main actor, the same in all whole-process runs, see ``SerialFacade``.
+      var main: SerialFacade?
+      /// What that stands for: the loop of the last run, also when it is closed.
+      var latest: LoopIntake?
+      /// The default executors of the last runs. The runtime changes its own without a lock; a thread that has just
+      /// looked at the one before must not find it gone.
+      var recent: [any TaskExecutor] = []
       var waiting: [Waiting] = []
     }
 
     private static let state = Lock(State())
+    private static var recentRuns: Int { 16 }
 
     /// The platform's own default executor, whatever is installed now.
     static var platformExecutor: any TaskExecutor { PlatformExecutorFactory.defaultExecutor }
+
+    /// The loop of the last whole-process run, for its serial facade.
+    static var latestIntake: LoopIntake? { state.withLock { $0.latest } }
 
     /// Makes the loop the executor of the main actor and of every task without a preference; of these it gets its own
     /// only, if there are others beside it. Refused with code `runtimeAlreadyStarted` when tasks ran before,
@@ -89,13 +97,22 @@
             + "`try await AsyncIO.run { }` inside this program.")
       }
       let router = others.isEmpty ? nil : LoopRouter(loop.taskFacade)
-      let executors = Executors(main: loop.serialFacade, ordinary: router ?? loop.taskFacade)
+      let ordinary: any TaskExecutor = router ?? loop.taskFacade
       let taken: [Waiting]? = state.withLock { state in
         guard state.current == nil else { return nil }
         state.wasInstalled = true
-        state.installing = executors
+        let main = state.main ?? loop.serialFacade
+        state.main = main
+        state.installing = Executors(main: main, ordinary: ordinary)
         state.current = loop.intake
-        state.owned[ObjectIdentifier(loop.intake)] = executors
+        state.latest = loop.intake
+        state.recent.append(ordinary)
+        if state.recent.count > Self.recentRuns { state.recent.removeFirst() }
+        if main !== loop.serialFacade {
+          main.follow(loop.intake)
+          loop.adopt(main)
+        }
+        loop.intake.hasProcess = true
         defer { state.waiting = [] }
         return state.waiting
       }
@@ -127,7 +144,7 @@
       }
       let current: LoopIntake?? = state.withLock { state in
         let isOrdinary = late.tag == .taskJob
-        guard state.owned[ObjectIdentifier(intake)] != nil || intake.isMember && isOrdinary else { return nil }
+        guard intake.hasProcess || intake.isMember && isOrdinary else { return nil }
         if state.current == nil { state.waiting.append(late) }
         return .some(state.current)
       }

@@ -24,7 +24,10 @@ open class BaseEventLoop: EventLoop, @unchecked Sendable {
   final let backend: any IOBackend
   final let intake: LoopIntake
   final let taskFacade: TaskFacade
-  final let serialFacade: SerialFacade
+  /// Its own, or the one of the process. Changes once at most, before the run.
+  @exclusivity(unchecked) final private(set) var serialFacade: SerialFacade
+  /// The one that it was made with: actors may be pinned to it.
+  private final var firstFacade: SerialFacade?
 
   // Hot state without exclusivity checks, see the thread rules above.
   @exclusivity(unchecked) final var ready = ReadyQueue()
@@ -63,9 +66,11 @@ open class BaseEventLoop: EventLoop, @unchecked Sendable {
   /// True if this loop is the default executor of the process. Set once, before its run.
   @exclusivity(unchecked) final var isProcessWide = false
   /// What tasks without a preference are run on: the runtime compares it with its default executor at every switch, and
-  /// what differs goes through the queue once more. The task facade, unless a ``LoopRouter`` has the process; that lives
-  /// for ever. Set once, before the run.
+  /// what differs goes through the queue once more. The task facade, unless a ``LoopRouter`` has the process. Set once,
+  /// before the run.
   @exclusivity(unchecked) final var ordinaryExecutor: UnownedTaskExecutor
+  /// Holds what `ordinaryExecutor` names, if that is a router.
+  @exclusivity(unchecked) final var router: LoopRouter?
   /// Where reports go. Replace it before the loop is used, if at all.
   package final var logger = Logger(label: "asyncio")
 
@@ -110,6 +115,12 @@ open class BaseEventLoop: EventLoop, @unchecked Sendable {
 
   /// From its close on, the loop puts jobs away instead of giving them to other executors. In the loop's thread.
   package final func putLateJobsAway() { intake.putsLateJobsAway = true }
+
+  /// Takes the process's serial facade for its own. Before the run.
+  final func adopt(_ facade: SerialFacade) {
+    firstFacade = serialFacade
+    serialFacade = facade
+  }
 
   // MARK: State
 

@@ -37,6 +37,12 @@ struct Inbox: ~Copyable, @unchecked Sendable {
       if capacity > 1 << 16 { resize(to: 64) }
     }
 
+    /// Nothing comes any more: the memory goes as well.
+    mutating func close() {
+      count = 0
+      resize(to: 0)
+    }
+
     private mutating func resize(to capacity: Int) {
       words.reallocate(count: count, capacity: capacity)
       self.capacity = capacity
@@ -109,7 +115,8 @@ struct Inbox: ~Copyable, @unchecked Sendable {
     casyncio_mutex_lock(mutex)
     defer { casyncio_mutex_unlock(mutex) }
     contents.pointee.isClosed = true
-    defer { contents.pointee.words.removeAll() }
+    // Intakes outlive their loops, and may for long.
+    defer { contents.pointee.words.close() }
     return (0..<contents.pointee.words.count).map { contents.pointee.words[$0] }
   }
 }

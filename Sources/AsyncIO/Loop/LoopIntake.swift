@@ -48,6 +48,9 @@ final class LoopIntake: @unchecked Sendable {
   /// The loop is one of those that have the process together, see ``LoopRouter``. Set before it runs.
   var isMember = false
 
+  /// The loop has, or had, the whole process, or the main actor of several. Set before it runs.
+  var hasProcess = false
+
   /// Posts a word from any thread. `false`: the loop is closed.
   func post(_ word: LoopWord) -> Bool {
     if let foreignPost, !isRunningInThisThread { foreignPost() }
