@@ -17,6 +17,7 @@
 // MARK: The running loop of this thread
 
 _Thread_local void *casyncio_running_loop_word;
+static _Thread_local void *sequel_word;
 static _Atomic uint64_t fork_generation;
 
 static void in_forked_child(void) {
@@ -33,6 +34,10 @@ void casyncio_set_running_loop(void *loop) {
   pthread_once(&once, install_fork_handler);
   casyncio_running_loop_word = loop;
 }
+
+void *casyncio_sequel(void) { return sequel_word; }
+
+void casyncio_set_sequel(void *sequel) { sequel_word = sequel; }
 
 uint64_t casyncio_fork_generation(void) { return atomic_load(&fork_generation); }
 

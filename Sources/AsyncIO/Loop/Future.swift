@@ -1,29 +1,15 @@
 /// A result that will come, bound to a loop. Answers asyncio's `Future`.
 ///
 /// Pending, then done exactly once: with a value, with an error, or cancelled. Callbacks are always queued on the
-/// loop, in the order of their registration, also when the future is done already; they never run inside the call
-/// that completes it. All methods may be called from any thread: the state is under one lock, which is what makes the
+/// loop, also when the future is done already; they never run inside the call that completes it. Callbacks and tasks
+/// that await it are told in the order in which they came. All methods may be called from any thread: the state is under one lock, which is what makes the
 /// unchecked conformance right, and nobody is resumed or called while it is held.
 public class Future<Value: Sendable>: @unchecked Sendable {
   /// Names a callback for its removal.
   public struct CallbackToken: Hashable, Sendable { fileprivate let id: UInt64 }
 
-  private enum Waiter {
-    case task(UnsafeContinuation<Void, Never>, Awaiter?)
-    case thread(ThreadGate)
-    case observer(UInt64, Awaiter?, @Sendable () -> Void)
-
-    var awaiter: Awaiter? {
-      switch self {
-      case .task(_, let awaiter), .observer(_, let awaiter, _): awaiter
-      case .thread: nil
-      }
-    }
-  }
-
   /// What runs when the future is done, in the scoped policy of the code that asked for it, whoever completes it.
   private struct Callback {
-    var id: UInt64
     var scope: CarriedScope?
     var body: @Sendable (Future<Value>) -> Void
   }
@@ -33,9 +19,7 @@ public class Future<Value: Sendable>: @unchecked Sendable {
     var isCancelled = false
     var message: String?
     var wasRetrieved = false
-    var nextID: UInt64 = 0
-    var callbacks: [Callback] = []
-    var waiters: [Waiter] = []
+    var audience = Audience<Callback>()
   }
 
   /// The loop that runs its callbacks.
@@ -54,11 +38,15 @@ public class Future<Value: Sendable>: @unchecked Sendable {
 
   /// The last reference is going away: tells the loop of an error that nobody looked at, once.
   final func reportLostError(taskName: String?) {
-    let lost: (any Error)? = state.withLock { state in
-      guard !state.wasRetrieved, !state.isCancelled, case .failure(let error) = state.outcome else { return nil }
+    let (lost, hasAudience): ((any Error)?, Bool) = state.withLock { state in
+      let hasAudience = !state.audience.isEmpty
+      guard !state.wasRetrieved, !state.isCancelled, case .failure(let error) = state.outcome else {
+        return (nil, hasAudience)
+      }
       state.wasRetrieved = true
-      return error
+      return (error, hasAudience)
     }
+    if hasAudience { releaseAudience() }
     guard let lost else { return }
     let kind = taskName == nil ? "future" : "task"
     var context = ExceptionContext(message: "the exception of a \(kind) was never retrieved", exception: lost)
@@ -66,6 +54,12 @@ public class Future<Value: Sendable>: @unchecked Sendable {
     context.future = "\(type(of: self))"
     context.task = taskName
     loop.callExceptionHandler(context)
+  }
+
+  /// It was never done. What its callbacks captured may be the next such future, and so on: one goes after the other.
+  private func releaseAudience() {
+    let parcel = Parcel(state.withLock { $0.audience.takeAll() })
+    Sequel.run { parcel.content = nil }
   }
 
   // MARK: Reading
@@ -113,7 +107,7 @@ public class Future<Value: Sendable>: @unchecked Sendable {
     let awaiter = Awaiter.current(CallSite(file: fileID, line: line))
     await withTaskCancellationHandler {
       await withUnsafeContinuation { continuation in
-        if !add(.task(continuation, awaiter)) { continuation.resume() }
+        if add(.task(continuation, awaiter)) == nil { continuation.resume() }
       }
     } onCancel: {
       cancel()
@@ -121,23 +115,18 @@ public class Future<Value: Sendable>: @unchecked Sendable {
     return try result()
   }
 
-  /// Adds who is told directly, without the loop. `false`: the future is done.
-  private func add(_ waiter: Waiter) -> Bool {
-    state.withLock { state in
-      if state.outcome == nil { state.waiters.append(waiter) }
-      return state.outcome == nil
-    }
+  /// Adds who is told. Nil: the future is done.
+  private func add(_ member: Audience<Callback>.Member) -> UInt64? {
+    state.withLock { $0.outcome == nil ? $0.audience.add(member) : nil }
   }
 
   /// Blocks the calling thread until the future is done, or until a time in monotonic nanoseconds. `false`: it is not
   /// done yet.
   final func block(until deadline: Int64) -> Bool {
     let gate = ThreadGate()
-    guard add(.thread(gate)), !gate.wait(until: deadline) else { return true }
-    return state.withLock { state in
-      state.waiters.removeAll { if case .thread(let other) = $0 { other === gate } else { false } }
-      return state.outcome != nil
-    }
+    guard let number = add(.thread(gate)), !gate.wait(until: deadline) else { return true }
+    // Nothing to take out: it was completed in the last moment.
+    return state.withLock { $0.audience.remove(number) } == nil
   }
 
   /// A task overrides this to refuse a wait that would never end.
@@ -172,24 +161,20 @@ public class Future<Value: Sendable>: @unchecked Sendable {
   final func complete(
     _ outcome: Result<Value, any Error>, cancelled: Bool = false, message: String? = nil
   ) -> Bool {
-    let released: (callbacks: [Callback], waiters: [Waiter])? = state.withLock { state in
+    let told: Audience<Callback>? = state.withLock { state in
       guard state.outcome == nil else { return nil }
       state.outcome = outcome
       state.isCancelled = cancelled
       state.message = message
-      defer {
-        state.callbacks = []
-        state.waiters = []
-      }
-      return (state.callbacks, state.waiters)
+      return state.audience.takeAll()
     }
-    guard let released else { return false }
-    for callback in released.callbacks { schedule(callback) }
-    for waiter in released.waiters {
-      switch waiter {
+    guard let told else { return false }
+    told.forEach { member in
+      switch member {
       case .task(let continuation, _): continuation.resume()
       case .thread(let gate): gate.open()
-      case .observer(_, _, let body): body()
+      case .observer(_, let body): body()
+      case .callback(let callback): schedule(callback)
       }
     }
     return true
@@ -200,25 +185,18 @@ public class Future<Value: Sendable>: @unchecked Sendable {
   /// Queues the callback for when the future is done. Returns a token to remove it by.
   @discardableResult
   public final func addDoneCallback(_ body: @escaping @Sendable (Future<Value>) -> Void) -> CallbackToken {
-    var callback = Callback(id: 0, scope: CarriedScope.ofCaller, body: body)
-    let isDone = state.withLock { state in
-      state.nextID += 1
-      callback.id = state.nextID
-      if state.outcome == nil { state.callbacks.append(callback) }
-      return state.outcome != nil
+    let callback = Callback(scope: CarriedScope.ofCaller, body: body)
+    let (number, isDone) = state.withLock { state in
+      state.outcome == nil ? (state.audience.add(.callback(callback)), false) : (state.audience.nextNumber(), true)
     }
     if isDone { schedule(callback) }
-    return CallbackToken(id: callback.id)
+    return CallbackToken(id: number)
   }
 
-  /// Removes a callback; `false` if it was not there any more.
+  /// Removes a callback; `false` if it was not there any more: one that is queued already runs.
   @discardableResult
   public final func removeDoneCallback(_ token: CallbackToken) -> Bool {
-    state.withLock { state in
-      let before = state.callbacks.count
-      state.callbacks.removeAll { $0.id == token.id }
-      return state.callbacks.count < before
-    }
+    state.withLock { $0.audience.remove(token.id) } != nil
   }
 
   private func schedule(_ callback: Callback) {
@@ -234,20 +212,11 @@ extension Future: Awaitable {
   /// Calls the body in whatever thread completes the future, without the loop, so also when that is closed. Nil: it is
   /// done already, and the body is not called.
   package final func observe(by awaiter: Awaiter?, _ body: @escaping @Sendable () -> Void) -> UInt64? {
-    state.withLock { state in
-      guard state.outcome == nil else { return nil }
-      state.nextID += 1
-      state.waiters.append(.observer(state.nextID, awaiter, body))
-      return state.nextID
-    }
+    add(.observer(awaiter, body))
   }
 
   /// Takes an observer back; one that is being called may still be under way.
-  package final func stopObserving(_ id: UInt64) {
-    state.withLock { state in
-      state.waiters.removeAll { if case .observer(id, _, _) = $0 { true } else { false } }
-    }
-  }
+  package final func stopObserving(_ id: UInt64) { _ = state.withLock { $0.audience.remove(id) } }
 
   package final var hasFailed: Bool {
     state.withLock { state in
@@ -257,7 +226,13 @@ extension Future: Awaitable {
 
   package final func check() throws { _ = try result() }
 
-  package final var awaiters: [Awaiter] { state.withLock { $0.waiters.compactMap(\.awaiter) } }
+  package final var awaiters: [Awaiter] { state.withLock { $0.audience.awaiters } }
 
   package final var madeAt: CallSite? { site }
+}
+
+/// What is released at a place of its own choice, in one thread.
+private final class Parcel<Content> {
+  var content: Content?
+  init(_ content: Content) { self.content = content }
 }

@@ -106,7 +106,8 @@ public class LoopTask<Value: Sendable>: Future<Value>, @unchecked Sendable {
       run.requests += 1
       return run.task
     }
-    task?.cancel()
+    // It may await a task that awaits a task, and so on.
+    if let task { Sequel.cancel(task) }
   }
 
   /// The loop was closed before the body had ended. The task goes on elsewhere, see `LateJobs`.

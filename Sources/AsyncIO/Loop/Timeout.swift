@@ -35,7 +35,7 @@ private func withTimeout<Value: Sendable>(
     let outcome = await withTaskCancellationHandler {
       await task.result
     } onCancel: {
-      task.cancel()
+      Sequel.cancel(task)
     }
     timer.cancel()
     if case .failure(let error) = outcome, error is CancellationError, !Task.isCancelled {

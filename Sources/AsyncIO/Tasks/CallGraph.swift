@@ -3,36 +3,57 @@
 //
 // Swift keeps no frames of a suspended task that could be read, so an entry has the place of the wait and, in debug
 // mode, the place where the future was made, and not a stack.
+//
+// A chain of waits may be as long as the program's data, and two tasks that wait for one and are waited for by one make
+// twice as many ways. So nothing here calls itself, and a task is kept once, in a list; the entries of a graph are looks
+// at the list.
 
 /// A future, or a task, and the tasks that wait for it. Answers asyncio's `FutureCallGraph`.
 public struct FutureCallGraph: Sendable, CustomStringConvertible {
-  /// What it is: the name of a task, "a future".
-  public let name: String
-  /// Where it was made; in debug mode only.
-  public let madeAt: CallSite?
+  fileprivate let graph: CapturedGraph
+  fileprivate let node: Int
+  fileprivate let level: Int
   /// Where this task waits for the entry above it; nil for the first entry.
   public let waitsAt: CallSite?
-  /// The tasks that wait for it, in the order in which they came.
-  public let awaitedBy: [FutureCallGraph]
   /// True for a task that stands further up already: the tasks wait for each other, and will for ever.
   public let isCycle: Bool
+
+  /// What it is: the name of a task, "a future".
+  public var name: String { graph.nodes[node].name }
+  /// Where it was made; in debug mode only.
+  public var madeAt: CallSite? { graph.nodes[node].madeAt }
+  /// The tasks that wait for it, in the order in which they came.
+  public var awaitedBy: [FutureCallGraph] {
+    isCycle || level >= graph.limit ? [] : graph.nodes[node].edges.map { graph.look(at: $0, level: level + 1) }
+  }
 
   /// The entries as lines, as ``formatCallGraph(_:limit:)`` writes them.
   public var description: String {
     var lines: [String] = []
-    write(to: &lines, indentation: "")
+    var shown: Set<Int> = []
+    var left = [self]
+    while let entry = left.popLast() {
+      let waiting = entry.awaitedBy
+      let isRepeated = !waiting.isEmpty && !shown.insert(entry.node).inserted
+      let indentation = String(repeating: " ", count: 4 * min(entry.level, Self.deepest))
+      lines.append(indentation + entry.line + (isRepeated ? ", shown above" : ""))
+      guard !waiting.isEmpty, !isRepeated else { continue }
+      lines.append("\(indentation)  + awaited by:")
+      left += waiting.reversed()
+    }
     return lines.joined(separator: "\n")
   }
 
-  private func write(to lines: inout [String], indentation: String) {
-    var line = "\(indentation)* \(name)"
+  /// From here on the lines are not moved to the right any more, but numbered.
+  private static var deepest: Int { 32 }
+
+  private var line: String {
+    var line = "* \(name)"
+    if level > Self.deepest { line = "* (level \(level)) \(name)" }
     if let waitsAt { line += ", waits at \(waitsAt)" }
     if let madeAt { line += ", made at \(madeAt)" }
     if isCycle { line += ", which stands above: a cycle" }
-    lines.append(line)
-    guard !awaitedBy.isEmpty else { return }
-    lines.append("\(indentation)  + awaited by:")
-    for waiting in awaitedBy { waiting.write(to: &lines, indentation: indentation + "    ") }
+    return line
   }
 }
 
@@ -44,12 +65,12 @@ public struct FutureCallGraph: Sendable, CustomStringConvertible {
 ///   - future: a future or a task.
 ///   - limit: how many levels of waiting tasks at most; nil for all.
 public func captureCallGraph<Value: Sendable>(_ future: Future<Value>, limit: Int? = nil) -> FutureCallGraph {
-  graph(of: future, waitsAt: nil, above: [], limit: limit ?? .max)
+  CapturedGraph(of: future, limit: limit ?? .max).root
 }
 
 /// The same for the current task; nil where ``currentTask()`` is nil.
 public func captureCallGraph(limit: Int? = nil) -> FutureCallGraph? {
-  LoopTaskRegistry.shared.current.map { graph(of: $0, waitsAt: nil, above: [], limit: limit ?? .max) }
+  LoopTaskRegistry.shared.current.map { CapturedGraph(of: $0, limit: limit ?? .max).root }
 }
 
 /// ``captureCallGraph(_:limit:)`` as text, an entry on a line. Answers `format_call_graph()`.
@@ -57,15 +78,79 @@ public func formatCallGraph<Value: Sendable>(_ future: Future<Value>, limit: Int
   captureCallGraph(future, limit: limit).description
 }
 
-private func graph(
-  of node: any Awaitable, waitsAt: CallSite?, above: Set<ObjectIdentifier>, limit: Int
-) -> FutureCallGraph {
-  let id = ObjectIdentifier(node)
-  let isCycle = above.contains(id)
-  let awaiters = isCycle || limit <= 0 ? [] : node.awaiters
-  return FutureCallGraph(
-    name: node.describeForGraph(), madeAt: node.madeAt, waitsAt: waitsAt,
-    awaitedBy: awaiters.map {
-      graph(of: $0.task, waitsAt: $0.site, above: above.union([id]), limit: limit - 1)
-    }, isCycle: isCycle)
+/// Who waits for whom, at one moment: each future once.
+private final class CapturedGraph: Sendable {
+  struct Edge: Sendable {
+    var node: Int
+    var waitsAt: CallSite
+    /// It leads back to where one comes from.
+    var isCycle = false
+  }
+
+  struct Node: Sendable {
+    var name: String
+    var madeAt: CallSite?
+    var edges: [Edge] = []
+
+    init(_ future: any Awaitable) { (name, madeAt) = (future.describeForGraph(), future.madeAt) }
+  }
+
+  let nodes: [Node]
+  /// How many levels of waiting tasks at most.
+  let limit: Int
+
+  init(of future: any Awaitable, limit: Int) {
+    self.limit = limit
+    var nodes = [Node(future)]
+    // Held until the end, as an address is a name only as long as its object lives.
+    var futures: [(any Awaitable, level: Int)] = [(future, 0)]
+    var places = [ObjectIdentifier(future): 0]
+    var next = 0
+    // Level by level, so that a task is found on the shortest way to it, which the limit is about.
+    while next < futures.count {
+      let (future, level) = futures[next]
+      for awaiter in level < limit ? future.awaiters : [] {
+        let id = ObjectIdentifier(awaiter.task)
+        let place = places[id] ?? nodes.count
+        if place == nodes.count {
+          places[id] = place
+          nodes.append(Node(awaiter.task))
+          futures.append((awaiter.task, level + 1))
+        }
+        nodes[next].edges.append(Edge(node: place, waitsAt: awaiter.site))
+      }
+      next += 1
+    }
+    Self.markCycles(&nodes)
+    self.nodes = nodes
+  }
+
+  /// Goes all ways once, depth first: an edge to a node that one stands on, or came by, closes a cycle.
+  private static func markCycles(_ nodes: inout [Node]) {
+    var isOnWay = [Bool](repeating: false, count: nodes.count)
+    var isSeen = isOnWay
+    var way: [(node: Int, edge: Int)] = [(0, 0)]
+    (isOnWay[0], isSeen[0]) = (true, true)
+    while let (node, edge) = way.last {
+      guard edge < nodes[node].edges.count else {
+        isOnWay[node] = false
+        way.removeLast()
+        continue
+      }
+      way[way.count - 1].edge += 1
+      let target = nodes[node].edges[edge].node
+      if isOnWay[target] {
+        nodes[node].edges[edge].isCycle = true
+      } else if !isSeen[target] {
+        (isOnWay[target], isSeen[target]) = (true, true)
+        way.append((target, 0))
+      }
+    }
+  }
+
+  var root: FutureCallGraph { FutureCallGraph(graph: self, node: 0, level: 0, waitsAt: nil, isCycle: false) }
+
+  func look(at edge: Edge, level: Int) -> FutureCallGraph {
+    FutureCallGraph(graph: self, node: edge.node, level: level, waitsAt: edge.waitsAt, isCycle: edge.isCycle)
+  }
 }

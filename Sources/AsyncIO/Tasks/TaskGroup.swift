@@ -116,7 +116,7 @@ public final class LoopTaskGroup: Sendable {
   }
 
   private func apply(_ actions: TaskGroupState.Actions) {
-    actions.cancelBody?()
+    if let cancelBody = actions.cancelBody { Sequel.run(cancelBody) }
     for task in actions.cancelled { task.cancel("the group is shutting down") }
     actions.ended?.end(())
   }

@@ -45,6 +45,10 @@ extern _Thread_local void *CASYNCIO_NULLABLE casyncio_running_loop_word;
 static inline void *CASYNCIO_NULLABLE casyncio_running_loop(void) { return casyncio_running_loop_word; }
 void casyncio_set_running_loop(void *CASYNCIO_NULLABLE loop);
 
+// What goes on in this thread that leads to more of its kind, or null; see Cancellation.swift.
+void *CASYNCIO_NULLABLE casyncio_sequel(void);
+void casyncio_set_sequel(void *CASYNCIO_NULLABLE sequel);
+
 // How often this process came out of fork() as the child. State that belongs to the parent compares it.
 uint64_t casyncio_fork_generation(void);
 

@@ -207,4 +207,78 @@ import Testing
     #expect(events.all.isEmpty)
     #expect(captured == nil)
   }
+
+  @Test("Callbacks and tasks are told in the order in which they came", arguments: LoopKind.allCases, [true, false])
+  func order(kind: LoopKind, fromElsewhere: Bool) async throws {
+    try await kind.run { loop in
+      let future: Future<Int> = loop.createFuture()
+      let notes = Recorder<Int>()
+      var tasks: [LoopTask<Void>] = []
+      for number in 0..<12 {
+        if number % 3 == 1 {
+          future.addDoneCallback { _ in notes.record(number) }
+        } else {
+          tasks.append(
+            try loop.createTask {
+              _ = try await future.get()
+              notes.record(number)
+            })
+          try await sleep(for: .zero)
+        }
+      }
+      if fromElsewhere {
+        try await loop.runInExecutor { try future.setResult(1) }.get()
+      } else {
+        try future.setResult(1)
+      }
+      _ = try await gather(tasks)
+      #expect(notes.all == Array(0..<12))
+    }
+  }
+
+  @Test(
+    "A callback that removes others, or adds some, changes nothing for those that are queued",
+    arguments: LoopKind.allCases)
+  func callbacksThatRemove(kind: LoopKind) async throws {
+    try await kind.run { loop in
+      let future: Future<Int> = loop.createFuture()
+      let notes = Recorder<String>()
+      let tokens = Recorder<Future<Int>.CallbackToken>()
+      future.addDoneCallback { future in
+        notes.record("first")
+        for token in tokens.all { notes.record("\(future.removeDoneCallback(token))") }
+        future.addDoneCallback { _ in notes.record("added") }
+      }
+      for name in ["second", "third"] { tokens.record(future.addDoneCallback { _ in notes.record(name) }) }
+      let removed = future.addDoneCallback { _ in notes.record("removed") }
+      #expect(future.removeDoneCallback(removed))
+      #expect(!future.removeDoneCallback(removed))
+      try future.setResult(1)
+      for _ in 0..<3 { try await sleep(for: .zero) }
+      #expect(notes.all == ["first", "false", "false", "second", "third", "added"])
+    }
+  }
+
+  /// Uses its future when it goes away.
+  private final class Talkative: Sendable {
+    private let future: Future<Int>
+    private let notes: Recorder<Bool>
+    init(_ future: Future<Int>, _ notes: Recorder<Bool>) { (self.future, self.notes) = (future, notes) }
+    deinit { notes.record(future.isDone) }
+  }
+
+  @Test("What a removed callback captured may use the future while it goes away", arguments: LoopKind.allCases)
+  func releaseOutsideOfTheLock(kind: LoopKind) async throws {
+    try await kind.run { loop in
+      let future: Future<Int> = loop.createFuture()
+      let notes = Recorder<Bool>()
+      func add() -> Future<Int>.CallbackToken {
+        let talkative = Talkative(future, notes)
+        return future.addDoneCallback { _ in withExtendedLifetime(talkative) {} }
+      }
+      let tokens = (0..<40).map { _ in add() }
+      for token in tokens { #expect(future.removeDoneCallback(token)) }
+      #expect(notes.all == Array(repeating: false, count: 40))
+    }
+  }
 }

@@ -1,0 +1,50 @@
+internal import CAsyncIO
+
+// One cancellation leads to the next: a task that awaits a future cancels it, the future is a task that awaits another
+// one, and so on. Each on top of the one before, a long chain of awaits would use up the stack, and its length is the
+// program's data. So the first cancellation of a thread does all that follow from it, one after the other, before it
+// returns. What goes away with a future is treated likewise: its callbacks may hold the next one.
+
+/// Things that lead to each other, done one after the other.
+///
+/// A thread has at most one, on its stack; what the thread-local word names is alive while it is set.
+struct Sequel {
+  private var waiting: [() -> Void] = []
+
+  /// Cancels the task now, or as soon as the cancellation that goes on in this thread has come so far; in any case
+  /// before the outermost one returns.
+  static func cancel<Value, Failure>(_ task: Task<Value, Failure>) {
+    if let current { return current.pointee.waiting.append { task.cancel() } }
+    begin { task.cancel() }
+  }
+
+  /// Does something likewise.
+  static func run(_ body: @escaping () -> Void) {
+    if let current { return current.pointee.waiting.append(body) }
+    begin(body)
+  }
+
+  private static var current: UnsafeMutablePointer<Sequel>? {
+    casyncio_sequel()?.assumingMemoryBound(to: Sequel.self)
+  }
+
+  private static func begin(_ first: () -> Void) {
+    var sequel = Sequel()
+    withUnsafeMutablePointer(to: &sequel) { sequel in
+      casyncio_set_sequel(sequel)
+      first()
+      finish(sequel)
+      casyncio_set_sequel(nil)
+    }
+  }
+
+  private static func finish(_ sequel: UnsafeMutablePointer<Sequel>) {
+    while !sequel.pointee.waiting.isEmpty {
+      // What they add is for the next round.
+      var round: [() -> Void] = []
+      swap(&round, &sequel.pointee.waiting)
+      round.reverse()
+      while let next = round.popLast() { next() }
+    }
+  }
+}
