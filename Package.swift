@@ -94,7 +94,7 @@ let package = Package(
     .executableTarget(
       name: "AsyncIOTestHelper",
       dependencies: [
-        "AsyncIO", "AsyncIOConformance", "AsyncIOSimulation",
+        "AsyncIO", "AsyncIOConformance", "AsyncIOSimulation", "CAsyncIO",
         .product(name: "Logging", package: "swift-log"),
         .product(name: "SystemPackage", package: "swift-system"),
       ],

@@ -63,6 +63,9 @@ void casyncio_name_thread(const char *name) { pthread_setname_np(name); }
 #endif
 
 static pthread_key_t thread_word_key;
+// Keys are few, and other code may have them all. Then the word stands here, and nobody hears of the thread's end.
+static int has_thread_word_key;
+static _Thread_local void *thread_word_without_key;
 static pthread_once_t thread_word_once = PTHREAD_ONCE_INIT;
 static void (*_Atomic thread_word_ended)(void *);
 
@@ -71,17 +74,21 @@ static void end_thread_word(void *word) {
   if (ended) ended(word);
 }
 
-static void make_thread_word_key(void) { pthread_key_create(&thread_word_key, end_thread_word); }
+static void make_thread_word_key(void) {
+  has_thread_word_key = pthread_key_create(&thread_word_key, end_thread_word) == 0;
+}
 
 void *casyncio_thread_word(void) {
   pthread_once(&thread_word_once, make_thread_word_key);
-  return pthread_getspecific(thread_word_key);
+  void *word = has_thread_word_key ? pthread_getspecific(thread_word_key) : NULL;
+  return word ? word : thread_word_without_key;
 }
 
 void casyncio_set_thread_word(void *word, void (*ended)(void *)) {
   pthread_once(&thread_word_once, make_thread_word_key);
   atomic_store(&thread_word_ended, ended);
-  pthread_setspecific(thread_word_key, word);
+  // The system may also have no memory for the place of this thread.
+  if (!has_thread_word_key || pthread_setspecific(thread_word_key, word) != 0) thread_word_without_key = word;
 }
 
 void *casyncio_mutex_make(void) {

@@ -1,5 +1,6 @@
 internal import CAsyncIO
 internal import Synchronization
+internal import SystemPackage
 
 /// What becomes of jobs that reach a loop after its close. None is ever dropped: a dropped job is a task that never
 /// resumes, with everything it holds, and an await that hangs. Only those of a simulated world are put away: nobody
@@ -7,7 +8,9 @@ internal import Synchronization
 ///
 /// Task-role jobs go to the platform's own executor. Serial-role jobs belong to actors, whose isolation is that their
 /// jobs do not overlap; a concurrent pool would break it (a probe kept 2,129 of 4,000 increments). They go to one
-/// serial thread for the whole process. A sleeping job keeps its time. If the closed loop was the whole process's, its jobs wait for the next one.
+/// serial thread for the whole process. Where the system has no thread for it they go, one at a time as well, to a loop
+/// that runs, or to the platform's executor, which waits for a thread. A sleeping job keeps its time. If the closed loop
+/// was the whole process's, its jobs wait for the next one.
 enum LateJobs {
   /// How the job came in; a serial job is run in the name of the facade it came through.
   enum Role {
@@ -53,33 +56,56 @@ enum LateJobs {
       defer { state.isDraining = true }
       return !state.isDraining
     }
-    if start { Thread.detach(name: "asyncio late") { drain() } }
+    if start { beginDraining() }
   }
 
-  private static func drain() {
-    servingThread.store(casyncio_thread_number(), ordering: .sequentiallyConsistent)
-    while true {
-      let batch = state.withLock { state in
-        defer { state.queue = [] }
-        if state.queue.isEmpty { state.isDraining = false }
-        return state.queue
+  /// Somebody drains the queue, who need not be here. Not this thread itself: who enqueues a job may hold a lock.
+  private static func beginDraining() {
+    do throws(Errno) {
+      return try Thread.detach(name: "asyncio late") { while drainSome() {} }
+    } catch {}
+    // A round at a time, and then a thread is asked for again: the jobs of a round may bring the next ones for ever.
+    @Sendable func drainARound() { if drainSome() { beginDraining() } }
+    if let loop = LoopTaskRegistry.shared.someRunningLoop {
+      let action = PostedAction { _ in
+        drainARound()
+      } dropped: {
+        beginDraining()
       }
-      if batch.isEmpty { return }
-      for waiting in batch {
-        servingIntake.store(identity(waiting.facade.intake), ordering: .sequentiallyConsistent)
-        waiting.job.runSynchronously(on: waiting.facade.unowned)
-        servingIntake.store(0, ordering: .sequentiallyConsistent)
-      }
+      if loop.intake.post(action, .action) { return }
     }
+    Task(executorPreference: ProcessExecutors.platformExecutor) { drainARound() }
+  }
+
+  /// Runs what is queued now. `false`: there was nothing, and nobody drains any more.
+  private static func drainSome() -> Bool {
+    let batch = state.withLock { state in
+      defer { state.queue = [] }
+      if state.queue.isEmpty { state.isDraining = false }
+      return state.queue
+    }
+    if batch.isEmpty { return false }
+    servingThread.store(casyncio_thread_number(), ordering: .sequentiallyConsistent)
+    for waiting in batch {
+      servingIntake.store(identity(waiting.facade.intake), ordering: .sequentiallyConsistent)
+      waiting.job.runSynchronously(on: waiting.facade.unowned)
+      servingIntake.store(0, ordering: .sequentiallyConsistent)
+    }
+    return true
   }
 
   private static func identity(_ intake: LoopIntake) -> UInt {
     UInt(bitPattern: Unmanaged.passUnretained(intake).toOpaque())
   }
 
-  /// True in the serial thread while it runs a job of this loop.
+  /// True in the thread that serves while it runs a job of this loop.
   static func isServing(_ intake: LoopIntake) -> Bool {
     servingIntake.load(ordering: .sequentiallyConsistent) == identity(intake)
       && servingThread.load(ordering: .sequentiallyConsistent) == casyncio_thread_number()
   }
+}
+
+extension LiveCounters {
+  /// Jobs that came too late for their loop so far.
+  package static var lateJobs: Int { LateJobs.count.load(ordering: .relaxed) }
 }

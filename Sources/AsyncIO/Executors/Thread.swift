@@ -1,5 +1,5 @@
 internal import CAsyncIO
-internal import SystemPackage
+package import SystemPackage
 
 /// Threads of the package, named for debuggers. (Foundation's Thread is not used in the library.)
 package enum Thread {
@@ -12,11 +12,20 @@ package enum Thread {
     }
   }
 
-  /// Starts a detached thread. Traps if the system has no thread left to give: there is nobody to tell.
-  package static func detach(name: String, _ body: sending @escaping () -> Void) {
+  /// Starts a detached thread. Throws the system's error, `.resourceTemporarilyUnavailable` when it has none left to
+  /// give: a limit of the user, of the container or of the memory is reached. Then the body is released without a call.
+  package static func detach(name: String, _ body: sending @escaping () -> Void) throws(Errno) {
     let start = Unmanaged.passRetained(Start(name, body))
     let status = casyncio_thread_detach({ Thread.begin($0) }, start.toOpaque())
-    precondition(status == 0, "no thread for \(name): \(String(cString: strerror(status)))")
+    guard status == 0 else {
+      start.release()
+      throw refusal(status)
+    }
+  }
+
+  /// Memory that is missing for a thread is a thread that is missing, for whoever asked for one.
+  private static func refusal(_ status: Int32) -> Errno {
+    status == ENOMEM ? .resourceTemporarilyUnavailable : Errno(rawValue: status)
   }
 
   fileprivate static func start(
@@ -27,7 +36,7 @@ package enum Thread {
     let status = casyncio_thread_start({ Thread.begin($0) }, start.toOpaque(), &thread)
     guard status == 0, let thread else {
       start.release()
-      throw Errno(rawValue: status)
+      throw refusal(status)
     }
     return thread
   }

@@ -1,5 +1,6 @@
 internal import CAsyncIO
 internal import Synchronization
+internal import SystemPackage
 
 /// A bounded pool of threads for work that blocks: file access, name look-up, a C library. Threads are made when
 /// there is work for them and end after some idle seconds, or at `shutDown()`. Answers `ThreadPoolExecutor`.
@@ -41,26 +42,53 @@ public final class ThreadPool: @unchecked Sendable {
     self.runner = runner
   }
 
-  /// Queues work. `false`: the pool is shut down and the work was not taken.
+  /// Queues work. `false`: it was not taken, because the pool is shut down, or because it has no thread and the system
+  /// gives it none (see ``EventLoop/runInExecutor(_:_:)``, which tells the two apart). A pool that has threads lets the
+  /// work wait for one of them.
   public func submit(_ work: @escaping @Sendable () -> Void) -> Bool {
-    let (taken, start) = monitor.locked { () -> (Bool, Int?) in
-      guard !isShutDown else { return (false, nil) }
-      queue.append(work)
-      if idle > 0 {
-        monitor.signal()
+    if case .taken = add(work) { true } else { false }
+  }
+
+  /// What became of work that was brought.
+  enum Answer {
+    case taken
+    case isShutDown
+    /// There is no thread that could do it, and this is why.
+    case noThread(Errno)
+  }
+
+  /// Queues work. Any thread.
+  func add(_ work: @escaping @Sendable () -> Void) -> Answer {
+    let (answer, startsRunner) = monitor.locked { () -> (Answer, Bool) in
+      guard !isShutDown else { return (.isShutDown, false) }
+      var startsRunner = false
+      if queue.count - head >= idle, threads < maximumThreads {
+        if runner != nil {
+          startsRunner = true
+        } else if let refusal = startThread(), threads == 0 {
+          return (.noThread(refusal), false)
+        }
+        if startsRunner { threads += 1 }
       }
-      guard queue.count - head > idle, threads < maximumThreads else { return (true, nil) }
-      threads += 1
-      made += 1
-      return (true, made - 1)
+      queue.append(work)
+      if idle > 0 { monitor.signal() }
+      return (.taken, startsRunner)
     }
-    if start != nil, let runner {
-      runner { self.serveOne() }
-    } else if let start {
-      LiveCounters.poolThreads.add(1, ordering: .relaxed)
-      Thread.detach(name: "\(name)_\(start)") { self.serve() }
+    if startsRunner { runner?({ self.serveOne() }) }
+    return answer
+  }
+
+  /// Inside of the monitor, so that nobody counts on a thread that may not come. Nil, or why there is none.
+  private func startThread() -> Errno? {
+    do throws(Errno) {
+      try Thread.detach(name: "\(name)_\(made)") { self.serve() }
+    } catch {
+      return error
     }
-    return taken
+    threads += 1
+    made += 1
+    LiveCounters.poolThreads.add(1, ordering: .relaxed)
+    return nil
   }
 
   private func serve() {

@@ -3,9 +3,17 @@ internal import Synchronization
 
 extension BaseEventLoop {
   /// Runs blocking work on a thread of a pool and delivers its result to the loop. Code `closed` for a closed loop,
-  /// `executorShutDown` for a pool that takes no more work. Any thread. Answers `run_in_executor`.
+  /// `executorShutDown` for a pool that takes no more work. A pool without a thread that gets none from the system ends
+  /// the future with ``IOError``, `.resourceTemporarilyUnavailable`. Any thread. Answers `run_in_executor`.
   public final func runInExecutor<Value: Sendable>(
     _ executor: ThreadPool?, _ work: @escaping @Sendable () throws -> Value
+  ) throws(EventLoopError) -> Future<Value> {
+    try runInExecutor(executor, for: "runInExecutor", work)
+  }
+
+  /// - Parameter operation: what the thread is for, for messages.
+  final func runInExecutor<Value: Sendable>(
+    _ executor: ThreadPool?, for operation: String, _ work: @escaping @Sendable () throws -> Value
   ) throws(EventLoopError) -> Future<Value> {
     if isClosed { throw .closed("runInExecutor") }
     guard let pool = executor ?? defaultExecutor() else {
@@ -13,13 +21,15 @@ extension BaseEventLoop {
         .executorShutDown, "runInExecutor: the default executor of this loop is shut down. Give your own ThreadPool.")
     }
     let future = Future<Value>(loop: self)
-    let taken = pool.submit {
+    let answer = pool.add {
       // Cancelled while it was queued: nobody wants it any more.
       if future.isDone { return }
       future.complete(Result { try work() })
     }
-    guard taken else {
-      throw EventLoopError(.executorShutDown, "runInExecutor: the thread pool is shut down.")
+    switch answer {
+    case .taken: break
+    case .isShutDown: throw EventLoopError(.executorShutDown, "\(operation): the thread pool is shut down.")
+    case .noThread(let error): future.complete(.failure(IOError.noThread(error, for: operation)))
     }
     return future
   }
@@ -35,19 +45,22 @@ extension BaseEventLoop {
   }
 
   /// Runs blocking work on the default executor and suspends until it has ended, also when the task is cancelled: what
-  /// the work uses may go after the return. Loop thread. Code `executorShutDown`.
+  /// the work uses may go after the return. Loop thread. Code `executorShutDown`, ``IOError`` without a thread.
   final func runToEnd<Value: Sendable>(
     _ operation: String, _ work: @escaping @Sendable () -> Value
   ) async throws -> Value {
     if isClosed { throw EventLoopError.closed(operation) }
-    let value: Value? = await withUnsafeContinuation { continuation in
-      let isTaken = defaultExecutor()?.submit { continuation.resume(returning: work()) } ?? false
-      if !isTaken { continuation.resume(returning: nil) }
+    let outcome: Result<Value, any Error> = await withUnsafeContinuation { continuation in
+      switch defaultExecutor()?.add({ continuation.resume(returning: .success(work())) }) ?? .isShutDown {
+      case .taken: break
+      case .noThread(let error): continuation.resume(returning: .failure(IOError.noThread(error, for: operation)))
+      case .isShutDown:
+        continuation.resume(
+          returning: .failure(
+            EventLoopError(.executorShutDown, "\(operation): the default executor of this loop is shut down.")))
+      }
     }
-    guard let value else {
-      throw EventLoopError(.executorShutDown, "\(operation): the default executor of this loop is shut down.")
-    }
-    return value
+    return try outcome.get()
   }
 
   /// Replaces the default executor; the earlier one is not shut down. Any thread. Answers `set_default_executor`.

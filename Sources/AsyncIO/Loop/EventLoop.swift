@@ -81,7 +81,8 @@ public protocol EventLoop: AnyObject, Sendable {
   // MARK: Blocking work
 
   /// Runs blocking work on a thread of the pool (the default one for `nil`) and delivers its result to the loop.
-  /// Cancelling the future releases who awaits it; work that has started goes on to its end.
+  /// Cancelling the future releases who awaits it; work that has started goes on to its end. Without a thread in the
+  /// pool and from the system, the future ends with ``IOError``, `.resourceTemporarilyUnavailable`.
   func runInExecutor<Value: Sendable>(
     _ executor: ThreadPool?, _ work: @escaping @Sendable () throws -> Value
   ) throws(EventLoopError) -> Future<Value>

@@ -40,6 +40,16 @@ final class LoopTaskRegistry: Sendable {
     return entries.values.sorted { $0.number < $1.number }.map(\.task)
   }
 
+  /// One of the loops that run now and have tasks.
+  var someRunningLoop: BaseEventLoop? {
+    state.withLock { state in
+      for entries in state.entries.values {
+        if let loop = entries.values.first?.task.loop as? BaseEventLoop, loop.isRunning { return loop }
+      }
+      return nil
+    }
+  }
+
   private static var identity: UInt? { casyncio_current_task().map { UInt(bitPattern: $0) } }
 
   /// The one whose body runs here; nil in callbacks, in child tasks and in plain tasks.

@@ -32,6 +32,11 @@ public struct IOError: Error, Hashable, Sendable, CustomStringConvertible {
     return text
   }
 
+  /// There is no thread for an operation that needs one.
+  static func noThread(_ error: Errno, for operation: String) -> IOError {
+    IOError(error, "start a thread", "for \(operation)")
+  }
+
   private var isUnix: Bool { subject?.contains("unix:") ?? false }
 
   /// What usually helps.
@@ -43,6 +48,9 @@ public struct IOError: Error, Hashable, Sendable, CustomStringConvertible {
     case .noSuchFileOrDirectory where operation == "connect": "No program has made the socket; check the path."
     case .resourceTemporarilyUnavailable where operation == "connect" && isUnix:
       "The queue of who listens there is full; try again later."
+    case .resourceTemporarilyUnavailable where operation == "start a thread" || operation == "spawn":
+      "No more threads or processes: a limit of the user (`ulimit -u`), the container (pids) or the memory (`ulimit -v`)"
+        + " is reached; raise it, or try again when some have ended."
     case .permissionDenied where isUnix: "The permissions of the socket or of a directory above it forbid it."
     case .addressFamilyNotSupported where operation == "bind": "Give a local address of the family of the remote one."
     case .messageTooLong where operation.hasPrefix("receive"): "Give room for all of it; it is lost."

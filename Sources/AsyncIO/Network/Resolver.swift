@@ -68,7 +68,8 @@ enum Resolver {
     case known([AddressInfo])
     case asked(Future<[AddressInfo]>)
 
-    /// The answer, in the resolver's order. Throws ``ResolutionError``, `CancellationError`; empty it is never.
+    /// The answer, in the resolver's order. Throws ``ResolutionError``, `CancellationError`, ``IOError`` if there was no
+    /// thread to ask in; empty it is never.
     func get() async throws -> [AddressInfo] {
       switch self {
       case .known(let found): found
@@ -88,8 +89,9 @@ enum Resolver {
     let query = try Literals.checked(query)
     if let found = try Literals.addresses(query) { return .known(found) }
     let lookUp = loop.nameService.addresses
-    let future = try loop.runInExecutor(loop.nameThreads ?? pool) {
-      try timed(loop, "getaddrinfo(\(query.subject))") {
+    let operation = "getaddrinfo(\(query.subject))"
+    let future = try loop.runInExecutor(loop.nameThreads ?? pool, for: operation) {
+      try timed(loop, operation) {
         let found = try lookUp(query)
         guard !found.isEmpty else { throw ResolutionError(host: query.host ?? "", reason: "it has no addresses") }
         return found
@@ -115,8 +117,9 @@ enum Resolver {
       return NameInfo(host: host, service: "\(port)")
     }
     let lookUp = loop.nameService.names
-    return try await loop.runInExecutor(loop.nameThreads ?? pool) {
-      try timed(loop, "getnameinfo(\(address))") { try lookUp(address, flags) }
+    let operation = "getnameinfo(\(address))"
+    return try await loop.runInExecutor(loop.nameThreads ?? pool, for: operation) {
+      try timed(loop, operation) { try lookUp(address, flags) }
     }.get()
   }
 

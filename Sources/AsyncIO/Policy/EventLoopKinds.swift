@@ -1,5 +1,6 @@
 internal import Logging
 internal import Synchronization
+internal import SystemPackage
 
 /// The loop kinds that can be asked for by name: `ASYNCIO_EVENT_LOOP`, and the `--loop` option of programs.
 ///
@@ -9,12 +10,18 @@ public enum EventLoopKinds {
   private static let registered = Lock<[String: @Sendable () throws -> any EventLoop]>([
     "proactor": { try ProactorEventLoop() },
     "selector": { try SelectorEventLoop() },
-    "poll": { SelectorEventLoop(selector: try PollSelector()) },
+    "poll": makePoll,
   ])
 
   /// Registers a kind, or replaces it. Any thread.
   public static func register(_ name: String, _ make: @escaping @Sendable () throws -> any EventLoop) {
     registered.withLock { $0[name] = make }
+  }
+
+  @Sendable private static func makePoll() throws -> any EventLoop {
+    do throws(Errno) { return SelectorEventLoop(selector: try PollSelector()) } catch {
+      throw IOError(error, "make an event loop")
+    }
   }
 
   /// The names that can be asked for, sorted.

@@ -93,7 +93,8 @@ extension ChildProcess {
   ///   - standardError: where its errors go; `.output` is where its standard output goes.
   ///   - processGroup: who gets the signals of the terminal, and what ends with the child.
   /// - Throws: code `invalidArgument` for an empty program and for NUL characters; ``IOError``, for instance
-  ///   `.noSuchFileOrDirectory`, `.permissionDenied` or `.argListTooLong`, with no child and no descriptor left;
+  ///   `.noSuchFileOrDirectory`, `.permissionDenied`, `.argListTooLong`, or `.resourceTemporarilyUnavailable` without a
+  ///   thread or a process for it, with no child and no descriptor left;
   ///   `CancellationError`, with a child that was already started killed and its status taken; code `noRunningLoop`
   ///   outside of a loop's thread.
   public static func spawn(
@@ -144,14 +145,18 @@ extension SpawnRequest {
   /// The await ends with the start, whatever happens meanwhile: a child that nobody knows could not be reaped.
   func startInPool() async throws -> SpawnedChild {
     try await withUnsafeContinuation { (started: UnsafeContinuation<Result<SpawnedChild, IOError>, Never>) in
-      let isTaken = Self.pool.submit {
+      let answer = Self.pool.add {
         do throws(IOError) {
           started.resume(returning: .success(try start()))
         } catch {
           started.resume(returning: .failure(error))
         }
       }
-      precondition(isTaken, "the pool for starting programs is never shut down")
+      switch answer {
+      case .taken: break
+      case .noThread(let error): started.resume(returning: .failure(IOError(error, "spawn", "\"\(program)\"")))
+      case .isShutDown: preconditionFailure("the pool for starting programs is never shut down")
+      }
     }.get()
   }
 }

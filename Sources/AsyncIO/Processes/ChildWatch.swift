@@ -54,6 +54,7 @@ final class ChildWatch: OperationObserver, @unchecked Sendable {
     super.init()
     LiveCounters.childWatches.add(1, ordering: .relaxed)
     if !child.nonBlocking.isEmpty { warnOfMode(child.nonBlocking, core) }
+    Self.lookAtThoseLeft()
     core.perform { loop in
       self.begin(on: loop)
     } dropped: {
@@ -95,7 +96,7 @@ final class ChildWatch: OperationObserver, @unchecked Sendable {
       } else {
         // The system cannot say when (a debugger has the child, or the descriptor cannot be waited for): a thread can.
         state.withLock { $0.processDescriptor = -1 }
-        Thread.detach(name: "asyncio child") { self.waitBlocking() }
+        waitInThread(on: operation.descriptor.loop)
       }
       operation.descriptor.close()
     }
@@ -120,7 +121,7 @@ final class ChildWatch: OperationObserver, @unchecked Sendable {
 
   /// Takes the status if the child has ended; that of a group's leader stays with the system while the child has an
   /// owner. `false`: it has not ended.
-  private func takeStatus() -> Bool {
+  func takeStatus() -> Bool {
     finish { state in
       if state.status != nil { return true }
       let stays = leadsGroup && !state.isReleased
@@ -168,7 +169,7 @@ final class ChildWatch: OperationObserver, @unchecked Sendable {
     return hasEnded
   }
 
-  private func waitBlocking() {
+  func waitBlocking() {
     var end = casyncio_child_end()
     _ = casyncio_process_wait(Int64(process), -1, UInt32(CASYNCIO_WAIT_BLOCKING | CASYNCIO_WAIT_KEEP), &end)
     _ = takeStatus()
@@ -176,17 +177,19 @@ final class ChildWatch: OperationObserver, @unchecked Sendable {
 
   /// The loop is closed: nobody can wait for the child any more, so it ends, and a thread takes its status. The loop
   /// is not touched, it may be on its way out; and it is done with the number.
-  private func abandon() {
+  private func abandon() { abandon(closing: ready.descriptor.fileDescriptor) }
+
+  func abandon(closing descriptor: Int32?) {
     kill()
+    let number = state.withLock { $0.processDescriptor }
+    let mayBeKilled = casyncio_process_signal(Int64(process), number, 0) == 0
     _ = finish { state in
       state.isAbandoned = true
       return true
     }
-    _ = CAsyncIO.close(ready.descriptor.fileDescriptor)
-    if !Self.reapers.submit({ self.waitBlocking() }) { waitBlocking() }
+    if let descriptor { _ = CAsyncIO.close(descriptor) }
+    reap(mayBlock: mayBeKilled)
   }
-
-  private static let reapers = ThreadPool(maximumThreads: 4, name: "asyncio reap", idleTime: .milliseconds(100))
 
   // MARK: Waiting
 

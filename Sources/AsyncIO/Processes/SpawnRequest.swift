@@ -130,13 +130,25 @@ struct SpawnRequest: Sendable {
     var ends: (Int32, Int32) = (-1, -1)
     let status = casyncio_pipe(&ends.0, &ends.1)
     guard status == 0 else {
-      var end = casyncio_child_end()
-      _ = casyncio_process_signal(Int64(child.process), -1, SIGKILL)
-      _ = casyncio_process_wait(Int64(child.process), -1, UInt32(CASYNCIO_WAIT_BLOCKING), &end)
+      end(child)
       throw IOError(result: Int(status), "spawn", "\"\(program)\"")
     }
+    do throws(Errno) {
+      try ChildWatching.waitInThread(child.process, thenClose: ends.1)
+    } catch {
+      end(child)
+      _ = CAsyncIO.close(ends.0)
+      _ = CAsyncIO.close(ends.1)
+      throw IOError(error, "spawn", "\"\(program)\"")
+    }
     child.watch = ends.0
-    ChildWatching.waitInThread(child.process, thenClose: ends.1)
+  }
+
+  /// Nobody could notice its end, so it is made now.
+  private func end(_ child: SpawnedChild) {
+    var end = casyncio_child_end()
+    _ = casyncio_process_signal(Int64(child.process), -1, SIGKILL)
+    _ = casyncio_process_wait(Int64(child.process), -1, UInt32(CASYNCIO_WAIT_BLOCKING), &end)
   }
 }
 
@@ -157,21 +169,29 @@ struct SpawnedChild: Sendable {
 }
 
 /// Whether and how the system tells of the ends of children.
-enum ChildWatching {
+package enum ChildWatching {
   /// For tests: children that a task starts are watched by threads.
-  @TaskLocal static var isByThread = false
+  @TaskLocal package static var isByThread = false
 
-  /// Asked once: an old system does not have them, and a sandbox may forbid them.
-  static let hasProcessDescriptors: Bool = {
-    let own = casyncio_process_open(Int64(getpid()))
-    guard own >= 0 else { return false }
-    defer { _ = CAsyncIO.close(own) }
-    return casyncio_process_signal(Int64(getpid()), own, 0) == 0
-  }()
+  /// Asked once: an old system does not have them, and a sandbox may forbid them. A system that is only short of
+  /// descriptors or memory has them, and is asked again.
+  static var hasProcessDescriptors: Bool {
+    answer.withLock { answer in
+      if let answer { return answer }
+      let own = casyncio_process_open(Int64(getpid()))
+      if [EMFILE, ENFILE, ENOMEM].contains(-own) { return true }
+      let isUsable = own >= 0 && casyncio_process_signal(Int64(getpid()), own, 0) == 0
+      if own >= 0 { _ = CAsyncIO.close(own) }
+      answer = isUsable
+      return isUsable
+    }
+  }
 
-  /// Closes the descriptor when the child has ended, and leaves its status.
-  static func waitInThread(_ process: Int32, thenClose descriptor: Int32) {
-    Thread.detach(name: "asyncio child") {
+  private static let answer = Lock<Bool?>(nil)
+
+  /// Closes the descriptor when the child has ended, and leaves its status. Throws if there is no thread.
+  static func waitInThread(_ process: Int32, thenClose descriptor: Int32) throws(Errno) {
+    try Thread.detach(name: "asyncio child") {
       var end = casyncio_child_end()
       let flags = UInt32(CASYNCIO_WAIT_BLOCKING | CASYNCIO_WAIT_KEEP)
       _ = casyncio_process_wait(Int64(process), -1, flags, &end)

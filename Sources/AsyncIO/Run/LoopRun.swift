@@ -1,3 +1,5 @@
+internal import SystemPackage
+
 extension EventLoop {
   /// Runs the body as a task on this loop, in the calling thread, until it ends. For synchronous code; inside a task
   /// the asynchronous form is the one to use, and this one throws code `runInsideTask`: a loop that blocks a thread of
@@ -18,13 +20,16 @@ extension EventLoop {
   }
 
   /// Runs the body as a task on this loop, on a thread of the loop's own, and suspends the caller until it has ended.
-  /// Cancelling the caller cancels the body.
+  /// Cancelling the caller cancels the body. Throws ``IOError``, `.resourceTemporarilyUnavailable`, if the system has no
+  /// thread left; then nothing was begun.
   public func run<Value: Sendable>(_ body: sending @escaping () async throws -> Value) async throws -> Value {
     try refuseNestedRun()
+    // Before the task, which could not be taken back.
+    let thread = try LoopThread()
     let main = startMain(body)
     let failure = await withTaskCancellationHandler {
       await withUnsafeContinuation { (ended: UnsafeContinuation<(any Error)?, Never>) in
-        Thread.detach(name: "asyncio loop") {
+        thread.begin {
           do {
             _ = try self.runUntilComplete(main)
             ended.resume(returning: nil)
@@ -57,5 +62,27 @@ extension EventLoop {
     LoopTaskRegistry.shared.insert(main, for: self)
     main.start(body)
     return main
+  }
+}
+
+/// A thread that waits for the one thing that it is to do. Whoever makes one has to begin it.
+private final class LoopThread: Sendable {
+  private let gate = ThreadGate()
+  private let work = Lock<(@Sendable () -> Void)?>(nil)
+
+  init() throws(IOError) {
+    do throws(Errno) {
+      try Thread.detach(name: "asyncio loop") { [self] in
+        gate.wait()
+        work.withLock { $0.take() }?()
+      }
+    } catch {
+      throw IOError.noThread(error, for: "the run of a loop")
+    }
+  }
+
+  func begin(_ body: @escaping @Sendable () -> Void) {
+    work.withLock { $0 = body }
+    gate.open()
   }
 }

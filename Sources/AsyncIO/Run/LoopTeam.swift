@@ -81,7 +81,7 @@ final class LoopTeam: Sendable {
         state.withLock { $0.isCalledOff = true }
         start.open()
         for thread in threads { thread.join() }
-        throw LoopStartError(index, error)
+        throw LoopStartError(index, IOError.noThread(error, for: "the loop"))
       }
     }
     return threads

@@ -25,26 +25,29 @@ enum SignalDispatcher {
   static func add(
     _ number: Int32, for loop: BaseEventLoop, _ callback: @escaping @Sendable () throws -> Void
   ) throws {
-    try state.withLock { state in
+    let entry = Entry(intake: loop.intake, callback: callback)
+    // The earlier one goes outside of the lock: what its callback captured may call back.
+    _ = try state.withLock { state in
       try start(&state)
       if state.entries[number, default: [:]].isEmpty {
         let status = casyncio_signal_install(number)
         guard status >= 0 else { throw Errno(rawValue: -status) }
       }
-      state.entries[number, default: [:]][ObjectIdentifier(loop)] = Entry(intake: loop.intake, callback: callback)
+      return state.entries[number, default: [:]].updateValue(entry, forKey: ObjectIdentifier(loop))
     }
   }
 
   /// `false` if there was none.
   static func remove(_ number: Int32, for loop: BaseEventLoop) -> Bool {
-    state.withLock { state in
-      guard state.entries[number]?.removeValue(forKey: ObjectIdentifier(loop)) != nil else { return false }
+    let removed = state.withLock { state -> Entry? in
+      guard let entry = state.entries[number]?.removeValue(forKey: ObjectIdentifier(loop)) else { return nil }
       if state.entries[number]?.isEmpty == true {
         state.entries[number] = nil
         _ = casyncio_signal_restore(number)
       }
-      return true
+      return entry
     }
+    return removed != nil
   }
 
   static func removeAll(for loop: BaseEventLoop) {
@@ -55,13 +58,20 @@ enum SignalDispatcher {
   /// Changes the action of a signal while no handler is added or removed.
   static func serialised<Result: Sendable>(_ body: () -> Result) -> Result { state.withLock { _ in body() } }
 
-  /// The thread starts with the first handler and lives as long as the process: it sleeps in one poll.
-  private static func start(_ state: inout State) throws(Errno) {
+  /// The thread starts with the first handler and lives as long as the process: it sleeps in one poll. Where there is
+  /// no descriptor or no thread for it nothing has changed, and the next handler tries again.
+  private static func start(_ state: inout State) throws {
     guard !state.isStarted else { return }
-    let wake = try WakeDescriptor()
+    let wake: WakeDescriptor
+    do throws(Errno) { wake = try WakeDescriptor() } catch { throw IOError(error, "watch for signals") }
+    do throws(Errno) {
+      try Thread.detach(name: "asyncio signals") { serve(wake) }
+    } catch {
+      wake.close()
+      throw IOError.noThread(error, for: "signals")
+    }
     casyncio_signal_set_wake(wake.writeEnd)
     state.isStarted = true
-    Thread.detach(name: "asyncio signals") { serve(wake) }
   }
 
   private static func serve(_ wake: WakeDescriptor) {

@@ -10,7 +10,8 @@ extension EventLoop {
   ///   - signal: a number, `SIGTERM` for instance.
   ///   - callback: runs in the loop's thread.
   /// - Throws: code `invalidArgument` for numbers that are no signals and for those that cannot be caught (SIGKILL,
-  ///   SIGSTOP), `closed` for a closed loop, `notOffered` for loops that do not build on ``BaseEventLoop``.
+  ///   SIGSTOP), `closed` for a closed loop, `notOffered` for loops that do not build on ``BaseEventLoop``. The first
+  ///   handler of a process needs a thread and a descriptor: ``IOError`` if the system has none left.
   public func addSignalHandler(_ signal: Int32, _ callback: @escaping @Sendable () throws -> Void) throws {
     let core = try core(for: "addSignalHandler")
     if core.isClosed { throw EventLoopError.closed("addSignalHandler") }

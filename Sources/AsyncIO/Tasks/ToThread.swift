@@ -3,13 +3,14 @@
 ///
 /// Cancelling the calling task releases it at once; work that has started goes on to its end, work that has not is not
 /// begun. The work counts as code of a task, so calls that refuse to block a task refuse here, too; for those use
-/// `runInExecutor`. Throws code `noRunningLoop` outside of a loop's thread, `executorShutDown` after the executor's end.
+/// `runInExecutor`. Throws code `noRunningLoop` outside of a loop's thread, `executorShutDown` after the executor's end,
+/// ``IOError`` `.resourceTemporarilyUnavailable` if the executor has no thread and the system gives it none.
 public func toThread<Value: Sendable>(_ work: @escaping @Sendable () throws -> Value) async throws -> Value {
   try await checkpoint()
   let core = try runningCore("toThread")
   let result = Carried<Value>()
   let callback = ParkedCallback { result.outcome = Result { try work() } }
-  return try await core.runInExecutor {
+  return try await core.runInExecutor(nil, for: "toThread") {
     try callback.run()
     guard let outcome = result.outcome else { preconditionFailure("the work has run") }
     return try outcome.get()

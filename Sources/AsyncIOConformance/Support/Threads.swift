@@ -1,7 +1,11 @@
 internal import AsyncIO
 
 /// Starts a thread of the system: a context without a running loop, which is never the main thread.
-func startThread(_ body: @escaping @Sendable () -> Void) { Thread.detach(name: "check", body) }
+func startThread(_ body: @escaping @Sendable () -> Void) {
+  do { try Thread.detach(name: "check", body) } catch {
+    preconditionFailure("a check needs a thread, and the system has none left: \(error)")
+  }
+}
 
 /// Opens once. For threads that block; it is no use in a task.
 typealias Gate = ThreadGate

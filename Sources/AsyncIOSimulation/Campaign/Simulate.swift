@@ -1,5 +1,6 @@
 internal import AsyncIO
 internal import CSimulation
+internal import SystemPackage
 
 #if canImport(Glibc)
   internal import Glibc
@@ -49,11 +50,15 @@ public func simulate(
 ) async throws -> CampaignReport {
   let result = await withCheckedContinuation {
     (continuation: CheckedContinuation<Result<CampaignReport, SimulationFailure>, Never>) in
-    Thread.detach(name: "simulate") {
-      continuation.resume(
-        returning: Result { () throws(SimulationFailure) in
-          try simulate(seeds: seeds, faults: faults, options: options, scenario)
-        })
+    do throws(Errno) {
+      try Thread.detach(name: "simulate") {
+        continuation.resume(
+          returning: Result { () throws(SimulationFailure) in
+            try simulate(seeds: seeds, faults: faults, options: options, scenario)
+          })
+      }
+    } catch {
+      continuation.resume(returning: .failure(.noThread(error)))
     }
   }
   return try result.get()
@@ -83,6 +88,13 @@ enum Replay {
   static func text(_ name: String) -> String? { getenv(name).map { String(cString: $0) } }
 }
 
+extension SimulationFailure {
+  fileprivate static func noThread(_ error: Errno) -> SimulationFailure {
+    SimulationFailure(
+      .configuration, "simulate: there is no thread for it: \(error). Raise the limit of threads, or end some.")
+  }
+}
+
 /// The threads of a campaign. What they share is behind a lock, which is what makes the conformance right.
 private final class CampaignRun: Sendable {
   private struct State {
@@ -109,12 +121,20 @@ private final class CampaignRun: Sendable {
     // There may be more seeds than an Int counts, and more threads asked for than any system has.
     let worlds = Int(clamping: seeds.upperBound - seeds.lowerBound)
     let count = max(1, min(campaign.options.threads ?? processors, worlds, 1024))
-    let gates = (0..<count).map { _ in ThreadGate() }
-    for gate in gates {
-      Thread.detach(name: "simulation") { [self] in
-        work()
-        gate.open()
+    var gates: [ThreadGate] = []
+    for _ in 0..<count {
+      let gate = ThreadGate()
+      do throws(Errno) {
+        try Thread.detach(name: "simulation") { [self] in
+          work()
+          gate.open()
+        }
+      } catch {
+        // One does the work of all, only slower.
+        if gates.isEmpty { throw .noThread(error) }
+        break
       }
+      gates.append(gate)
     }
     for gate in gates { gate.wait() }
     var (report, failed) = state.withLock { ($0.report, $0.failed) }
@@ -122,10 +142,15 @@ private final class CampaignRun: Sendable {
     if let failed {
       // In a thread that runs nothing else, as every run.
       let gate = ThreadGate()
-      Thread.detach(name: "simulation") { [self] in
-        let failure = campaign.finished(failed)
-        state.withLock { $0.failure = failure }
-        gate.open()
+      do throws(Errno) {
+        try Thread.detach(name: "simulation") { [self] in
+          let failure = campaign.finished(failed)
+          state.withLock { $0.failure = failure }
+          gate.open()
+        }
+      } catch {
+        // As it is, then, and not as small as it gets.
+        throw failed.failure ?? .noThread(error)
       }
       gate.wait()
       if let failure = state.withLock({ $0.failure }) { throw failure }

@@ -3,7 +3,9 @@ import CAsyncIO
 @testable import AsyncIO
 
 /// Starts a thread of the operating system: a context without a running loop, which is never the main thread.
-func startThread(_ body: @escaping @Sendable () -> Void) { Thread.detach(name: "test", body) }
+func startThread(_ body: @escaping @Sendable () -> Void) {
+  do { try Thread.detach(name: "test", body) } catch { fatalError("no thread for a test: \(error)") }
+}
 
 /// Runs the body in a new thread and gives back what it returned or threw.
 func inThread<Value: Sendable>(_ body: @escaping @Sendable () throws -> Value) async throws -> Value {
@@ -20,7 +22,7 @@ final class TestThread: Sendable {
   private let ended = Gate()
 
   init(_ body: @escaping @Sendable () -> Void) {
-    Thread.detach(name: "test") { [ended] in
+    startThread { [ended] in
       body()
       ended.open()
     }

@@ -28,8 +28,21 @@ public struct ProactorDetection: Sendable {
   public var isAvailable: Bool { failedStep == nil }
 
   /// The result of this process; the first use finds it out, in less than a millisecond where io_uring works. The
-  /// environment variable is read then, once.
-  public static let current = ProactorDetection()
+  /// environment variable is read then, once. A system that was short of descriptors or memory is asked again.
+  public static var current: ProactorDetection {
+    found.withLock { found in
+      if let found { return found }
+      let detection = ProactorDetection(allowed: isAllowed)
+      if !detection.isShortage { found = detection }
+      return detection
+    }
+  }
+
+  private static let found = Lock<ProactorDetection?>(nil)
+  private static let isAllowed = Environment.allowsRing
+
+  /// What was missing may be there the next time.
+  private var isShortage: Bool { [EMFILE, ENFILE, ENOMEM, EAGAIN].contains(-error) }
 
   init(allowed: Bool = Environment.allowsRing) {
     guard allowed else {

@@ -103,13 +103,20 @@
       try? control(EPOLL_CTL_DEL, fd, 0, 0)
     }
 
-    /// A new epoll instance in place of the old one, which a forked child shares with its parent.
+    /// A new epoll instance in place of the old one, which a forked child shares with its parent. Where there is none
+    /// to be had the old one stays as it is.
     public func reset() throws(Errno) {
-      let fresh = casyncio_above_standard(epoll_create1(Int32(EPOLL_CLOEXEC)))
-      guard fresh >= 0 else { throw Errno(rawValue: -fresh) }
-      _ = CAsyncIO.close(epoll)
-      epoll = fresh
-      try registerWake()
+      let old = epoll
+      epoll = casyncio_above_standard(epoll_create1(Int32(EPOLL_CLOEXEC)))
+      do throws(Errno) {
+        guard epoll >= 0 else { throw Errno(rawValue: -epoll) }
+        try registerWake()
+      } catch {
+        if epoll >= 0 { _ = CAsyncIO.close(epoll) }
+        epoll = old
+        throw error
+      }
+      _ = CAsyncIO.close(old)
     }
 
     /// Waits, at most the nanoseconds, and fills in what is ready. An interrupted wait reports 0.

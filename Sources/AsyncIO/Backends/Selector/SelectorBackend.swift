@@ -89,7 +89,7 @@ public final class SelectorBackend: IOBackend, @unchecked Sendable {
         if descriptor.token == event.token { deliver(event.flags, to: descriptor) } else { noteGhost() }
       }
     }
-    if ghosts >= Self.ghostLimit { try exorcise() }
+    if ghosts >= Self.ghostLimit { exorcise() }
   }
 
   @inline(__always)
@@ -171,14 +171,15 @@ public final class SelectorBackend: IOBackend, @unchecked Sendable {
   }
 
   /// Registrations of closed descriptors that another process keeps open report for ever. Start anew without them.
-  private func exorcise() throws(Errno) {
+  private func exorcise() {
     ghosts = 0
     // Asked while the old registrations are there. A number that is somebody else's is not watched again.
     for index in slots.indices {
       guard let descriptor = slots[index]?.takeUnretainedValue(), descriptor.isWatch else { continue }
       if !namesWatchedFile(descriptor) { detach(descriptor, closing: false) }
     }
-    try selector.reset()
+    // Without a descriptor for it the old one does for a while longer.
+    guard (try? selector.reset()) != nil else { return }
     for index in slots.indices {
       guard let descriptor = slots[index]?.takeUnretainedValue() else { continue }
       descriptor.isRegistered = false
