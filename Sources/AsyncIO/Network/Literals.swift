@@ -13,19 +13,24 @@ enum Literals {
   /// neither an address nor a name, and neither a port nor a service.
   static func checked(_ query: AddressQuery) throws(ResolutionError) -> AddressQuery {
     var query = query
-    // A NUL inside would cut the name short: the C call would look up another host than the caller named.
-    for text in [query.host, query.service].compactMap(\.self) where text.utf8.contains(0) || text.utf8.count > 1024 {
-      throw ResolutionError(host: text, reason: "it is not a name")
-    }
+    if let host = query.host { try check(text: host) }
+    if let service = query.service { try check(text: service) }
     if let host = query.host, SocketAddress.isNoName(host) {
       guard let address = SocketAddress(ipLiteral: host, port: 0) else {
         throw ResolutionError(
           host: host, reason: "it is neither a name nor a literal address such as 192.0.2.1 or fe80::1%eth0")
       }
-      query.host = address.host
+      // Text without a zone is read alike everywhere.
+      if address.scope != nil { query.host = address.host }
     }
     if let service = query.service { try check(service: service) }
     return query
+  }
+
+  /// A NUL inside would cut the name short: the C call would look up another host than the caller named.
+  private static func check(text: String) throws(ResolutionError) {
+    guard text.utf8.contains(0) || text.utf8.count > 1024 else { return }
+    throw ResolutionError(host: text, reason: "it is not a name")
   }
 
   /// The C library would take a sign, cut what is too large, and skip white space.

@@ -46,11 +46,15 @@ extension SocketAddress {
   static func isNoName(_ host: String) -> Bool {
     if host.utf8.contains(where: { $0 <= UInt8(ascii: " ") || $0 == 0x7F }) { return true }
     if host.utf8.contains(where: { $0 == UInt8(ascii: ":") || $0 == UInt8(ascii: "%") }) { return true }
-    guard var last = host.split(separator: ".").last else { return false }
-    if last.first == "+" || last.first == "-" { last = last.dropFirst() }
-    let hasPrefix = last.hasPrefix("0x") || last.hasPrefix("0X")
-    let digits = hasPrefix ? last.dropFirst(2) : last
-    return digits.utf8.allSatisfy { byte in
+    // Once for each look-up, so without an array of the parts.
+    let dot = UInt8(ascii: ".")
+    let text = host.utf8.prefix(
+      upTo: host.utf8.lastIndex { $0 != dot }.map(host.utf8.index(after:)) ?? host.utf8.startIndex)
+    guard !text.isEmpty else { return false }
+    var last = text.suffix(from: text.lastIndex(of: dot).map(text.index(after:)) ?? text.startIndex)
+    if last.first == UInt8(ascii: "+") || last.first == UInt8(ascii: "-") { last = last.dropFirst() }
+    let hasPrefix = last.first == UInt8(ascii: "0") && last.dropFirst().first.map { $0 | 0x20 } == UInt8(ascii: "x")
+    return (hasPrefix ? last.dropFirst(2) : last).allSatisfy { byte in
       UInt8(ascii: "0")...UInt8(ascii: "9") ~= byte
         || hasPrefix && (UInt8(ascii: "a")...UInt8(ascii: "f") ~= byte || UInt8(ascii: "A")...UInt8(ascii: "F") ~= byte)
     }

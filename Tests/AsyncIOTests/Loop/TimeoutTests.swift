@@ -3,7 +3,7 @@ import Testing
 @testable import AsyncIO
 
 /// `withTimeout`: line 168 of the conformance list and its neighbours.
-@Suite struct TimeoutTests {
+@Suite(.timeLimit(.minutes(5))) struct TimeoutTests {
   struct Failure: Error, Equatable {}
 
   /// What waits with a limit for something that never comes.
