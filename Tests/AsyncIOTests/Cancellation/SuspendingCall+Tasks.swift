@@ -38,6 +38,11 @@ extension SuspendingCall {
       try queue.putNoWait(1)
       _ = try await queue.get()
     },
+    SuspendingCall("Queue+Sequence.next") { _ in
+      let queue = Queue<Int>()
+      try queue.putNoWait(1)
+      for try await _ in queue {}
+    },
     SuspendingCall("Queue.join") { _ in try await Queue<Int>().join() },
   ]
 
