@@ -18,6 +18,21 @@ extension Socket {
   /// Sends all the bytes of an array. See ``sendAll(_:)-(RawSpan)``.
   public func sendAll(_ bytes: [UInt8]) async throws { try await sendAll(bytes.span.bytes) }
 
+  /// Sends all the bytes of a span, without a copy. See ``sendAll(_:)-(RawSpan)``.
+  public func sendAll(_ bytes: Span<UInt8>) async throws { try await sendAll(bytes.bytes) }
+
+  /// Sends all the bytes of a sequence. Arrays, their slices and UTF-8 views are sent from where they are; any other
+  /// sequence is copied into an array first. See ``sendAll(_:)-(RawSpan)``.
+  public func sendAll(_ bytes: some Sequence<UInt8>) async throws {
+    try await withBytesForWait(of: bytes) { try await sendAll($0) }
+  }
+
+  /// Sends the UTF-8 of a string. See ``sendAll(_:)-(RawSpan)``.
+  public func sendAll(_ text: String) async throws { try await sendAll(text.utf8Span.span.bytes) }
+
+  /// Sends the UTF-8 of a part of a string. See ``sendAll(_:)-(RawSpan)``.
+  public func sendAll(_ text: Substring) async throws { try await sendAll(text.utf8Span.span.bytes) }
+
   /// Sends one datagram to an address, whole or not at all. Answers `sock_sendto`.
   ///
   /// Throws ``IOError``: `.messageTooLong` for more bytes than the protocol or the socket can send at a time, and
@@ -32,6 +47,17 @@ extension Socket {
   /// Sends an array as one datagram. See ``send(_:to:)-(RawSpan,_)``.
   public func send(_ bytes: [UInt8], to address: SocketAddress) async throws {
     try await send(bytes.span.bytes, to: address)
+  }
+
+  /// Sends a span as one datagram. See ``send(_:to:)-(RawSpan,_)``.
+  public func send(_ bytes: Span<UInt8>, to address: SocketAddress) async throws {
+    try await send(bytes.bytes, to: address)
+  }
+
+  /// Sends a sequence of bytes as one datagram, copied as ``sendAll(_:)-(Sequence)`` does. See
+  /// ``send(_:to:)-(RawSpan,_)``.
+  public func send(_ bytes: some Sequence<UInt8>, to address: SocketAddress) async throws {
+    try await withBytesForWait(of: bytes) { try await send($0, to: address) }
   }
 
   /// Sends all bytes to the peer; the caller holds the claim. `sent` counts also when this throws.

@@ -166,6 +166,17 @@ public final class DatagramEndpoint: @unchecked Sendable {
     try await send(bytes.span.bytes, to: address)
   }
 
+  /// Sends a span as one datagram, without a copy. See ``send(_:to:)-(RawSpan,_)``.
+  public func send(_ bytes: Span<UInt8>, to address: SocketAddress? = nil) async throws {
+    try await send(bytes.bytes, to: address)
+  }
+
+  /// Sends a sequence of bytes as one datagram. Arrays, their slices and UTF-8 views are sent from where they are; any
+  /// other sequence is copied into an array first. See ``send(_:to:)-(RawSpan,_)``.
+  public func send(_ bytes: some Sequence<UInt8>, to address: SocketAddress? = nil) async throws {
+    try await withBytesForWait(of: bytes) { try await send($0, to: address) }
+  }
+
   /// What to tell the system.
   private func receiver(_ address: SocketAddress?) throws(EventLoopError) -> SocketAddress? {
     guard let remoteAddress else {

@@ -29,6 +29,17 @@ extension DatagramTransport {
     try send(bytes.span.bytes, to: address)
   }
 
+  /// Sends a span as one datagram. See ``send(_:to:)-(RawSpan,_)``.
+  public func send(_ bytes: Span<UInt8>, to address: SocketAddress? = nil) throws(EventLoopError) {
+    try send(bytes.bytes, to: address)
+  }
+
+  /// Sends a sequence of bytes as one datagram. One that does not lie in one piece is copied into an array first. See
+  /// ``send(_:to:)-(RawSpan,_)``.
+  public func send(_ bytes: some Sequence<UInt8>, to address: SocketAddress? = nil) throws(EventLoopError) {
+    try withBytes(of: bytes) { bytes throws(EventLoopError) in try send(bytes, to: address) }
+  }
+
   private func check(_ address: SocketAddress?) throws(EventLoopError) {
     if let address, let remote, address != remote {
       throw EventLoopError(

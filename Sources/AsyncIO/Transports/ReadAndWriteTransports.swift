@@ -40,4 +40,13 @@ extension WriteTransport {
   public func write(_ bytes: [UInt8]) throws(EventLoopError) { try write(bytes.span.bytes) }
   /// Sends the UTF-8 of a string. See ``write(_:)``.
   public func write(_ text: String) throws(EventLoopError) { try write(text.utf8Span.span.bytes) }
+  /// Sends the bytes of a span. See ``write(_:)``.
+  public func write(_ bytes: Span<UInt8>) throws(EventLoopError) { try write(bytes.bytes) }
+  /// Sends the UTF-8 of a part of a string. See ``write(_:)``.
+  public func write(_ text: Substring) throws(EventLoopError) { try write(text.utf8Span.span.bytes) }
+  /// Sends the bytes of a sequence: a slice of an array, the `utf8` of a string, a `Data`. One that does not lie in one
+  /// piece is copied into an array first. See ``write(_:)``.
+  public func write(_ bytes: some Sequence<UInt8>) throws(EventLoopError) {
+    try withBytes(of: bytes) { bytes throws(EventLoopError) in try write(bytes) }
+  }
 }

@@ -108,6 +108,8 @@ extension SuspendingCall {
     SuspendingCall("PipeReader+Sequences.next") { for try await _ in $0.pipe.reader.lines {} },
     SuspendingCall("PipeWriter.write") { try await $0.pipe.writer.write([1]) },
     SuspendingCall("PipeWriter.write") { try await $0.pipe.writer.write("") },
+    SuspendingCall("ByteSink.write") { try await $0.near.write([1][...]) },
+    SuspendingCall("ByteSink.write") { try await $0.pipe.writer.write("".utf8) },
     SuspendingCall("PipeWriter.waitForReaderClose") { try await $0.pipe.writer.waitForReaderClose() },
     SuspendingCall("ChildProcess.wait") { try await $0.child.wait() },
     SuspendingCall("ChildProcess+Spawning.spawn") { _ in _ = try await ChildProcess.spawn("true") },
