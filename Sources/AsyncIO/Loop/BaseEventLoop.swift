@@ -49,6 +49,8 @@ open class BaseEventLoop: EventLoop, @unchecked Sendable {
   /// What has to end with the loop.
   @exclusivity(unchecked) final var residents: [ObjectIdentifier: LoopResident] = [:]
 
+  /// Tells it from the other loops of the process.
+  final let number = LoopNumbers.next()
   final let lifecycle = Atomic<UInt8>(Lifecycle.idle)
   final let debugFlag: Atomic<Bool>
   final let slowCallbackNanoseconds = Atomic<Int64>(100_000_000)

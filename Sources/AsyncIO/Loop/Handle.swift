@@ -200,3 +200,19 @@ public final class TimerHandle: Handle, @unchecked Sendable {
     }
   }
 }
+
+extension Handle: CustomStringConvertible {
+  /// Which one it is: "TimerHandle at 12.5 s (pending), made at File.swift:12"; the place is known in debug mode only.
+  /// A watch is pending between its calls. Any thread.
+  public final var description: String {
+    let name = if let timer = self as? TimerHandle { "TimerHandle at \(timer.when)" } else { "\(type(of: self))" }
+    let state =
+      switch state.load(ordering: .acquiring) {
+      case State.pending: "pending"
+      case State.running: "running"
+      case State.finished: "finished"
+      default: "cancelled"
+      }
+    return "\(name) (\(state))\(site.map { ", made at \($0)" } ?? "")"
+  }
+}

@@ -68,3 +68,12 @@ final class ListeningSockets: @unchecked Sendable {
     for descriptor in descriptors { descriptor.close() }
   }
 }
+
+extension ListeningSockets: CustomStringConvertible {
+  /// The addresses, and the descriptors while they are open. Any thread.
+  var description: String {
+    let numbers = descriptors.filter { !$0.isClosed }.map { "\($0.fileDescriptor)" }
+    if numbers.isEmpty { return "\(names) (closed)" }
+    return "\(names) (descriptor\(numbers.count == 1 ? "" : "s") \(numbers.joined(separator: ", ")))"
+  }
+}

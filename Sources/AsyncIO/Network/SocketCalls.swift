@@ -6,7 +6,7 @@ internal import SystemPackage
 /// The system answers them, or a simulated network, which then also is behind the loop's backend. Results are values
 /// >= 0 or negated errno values.
 ///
-/// Any thread, for numbers that are open.
+/// Any thread, for numbers that are open, unless ``isForAnyThread`` says otherwise.
 package protocol SocketCalls: AnyObject, Sendable {
   /// A new non-blocking socket.
   func socket(_ family: Int32, _ type: Int32, _ proto: Int32) -> Int32
@@ -36,9 +36,14 @@ package protocol SocketCalls: AnyObject, Sendable {
 
   /// Paths of Unix sockets are paths of this machine.
   var hasFileSystem: Bool { get }
+
+  /// False: while a loop runs, for its thread only.
+  var isForAnyThread: Bool { get }
 }
 
 extension SocketCalls {
+  package var isForAnyThread: Bool { true }
+
   /// A new non-blocking socket for a result of a look-up.
   func open(for info: AddressInfo) throws(IOError) -> Int32 {
     let fd = socket(info.family.rawValue, info.type.rawValue, info.proto)

@@ -107,3 +107,10 @@ public final class ChildProcess: Sendable {
     standardError?.close()
   }
 }
+
+extension ChildProcess: CustomStringConvertible {
+  /// Which one it is: "ChildProcess 4711 (running)", "ChildProcess 4711 (exited with status 0)". Any thread.
+  public var description: String {
+    "ChildProcess \(processIdentifier) (\(terminationStatus?.description ?? "running"))"
+  }
+}

@@ -162,3 +162,8 @@ public final class Socket: @unchecked Sendable {
 
   func releaseWriter() { writeClaim.store(false, ordering: .releasing) }
 }
+
+extension Socket: CustomStringConvertible {
+  /// Which one it is: "Socket 127.0.0.1:7000 to 127.0.0.1:51234 (descriptor 8)", or that it is closed. Any thread.
+  public var description: String { descriptor.describeSocket("Socket") }
+}

@@ -236,3 +236,9 @@ public final class DatagramEndpoint: @unchecked Sendable {
     return made
   }
 }
+
+extension DatagramEndpoint: CustomStringConvertible {
+  /// Which one it is: "DatagramEndpoint 127.0.0.1:7000 (descriptor 8)", with the remote address if there is one, or
+  /// that it is closed. Any thread.
+  public var description: String { socket.descriptor.describeSocket("DatagramEndpoint", peer: remoteAddress) }
+}

@@ -125,3 +125,8 @@ final class PipeEnd: @unchecked Sendable {
     descriptor.close()
   }
 }
+
+extension PipeEnd: CustomStringConvertible {
+  /// The descriptor, or that it is closed. Any thread.
+  var description: String { isClosed ? "closed" : "descriptor \(descriptor.fileDescriptor)" }
+}

@@ -154,3 +154,8 @@ extension PipeReader: ByteSource {
     }
   }
 }
+
+extension PipeReader: CustomStringConvertible {
+  /// Which one it is: "PipeReader (descriptor 5)", or that it is closed. Any thread.
+  public var description: String { "PipeReader (\(end))" }
+}

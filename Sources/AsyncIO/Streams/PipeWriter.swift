@@ -92,3 +92,8 @@ public final class PipeWriter: @unchecked Sendable {
     guard hearing.result >= 0 else { throw end.failure(hearing.result, "waitForReaderClose") }
   }
 }
+
+extension PipeWriter: CustomStringConvertible {
+  /// Which one it is: "PipeWriter (descriptor 5)", or that it is closed. Any thread.
+  public var description: String { "PipeWriter (\(end))" }
+}

@@ -65,3 +65,8 @@ public final class StreamListener: @unchecked Sendable {
 
   func releaseAccept() { claim.store(false, ordering: .releasing) }
 }
+
+extension StreamListener: CustomStringConvertible {
+  /// Which one it is: "StreamListener 127.0.0.1:7000 (descriptor 5)", with all its addresses. Any thread.
+  public var description: String { "StreamListener \(sockets)" }
+}

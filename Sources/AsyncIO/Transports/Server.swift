@@ -239,3 +239,8 @@ private final class ServerAcceptor: Acceptor {
     }
   }
 }
+
+extension Server: CustomStringConvertible {
+  /// Which one it is: "Server 127.0.0.1:7000 (descriptor 5)", with all its addresses. Any thread.
+  public var description: String { "Server \(listening)" }
+}

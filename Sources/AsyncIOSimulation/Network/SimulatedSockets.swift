@@ -24,6 +24,7 @@ final class SimulatedSockets: SocketCalls, @unchecked Sendable {
 
   /// Paths of Unix sockets would be paths of this machine, which is not the world's.
   var hasFileSystem: Bool { false }
+  var isForAnyThread: Bool { false }
 
   private func with(_ fd: Int32, _ body: (SimulatedSocket) -> Int32) -> Int32 {
     network.socket(fd).map(body) ?? -EBADF
