@@ -45,9 +45,10 @@ extension BaseEventLoop {
   }
 
   private final func runTimed(_ word: LoopWord) throws {
-    let what: String
+    var what: String
+    begunTask = nil
     if word.isJob {
-      what = "a job"
+      what = LoopTaskRegistry.shared.task(ofJob: word).map { "a job of \($0.reportName)" } ?? "a job"
     } else {
       let handle = Unmanaged<Handle>.fromOpaque(UnsafeRawPointer(bitPattern: word.bits & ~15)!).takeUnretainedValue()
       what = handle.site.map { "the callback made at \($0)" } ?? "a callback"
@@ -56,6 +57,7 @@ extension BaseEventLoop {
     defer {
       let took = time().nanoseconds - start
       if took >= slowCallbackNanoseconds.load(ordering: .relaxed) {
+        if what == "a job", let begunTask { what = "a job of \(begunTask)" }
         logger.warning("executing \(what) took \(Double(took) / 1e9) seconds")
       }
     }

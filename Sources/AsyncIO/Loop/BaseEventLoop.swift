@@ -51,6 +51,8 @@ open class BaseEventLoop: EventLoop, @unchecked Sendable {
 
   /// Tells it from the other loops of the process.
   final let number = LoopNumbers.next()
+  /// The task that has begun in this step, for reports; debug mode only, in the loop's thread.
+  @exclusivity(unchecked) final var begunTask: String?
   final let lifecycle = Atomic<UInt8>(Lifecycle.idle)
   final let debugFlag: Atomic<Bool>
   final let slowCallbackNanoseconds = Atomic<Int64>(100_000_000)

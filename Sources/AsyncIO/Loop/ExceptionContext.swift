@@ -11,7 +11,8 @@ public struct ExceptionContext: Sendable, CustomStringConvertible {
   public var future: String?
   /// The task that it is about, as text.
   public var task: String?
-  /// The socket that it is about: descriptor and addresses.
+  /// The socket that it is about: "descriptor 8, 127.0.0.1:7000 to 127.0.0.1:51234". Of a connection that is closed
+  /// already the addresses are known in debug mode only.
   public var socket: String?
   /// The transport that it is about, as text.
   public var transport: String?

@@ -73,6 +73,8 @@ public class LoopTask<Value: Sendable>: Future<Value>, @unchecked Sendable {
       return
     }
     LoopTaskRegistry.shared.enter(self)
+    // In debug mode, when a slow first step is to name its task.
+    if site != nil { LoopIntake.running?.core.begunTask = reportName }
     defer { LoopTaskRegistry.shared.leave() }
     do {
       complete(.success(try await body()))
@@ -87,6 +89,8 @@ public class LoopTask<Value: Sendable>: Future<Value>, @unchecked Sendable {
     guard LoopTaskRegistry.shared.current === self else { return }
     throw EventLoopError(.invalidState, "get: \(taskName) awaits itself and would never end.")
   }
+
+  package final var reportName: String { site.map { "\(taskName), made at \($0)," } ?? taskName }
 
   package override func describeForGraph() -> String {
     "\(taskName)\(isDone ? " (done)" : cancelling > 0 ? " (cancelling)" : "")"
@@ -162,6 +166,8 @@ package protocol CancellableTask: AnyLoopTask, Awaitable {
   func waitUntilDone() async -> (any Error)?
   /// The loop was closed before the task had ended.
   func loopDidClose()
+  /// The name and, in debug mode, the place, inside a sentence.
+  var reportName: String { get }
   /// What to tell of a task that is pending when its loop closes; nil if it is not.
   var pendingReport: ExceptionContext? { get }
 }

@@ -58,6 +58,12 @@ final class LoopTaskRegistry: Sendable {
     return state.withLock { $0.running[identity] }
   }
 
+  /// The one whose body goes on with the job; nil for jobs of child tasks, plain tasks and actors. The job of a task is
+  /// the task itself to the runtime, at the same address.
+  func task(ofJob word: LoopWord) -> (any CancellableTask)? {
+    state.withLock { $0.running[word.bits & ~15] }
+  }
+
   /// The Swift task that calls this runs the body of a task, or a part of it, until `leave`.
   func enter(_ task: any CancellableTask) {
     guard let identity = Self.identity else { return }

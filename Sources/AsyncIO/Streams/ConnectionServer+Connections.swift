@@ -17,6 +17,7 @@ extension ConnectionServer {
   func start(_ fd: Int32) {
     let connection = listener.connection(fd)
     let served = ServedConnection(connection)
+    if core.isDebug { served.names = connection.socketNames }
     members.withLock { members in
       served.next = members.first
       members.first?.previous = served
@@ -33,7 +34,7 @@ extension ConnectionServer {
     do {
       try await handler(connection)
     } catch {
-      reportFailure(error, of: connection)
+      reportFailure(error, of: served)
     }
     if core.isRunningInThisThread { connection.descriptor.owner = nil }
     connection.close()
@@ -67,12 +68,13 @@ extension ConnectionServer {
     waiter?.resume()
   }
 
-  private func reportFailure(_ error: any Error, of connection: StreamConnection) {
+  private func reportFailure(_ error: any Error, of served: ServedConnection) {
+    let connection = served.connection
     if error is CancellationError && isCancelled { return }
     if let loss = error as? IOError, loss.isConnectionLoss || connection.isClosed, !core.isDebug { return }
     if core.isClosed { return }
     var context = ExceptionContext(message: "exception in the handler of a connection", exception: error)
-    context.socket = connection.subject
+    context.socket = served.names ?? connection.socketNames
     core.callExceptionHandler(context)
   }
 }
@@ -82,6 +84,9 @@ extension ConnectionServer {
 final class ServedConnection: @unchecked Sendable {
   let connection: StreamConnection
   var task: Task<Void, Never>?
+  /// What a report calls it. Taken at the beginning in debug mode only: it costs calls to the system, and a peer that
+  /// is lost has no address any more.
+  var names: String?
   unowned(unsafe) var previous: ServedConnection?
   unowned(unsafe) var next: ServedConnection?
 

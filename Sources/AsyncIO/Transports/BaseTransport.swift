@@ -67,6 +67,8 @@ public class BaseTransport: CustomStringConvertible {
   func giveBack() -> Bool { false }
   /// What `getExtraInfo` has under a name.
   func extraInfo(_ name: String) -> Any? { nil }
+  /// What reports have as its socket; nil for one without addresses.
+  var socketNames: String? { nil }
   /// In one line, for reports.
   public var description: String { "\(type(of: self))" }
 
@@ -174,6 +176,7 @@ public class BaseTransport: CustomStringConvertible {
   final func report(_ message: String, _ error: any Error) {
     var context = ExceptionContext(message: message, exception: error)
     context.transport = description
+    context.socket = socketNames
     context.protocol = currentProtocol.map { "\(type(of: ($0 as? any StandIn)?.principal ?? $0))" }
     core.reportOrRaise(context)
   }

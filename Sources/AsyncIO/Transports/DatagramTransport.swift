@@ -70,6 +70,8 @@ public final class DatagramTransport: BaseTransport {
     return "DatagramTransport (descriptor \(descriptor.fileDescriptor)\(local)\(remote), \(state))"
   }
 
+  override var socketNames: String? { socketText(descriptor.fileDescriptor, sockname, remote) }
+
   override func extraInfo(_ name: String) -> Any? {
     switch name {
     case "socket": TransportSocket(descriptor)

@@ -231,10 +231,11 @@ private final class ServerAcceptor: Acceptor {
     do {
       server.attach(try CarriedScope.$current.withValue(scope) { try welcome(fd) })
     } catch {
+      let names = socketText(fd, core.sockets.localAddress(of: fd), core.sockets.peerAddress(of: fd))
       core.sockets.close(fd)
       var context = ExceptionContext(
         message: "exception in the protocol factory of a server; the client is disconnected", exception: error)
-      context.socket = sockets.names
+      context.socket = names
       core.reportOrRaise(context)
     }
   }

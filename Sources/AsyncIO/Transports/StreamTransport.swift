@@ -78,6 +78,8 @@ public class StreamTransport: BaseTransport, ReadTransport, WriteTransport {
     return "StreamTransport (descriptor \(descriptor.fileDescriptor)\(peer), \(state))"
   }
 
+  override var socketNames: String? { socketText(descriptor.fileDescriptor, sockname, peername) }
+
   override func extraInfo(_ name: String) -> Any? {
     switch name {
     case "socket": TransportSocket(descriptor)
