@@ -4,7 +4,7 @@ import Testing
 @testable import AsyncIO
 
 /// A cancel that waits for a callback which runs in another thread.
-@Suite(.timeLimit(.minutes(2)))
+@Suite(.timeLimit(.minutes(5)))
 struct HandleWaitTests {
   private struct Failure: Error {}
 

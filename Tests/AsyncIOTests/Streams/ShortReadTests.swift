@@ -11,7 +11,7 @@ import Testing
 
 /// A receive stops where the file has a border: at a message that carries descriptors, at a packet, at a record, at a
 /// line. What is behind it has come already, so nobody may wait for an event that says so.
-@Suite("A short receive is not the end of what is there", .timeLimit(.minutes(2)))
+@Suite("A short receive is not the end of what is there", .timeLimit(.minutes(5)))
 struct ShortReadTests {
   /// Who reads.
   enum Reader: String, CaseIterable, CustomTestStringConvertible {

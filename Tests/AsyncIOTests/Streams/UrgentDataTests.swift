@@ -10,7 +10,7 @@ import Testing
 
 /// A receive of TCP stops at an urgent byte although more is queued behind it. The bytes behind it have come and bring no
 /// event of their own, so nobody may wait for one.
-@Suite("A receive that stops at an urgent byte is followed by the next one", .timeLimit(.minutes(2)))
+@Suite("A receive that stops at an urgent byte is followed by the next one", .timeLimit(.minutes(5)))
 struct UrgentDataTests {
   /// How the peer mixes urgent bytes in, and what a reader gets.
   enum Stream: String, CaseIterable, CustomTestStringConvertible {

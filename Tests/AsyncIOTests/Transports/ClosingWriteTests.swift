@@ -10,7 +10,7 @@ import Testing
 #endif
 
 /// G5 and G7: a transport that is closed while something waits takes what its protocol writes on, until nothing waits.
-@Suite("A closing transport takes writes while something waits", .timeLimit(.minutes(2)))
+@Suite("A closing transport takes writes while something waits", .timeLimit(.minutes(5)))
 struct ClosingWriteTests {
   /// Reads everything to the end, while the loop turns.
   private static func readToEnd(_ number: Int32) async throws -> [UInt8] {

@@ -11,7 +11,7 @@ import Testing
 
 /// G3: whoever asks for a transport has it before its protocol hears of anything but the transport, however busy the
 /// loop is.
-@Suite("A transport is handed over before its input", .timeLimit(.minutes(2)))
+@Suite("A transport is handed over before its input", .timeLimit(.minutes(5)))
 struct HandOverTests {
   /// Keeps the loop busy: callbacks in every turn, as many as it takes for a task to have some in front of it.
   private final class Noise {

@@ -11,7 +11,7 @@ import Testing
 
 /// Bytes that were written to a peer that has gone are lost, and somebody is told: also where a loop has taken them
 /// before the system said no, and the peer's end is there first.
-@Suite("A lost write is an error", .timeLimit(.minutes(2)))
+@Suite("A lost write is an error", .timeLimit(.minutes(5)))
 struct LostWriteTests {
   enum Way: String, CaseIterable, CustomTestStringConvertible {
     case closed, closedWithUnread, closedAfterReading, writtenAndClosed
