@@ -9,7 +9,7 @@ extension StreamConnection {
     defer { releaseWriter() }
     // Right because the caller lends the bytes until this call returns, and it returns with the operation's end.
     let memory = bytes.withUnsafeBytes { $0 }
-    guard memory.count > 0 else { return try await checkpoint() }
+    guard memory.count > 0 else { return try await checkpointApart() }
     let operation = sending
     operation.buffer = UnsafeMutableRawPointer(mutating: memory.baseAddress)
     operation.count = memory.count
