@@ -9,8 +9,8 @@ enum Literals {
     (.stream, Int32(IPPROTO_TCP)), (.datagram, Int32(IPPROTO_UDP)), (.raw, 0),
   ]
 
-  /// The query with nothing in it that the C library would read in another way than this package. Throws for text that is
-  /// neither an address nor a name, and neither a port nor a service.
+  /// The query with nothing in it that the C library would read in another way than this package. Throws for text that
+  /// is neither an address nor a name, and neither a port nor a service.
   static func checked(_ query: AddressQuery) throws(ResolutionError) -> AddressQuery {
     var query = query
     if let host = query.host { try check(text: host) }

@@ -1,7 +1,7 @@
 internal import CAsyncIO
 
-// IP addresses as text, read and written. All of the package goes through this one reader, so that what one call takes for
-// an address no other one takes for a name, or for another address. The traps:
+// IP addresses as text, read and written. All of the package goes through this one reader, so that what one call takes
+// for an address no other one takes for a name, or for another address. The traps:
 //
 // - A Swift string may have a NUL inside, where the C library would stop reading.
 // - `split` leaves out empty parts, and Swift's numbers may have a sign: "%::1" and "fe80::1%+4" are no addresses.
