@@ -2,7 +2,7 @@ import Testing
 
 @testable import AsyncIO
 
-/// `AsyncLock`, `Event`, `Condition`, the semaphores and `Barrier`.
+/// `AsyncLock`, `Event`, `Condition` and the semaphores.
 @Suite(.timeLimit(.minutes(5)))
 struct LockTests {
   /// Lets other tasks of the loop run until something holds.
@@ -235,51 +235,6 @@ struct LockTests {
       let bounded = try BoundedSemaphore(1)
       try await bounded.withPermit { #expect(bounded.isLocked) }
       expectRefusal(.invalidState) { try bounded.release() }
-    }
-  }
-
-  @Test("A barrier lets its parties pass together, with their places", arguments: LoopKind.allCases)
-  func barrier(kind: LoopKind) async throws {
-    try await kind.run { loop in
-      let barrier = try Barrier(3)
-      for _ in 0..<2 {
-        let tasks = try (0..<2).map { _ in try loop.createTask { try await barrier.wait() } }
-        try await sleep(for: .zero)
-        #expect(barrier.waitingCount == 2)
-        let place = try await barrier.wait()
-        #expect(try await gather(tasks) + [place] == [0, 1, 2])
-        #expect(barrier.waitingCount == 0)
-      }
-      expectRefusal(.invalidArgument) { try Barrier(0) }
-    }
-  }
-
-  @Test("A barrier that is reset or broken ends the waits; a cancelled party is missing", arguments: LoopKind.allCases)
-  func brokenBarrier(kind: LoopKind) async throws {
-    try await kind.run { loop in
-      let barrier = try Barrier(2)
-      func waiting() async throws -> LoopTask<Int> {
-        let task = try loop.createTask { try await barrier.wait() }
-        try await sleep(for: .zero)
-        return task
-      }
-      var task = try await waiting()
-      barrier.reset()
-      await #expect(throws: BrokenBarrierError()) { try await task.get() }
-      #expect(!barrier.isBroken)
-      task = try await waiting()
-      task.cancel()
-      await #expect(throws: CancellationError.self) { try await task.get() }
-      #expect(barrier.waitingCount == 0)
-      task = try await waiting()
-      barrier.abort()
-      await #expect(throws: BrokenBarrierError()) { try await task.get() }
-      await #expect(throws: BrokenBarrierError()) { try await barrier.wait() }
-      #expect(barrier.isBroken)
-      barrier.reset()
-      task = try await waiting()
-      try await barrier.wait()
-      #expect(try await task.get() == 0)
     }
   }
 

@@ -172,4 +172,42 @@ struct QueueTests {
     }
     #expect(taken.all.sorted() == Array(0..<1000))
   }
+
+  @Test("Who puts and who gets go on in turns, however little room there is", arguments: LoopKind.allCases, [1, 2])
+  func inTurns(kind: LoopKind, maxSize: Int) async throws {
+    try await kind.run { loop in
+      let queue = Queue<Int>(maxSize: maxSize)
+      let got = Recorder<Int>()
+      let producer = try loop.createTask { for n in 0..<5 { try await queue.put(n) } }
+      let consumer = try loop.createTask { for _ in 0..<5 { got.record(try await queue.get()) } }
+      _ = try await gather([producer, consumer])
+      #expect(got.all == [0, 1, 2, 3, 4] && queue.isEmpty)
+    }
+  }
+
+  @Test("Whoever takes without waiting makes room for those who wait", arguments: LoopKind.allCases)
+  func roomByHand(kind: LoopKind) async throws {
+    try await kind.run { loop in
+      let queue = Queue<Int>(maxSize: 2)
+      let got = Recorder<Int>()
+      let taker = try loop.createTask {
+        try await sleep(for: .zero)
+        for _ in 0..<queue.count { got.record(try queue.getNoWait()) }
+      }
+      let putters = try (0..<4).map { n in try loop.createTask { try await queue.put(n) } }
+      _ = try await gather([taker] + putters)
+      while !queue.isEmpty { got.record(try queue.getNoWait()) }
+      #expect(got.all == [0, 1, 2, 3])
+    }
+  }
+
+  @Test("A getter takes from a full queue what others wait to put, too", arguments: LoopKind.allCases)
+  func waitingPutters(kind: LoopKind) async throws {
+    try await kind.run { loop in
+      let queue = Queue<String>(maxSize: 1)
+      let putters = try ["a", "b"].map { text in try loop.createTask { try await queue.put(text) } }
+      #expect(try await [queue.get(), queue.get()] == ["a", "b"])
+      _ = try await gather(putters)
+    }
+  }
 }
