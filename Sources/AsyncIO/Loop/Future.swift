@@ -2,11 +2,15 @@
 ///
 /// Pending, then done exactly once: with a value, with an error, or cancelled. Callbacks are always queued on the
 /// loop, also when the future is done already; they never run inside the call that completes it. Callbacks and tasks
-/// that await it are told in the order in which they came. All methods may be called from any thread: the state is under one lock, which is what makes the
-/// unchecked conformance right, and nobody is resumed or called while it is held.
+/// that await it are told in the order in which they came. All methods may be called from any thread: the state is
+/// under one lock, which is what makes the unchecked conformance right, and nobody is resumed or called while it is
+/// held.
 public class Future<Value: Sendable>: @unchecked Sendable {
-  /// Names a callback for its removal.
-  public struct CallbackToken: Hashable, Sendable { fileprivate let id: UInt64 }
+  /// Names a callback of one future for its removal.
+  public struct CallbackToken: Hashable, Sendable {
+    fileprivate let future: ObjectIdentifier
+    fileprivate let id: UInt64
+  }
 
   /// What runs when the future is done, in the scoped policy of the code that asked for it, whoever completes it.
   private struct Callback {
@@ -190,13 +194,16 @@ public class Future<Value: Sendable>: @unchecked Sendable {
       state.outcome == nil ? (state.audience.add(.callback(callback)), false) : (state.audience.nextNumber(), true)
     }
     if isDone { schedule(callback) }
-    return CallbackToken(id: number)
+    return CallbackToken(future: ObjectIdentifier(self), id: number)
   }
 
-  /// Removes a callback; `false` if it was not there any more: one that is queued already runs.
+  /// Removes a callback; `false` if it was not there any more, and for the token of another future. One that is queued
+  /// already runs.
   @discardableResult
   public final func removeDoneCallback(_ token: CallbackToken) -> Bool {
-    state.withLock { $0.audience.remove(token.id) } != nil
+    // The numbers of another future are those of other callbacks here, or of tasks that wait.
+    guard token.future == ObjectIdentifier(self) else { return false }
+    return state.withLock { $0.audience.remove(token.id) } != nil
   }
 
   private func schedule(_ callback: Callback) {
