@@ -3,7 +3,8 @@ import Glibc
 
 nonisolated(unsafe) let interruptCases: [String: () throws -> Void] = cases.mapValues { body in
   {
-    // What started this program may have the signal blocked or ignored, as a shell does for what runs in the background.
+    // What started this program may have the signal blocked or ignored, as a shell does for what runs in the
+    // background.
     var set = sigset_t()
     sigemptyset(&set)
     sigaddset(&set, SIGINT)
@@ -16,6 +17,7 @@ nonisolated(unsafe) let interruptCases: [String: () throws -> Void] = cases.mapV
 nonisolated(unsafe) private let cases: [String: () throws -> Void] = [
   "interrupt-once": interruptOnce,
   "interrupt-process": interruptProcess,
+  "interrupt-busy": interruptBusy,
   "interrupt-thrice": interruptThrice,
   "interrupt-handled": interruptHandled,
   "interrupt-other-thread": interruptOtherThread,
@@ -78,6 +80,23 @@ private func interruptProcess() throws {
     }
   }
   fact("after", action)
+}
+
+/// The body never waits for anything that it could be called away from: it is queued again in each turn.
+private func interruptBusy() throws {
+  let runner = Runner()
+  let notes = Notes()
+  end("ended with") {
+    try runner.run {
+      try getRunningLoop().callLater(.milliseconds(20)) { kill(getpid(), SIGINT) }
+      do { while true { try await sleep(for: .zero) } } catch {
+        notes.add("\(type(of: error))")
+        throw error
+      }
+    }
+  }
+  fact("notes", notes.all)
+  try runner.close()
 }
 
 /// Every body of several loops is cancelled, whichever of them is in the main thread.

@@ -19,6 +19,13 @@
       #expect(program["again"] == "5")
     }
 
+    @Test("A body that never waits is cancelled by it")
+    func busy() async throws {
+      let program = try await program("busy")
+      #expect(program["ended with"] == "KeyboardInterrupt")
+      #expect(program["notes"] == #"["CancellationError"]"#)
+    }
+
     @Test("A process run has the signal, too")
     func process() async throws {
       let program = try await program("process")
