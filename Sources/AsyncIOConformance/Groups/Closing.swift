@@ -1,4 +1,5 @@
 internal import AsyncIO
+internal import SystemPackage
 
 extension ConformanceSuite {
   /// Group B, what a closed loop does and what a close leaves.
@@ -93,6 +94,26 @@ extension ConformanceSuite {
       for _ in 0..<5_000 { try useLoop() }
       try subject.expect("more descriptors", (Process.descriptorCount ?? 0) > (descriptors ?? 0), false)
       try subject.expect("more threads", (Process.threadCount ?? 0) > (threads ?? 0), false)
+    },
+    ConformanceCheck(
+      31, "A loop's own files are never standard input, output or error", facet: "standard",
+      surroundings: .ownProcess, deviation: "CPython's loops have them when they are free."
+    ) { subject in
+      let saved = try (0..<Int32(3)).map { try FileDescriptor(rawValue: $0).duplicate() }
+      for number in 0..<Int32(3) { try FileDescriptor(rawValue: number).close() }
+      let taken = Result {
+        let loop = try subject.makeLoop()
+        try loop.callSoonThreadsafe { loop.stop() }
+        try loop.runForever()
+        try loop.run { try await toThread {} }
+        // What has no file cannot be duplicated.
+        return (0..<Int32(3)).filter { (try? FileDescriptor(rawValue: $0).duplicate().close()) != nil }
+      }
+      for (number, file) in zip(0..<Int32(3), saved) {
+        _ = try file.duplicate(as: FileDescriptor(rawValue: number))
+        try file.close()
+      }
+      try subject.expect("taken", taken.get(), [])
     },
   ]
 }

@@ -46,10 +46,31 @@ extension ConformanceSuite {
       }
     },
     ConformanceCheck(
+      76, "A descriptor that is given to a call which throws stays the caller's: open, and in its mode",
+      facet: "given", capabilities: [.streamSockets, .systemDescriptors, .pipes]
+    ) { subject in
+      try subject.run { loop in
+        for (way, give) in Self.waysToGive {
+          for (name, error) in [("NoProtocol()", NoProtocol()), ("cancelled", nil)] as [(String, NoProtocol?)] {
+            let sockets = try subject.socketPair()
+            try setBlocking(sockets.near)
+            let giving = try loop.createTask {
+              if error == nil { currentTask()?.cancel() }
+              try await give(loop, sockets.near) {
+                if let error { throw error }
+                return StreamProbe()
+              }
+            }
+            try subject.expect(way, await outcome { try await giving.get() }, name)
+            try subject.expect("open and blocking", isBlocking(sockets.near))
+          }
+        }
+      }
+    },
+    ConformanceCheck(
       76, "What the factory throws, createConnection throws", facet: "factory", capabilities: .streamSockets
     ) { subject in
       try subject.run { loop in
-        struct NoProtocol: Error {}
         let server = try await loop.createServer(host: "127.0.0.1", port: 0) { StreamProbe() }
         let port = try subject.port(of: server)
         do {
@@ -150,5 +171,18 @@ extension ConformanceSuite {
         }
       }
     },
+  ]
+
+  private struct NoProtocol: Error {}
+
+  private typealias Giving =
+    @Sendable (any EventLoop, Int32, @Sendable () throws -> StreamProbe) async throws -> Void
+
+  /// The calls that take a descriptor which is there.
+  private static let waysToGive: [(String, Giving)] = [
+    ("createConnection", { _ = try await $0.createConnection(socket: $1, $2) }),
+    ("connectAcceptedSocket", { _ = try await $0.connectAcceptedSocket($1, $2) }),
+    ("connectReadPipe", { _ = try await $0.connectReadPipe($1, $2) }),
+    ("connectWritePipe", { _ = try await $0.connectWritePipe($1, $2) }),
   ]
 }

@@ -108,6 +108,22 @@ extension ConformanceSuite {
         try subject.expect("what was sent arrives", try await far.receive().bytes == numbered(0..<4000))
       }
     },
+    ConformanceCheck(
+      111, "The port is free when close returns, also while somebody receives", facet: "free", capabilities: .datagrams,
+      // A child that another check starts would hold a copy of the socket for a moment.
+      surroundings: .ownProcess
+    ) { subject in
+      try subject.run { _ in
+        let near = try await DatagramEndpoint.bind(host: "127.0.0.1", port: 0)
+        let address = near.localAddress!
+        let receiving = try startTask { try await near.receive() }
+        try await letTurn()
+        near.close()
+        try subject.expect(
+          "bound again", await outcome { try await DatagramEndpoint.bind(to: address).close() }, "done")
+        try subject.expect("receive", await outcome { try await receiving.value }, "\(Errno.canceled)")
+      }
+    },
     ConformanceCheck(112, "The longest datagram arrives; a longer one is an error", capabilities: .datagrams) {
       subject in
       try subject.run { _ in

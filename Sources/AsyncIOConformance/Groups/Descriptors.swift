@@ -156,6 +156,28 @@ extension ConformanceSuite {
       try subject.expect("fired", trail, "new-reader")
       try subject.expect("old writer is left", try loop.removeWriter(new.near), false)
     },
+    ConformanceCheck(
+      63, "A number that is closed while its file lives on calls nobody back, and the loop does not spin",
+      facet: "elsewhere", capabilities: .descriptorWatches, surroundings: .ownProcess,
+      deviation: "CPython calls the old callbacks, with epoll in every turn."
+    ) { subject in
+      let loop = try subject.makeLoop()
+      let pair = try subject.socketPair()
+      let trail = Trail()
+      try loop.addReader(pair.near) { trail.mark("reader") }
+      try loop.addWriter(pair.near) { trail.mark("writer") }
+      // What a child that inherits it does as well: the file stays open under another number.
+      let elsewhere = try FileDescriptor(rawValue: pair.near).duplicate()
+      pair.close(pair.near)
+      pair.write(to: pair.far)
+      try loop.callLater(.milliseconds(50)) { loop.stop() }
+      let before = Process.threadTime
+      try loop.runForever()
+      let used = Process.threadTime - before
+      try subject.expect("called", trail, "nothing")
+      try subject.require(used < .milliseconds(25), "used \(used) of processor time in a wait of 50 ms")
+      try elsewhere.close()
+    },
     watchCheck(64, "A removal takes the interest out of the kernel at once") { subject, loop in
       let pair = try subject.socketPair()
       try loop.addReader(pair.near) {}

@@ -39,6 +39,33 @@ extension ConformanceSuite {
       try loop.run(turns: 2)
       try subject.expect("ran", trail, "second")
     },
+    ConformanceCheck(
+      157, "Tasks and callbacks that wait for a future are told in the order in which they came", facet: "waiters"
+    ) { subject in
+      for isAwaitedFirst in [false, true] {
+        let trail = Trail()
+        try subject.run { loop in
+          let future: Future<Int> = loop.createFuture()
+          for number in 1...4 {
+            if (number % 2 == 0) == isAwaitedFirst {
+              future.addDoneCallback { _ in trail.mark("callback-\(number)") }
+            } else {
+              try loop.createTask {
+                let value = try await future.get()
+                trail.mark("task-\(number)")
+                return value
+              }
+              try await sleep(for: .zero)
+            }
+          }
+          try future.setResult(7)
+          for _ in 0..<6 { try await sleep(for: .zero) }
+        }
+        try subject.expect(
+          isAwaitedFirst ? "a task first" : "a callback first", trail,
+          isAwaitedFirst ? "task-1 callback-2 task-3 callback-4" : "callback-1 task-2 callback-3 task-4")
+      }
+    },
     ConformanceCheck(158, "A future is done once") { subject in
       let loop = try subject.makeLoop()
       let futures: [Future<Int>] = (0..<3).map { _ in loop.createFuture() }
@@ -84,6 +111,25 @@ extension ConformanceSuite {
         try subject.expect("cancelled", task.isCancelled)
       }
       try subject.expect("ran", trail, "nothing")
+    },
+    ConformanceCheck(
+      160, "Cancelling the last of 10,000 tasks that wait for each other reaches the first at once", facet: "chain",
+      deviation: "CPython ends with a RecursionError."
+    ) { subject in
+      try subject.run { loop in
+        let first: Future<Void> = loop.createFuture()
+        var tasks: [LoopTask<Void>] = []
+        for _ in 0..<10_000 {
+          let before = tasks.last ?? first
+          tasks.append(try loop.createTask { try await before.get() })
+        }
+        // Behind them in the queue: all have begun when it has ended.
+        try await loop.createTask {}.get()
+        tasks.last?.cancel()
+        try subject.expect("the first is cancelled", first.isCancelled)
+        for task in tasks { _ = try? await task.get() }
+        try subject.expect("cancelled tasks", tasks.count { $0.isCancelled }, 10_000)
+      }
     },
     ConformanceCheck(161, "A task that does not mind its cancellation has its value, and the request counts") {
       subject in

@@ -6,6 +6,38 @@ internal import SystemPackage
 extension ConformanceSuite {
   static let streamListeningChecks: [ConformanceCheck] = [
     ConformanceCheck(
+      72, "What comes after a cancelled accept of a stream is the next one's, or ends when the listener is closed",
+      facet: "stream", capabilities: .streamSockets,
+      deviation: "CPython leaves what was accepted for a cancelled accept to the collector."
+    ) { subject in
+      try subject.run { _ in
+        for isNext in [true, false] {
+          let listener = try await StreamListener.bind(hosts: ["127.0.0.1", "127.0.0.2"], port: 0)
+          let waiting = try startTask { _ = try await listener.accept() }
+          try await letTurn()
+          waiting.cancel()
+          try subject.expect("the accept", await outcome { try await waiting.value }, "cancelled")
+          // One by each address, whichever the mechanism has accepted by now.
+          for address in listener.addresses {
+            let client = try await StreamConnection.connect(to: address)
+            defer { client.close() }
+            try await letTurn()
+            if isNext {
+              let served = try await listener.accept()
+              try await served.write("x")
+              served.close()
+              try subject.expect("served", try await client.readToEnd(), Array("x".utf8))
+            } else if address == listener.addresses.last {
+              listener.close()
+              let end = await outcome { try subject.require(try await client.read(upTo: 1).isEmpty, "bytes came") }
+              try subject.expect("ended", end == "done" || end == "\(Errno.connectionReset)")
+            }
+          }
+          listener.close()
+        }
+      }
+    },
+    ConformanceCheck(
       82, "A listener binds hosts that are named twice once, and reports the port that it was given", facet: "stream",
       capabilities: .streamSockets
     ) { subject in

@@ -56,6 +56,46 @@ extension ConformanceSuite {
       }
       try subject.expect("calls", Trail(trail.marks.filter { !$0.hasPrefix("0") }), "made exited 1:late 1:closed lost")
     },
+    ConformanceCheck(
+      130, "A child that does not read makes its protocol pause, and one that reads lets it go on", facet: "pause",
+      capabilities: .pipes
+    ) { subject in
+      let trail = Trail()
+      try subject.run { loop in
+        let (child, proto) = try await loop.subprocessExec("cat", standardOutput: .null) { PausingProtocol(trail) }
+        let input = try subject.unwrap("stdin", child.getPipeTransport(0) as? WritePipeTransport)
+        // More than the system and the limit take together, whatever the child has read by now.
+        try input.write(numbered(0..<4_000_000))
+        try await subject.turn("it goes on") { trail.marks.contains("resume") }
+        input.close()
+        try await subject.turn("the end") { proto.isLost }
+        try subject.expect("return code", child.returnCode, 0)
+      }
+      try subject.expect("calls", trail, "pause resume lost")
+    },
+    ConformanceCheck(
+      133, "A protocol that does not want its child learns of the exit all the same, and then of the loss by its error",
+      facet: "refused", capabilities: .pipes,
+      deviation: "CPython reports the error, and the child goes on."
+    ) { subject in
+      let trail = Trail()
+      try subject.run { loop in
+        var refused: MarkingProtocol?
+        do {
+          _ = try await loop.subprocessExec("cat") {
+            let proto = MarkingProtocol(trail) { throw TaskFailure() }
+            refused = proto
+            return proto
+          }
+          try subject.fail("the error of connectionMade was lost")
+        } catch is TaskFailure {}
+        try await refused?.waitForEnd()
+      }
+      try subject.expect("reports", subject.takeReports().count { $0.exception is TaskFailure }, 1)
+      try subject.expect("calls", Trail(trail.marks.sorted()), "0:closed 1:closed 2:closed exited lost:other made")
+      try subject.expect("first", trail.marks.first, "made")
+      try subject.expect("last", trail.marks.last, "lost:other")
+    },
     ConformanceCheck(137, "Closing the transport kills the child", facet: "transport", capabilities: .pipes) {
       subject in
       let trail = Trail()
@@ -72,6 +112,22 @@ extension ConformanceSuite {
       try subject.expect("last", trail.marks.last, "lost")
     },
   ]
+}
+
+/// Marks when it is told to pause and to go on. For the loop's thread.
+private final class PausingProtocol: SubprocessProtocol {
+  private let trail: Trail
+  private(set) var isLost = false
+
+  init(_ trail: Trail) { self.trail = trail }
+
+  func pauseWriting() throws { trail.mark("pause") }
+  func resumeWriting() throws { trail.mark("resume") }
+
+  func connectionLost(_ error: (any Error)?) throws {
+    trail.mark("lost")
+    isLost = true
+  }
 }
 
 extension Trail {

@@ -96,6 +96,24 @@ extension ConformanceSuite {
         try subject.expect("return code", try await child.wait().returnCode, -SIGKILL)
       }
     },
+    ConformanceCheck(
+      137, "Closing ends the group of a child that has ended itself before", facet: "group", capabilities: .pipes,
+      deviation: "CPython leaves the group alone."
+    ) { subject in
+      try subject.run { _ in
+        let ends = try subject.pipe()
+        let child = try await ChildProcess.spawn(
+          shell: "sleep 1000 & exit 3", standardInput: .null, standardOutput: .descriptor(ends.write),
+          processGroup: .new)
+        ends.close(ends.write)
+        try subject.expect("return code", try await child.wait().returnCode, 3)
+        let reader = try PipeReader(owning: ends.release(ends.read))
+        child.close()
+        // Nobody has the other end any more.
+        try subject.expect("rest", try await reader.readToEnd(), [])
+        reader.close()
+      }
+    },
     ConformanceCheck(138, "Cancelled while it starts, a child is killed and reaped first", capabilities: .pipes) {
       subject in
       try subject.run { loop in

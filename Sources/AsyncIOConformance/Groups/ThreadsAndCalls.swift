@@ -104,6 +104,50 @@ extension ConformanceSuite {
       try loop.runForever()
       try subject.expect("callback", trail, "ran")
     },
+    ConformanceCheck(51, "A cancel that waits for a running callback sleeps", facet: "sleeps") { subject in
+      let loop = try subject.makeLoop()
+      let (started, cancelling) = (Gate(), Gate())
+      let handle = try loop.callSoonThreadsafe {
+        started.open()
+        cancelling.wait()
+        Process.block(milliseconds: 100)
+        loop.stop()
+      }
+      let canceller = CheckThread {
+        started.wait()
+        let before = Process.threadTime
+        cancelling.open()
+        handle.cancel()
+        return Process.threadTime - before
+      }
+      try loop.runForever()
+      let used = canceller.join()
+      try subject.require(used < .milliseconds(50), "used \(used) of processor time in a wait of 100 ms")
+    },
+    ConformanceCheck(
+      51, "Callbacks of two loops that cancel each other both end", facet: "circle", capabilities: .threads
+    ) { subject in
+      let loops = try (0..<2).map { _ in try subject.makeLoop() }
+      let (handles, running, ended) = (Box<[Handle]>([]), Box(0), Box(0))
+      let gate = Gate()
+      handles.value = try (0..<2).map { index in
+        try loops[index].callSoonThreadsafe {
+          if running.update({
+            $0 += 1; return $0
+          }) == 2 {
+            gate.open()
+          }
+          gate.wait()
+          handles.value[1 - index].cancel()
+          ended.update { $0 += 1 }
+          loops[index].stop()
+        }
+      }
+      let other = CheckThread { Result { try loops[1].runForever() } }
+      try loops[0].runForever()
+      try other.join().get()
+      try subject.expect("ended", ended.value, 2)
+    },
     ConformanceCheck(52, "A closed loop refuses calls from other threads") { subject in
       let loop = try subject.makeLoop()
       try loop.close()

@@ -55,12 +55,22 @@ private func closeDescriptor(_ descriptor: Int32) { _ = close(descriptor) }
 final class MarkingProtocol: StreamProtocol, SubprocessProtocol {
   let trail: Trail
   let isLost = Box(false)
+  private let onMade: () throws -> Void
 
-  init(_ trail: Trail) { self.trail = trail }
+  init(_ trail: Trail, onMade: @escaping () throws -> Void = {}) {
+    self.trail = trail
+    self.onMade = onMade
+  }
 
-  func connectionMade(_ transport: BaseTransport) throws { trail.mark("made") }
-  func connectionMade(_ transport: StreamTransport) throws { trail.mark("made") }
-  func connectionMade(_ transport: SubprocessTransport) throws { trail.mark("made") }
+  func connectionMade(_ transport: BaseTransport) throws { try made() }
+  func connectionMade(_ transport: StreamTransport) throws { try made() }
+  func connectionMade(_ transport: SubprocessTransport) throws { try made() }
+
+  private func made() throws {
+    trail.mark("made")
+    try onMade()
+  }
+
   func dataReceived(_ bytes: RawSpan) throws { trail.mark(text(bytes)) }
 
   func eofReceived() throws -> Bool {

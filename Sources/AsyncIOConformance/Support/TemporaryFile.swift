@@ -29,3 +29,9 @@ final class TemporaryFile: Sendable {
 func setBlocking(_ number: Int32) throws {
   guard fcntl(number, F_SETFL, fcntl(number, F_GETFL) & ~O_NONBLOCK) == 0 else { throw Errno(rawValue: errno) }
 }
+
+/// Whether a descriptor is open, and calls on it wait.
+func isBlocking(_ number: Int32) -> Bool {
+  let flags = fcntl(number, F_GETFL)
+  return flags >= 0 && flags & O_NONBLOCK == 0
+}
