@@ -25,9 +25,7 @@ struct SendFileBorderTests {
           try? pipe.writeEnd.close()
         }
       } else {
-        let (path, number) = makeTemporary { mkstemp($0) }
-        unlink(path)
-        descriptor = FileDescriptor(rawValue: number)
+        descriptor = FileDescriptor(rawValue: unnamedFile())
         try descriptor.writeAll(numbered(0..<count))
         try descriptor.seek(offset: 0, from: .start)
       }

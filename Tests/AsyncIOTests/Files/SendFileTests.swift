@@ -11,23 +11,6 @@ import Testing
 /// Files to connections, beyond line 75 of the conformance list.
 @Suite(.timeLimit(.minutes(5)))
 struct SendFileTests {
-  /// A file with numbered bytes, open while it lives.
-  private final class NumberedFile: Sendable {
-    let descriptor: FileDescriptor
-
-    init(_ count: Int) throws {
-      let (path, number) = makeTemporary { mkstemp($0) }
-      unlink(path)
-      descriptor = FileDescriptor(rawValue: number)
-      try descriptor.writeAll(numbered(0..<count))
-      try descriptor.seek(offset: 0, from: .start)
-    }
-
-    deinit { try? descriptor.close() }
-
-    var position: Int { Int((try? descriptor.seek(offset: 0, from: .current)) ?? -1) }
-  }
-
   @Test("A file comes behind what was written before, and before what is written next", arguments: LoopKind.allCases)
   func order(kind: LoopKind) async throws {
     try await kind.withPair { near, far in

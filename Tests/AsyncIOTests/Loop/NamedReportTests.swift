@@ -7,133 +7,106 @@ import Testing
 struct NamedReportTests {
   private struct Broken: Error {}
 
-  @Test("The failure of a handler names the number and both addresses", arguments: LoopKind.allCases)
-  func served(kind: LoopKind) async throws {
+  /// Lets a client come and go, and tells how a report has to end that names it: its address, and the server's.
+  private func visit(_ address: SocketAddress) async throws -> String {
+    let client = try await StreamConnection.connect(to: address)
+    defer { client.close() }
+    let (near, far) = (try #require(client.localAddress), try #require(client.peerAddress))
+    _ = try? await client.readToEnd()
+    return ", \(far) to \(near)"
+  }
+
+  @Test(
+    "The failure of a handler names the number and both addresses; in debug mode also when it closed its connection",
+    arguments: LoopKind.allCases, [false, true])
+  func served(kind: LoopKind, closes: Bool) async throws {
     try await kind.run { loop in
+      loop.isDebug = closes
       let reports = Reports(of: loop)
       let listener = try await StreamListener.bind(host: "127.0.0.1", port: 0)
       let names = Recorder<String>()
       let serving = try loopTask {
         try await listener.serve { connection in
-          names.record("descriptor \(connection.descriptor.fileDescriptor), ")
+          names.record("descriptor \(connection.descriptor.fileDescriptor)")
+          if closes { connection.close() }
           throw Broken()
         }
       }
-      let client = try await StreamConnection.connect(to: listener.addresses[0])
-      let (near, far) = (try #require(client.localAddress), try #require(client.peerAddress))
-      #expect(try await client.readToEnd() == [])
+      let visitor = try await visit(listener.addresses[0])
       listener.close()
       try await serving.value
-      #expect(reports.all.map(\.socket) == ["\(names.all[0])\(far) to \(near)"])
-      client.close()
+      #expect(reports.all.map(\.socket) == [names.all[0] + visitor])
     }
   }
 
-  @Test("In debug mode so does that of a handler that closed its connection", arguments: LoopKind.allCases)
-  func servedAndClosed(kind: LoopKind) async throws {
-    try await kind.run { loop in
-      loop.isDebug = true
-      let reports = Reports(of: loop)
-      let listener = try await StreamListener.bind(host: "127.0.0.1", port: 0)
-      let serving = try loopTask {
-        try await listener.serve { connection in
-          connection.close()
-          throw Broken()
-        }
-      }
-      let client = try await StreamConnection.connect(to: listener.addresses[0])
-      let (near, far) = (try #require(client.localAddress), try #require(client.peerAddress))
-      #expect(try await client.readToEnd() == [])
-      listener.close()
-      try await serving.value
-      #expect(reports.all.map(\.socket).allSatisfy { $0?.hasSuffix(", \(far) to \(near)") == true })
-      #expect(reports.all.count == 1)
-      client.close()
-    }
-  }
-
-  @Test("The error of a protocol names its socket, also when the connection is lost", arguments: LoopKind.allCases)
-  func transports(kind: LoopKind) async throws {
+  @Test(
+    "The error of a protocol names its socket, also when the connection is lost, and that of a factory its client",
+    arguments: LoopKind.allCases, [false, true])
+  func servers(kind: LoopKind, hasProtocol: Bool) async throws {
     try await kind.run { loop in
       let reports = Reports(of: loop)
       let server = try await loop.createServer(host: "127.0.0.1", port: 0) {
-        ScriptedProtocol {
+        guard hasProtocol else { throw Broken() }
+        return ScriptedProtocol {
           $0.onMade = { $0.abort() }
           $0.onLost = { throw Broken() }
         }
       }
-      let client = try await StreamConnection.connect(to: server.addresses[0])
-      let (near, far) = (try #require(client.localAddress), try #require(client.peerAddress))
-      _ = try? await client.readToEnd()
+      let visitor = try await visit(server.addresses[0])
       try await turnUntil { !reports.all.isEmpty }
       let socket = try #require(reports.all[0].socket)
-      #expect(socket.hasPrefix("descriptor ") && socket.hasSuffix(", \(far) to \(near)"))
-      client.close()
+      #expect(socket.hasPrefix("descriptor ") && socket.hasSuffix(visitor))
       server.close()
     }
   }
 
-  @Test("A client that the factory of a server refuses is named", arguments: LoopKind.allCases)
-  func refused(kind: LoopKind) async throws {
-    try await kind.run { loop in
-      let reports = Reports(of: loop)
-      let server = try await loop.createServer(host: "127.0.0.1", port: 0) { () throws -> ScriptedProtocol in
-        throw Broken()
+  /// Keeps the thread for longer than a step may take.
+  private static func block(_ loop: BaseEventLoop) {
+    let end = loop.time().advanced(by: .milliseconds(6))
+    while loop.time() < end {}
+  }
+
+  /// What the loop logs of the body's steps.
+  private func log(
+    _ kind: LoopKind, _ body: @escaping @Sendable (BaseEventLoop) async throws -> Void
+  ) async throws -> [String] {
+    try await kind.withLoop { loop in
+      loop.isDebug = true
+      loop.slowCallbackDuration = .milliseconds(5)
+      let log = CapturedLog(of: loop)
+      try loop.run {
+        try await body(loop)
+        loop.slowCallbackDuration = .seconds(3600)
       }
-      let client = try await StreamConnection.connect(to: server.addresses[0])
-      let (near, far) = (try #require(client.localAddress), try #require(client.peerAddress))
-      _ = try? await client.readToEnd()
-      try await turnUntil { !reports.all.isEmpty }
-      #expect(reports.all[0].socket?.hasSuffix(", \(far) to \(near)") == true)
-      client.close()
-      server.close()
+      return log.messages
     }
   }
 
   @Test("A slow step names its task: the first one, one in the middle, and the last", arguments: LoopKind.allCases)
   func slowSteps(kind: LoopKind) async throws {
-    try await kind.withLoop { loop in
-      loop.isDebug = true
-      loop.slowCallbackDuration = .milliseconds(5)
-      let log = CapturedLog(of: loop)
-      @Sendable func block() {
-        let end = loop.time().advanced(by: .milliseconds(6))
-        while loop.time() < end {}
-      }
-      try loop.run {
-        try await loop.createTask(name: "only") { block() }.get()
-        try await loop.createTask(name: "middle") {
-          try await sleep(for: .zero)
-          block()
-          try await sleep(for: .zero)
-        }.get()
-        try await loop.createTask(name: "last") {
-          try await sleep(for: .zero)
-          block()
-        }.get()
-        loop.slowCallbackDuration = .seconds(3600)
-      }
-      let place = ", made at AsyncIOTests/NamedReportTests.swift:"
-      for name in ["only", "middle", "last"] {
-        #expect(log.messages.contains { $0.hasPrefix("executing a job of \(name)\(place)") }, "\(name)")
-      }
+    let log = try await log(kind) { loop in
+      try await loop.createTask(name: "only") { Self.block(loop) }.get()
+      try await loop.createTask(name: "middle") {
+        try await sleep(for: .zero)
+        Self.block(loop)
+        try await sleep(for: .zero)
+      }.get()
+      try await loop.createTask(name: "last") {
+        try await sleep(for: .zero)
+        Self.block(loop)
+      }.get()
+    }
+    let place = ", made at AsyncIOTests/NamedReportTests.swift:"
+    for name in ["only", "middle", "last"] {
+      #expect(log.contains { $0.hasPrefix("executing a job of \(name)\(place)") }, "\(name)")
     }
   }
 
   @Test("A slow step of a task that createTask did not make stays a job", arguments: LoopKind.allCases)
   func plainTasks(kind: LoopKind) async throws {
-    try await kind.withLoop { loop in
-      loop.isDebug = true
-      loop.slowCallbackDuration = .milliseconds(5)
-      let log = CapturedLog(of: loop)
-      try loop.run {
-        await Task(executorPreference: loop.taskExecutor) {
-          let end = loop.time().advanced(by: .milliseconds(6))
-          while loop.time() < end {}
-        }.value
-        loop.slowCallbackDuration = .seconds(3600)
-      }
-      #expect(log.messages.contains { $0.hasPrefix("executing a job took ") })
+    let log = try await log(kind) { loop in
+      await Task(executorPreference: loop.taskExecutor) { Self.block(loop) }.value
     }
+    #expect(log.contains { $0.hasPrefix("executing a job took ") })
   }
 }

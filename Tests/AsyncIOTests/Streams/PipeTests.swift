@@ -147,11 +147,8 @@ struct PipeTests {
   @Test("Files that cannot be waited for, wrong ends and dead numbers are refused", arguments: LoopKind.allCases)
   func refused(kind: LoopKind) async throws {
     try await kind.run { _ in
-      let (path, file) = makeTemporary { mkstemp($0) }
-      defer {
-        close(file)
-        unlink(path)
-      }
+      let regular = try NumberedFile(0)
+      let file = regular.descriptor.rawValue
       let directory = open("/tmp", O_RDONLY)
       defer { close(directory) }
       let ends = try makePipe()
@@ -166,6 +163,7 @@ struct PipeTests {
       reader.close()
       #expect(fcntl(ends.write, F_GETFD) >= 0, "a descriptor that was refused is the caller's")
       close(ends.write)
+      withExtendedLifetime(regular) {}
     }
     #expect(throws: EventLoopError.self, "there is no loop here") { try PipeReader(owning: 0) }
   }

@@ -8,8 +8,8 @@ import Testing
   import Glibc
 #endif
 
-/// A receive of TCP stops at an urgent byte although more is queued behind it. The bytes behind it have come and bring no
-/// event of their own, so nobody may wait for one.
+/// A receive of TCP stops at an urgent byte although more is queued behind it. The bytes behind it have come and bring
+/// no event of their own, so nobody may wait for one.
 @Suite("A receive that stops at an urgent byte is followed by the next one", .timeLimit(.minutes(5)))
 struct UrgentDataTests {
   /// How the peer mixes urgent bytes in, and what a reader gets.
@@ -27,6 +27,12 @@ struct UrgentDataTests {
       case .twoMarks: ["abc", "!", "def", "!", "ghi"]
       case .atTheEnd: ["abcdef", "!"]
       }
+    }
+
+    /// Sets the receiver's options.
+    func prepare(_ number: Int32) {
+      var on: Int32 = self == .inline ? 1 : 0
+      setsockopt(number, SOL_SOCKET, SO_OOBINLINE, &on, 4)
     }
 
     var received: String {
@@ -69,10 +75,7 @@ struct UrgentDataTests {
       let peer = try Peer(listener)
       let connection = try await listener.accept()
       defer { connection.close() }
-      if stream == .inline {
-        var on: Int32 = 1
-        setsockopt(connection.descriptor.fileDescriptor, SOL_SOCKET, SO_OOBINLINE, &on, 4)
-      }
+      stream.prepare(connection.descriptor.fileDescriptor)
       try await body(connection, peer)
     }
   }
@@ -98,39 +101,33 @@ struct UrgentDataTests {
     }
   }
 
-  @Test("Chunks, to a task", arguments: LoopKind.allCases, Stream.allCases)
-  func chunks(kind: LoopKind, stream: Stream) async throws {
-    try await with(kind, stream) { connection, peer in
-      let received = Recorder<UInt8>()
-      let reading = try loopTask {
-        try await connection.forEachChunk { bytes in
-          bytes.withUnsafeBytes { for byte in $0 { received.record(byte) } }
-        }
+  /// The two forms of a loop over chunks.
+  private static let chunkReaders: [@Sendable (StreamConnection, Recorder<UInt8>) async throws -> Void] = [
+    { connection, received in
+      try await connection.forEachChunk { bytes in
+        bytes.withUnsafeBytes { for byte in $0 { received.record(byte) } }
       }
-      try await turnUntil { connection.isReading }
-      peer.send(stream)
-      try await turnUntil { received.all.count >= stream.received.utf8.count }
-      #expect(String(decoding: received.all, as: UTF8.self) == stream.received)
-      reading.cancel()
-      _ = await reading.result
-    }
-  }
+    },
+    { connection, received in
+      try await connection.forEachChunk { bytes, _ in
+        bytes.withUnsafeBytes { for byte in $0 { received.record(byte) } }
+      }
+    },
+  ]
 
-  @Test("Chunks, to a synchronous handler", arguments: LoopKind.allCases, Stream.allCases)
-  func synchronousChunks(kind: LoopKind, stream: Stream) async throws {
-    try await with(kind, stream) { connection, peer in
-      let received = Recorder<UInt8>()
-      let reading = try loopTask {
-        try await connection.forEachChunk { bytes, _ in
-          bytes.withUnsafeBytes { for byte in $0 { received.record(byte) } }
-        }
+  @Test("Chunks, to a task and to a synchronous handler", arguments: LoopKind.allCases, Stream.allCases)
+  func chunks(kind: LoopKind, stream: Stream) async throws {
+    for read in Self.chunkReaders {
+      try await with(kind, stream) { connection, peer in
+        let received = Recorder<UInt8>()
+        let reading = try loopTask { try await read(connection, received) }
+        try await turnUntil { connection.isReading }
+        peer.send(stream)
+        try await turnUntil { received.all.count >= stream.received.utf8.count }
+        #expect(String(decoding: received.all, as: UTF8.self) == stream.received)
+        reading.cancel()
+        _ = await reading.result
       }
-      try await turnUntil { connection.isReading }
-      peer.send(stream)
-      try await turnUntil { received.all.count >= stream.received.utf8.count }
-      #expect(String(decoding: received.all, as: UTF8.self) == stream.received)
-      reading.cancel()
-      _ = await reading.result
     }
   }
 
@@ -144,10 +141,7 @@ struct UrgentDataTests {
         let connection = try await listener.accept()
         let number = dup(connection.descriptor.fileDescriptor)
         connection.close()
-        if stream == .inline {
-          var on: Int32 = 1
-          setsockopt(number, SOL_SOCKET, SO_OOBINLINE, &on, 4)
-        }
+        stream.prepare(number)
         let (transport, proto) = try await loop.connectAcceptedSocket(number) { ScriptedProtocol() }
         for _ in 0..<3 { try await sleep(for: .zero) }
         if isPaused { transport.pauseReading() }

@@ -37,8 +37,8 @@
     }
 
     private static func execute(_ name: String, _ environment: [String: String]) throws -> HelperProgram {
-      let output = temporaryFile()
-      let errors = temporaryFile()
+      let output = unnamedFile()
+      let errors = unnamedFile()
       defer {
         close(output)
         close(errors)
@@ -71,14 +71,6 @@
       return HelperProgram(
         status: signal == 0 ? (status >> 8) & 0xff : -signal, facts: facts(in: contents(of: output)),
         standardError: contents(of: errors))
-    }
-
-    /// A file without a name: unlike a pipe it never fills, so nobody has to read while the program runs.
-    private static func temporaryFile() -> Int32 {
-      let (path, file) = makeTemporary { mkstemp($0) }
-      _ = fcntl(file, F_SETFD, FD_CLOEXEC)
-      unlink(path)
-      return file
     }
 
     /// The program lies beside the test bundle.
