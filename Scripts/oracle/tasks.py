@@ -401,6 +401,80 @@ def _(seen):
     run(main)
 
 
+@scenario("168-moved")
+def _(seen):
+    async def main(loop):
+        deadline = loop.time() + 0.002
+
+        async def until_deadline():
+            async with asyncio.timeout_at(deadline):
+                await asyncio.sleep(3600)
+
+        seen("deadline", await ending(until_deadline()))
+        seen("not early", loop.time() >= deadline)
+        limits = []
+
+        async def sooner():
+            async with asyncio.timeout(3600) as limit:
+                limits.append(limit)
+                limit.reschedule(loop.time() + 0.002)
+                await asyncio.sleep(3600)
+
+        seen("moved", await ending(sooner()))
+        async with asyncio.timeout(3600) as limit:
+            limits.append(limit)
+            limit.reschedule(None)
+            seen("has no deadline", limit.when() is None)
+            await turns()
+        seen("expired", [limit.expired() for limit in limits])
+
+    run(main)
+
+
+@scenario("168-together")
+def _(seen):
+    trail = Trail()
+
+    async def main(loop):
+        async def body():
+            async with asyncio.timeout(3600) as outer:
+                try:
+                    async with asyncio.timeout(3600) as inner:
+                        now = loop.time()
+                        inner.reschedule(now - 0.002)
+                        outer.reschedule(now - 0.001)
+                        await asyncio.sleep(3600)
+                except BaseException as error:
+                    trail.mark({"CancelledError": "CancellationError"}.get(type(error).__name__))
+                    raise
+
+        seen("ends as", await ending(body()))
+        seen("the caller is cancelled", asyncio.current_task().cancelling() > 0)
+
+    run(main)
+    seen("inner", trail)
+
+
+@scenario("168-late")
+def _(seen):
+    async def main(loop):
+        async with asyncio.timeout(3600) as ended:
+            pass
+
+        async def body(limits):
+            async with asyncio.timeout(3600) as limit:
+                limits.append(limit)
+                limit.reschedule(loop.time())
+                await asyncio.sleep(3600)
+
+        limits = []
+        seen("ends as", await ending(body(limits)))
+        seen("ended", refusal(ended.reschedule, None))
+        seen("struck", refusal(limits[0].reschedule, None))
+
+    run(main)
+
+
 @scenario("169")
 def _(seen):
     trail = Trail()

@@ -178,7 +178,7 @@ public final class TimerHandle: Handle, @unchecked Sendable {
 
   /// Moves the callback to another time, where it is the last. `false`: its time has come already, or it was
   /// cancelled, and nothing happens. Allocates nothing, which makes it the way to put off a time limit with every
-  /// message. Loop thread; throws code `wrongThread` elsewhere. Answers `Timeout.reschedule()`.
+  /// message; for a body there is ``Timeout/reschedule(at:)``. Loop thread; throws code `wrongThread` elsewhere.
   @discardableResult
   public func reschedule(at when: EventLoopInstant) throws(EventLoopError) -> Bool {
     guard isPending, let intake else { return false }

@@ -1,6 +1,7 @@
 /// The time given to an operation is over.
 public struct TimeoutError: Error, Hashable, Sendable, CustomStringConvertible {
-  /// The time that was given.
+  /// The time that was given: by the limit, or from when the deadline was last set to the deadline; zero for a deadline
+  /// that had passed already.
   public let limit: Duration
   /// The error for a limit.
   public init(limit: Duration) { self.limit = limit }
@@ -23,6 +24,24 @@ public func withTimeout<Value: Sendable>(_ limit: Duration, _ body: () async thr
   return try await withTimeout(until: core.time().advanced(by: limit), limit: limit, on: core, body)
 }
 
+/// As ``withTimeout(_:_:)-(Duration,()->Value)``, with a deadline on the loop's clock, which several operations may
+/// share. A deadline that has passed never starts the body; ``EventLoopInstant/distantFuture`` is no limit. Answers
+/// `asyncio.timeout_at()`.
+///
+/// ```swift
+/// let deadline = loop.time().advanced(by: .seconds(5))
+/// let connection = try await withTimeout(at: deadline) { try await StreamConnection.connect(host: host, port: 80) }
+/// let line = try await withTimeout(at: deadline) { try await connection.readLine() }
+/// ```
+public func withTimeout<Value: Sendable>(
+  at deadline: EventLoopInstant, _ body: () async throws -> Value
+) async throws -> Value {
+  let core = try runningCore("withTimeout")
+  let limit = core.time().duration(to: deadline)
+  guard limit > .zero else { throw TimeoutError(limit: .zero) }
+  return try await withTimeout(until: deadline, limit: limit, on: core, body)
+}
+
 private func withTimeout<Value: Sendable>(
   until deadline: EventLoopInstant, limit: Duration, on core: BaseEventLoop, _ body: () async throws -> Value
 ) async throws -> Value {
@@ -38,14 +57,22 @@ private func withTimeout<Value: Sendable>(
       Sequel.cancel(task)
     }
     timer.cancel()
-    if case .failure(let error) = outcome, error is CancellationError, !Task.isCancelled {
-      switch timer.end {
+    return try timer.end.outcome(of: outcome, limit: limit)
+  }
+  return try await withoutActuallyEscaping(body, do: race)
+}
+
+extension TimeLimit.End {
+  /// What a body that has ended comes to. Only a cancellation that is the limit's own doing becomes an error of the
+  /// limit: one from outside stays, and so do values and the body's own errors.
+  func outcome<Value>(of body: Result<Value, any Error>, limit: Duration) throws -> Value {
+    if case .failure(let error) = body, error is CancellationError, !Task.isCancelled {
+      switch self {
       case .none: break
       case .timedOut: throw TimeoutError(limit: limit)
       case .closed: throw EventLoopError.closed("withTimeout")
       }
     }
-    return try outcome.get()
+    return try body.get()
   }
-  return try await withoutActuallyEscaping(body, do: race)
 }

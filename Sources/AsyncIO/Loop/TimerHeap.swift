@@ -105,10 +105,16 @@ struct TimerHeap: ~Copyable {
   }
 
   /// Moves a callback to another time, behind the others of that time. It has to be in the heap.
-  mutating func move(_ handle: TimerHandle, to deadline: Int64) {
+  mutating func move(_ handle: TimerHandle, to deadline: Int64) { moveEntry(of: handle.heapSlot, to: deadline) }
+
+  /// Moves a node to another time, behind the others of that time. It has to be in the heap.
+  mutating func move(_ node: TimerNode, to deadline: Int64) { moveEntry(of: node.heapSlot, to: deadline) }
+
+  @inline(__always)
+  private mutating func moveEntry(of slot: Int32, to deadline: Int64) {
     let sequence = takeSequence()
-    let index = place(of: handle.heapSlot)
-    let entry = Entry(deadline: deadline, sequence: sequence, slot: Int(handle.heapSlot))
+    let index = place(of: slot)
+    let entry = Entry(deadline: deadline, sequence: sequence, slot: Int(slot))
     if entry < entries[index] { siftUp(entry, from: index) } else { siftDown(entry, from: index) }
   }
 

@@ -121,6 +121,74 @@ extension ConformanceSuite {
         try await subject.expectError("ends as", "CancellationError") { try await task.get() }
       }
     },
+    ConformanceCheck(168, "A deadline, and a limit that was moved, strike when they have come", facet: "moved") {
+      subject in
+      try subject.run { loop in
+        let deadline = loop.time().advanced(by: .milliseconds(2))
+        try await subject.expectError("deadline", "TimeoutError") {
+          try await withTimeout(at: deadline) { try await sleep(for: .seconds(3600)) }
+        }
+        try subject.expect("not early", loop.time() >= deadline)
+        let limits = Box<[Timeout]>([])
+        try await subject.expectError("moved", "TimeoutError") {
+          try await withTimeout(.seconds(3600)) { timeout in
+            limits.value.append(timeout)
+            timeout.reschedule(after: .milliseconds(2))
+            try await sleep(for: .seconds(3600))
+          }
+        }
+        try await withTimeout(.seconds(3600)) { timeout in
+          limits.value.append(timeout)
+          timeout.reschedule(at: nil)
+          try subject.expect("has no deadline", timeout.deadline == nil)
+          try await sleep(for: .zero)
+        }
+        try subject.expect("expired", limits.value.map(\.isExpired), [true, false])
+      }
+    },
+    ConformanceCheck(168, "Of two limits that strike in one turn the outer one is the error", facet: "together") {
+      subject in
+      let trail = Trail()
+      try subject.run { loop in
+        try await subject.expectError("ends as", "TimeoutError") {
+          try await withTimeout(.seconds(3600)) { outer in
+            do {
+              try await withTimeout(.seconds(3600)) { inner in
+                let now = loop.time()
+                inner.reschedule(at: now.advanced(by: .milliseconds(-2)))
+                outer.reschedule(at: now.advanced(by: .milliseconds(-1)))
+                try await sleep(for: .seconds(3600))
+              }
+            } catch {
+              trail.mark("\(type(of: error))")
+              throw error
+            }
+          }
+        }
+        try subject.expect("the caller is cancelled", Task.isCancelled, false)
+      }
+      try subject.expect("inner", trail, "CancellationError")
+    },
+    ConformanceCheck(
+      168, "A limit is not moved when it has struck or its body has ended", facet: "late",
+      deviation: "CPython raises RuntimeError when a timeout is rescheduled too late."
+    ) { subject in
+      try subject.run { _ in
+        let limits = Box<[Timeout]>([])
+        try await withTimeout(.seconds(3600)) { limits.value.append($0) }
+        try await subject.expectError("ends as", "TimeoutError") {
+          try await withTimeout(.seconds(3600)) { timeout in
+            limits.value.append(timeout)
+            timeout.reschedule(after: .zero)
+            try? await sleep(for: .seconds(3600))
+            try subject.expect("inside", timeout.reschedule(at: nil), false)
+            try await sleep(for: .zero)
+          }
+        }
+        try subject.expect("ended", limits.value[0].reschedule(at: nil), false)
+        try subject.expect("struck", limits.value[1].reschedule(at: nil), false)
+      }
+    },
     ConformanceCheck(169, "What is shielded goes on when the outer task is cancelled") { subject in
       let trail = Trail()
       try subject.run { loop in

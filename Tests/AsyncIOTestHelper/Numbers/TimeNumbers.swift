@@ -45,6 +45,18 @@ func probeTime(_ probe: NumberProbe, _ loop: any EventLoop) async throws {
   await probe.each("withTimeout(_:_:)", Extreme.durations) { value in
     do { _ = try await withTimeout(value) { 1 } } catch let error as TimeoutError { _ = error.description }
   }
+  await probe.each("withTimeout(at:_:)", Extreme.instants) { value in
+    do {
+      _ = try await withTimeout(at: value) { 1 }
+      _ = try await withTimeout(at: value) { "\($0)" }
+    } catch let error as TimeoutError { _ = error.description }
+  }
+  await probe.each("Timeout.reschedule(at:)", Extreme.instants) { value in
+    _ = try await withTimeout(.seconds(3600)) { ($0.reschedule(at: value), "\($0)") }
+  }
+  await probe.each("Timeout.reschedule(after:)", Extreme.durations) { value in
+    _ = try await withTimeout(value > .zero ? value : nil) { ($0.reschedule(after: value), "\($0)") }
+  }
   await probe.each("wait(for:returnWhen:timeout:fileID:line:)", Extreme.durations) { value in
     let future: Future<Int> = loop.createFuture()
     try loop.callSoon { try future.setResult(1) }

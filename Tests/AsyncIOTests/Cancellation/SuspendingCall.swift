@@ -41,6 +41,7 @@ struct SuspendingCall: Sendable {
     "CurrentPolicy.withEventLoopPolicy": "the body is the caller's own",
     "LoopRun.run": "the body is cancelled, and its calls are the checkpoints",
     "ScopedRun.run": "the body is cancelled, and its calls are the checkpoints",
+    "MovableTimeout.withTimeout": "the body is cancelled, and its calls are the checkpoints",
     "Server.serveForever": "cancelled, it closes the server and waits for its clients",
     "TaskGroup.withLoopTaskGroup": "the body is cancelled, and its calls are the checkpoints",
     "Timeout.withTimeout": "the body is cancelled, and its calls are the checkpoints",
