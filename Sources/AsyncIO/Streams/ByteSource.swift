@@ -91,6 +91,22 @@ extension ByteSource {
     }
   }
 
+  func readUntilClaimed(anyOf separators: Separators, limit: Int) async throws -> [UInt8] {
+    var searched = 0
+    while true {
+      if let found = leftover.end(of: separators, behind: searched) {
+        guard found.end - found.length <= limit else { throw LimitOverrunError(limit: limit, goal: .separator) }
+        return leftover.take(found.end)
+      }
+      searched = leftover.count
+      // Whichever comes, it ends too far away. A difference, because the limit may be the greatest number.
+      guard searched - separators.longest < limit else { throw LimitOverrunError(limit: limit, goal: .separator) }
+      guard try await receiveMore() else {
+        throw IncompleteReadError(partial: leftover.take(leftover.count), expected: nil)
+      }
+    }
+  }
+
   func readLineClaimed(limit: Int) async throws -> String? {
     do {
       let line = try await readUntilClaimed([UInt8(ascii: "\n")], limit: limit).dropLast()

@@ -115,6 +115,19 @@ extension PipeReader: ByteSource {
     return try await readUntilClaimed(separator, limit: limit)
   }
 
+  /// Reads until the first of several separators, which is part of the result: the shortest beginning of the stream
+  /// that ends with any of them. Where several end at one place, the shortest counts for the limit. Throws as
+  /// ``readUntil(_:limit:)``; code `invalidArgument` also for a list without separators. Answers `readuntil()` with a
+  /// tuple.
+  public func readUntil(anyOf separators: [[UInt8]], limit: Int = 64 * 1024) async throws -> [UInt8] {
+    let separators = try Separators(separators, "readUntil")
+    try ReadArguments.check(limit: limit, "readUntil")
+    try end.claim("read")
+    defer { end.release() }
+    if !leftover.isEmpty { try await checkpoint() }
+    return try await readUntilClaimed(anyOf: separators, limit: limit)
+  }
+
   /// Reads a line without its end ("\n" or "\r\n"); nil at the end of the stream. A last line without an end counts, and
   /// a "\r" in it that no "\n" follows is a byte of it. Throws as ``readUntil(_:limit:)``, but for the end.
   public func readLine(limit: Int = 64 * 1024) async throws -> String? {

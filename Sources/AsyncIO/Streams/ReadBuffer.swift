@@ -53,4 +53,18 @@ struct ReadBuffer {
     }
     return nil
   }
+
+  /// The first end of a separator behind `start` bytes that no separator ends in, and the length of the shortest one
+  /// that ends there; nil if there is none. Each byte is looked at as an end once, so chunks may be cut anywhere.
+  func end(of separators: Separators, behind start: Int) -> (end: Int, length: Int)? {
+    var index = head + start
+    while index < bytes.count {
+      if separators.mayEnd(with: bytes[index]) {
+        let stretch = bytes[head...index]
+        if let length = separators.lengthOfShortest(endingIn: stretch) { return (stretch.count, length) }
+      }
+      index += 1
+    }
+    return nil
+  }
 }

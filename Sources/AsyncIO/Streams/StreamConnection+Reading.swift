@@ -82,6 +82,24 @@ extension StreamConnection: ByteSource {
     return try await readUntilClaimed(separator, limit: limit)
   }
 
+  /// Reads until the first of several separators, which is part of the result: the shortest beginning of the stream
+  /// that ends with any of them. Answers `readuntil()` with a tuple.
+  ///
+  /// ```swift
+  /// let line = try await connection.readUntil(anyOf: [[UInt8]("\r\n".utf8), [UInt8]("\n".utf8)])
+  /// ```
+  /// Where several end at one place, the shortest counts for the limit. Throws as ``readUntil(_:limit:)``; code
+  /// `invalidArgument` also for a list without separators.
+  public func readUntil(anyOf separators: [[UInt8]], limit: Int = 64 * 1024) async throws -> [UInt8] {
+    let separators = try Separators(separators, "readUntil")
+    try ReadArguments.check(limit: limit, "readUntil")
+    try claimReader()
+    defer { releaseReader() }
+    try checkOpen("read")
+    if !leftover.isEmpty { try await checkpoint() }
+    return try await readUntilClaimed(anyOf: separators, limit: limit)
+  }
+
   /// Reads a line without its end ("\n" or "\r\n"); nil at the end of the stream. A last line without an end counts, and
   /// a "\r" in it that no "\n" follows is a byte of it. Throws as ``readUntil(_:limit:)``, but for the end.
   public func readLine(limit: Int = 64 * 1024) async throws -> String? {

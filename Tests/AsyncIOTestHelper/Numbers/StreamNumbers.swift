@@ -38,6 +38,13 @@ func probeStreams(_ probe: NumberProbe, _ loop: any EventLoop) async throws {
   await probe.each("StreamConnection.readUntil(_:limit:)", [[UInt8]()], refusing: \.isEmpty) { value in
     try await connection { _ = try await $0.readUntil(value) }
   }
+  await probe.each("StreamConnection.readUntil(anyOf:limit:)", Extreme.ints, refusing: negative) { value in
+    try await connection { _ = try await $0.readUntil(anyOf: [newline, newline + newline], limit: value) }
+  }
+  await probe.each("StreamConnection.readUntil(anyOf:limit:)", [[], [[]], [newline, []]], refusing: { _ in true }) {
+    value in
+    try await connection { _ = try await $0.readUntil(anyOf: value) }
+  }
   await probe.each("StreamConnection.readLine(limit:)", Extreme.ints, refusing: negative) { value in
     try await connection { while try await $0.readLine(limit: value) != nil {} }
   }
@@ -58,6 +65,12 @@ func probeStreams(_ probe: NumberProbe, _ loop: any EventLoop) async throws {
   }
   await probe.each("PipeReader.readUntil(_:limit:)", [[UInt8]()], refusing: \.isEmpty) { value in
     try await pipe { _ = try await $0.readUntil(value) }
+  }
+  await probe.each("PipeReader.readUntil(anyOf:limit:)", Extreme.ints, refusing: negative) { value in
+    try await pipe { _ = try await $0.readUntil(anyOf: [newline, newline + newline], limit: value) }
+  }
+  await probe.each("PipeReader.readUntil(anyOf:limit:)", [[], [[]], [newline, []]], refusing: { _ in true }) { value in
+    try await pipe { _ = try await $0.readUntil(anyOf: value) }
   }
   await probe.each("PipeReader.readLine(limit:)", Extreme.ints, refusing: negative) { value in
     try await pipe { while try await $0.readLine(limit: value) != nil {} }
