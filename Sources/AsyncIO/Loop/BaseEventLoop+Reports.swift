@@ -45,11 +45,11 @@ extension BaseEventLoop {
   }
 
   private final func runTimed(_ word: LoopWord) throws {
-    var what: String
+    var what = "a job"
     begunTask = nil
-    if word.isJob {
-      what = LoopTaskRegistry.shared.task(ofJob: word).map { "a job of \($0.reportName)" } ?? "a job"
-    } else {
+    // Its name is asked for afterwards: the step may change it.
+    let task = word.isJob ? LoopTaskRegistry.shared.task(ofJob: word) : nil
+    if !word.isJob {
       let handle = Unmanaged<Handle>.fromOpaque(UnsafeRawPointer(bitPattern: word.bits & ~15)!).takeUnretainedValue()
       what = handle.site.map { "the callback made at \($0)" } ?? "a callback"
     }
@@ -57,7 +57,7 @@ extension BaseEventLoop {
     defer {
       let took = time().nanoseconds - start
       if took >= slowCallbackNanoseconds.load(ordering: .relaxed) {
-        if what == "a job", let begunTask { what = "a job of \(begunTask)" }
+        if let name = task?.reportName ?? begunTask, word.isJob { what = "a job of \(name)" }
         logger.warning("executing \(what) took \(Double(took) / 1e9) seconds")
       }
     }

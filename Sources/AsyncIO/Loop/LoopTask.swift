@@ -6,22 +6,34 @@ internal import Synchronization
 /// After that cancellation is Swift's: a flag that the body sees at its next suspension point and may ignore.
 public class LoopTask<Value: Sendable>: Future<Value>, @unchecked Sendable {
   private struct Run {
+    var name: String
     var task: Task<Void, Never>?
     var requests = 0
     var message: String?
   }
 
-  /// "Task-N" unless it was given one.
-  public final let taskName: String
-  private let run = Lock(Run())
+  private let run: Lock<Run>
   /// The body of `loop.run`: its end is in the hands of who called, and it begins even if that is cancelled already.
   private let isBodyOfRun: Bool
   private static var numbers: TaskNumbers { .shared }
 
   init(loop: any EventLoop, name: String?, site: CallSite, isBodyOfRun: Bool = false) {
-    taskName = name ?? "Task-\(Self.numbers.next())"
+    run = Lock(Run(name: name ?? "Task-\(Self.numbers.next())"))
     self.isBodyOfRun = isBodyOfRun
     super.init(loop: loop, fileID: site.file, line: site.line)
+  }
+
+  /// "Task-N" unless it was given one, and may be changed at any time: what `print`, call graphs and reports say from then
+  /// on. It is this task's own: the `Task.name` of Swift is fixed when a Swift task is made, and is nil in the body. Any
+  /// thread. Answers `get_name()` and `set_name()`.
+  public final var taskName: String {
+    get { run.withLock { $0.name } }
+    set {
+      run.withLock { $0.name = newValue }
+      // A body that names its task in a first step that is slow: the report is to come.
+      guard site != nil, let core = LoopIntake.running?.core, core.begunTask != nil else { return }
+      if LoopTaskRegistry.shared.current === self { core.begunTask = reportName }
+    }
   }
 
   // Here and not in the superclass alone: the name is gone by then.

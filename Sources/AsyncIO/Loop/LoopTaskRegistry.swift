@@ -78,8 +78,8 @@ final class LoopTaskRegistry: Sendable {
 
 /// A task of `createTask`, whatever its value: what can be said about it and done to it from anywhere.
 public protocol AnyLoopTask: AnyObject, Sendable {
-  /// "Task-N" unless it was given one.
-  var taskName: String { get }
+  /// "Task-N" unless it was given one; may be changed at any time, and is what is printed and reported from then on.
+  var taskName: String { get set }
   /// The loop that it runs on.
   var loop: any EventLoop { get }
   /// True once its body has ended.

@@ -95,9 +95,16 @@ struct NamedReportTests {
         try await sleep(for: .zero)
         Self.block(loop)
       }.get()
+      for hasTurns in [false, true] {
+        try await loop.createTask(name: "old") {
+          if hasTurns { try await sleep(for: .zero) }
+          currentTask()?.taskName = hasTurns ? "renamed later" : "renamed at once"
+          Self.block(loop)
+        }.get()
+      }
     }
     let place = ", made at AsyncIOTests/NamedReportTests.swift:"
-    for name in ["only", "middle", "last"] {
+    for name in ["only", "middle", "last", "renamed at once", "renamed later"] {
       #expect(log.contains { $0.hasPrefix("executing a job of \(name)\(place)") }, "\(name)")
     }
   }
