@@ -38,7 +38,12 @@ public func withLoopTaskGroup<Value: Sendable>(
   // A named function: inside a closure literal the compiler refuses to hand the body on.
   func run(_ body: @escaping (LoopTaskGroup) async throws -> Value) async throws -> Value {
     let group = LoopTaskGroup(core)
-    let lent = LentBody { try await body(group) }
+    let lent = LentBody {
+      do { return try await body(group) } catch {
+        group.bodyFailed(error)
+        throw error
+      }
+    }
     defer { lent.takeBack() }
     let main = Task(executorPreference: core.taskFacade) { try await lent.run() }
     group.begin(main.cancel)
@@ -101,12 +106,13 @@ public final class LoopTaskGroup: Sendable {
     if state.withLock({ $0.begin(cancelBody) }) { cancelBody() }
   }
 
+  /// The body throws. Told by its own task, so that tasks which have not begun by then never do.
+  func bodyFailed(_ error: any Error) { apply(state.withLock { $0.bodyFailed(error) }) }
+
   /// The body has ended: waits for the tasks and gives the group's outcome.
   func end<Value: Sendable>(_ outcome: Result<Value, any Error>) async throws -> Value {
-    var failure: (any Error)?
-    if case .failure(let error) = outcome { failure = error }
     let end = OneWait<Void>()
-    apply(state.withLock { $0.bodyEnded(with: failure, end) })
+    apply(state.withLock { $0.bodyEnded(end) })
     await end.wait()
     let errors = state.withLock { $0.errors }
     if let interrupt = errors.first(where: { $0 is any InterruptError }) { throw interrupt }
@@ -174,17 +180,16 @@ struct TaskGroupState {
     return actions
   }
 
-  mutating func bodyEnded(with failure: (any Error)?, _ end: OneWait<Void>) -> Actions {
-    self.end = end
-    var actions = Actions()
-    if let failure {
-      if !(failure is CancellationError) { errors.append(failure) }
-      actions = shutDown()
-    }
+  mutating func bodyFailed(_ error: any Error) -> Actions {
+    if !(error is CancellationError) { errors.append(error) }
     cancelBody = nil
-    actions.cancelBody = nil
-    if pending == 0 { actions.ended = end }
-    return actions
+    return shutDown()
+  }
+
+  mutating func bodyEnded(_ end: OneWait<Void>) -> Actions {
+    self.end = end
+    cancelBody = nil
+    return Actions(ended: pending == 0 ? end : nil)
   }
 
   mutating func shutDown() -> Actions {
