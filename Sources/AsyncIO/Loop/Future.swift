@@ -41,7 +41,7 @@ public class Future<Value: Sendable>: @unchecked Sendable {
   deinit { reportLostError(taskName: nil) }
 
   /// The last reference is going away: tells the loop of an error that nobody looked at, once.
-  final func reportLostError(taskName: String?) {
+  final func reportLostError(taskName: @autoclosure () -> String?) {
     let (lost, hasAudience): ((any Error)?, Bool) = state.withLock { state in
       let hasAudience = !state.audience.isEmpty
       guard !state.wasRetrieved, !state.isCancelled, case .failure(let error) = state.outcome else {
@@ -52,6 +52,7 @@ public class Future<Value: Sendable>: @unchecked Sendable {
     }
     if hasAudience { releaseAudience() }
     guard let lost else { return }
+    let taskName = taskName()
     let kind = taskName == nil ? "future" : "task"
     var context = ExceptionContext(message: "the exception of a \(kind) was never retrieved", exception: lost)
     context.source = site
