@@ -112,6 +112,35 @@ extension Scenario {
         world.sometimes("the \(ended) ends it")
       }
     },
+    Scenario(
+      "moving", "A limit that is moved strikes by its last deadline, and not before", faults: .none
+    ) { world in
+      for _ in 0..<6 {
+        var due: Duration? = world.now + .milliseconds(4)
+        do {
+          try await withTimeout(.milliseconds(4)) { timeout in
+            for _ in 0..<world.random.below(12) {
+              try await sleep(for: world.random.around(.milliseconds(1)))
+              try world.require(due.map { world.now < $0 + .microseconds(100) } ?? true, "it has not struck")
+              let isTakenAway = world.random.below(5) == 0
+              let limit = world.random.around(.milliseconds(1))
+              let isMoved = isTakenAway ? timeout.reschedule(at: nil) : timeout.reschedule(after: limit)
+              // Due in this very turn, it may have struck after the sleep had ended.
+              guard isMoved else { return try await sleep(for: .zero) }
+              due = isTakenAway ? nil : world.now + limit
+            }
+            world.sometimes("the body ends")
+            world.sometimes("without a limit", due == nil)
+          }
+        } catch is TimeoutError {
+          try world.require(due != nil, "it has struck without a deadline")
+          guard let due else { return }
+          try world.require(world.now >= due && world.now < due + .microseconds(100), "\(world.now), not \(due)")
+          world.sometimes("the limit strikes")
+        }
+        try world.require(!Task.isCancelled, "the limit has cancelled its caller")
+      }
+    },
   ]
 
   /// Work in threads, and the end of a run.
