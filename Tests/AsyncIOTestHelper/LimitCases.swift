@@ -9,6 +9,8 @@ nonisolated(unsafe) let limitCases: [String: () throws -> Void] = [
   "limit-late-jobs": lateJobsAtTheLimit,
   "limit-late-jobs-without-loop": lateJobsWithoutLoopAtTheLimit,
   "limit-child-left": childLeftAtTheLimit,
+  "limit-child-alive": childAliveAtTheLimit,
+  "limit-child-unwatched": childUnwatchedAtTheLimit,
 ]
 
 private var limit: Limit { Limit(rawValue: getenv("LIMIT").map { String(cString: $0) } ?? "") ?? .threads }
@@ -68,6 +70,7 @@ private func entries(port: UInt16) -> [Entry] {
       "child with pipes",
       { "\(try await ChildProcess.run("echo", ["hello"], standardOutput: .pipe).status)" }
     ),
+    ("process descriptors", { "\(ChildWatching.hasProcessDescriptors)" }),
     (
       "signal handler",
       {
@@ -76,6 +79,8 @@ private func entries(port: UInt16) -> [Entry] {
         try loop.addSignalHandler(SIGUSR1) { called.cancel() }
         kill(getpid(), SIGUSR1)
         _ = try? await called.get()
+        // Whoever was not called has run out of time here.
+        try Task.checkCancellation()
         return "called: \(loop.removeSignalHandler(SIGUSR1))"
       }
     ),
@@ -126,7 +131,7 @@ private func sweep() throws {
   fact("ended", true)
 }
 
-private func outcome(_ body: @escaping @Sendable () async throws -> String) async -> String {
+func outcome(_ body: @escaping @Sendable () async throws -> String) async -> String {
   do {
     // Whatever is refused is refused at once; a wait that does not end is a fault.
     return try await withTimeout(.seconds(10)) { try await body() }

@@ -39,6 +39,20 @@ enum Limit: String {
     Self.unlimited.limits = [:]
   }
 
+  /// Takes what is left, but for the room of small things, so that no thread finds room for a stack.
+  static func fillMemory() -> [UnsafeMutableRawPointer] {
+    var pieces: [UnsafeMutableRawPointer] = []
+    while true {
+      guard let piece = mmap(nil, pieceSize, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0), piece != MAP_FAILED
+      else { return pieces }
+      pieces.append(piece)
+    }
+  }
+
+  static func freeMemory(_ pieces: [UnsafeMutableRawPointer]) { for piece in pieces { munmap(piece, pieceSize) } }
+
+  private static let pieceSize = 1 << 20
+
   private static func lower(_ resource: Int32, to value: rlim_t) {
     var limit = rlimit()
     getrlimit(__rlimit_resource_t(UInt32(resource)), &limit)

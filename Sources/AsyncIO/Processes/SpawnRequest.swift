@@ -175,7 +175,7 @@ package enum ChildWatching {
 
   /// Asked once: an old system does not have them, and a sandbox may forbid them. A system that is only short of
   /// descriptors or memory has them, and is asked again.
-  static var hasProcessDescriptors: Bool {
+  package static var hasProcessDescriptors: Bool {
     answer.withLock { answer in
       if let answer { return answer }
       let own = casyncio_process_open(Int64(getpid()))

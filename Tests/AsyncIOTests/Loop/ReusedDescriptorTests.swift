@@ -79,66 +79,6 @@ import Testing
     }
   }
 
-  @Test("A2: a registration that a duplicate keeps alive does not make the loop spin", arguments: LoopKind.allCases)
-  func ghost(kind: LoopKind) async {
-    await #expect(processExitsWith: .success) { [kind] in
-      try await kind.withLoop { loop in
-        let old = try SocketPair(apart: ())
-        let fired = Recorder<String>()
-        try loop.addReader(old.a) { fired.record("ghost") }
-        // What a child process that inherited the descriptor does to its registration.
-        let duplicate = dup(old.a)
-        old.close(old.a)
-        #expect(try loop.removeReader(old.a))
-        let idle = try SocketPair(reusing: old.a)
-        try loop.addReader(idle.a) { fired.record("idle") }
-        old.write(1, to: old.b)
-        try loop.callLater(.milliseconds(50)) {
-          // The new registration outlived the cure.
-          idle.write(1, to: idle.b)
-          try loop.callLater(.milliseconds(50)) { loop.stop() }
-          try loop.addReader(idle.a) {
-            fired.record("woken")
-            try loop.removeReader(idle.a)
-          }
-        }
-        try loop.runForever()
-        #expect(fired.all == ["woken"])
-        #expect(loop.turnCount <= 30, "\(loop.turnCount) turns")
-        _ = CAsyncIO.close(duplicate)
-      }
-    }
-  }
-
-  @Test("A2: the cure for ghosts survives other dead descriptors", arguments: LoopKind.allCases)
-  func ghostAmongDead(kind: LoopKind) async {
-    await #expect(processExitsWith: .success) { [kind] in
-      try await kind.withLoop { loop in
-        let ghost = try SocketPair()
-        let dead = try SocketPair()
-        let alive = try SocketPair()
-        let fired = Recorder<String>()
-        try loop.addReader(ghost.a) { fired.record("ghost") }
-        try loop.addReader(dead.a) { fired.record("dead") }
-        try loop.addReader(alive.a) {
-          fired.record("alive")
-          loop.stop()
-        }
-        let duplicate = dup(ghost.a)
-        ghost.close(ghost.a)
-        try loop.removeReader(ghost.a)
-        dead.close(dead.a)
-        ghost.write(1, to: ghost.b)
-        try loop.callLater(.milliseconds(20)) { alive.write(1, to: alive.b) }
-        try loop.runForever()
-        #expect(fired.all.last == "alive")
-        #expect(!fired.all.contains("ghost"))
-        #expect(loop.turnCount <= 30, "\(loop.turnCount) turns")
-        _ = CAsyncIO.close(duplicate)
-      }
-    }
-  }
-
   @Test("R5: a number that is closed while its file lives on calls nobody back", arguments: LoopKind.allCases)
   func closedElsewhereOpen(kind: LoopKind) async {
     await #expect(processExitsWith: .success) { [kind] in

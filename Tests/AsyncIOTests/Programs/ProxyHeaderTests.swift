@@ -114,6 +114,7 @@ import Testing
       "PROXY TCP4 1.2.3.4  1.2.3.4 1 2\r\n", "PROXY TCP4 1.2.3.4 1.2.3.4 01 2\r\n",
       "PROXY TCP4 1.2.3.4 1.2.3.4 +1 2\r\n",
       "PROXY TCP4 1.2.3.4 1.2.3.4 65536 2\r\n", "PROXY TCP6 fe80::1%1 ::1 1 2\r\n", "PROXY TCP4 1.2.3.4 1.2.3.4 1 2\n",
+      "PROXY UNKNOWN \n", "PROXY TCP4 1.2.3.4 1.2.3.4 1 2 \n",
       "PROXY tcp4 1.2.3.4 1.2.3.4 1 2\r\n", "PROXY UDP4 1.2.3.4 1.2.3.4 1 2\r\n", "\r\n\r\n\0\r\nQUIX\n",
       "PROXY UNKNOWN " + String(repeating: "x", count: 92) + "\r\n",
     ])

@@ -139,14 +139,22 @@
       @Test("A leader whose status other code took is not signalled", arguments: LoopKind.allCases)
       func taken(kind: LoopKind) async throws {
         try await kind.run { loop in
-          let group = try await Group.start(.new)
+          let (input, output) = (try makePipe(), try makePipe())
+          let child = try await ChildProcess.spawn(
+            shell: "exec 3<&0; (read line <&3; echo alive) & exit 3", standardInput: .descriptor(input.read),
+            standardOutput: .descriptor(output.write), processGroup: .new)
+          for number in [input.read, output.write] { _ = CAsyncIO.close(number) }
+          #expect(try await child.wait() == .exited(3))
           var status: Int32 = 0
-          #expect(waitpid(group.child.processIdentifier, &status, 0) == group.child.processIdentifier)
-          group.child.close()
-          // Its number is not this program's any more, so the rest lives; ended by its own number, found by the group.
-          #expect(kill(-group.child.processIdentifier, SIGKILL) == 0)
-          try await group.expectEnd()
-          #expect(group.child.terminationStatus == .exited(3))
+          #expect(waitpid(child.processIdentifier, &status, 0) == child.processIdentifier)
+          child.close()
+          // Its number is not this program's any more, so the rest lives, and answers.
+          #expect(CAsyncIO.write(input.write, "\n", 1) == 1)
+          let rest = try PipeReader(owning: output.read)
+          #expect(try await rest.readToEnd() == Array("alive\n".utf8))
+          rest.close()
+          _ = CAsyncIO.close(input.write)
+          #expect(child.terminationStatus == .exited(3))
         }
       }
 

@@ -33,6 +33,19 @@
         }
       }
 
+      @Test(
+        "A port has digits only",
+        arguments: [
+          ["proxy", "--listen", "+0", "--to", "127.0.0.1:1"],
+          ["proxy", "--listen", "127.0.0.1:+0", "--to", "127.0.0.1:1"],
+          ["proxy", "--listen", "0", "--to", "127.0.0.1:+1"],
+        ])
+      func ports(words: [String]) async throws {
+        let ended = try await Program.run([Program.command] + words)
+        let value = try #require(words.first { $0.contains("+") })
+        #expect(ended.status == 64 && ended.output.contains("'\(value)'"), "\(words): \(ended.output)")
+      }
+
       @Test("The largest integer ends nothing but the call")
       func largestInteger() async throws {
         for (words, options) in Self.options where words[0] != "simulate" {

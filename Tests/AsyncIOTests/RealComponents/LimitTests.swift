@@ -85,6 +85,9 @@
         expectWell(program, except: Self.byDescriptors.union(["getaddrinfo", "getnameinfo"]))
         expectWell(program, prefix: "again: ")
         #expect(program["ended"] == "true")
+        #expect(
+          program["again: process descriptors"] == "\(ChildWatching.hasProcessDescriptors)",
+          "a system that is short of descriptors is asked again")
         if LoopKind.hasProactor {
           #expect(program["ring"] != "made")
           #expect(program["again: ring"] == "made", "a ring that was refused once is asked for again")
@@ -136,6 +139,25 @@
         let program = try await HelperProgram.run("limit-child-left", Self.environment(kind))
         try #require(program["refuses"] == "true")
         #expect(program["is gone"] == "true")
+      }
+
+      @Test("A child that may not be killed is looked at again by the next one", arguments: LoopKind.allCases)
+      func childAlive(kind: LoopKind) async throws {
+        let program = try await HelperProgram.run("limit-child-alive", Self.environment(kind))
+        guard program["is possible"] == "true" else { return }
+        try #require(program["refuses"] == "true")
+        #expect(program["may be killed"] == "false")
+        #expect(program["is gone"] == "true")
+      }
+
+      @Test(
+        "A child that no thread can wait for ends at once",
+        .enabled(if: !isAddressSanitized && !isThreadSanitized), arguments: LoopKind.allCases)
+      func childUnwatched(kind: LoopKind) async throws {
+        let program = try await HelperProgram.run("limit-child-unwatched", Self.environment(kind))
+        try #require(program["refuses"] == "true")
+        #expect(program["child"]?.hasPrefix("IOError 1") == true, "\(program["child"] ?? "nothing")")
+        #expect(program["has children"] == "false")
       }
     }
   }

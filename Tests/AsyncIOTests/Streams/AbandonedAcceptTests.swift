@@ -173,4 +173,21 @@ struct AbandonedAcceptTests {
       client.close()
     }
   }
+
+  @Test("A connection that comes amid the close ends, whether it was accepted or not", arguments: LoopKind.allCases)
+  func amidTheClose(kind: LoopKind) async throws {
+    try await kind.run { loop in
+      for _ in 0..<20 {
+        let listener = try await StreamListener.bind(host: "127.0.0.1", port: 0)
+        try await Self.abandon(listener)
+        let number = casyncio_socket(AF_INET, Int32(casyncio_stream_type), 0)
+        casyncio_set_blocking(number)
+        // It returns when the system has made the connection, and the loop has not turned since.
+        try #require(listener.addresses[0].withSockaddr { CAsyncIO.connect(number, $0, $1) } == 0)
+        listener.close()
+        casyncio_set_nonblocking(number)
+        try await Self.expectEnd(of: StreamConnection(number, core: loop))
+      }
+    }
+  }
 }
