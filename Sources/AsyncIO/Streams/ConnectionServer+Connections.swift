@@ -24,20 +24,20 @@ extension ConnectionServer {
       members.first = served
       members.count += 1
     }
-    // The task holds the entry and the entry is in the list until the task has ended it.
-    served.task = core.startTask { await self.run(served) }
+    // The task holds the entry and the entry is in the list until the task has ended it. All of it is one closure:
+    // each function on the way to the handler is a frame that an idle connection holds.
+    served.task = core.startTask { [self] in
+      served.connection.descriptor.owner = casyncio_current_task()
+      let record = served.watchCancellation()
+      do { try await handler(served.connection) } catch { reportFailure(error, of: served) }
+      casyncio_remove_cancellation(record)
+      finish(served)
+    }
   }
 
-  private func run(_ served: ServedConnection) async {
-    let connection = served.connection
-    connection.descriptor.owner = casyncio_current_task()
-    do {
-      try await handler(connection)
-    } catch {
-      reportFailure(error, of: served)
-    }
-    if core.isRunningInThisThread { connection.descriptor.owner = nil }
-    connection.close()
+  private func finish(_ served: ServedConnection) {
+    if core.isRunningInThisThread { served.connection.descriptor.owner = nil }
+    served.connection.close()
     leave(served)
   }
 
@@ -70,7 +70,7 @@ extension ConnectionServer {
 
   private func reportFailure(_ error: any Error, of served: ServedConnection) {
     let connection = served.connection
-    if error is CancellationError && isCancelled { return }
+    if error is CancellationError, isCancelled || isCurrentTaskCancelled() { return }
     if let loss = error as? IOError, loss.isConnectionLoss || connection.isClosed, !core.isDebug { return }
     if core.isClosed { return }
     var context = ExceptionContext(message: "exception in the handler of a connection", exception: error)
@@ -97,9 +97,20 @@ final class ServedConnection: @unchecked Sendable {
 
   deinit { LiveCounters.servedConnections.subtract(1, ordering: .relaxed) }
 
-  /// Cancels the task, and the operations that its own code waits for.
-  func cancel() {
-    task?.cancel()
-    connection.cancelOperations()
+  /// Cancels the task, and by that what its own code waits for.
+  func cancel() { task?.cancel() }
+
+  private static let setUp: Void = casyncio_set_cancellation_body { argument in
+    Unmanaged<ServedConnection>.fromOpaque(argument!)._withUnsafeGuaranteedRef { $0.taskWasCancelled() }
   }
+
+  /// From here on the task's cancellation ends its own operations, whoever asks for it and in whatever thread; they
+  /// have no handlers of their own. Called by the task, which holds the entry until it has taken the record away: that
+  /// makes the bare address right.
+  func watchCancellation() -> UnsafeMutableRawPointer {
+    Self.setUp
+    return casyncio_add_cancellation(Unmanaged.passUnretained(self).toOpaque())
+  }
+
+  private func taskWasCancelled() { connection.core.perform { [connection] _ in connection.cancelOperations() } }
 }

@@ -95,6 +95,39 @@ static inline _Bool casyncio_is_task_cancelled(const void *CASYNCIO_NONNULL task
   return swift_task_isCancelled((void *)task);
 }
 
+// The runtime's records of cancellation, which `withTaskCancellationHandler` is made of, without the frames of that
+// function and its closures. Its bodies call these two entry points in other people's binaries too, so their names and
+// their convention stay. Declared here because the compiler keeps the names to itself in Swift files; used in line
+// because programs in C alone have no such functions.
+#if __has_attribute(swiftcall)
+#define CASYNCIO_SWIFT_CALL __attribute__((swiftcall))
+#define CASYNCIO_SWIFT_CONTEXT __attribute__((swift_context))
+#else
+#define CASYNCIO_SWIFT_CALL
+#define CASYNCIO_SWIFT_CONTEXT
+#endif
+CASYNCIO_SWIFT_CALL void *CASYNCIO_NONNULL swift_task_addCancellationHandler(
+    CASYNCIO_SWIFT_CALL void (*CASYNCIO_NONNULL handler)(CASYNCIO_SWIFT_CONTEXT void *CASYNCIO_NULLABLE context),
+    void *CASYNCIO_NULLABLE context);
+CASYNCIO_SWIFT_CALL void swift_task_removeCancellationHandler(void *CASYNCIO_NONNULL record);
+
+// Sets what is called when a task with a record is cancelled, with the record's argument, in any thread. Once.
+void casyncio_set_cancellation_body(void (*CASYNCIO_NONNULL body)(void *CASYNCIO_NULLABLE argument));
+
+// What a record calls: a Swift closure, whose context comes in the register of closures.
+CASYNCIO_SWIFT_CALL void casyncio_task_was_cancelled(CASYNCIO_SWIFT_CONTEXT void *CASYNCIO_NULLABLE argument);
+
+// Adds a record to the task that runs here; the body is called at once if that was cancelled. The record is memory of
+// the task, which is a stack: the last one goes first.
+static inline void *CASYNCIO_NONNULL casyncio_add_cancellation(void *CASYNCIO_NULLABLE argument) {
+  return swift_task_addCancellationHandler(casyncio_task_was_cancelled, argument);
+}
+
+// Takes the record away. A body that runs in another thread right now has ended when this returns.
+static inline void casyncio_remove_cancellation(void *CASYNCIO_NONNULL record) {
+  swift_task_removeCancellationHandler(record);
+}
+
 // MARK: The main queue of Dispatch
 
 // A descriptor that becomes readable when the main queue has something to do; the negated errno, -ENOSYS where this

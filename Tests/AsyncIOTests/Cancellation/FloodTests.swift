@@ -66,6 +66,59 @@ struct FloodTests {
       listener.close()
     }
   }
+
+  @Test("A handler that somebody else than its server cancels ends", arguments: LoopKind.allCases, Handler.allCases)
+  func handler(kind: LoopKind, handler: Handler) async throws {
+    try await kind.run { loop in
+      let listener = try await StreamListener.bind(host: "127.0.0.1", port: 0)
+      let ended = Recorder<String>()
+      let reports = Recorder<ExceptionContext>()
+      loop.exceptionHandler = { _, context in reports.record(context) }
+      let waiting = Recorder<(StreamConnection, CancellableHandler)>()
+      let serving = try loopTask {
+        try await listener.serve { connection in
+          let task = withUnsafeCurrentTask { CancellableHandler(task: $0!) }
+          waiting.record((connection, task))
+          do { try await handler.run(connection) } catch {
+            ended.record("\(type(of: error))")
+            throw error
+          }
+        }
+      }
+      for isForeign in [false, true] {
+        let client = try await StreamConnection.connect(to: listener.addresses[0])
+        try await turnUntil { waiting.all.last?.0.isReading == true }
+        let task = waiting.all.last!.1
+        if isForeign { try await inThread { task.cancel() } } else { task.cancel() }
+        #expect(try await client.read(upTo: 1) == [], "the server closes the connection behind its handler")
+        client.close()
+        try await turnUntil { ended.all.count == (isForeign ? 2 : 1) }
+      }
+      #expect(ended.all == ["CancellationError", "CancellationError"])
+      #expect(reports.all.map(\.message) == [], "nobody is told of what somebody wanted")
+      listener.close()
+      try await serving.value
+    }
+  }
+
+  /// What the handler of a connection waits with.
+  enum Handler: String, CaseIterable, Sendable {
+    case read, chunks, synchronousChunks
+
+    func run(_ connection: StreamConnection) async throws {
+      switch self {
+      case .read: _ = try await connection.read(upTo: 1)
+      case .chunks: try await connection.forEachChunk { _ in }
+      case .synchronousChunks: try await connection.forEachChunk { _, _ in }
+      }
+    }
+  }
+}
+
+/// The task of a handler, from which others cancel it. Right because it is used only while the handler waits.
+private struct CancellableHandler: @unchecked Sendable {
+  let task: UnsafeCurrentTask
+  func cancel() { task.cancel() }
 }
 
 extension FloodTests.Flood {

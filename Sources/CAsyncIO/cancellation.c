@@ -1,0 +1,16 @@
+// What the records of a task's cancellation call.
+#include "CAsyncIO.h"
+
+#include <stdatomic.h>
+
+typedef void cancellation_body(void *argument);
+static _Atomic(cancellation_body *) body;
+
+void casyncio_set_cancellation_body(void (*new_body)(void *argument)) {
+  atomic_store_explicit(&body, new_body, memory_order_release);
+}
+
+CASYNCIO_SWIFT_CALL void casyncio_task_was_cancelled(CASYNCIO_SWIFT_CONTEXT void *argument) {
+  cancellation_body *call = atomic_load_explicit(&body, memory_order_acquire);
+  if (call) call(argument);
+}
