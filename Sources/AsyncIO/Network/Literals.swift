@@ -9,45 +9,56 @@ enum Literals {
     (.stream, Int32(IPPROTO_TCP)), (.datagram, Int32(IPPROTO_UDP)), (.raw, 0),
   ]
 
-  /// The query with nothing in it that the C library would read in another way than this package. Throws for text that
-  /// is neither an address nor a name, and neither a port nor a service.
-  static func checked(_ query: AddressQuery) throws(ResolutionError) -> AddressQuery {
-    var query = query
+  /// A query whose text was read, once: the system answers it, or `addresses` does.
+  struct Reading {
+    /// With nothing in it that the C library would read in another way than this package.
+    var query: AddressQuery
+    /// The host, if it is an address.
+    fileprivate var literal: SocketAddress?
+    /// The service, if it is a port.
+    fileprivate var port: UInt16?
+  }
+
+  /// Throws for text that is neither an address nor a name, and neither a port nor a service.
+  static func read(_ query: AddressQuery) throws(ResolutionError) -> Reading {
     if let host = query.host { try check(text: host) }
     if let service = query.service { try check(text: service) }
+    var reading = Reading(query: query, port: query.service.map { UInt16($0) } ?? 0)
     if let host = query.host, SocketAddress.isNoName(host) {
-      guard let address = SocketAddress(ipLiteral: host, port: 0) else {
+      guard let address = SocketAddress(ipLiteral: host, port: reading.port ?? 0) else {
         throw ResolutionError(
           host: host, reason: "it is neither a name nor a literal address such as 192.0.2.1 or fe80::1%eth0")
       }
+      reading.literal = address
       // Text without a zone is read alike everywhere.
-      if address.scope != nil { query.host = address.host }
+      if address.scope != nil { reading.query.host = address.host }
     }
-    if let service = query.service { try check(service: service) }
-    return query
+    if let service = query.service { try check(service: service, port: reading.port) }
+    return reading
   }
 
   /// A NUL inside would cut the name short: the C call would look up another host than the caller named.
   private static func check(text: String) throws(ResolutionError) {
-    guard text.utf8.contains(0) || text.utf8.count > 1024 else { return }
+    guard text.hasNUL || text.utf8.count > 1024 else { return }
     throw ResolutionError(host: text, reason: "it is not a name")
   }
 
   /// The C library would take a sign, cut what is too large, and skip white space.
-  private static func check(service: String) throws(ResolutionError) {
-    let isNumber = service.utf8.allSatisfy { UInt8(ascii: "0")...UInt8(ascii: "9") ~= $0 }
+  private static func check(service: String, port: UInt16?) throws(ResolutionError) {
+    let digits = UInt8(ascii: "0")...UInt8(ascii: "9")
     let first = service.utf8.first ?? 0
+    if port != nil, digits ~= first { return }
+    let isNumber = service.utf8.allSatisfy { digits ~= $0 }
     let hasFront = first <= UInt8(ascii: " ") || first == UInt8(ascii: "+") || first == UInt8(ascii: "-")
-    guard hasFront || isNumber && UInt16(service) == nil else { return }
+    guard hasFront || isNumber else { return }
     throw ResolutionError(host: service, reason: "it is neither a port from 0 to 65535 nor the name of a service")
   }
 
   /// Nil if the query needs the resolver.
-  static func addresses(_ query: AddressQuery) throws(ResolutionError) -> [AddressInfo]? {
-    guard let port = UInt16(query.service ?? "0"), isPlain(query.flags), let sockets = sockets(query) else {
-      return nil
-    }
-    guard let literals = try literals(query, port) else { return nil }
+  static func addresses(_ reading: Reading) throws(ResolutionError) -> [AddressInfo]? {
+    let query = reading.query
+    guard let port = reading.port, isPlain(query.flags), let sockets = sockets(query) else { return nil }
+    guard let literals = try literals(reading, port) else { return nil }
     return literals.flatMap { address in
       sockets.map { AddressInfo(address, type: $0.type, proto: $0.proto) }
     }
@@ -67,14 +78,15 @@ enum Literals {
     return found.isEmpty ? nil : found
   }
 
-  private static func literals(_ query: AddressQuery, _ port: UInt16) throws(ResolutionError) -> [SocketAddress]? {
+  private static func literals(_ reading: Reading, _ port: UInt16) throws(ResolutionError) -> [SocketAddress]? {
+    let query = reading.query
     guard let host = query.host else {
       let literals = query.flags.contains(.passive) ? ["0.0.0.0", "::"] : ["127.0.0.1", "::1"]
       let found = literals.compactMap { SocketAddress(ipLiteral: $0, port: port) }
       let admitted = found.filter { query.family.admits($0.addressFamily) }
       return admitted.isEmpty ? nil : admitted
     }
-    guard let address = SocketAddress(ipLiteral: host, port: port) else { return nil }
+    guard let address = reading.literal else { return nil }
     guard query.family.admits(address.addressFamily) else {
       throw ResolutionError(host: host, reason: "it is a literal of \(address.addressFamily), not of \(query.family)")
     }

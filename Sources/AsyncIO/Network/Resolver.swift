@@ -86,8 +86,9 @@ enum Resolver {
   /// Begins a look-up. Throws ``ResolutionError`` for what is known to have no answer, code `closed`.
   static func begin(_ query: AddressQuery, on loop: BaseEventLoop) throws -> LookUp {
     if loop.isClosed { throw EventLoopError.closed("getaddrinfo") }
-    let query = try Literals.checked(query)
-    if let found = try Literals.addresses(query) { return .known(found) }
+    let reading = try Literals.read(query)
+    if let found = try Literals.addresses(reading) { return .known(found) }
+    let query = reading.query
     let lookUp = loop.nameService.addresses
     let operation = "getaddrinfo(\(query.subject))"
     let future = try loop.runInExecutor(loop.nameThreads ?? pool, for: operation) {

@@ -13,7 +13,7 @@ extension SocketAddress {
   /// A literal IP address and a port; nil if `host` is not a literal. IPv4 is four decimal numbers. An IPv6 address may
   /// have a zone, the name or the number of an interface of this machine: "fe80::1%eth0".
   public init?(ipLiteral host: String, port: UInt16) {
-    guard !host.utf8.contains(0) else { return nil }
+    guard !host.hasNUL else { return nil }
     var v4 = sockaddr_in()
     if inet_pton(AF_INET, host, &v4.sin_addr) == 1 {
       v4.sin_family = sa_family_t(AF_INET)
@@ -44,20 +44,37 @@ extension SocketAddress {
   /// Whether text can only be an address: it has a character that no name has, or its last part is a number. What is
   /// no literal in spite of that names no host, whatever a resolver makes of it.
   static func isNoName(_ host: String) -> Bool {
-    if host.utf8.contains(where: { $0 <= UInt8(ascii: " ") || $0 == 0x7F }) { return true }
-    if host.utf8.contains(where: { $0 == UInt8(ascii: ":") || $0 == UInt8(ascii: "%") }) { return true }
-    // Once for each look-up, so without an array of the parts.
-    let dot = UInt8(ascii: ".")
-    let text = host.utf8.prefix(
-      upTo: host.utf8.lastIndex { $0 != dot }.map(host.utf8.index(after:)) ?? host.utf8.startIndex)
-    guard !text.isEmpty else { return false }
-    var last = text.suffix(from: text.lastIndex(of: dot).map(text.index(after:)) ?? text.startIndex)
-    if last.first == UInt8(ascii: "+") || last.first == UInt8(ascii: "-") { last = last.dropFirst() }
-    let hasPrefix = last.first == UInt8(ascii: "0") && last.dropFirst().first.map { $0 | 0x20 } == UInt8(ascii: "x")
-    return (hasPrefix ? last.dropFirst(2) : last).allSatisfy { byte in
-      UInt8(ascii: "0")...UInt8(ascii: "9") ~= byte
-        || hasPrefix && (UInt8(ascii: "a")...UInt8(ascii: "f") ~= byte || UInt8(ascii: "A")...UInt8(ascii: "F") ~= byte)
+    let text = host.utf8Span.span
+    for index in text.indices {
+      switch text[index] {
+      case 0...UInt8(ascii: " "), 0x7F, UInt8(ascii: ":"), UInt8(ascii: "%"): return true
+      default: break
+      }
     }
+    let dot = UInt8(ascii: ".")
+    var end = text.count
+    while end > 0, text[end - 1] == dot { end -= 1 }
+    guard end > 0 else { return false }
+    var start = end
+    while start > 0, text[start - 1] != dot { start -= 1 }
+    return isNumber(text.extracting(start..<end))
+  }
+
+  /// A number as the C library's resolver reads the parts of an address: decimal, octal or hexadecimal, with a sign.
+  private static func isNumber(_ text: Span<UInt8>) -> Bool {
+    var start = text[0] == UInt8(ascii: "+") || text[0] == UInt8(ascii: "-") ? 1 : 0
+    let hasPrefix =
+      text.count > start + 1 && text[start] == UInt8(ascii: "0") && text[start + 1] | 0x20 == UInt8(ascii: "x")
+    if hasPrefix { start += 2 }
+    for index in start..<text.count {
+      switch text[index] {
+      case UInt8(ascii: "0")...UInt8(ascii: "9"): break
+      case UInt8(ascii: "a")...UInt8(ascii: "f") where hasPrefix: break
+      case UInt8(ascii: "A")...UInt8(ascii: "F") where hasPrefix: break
+      default: return false
+      }
+    }
+    return true
   }
 
   /// The host of an IP address, as a literal, with the zone if it has one: the same text as `getnameinfo` gives, and the

@@ -27,18 +27,18 @@ struct SpawnRequest: Sendable {
     }
     let endsEarly = "has a NUL character, which would end it there. Leave it out."
     if program.isEmpty { throw refuse("the program is", program, "and names nothing. Give a name or a path.") }
-    if program.utf8.contains(0) { throw refuse("the program", program, endsEarly) }
-    for argument in arguments where argument.utf8.contains(0) { throw refuse("the argument", argument, endsEarly) }
+    if program.hasNUL { throw refuse("the program", program, endsEarly) }
+    for argument in arguments where argument.hasNUL { throw refuse("the argument", argument, endsEarly) }
     for (name, value) in environment ?? [:] {
       if name.isEmpty || name.utf8.contains(UInt8(ascii: "=")) {
         throw refuse("the environment variable", name, "is no name. Give one that is not empty and has no \"=\".")
       }
-      if name.utf8.contains(0) { throw refuse("the environment variable", name, endsEarly) }
-      if value.utf8.contains(0) { throw refuse("the value of the environment variable \(name),", value, endsEarly) }
+      if name.hasNUL { throw refuse("the environment variable", name, endsEarly) }
+      if value.hasNUL { throw refuse("the value of the environment variable \(name),", value, endsEarly) }
     }
     if let workingDirectory {
       if workingDirectory.isEmpty { throw refuse("the working directory is", "", "Give a path, or nil for this one.") }
-      if workingDirectory.utf8.contains(0) { throw refuse("the working directory", workingDirectory, endsEarly) }
+      if workingDirectory.hasNUL { throw refuse("the working directory", workingDirectory, endsEarly) }
     }
     for (stream, number) in [
       ("standardInput", input.descriptor), ("standardOutput", output.descriptor),

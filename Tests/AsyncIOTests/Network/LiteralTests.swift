@@ -99,7 +99,7 @@ struct LiteralTests {
 
   @Test(
     "A service is a name or a port", arguments: LoopKind.allCases,
-    ["-1", "+80", " 80", "80 ", "65536", "99999", "18446744073709551696", "\t80", "80\0"])
+    ["-1", "-0", "+80", " 80", "80 ", "65536", "99999", "18446744073709551696", "\t80", "80\0"])
   func services(kind: LoopKind, service: String) async throws {
     try await kind.run { loop in
       let error = try await failure(ResolutionError.self) {
