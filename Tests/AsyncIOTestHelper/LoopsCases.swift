@@ -149,7 +149,7 @@ private struct Failure: Error {}
 private func loopsShared() throws {
   let values = try AsyncIO.run(loops: 3) { group in
     let first = try await group.shared { "made by \(group.index)" }
-    let failure = await outcome { try await group.shared { () async throws -> Int in throw Failure() } }
+    let failure = await shortOutcome { try await group.shared { () async throws -> Int in throw Failure() } }
     // A body that comes late finds what was made.
     if group.index == 2 { try await sleep(for: .milliseconds(5)) }
     let third = try await group.shared { 7 }
@@ -157,19 +157,19 @@ private func loopsShared() throws {
   }
   fact("values", Set(values).sorted())
   let never = try AsyncIO.run(loops: 2) { group in
-    group.index == 0 ? "ended" : await outcome { try await group.shared { 1 } }
+    group.index == 0 ? "ended" : await shortOutcome { try await group.shared { 1 } }
   }
   fact("never made", never)
   let other = try AsyncIO.run(loops: 2) { group in
     group.index == 0
-      ? try await group.shared { "text" } : await outcome { try await group.shared { () -> Int in 1 } }
+      ? try await group.shared { "text" } : await shortOutcome { try await group.shared { () -> Int in 1 } }
   }
   fact("another type", other)
   fact("alone", try AsyncIO.run(loops: 1) { try await $0.shared { 5 } })
 }
 
 /// What a call throws, in short.
-private func outcome<Value>(_ body: () async throws -> Value) async -> String {
+private func shortOutcome<Value>(_ body: () async throws -> Value) async -> String {
   do { return "\(try await body())" } catch let error as EventLoopError { return "\(error.code)" } catch {
     return "\(type(of: error))"
   }
@@ -182,8 +182,8 @@ private func loopsRunOn() throws {
     let other = group.loops[1]
     fact("there", try await group.run(on: 1) { try getRunningLoop() === other })
     fact("back", try getRunningLoop() === group.loop)
-    fact("failure", await outcome { try await group.run(on: 1) { throw Failure() } })
-    fact("no such loop", await outcome { try await group.run(on: 2) {} })
+    fact("failure", await shortOutcome { try await group.run(on: 1) { throw Failure() } })
+    fact("no such loop", await shortOutcome { try await group.run(on: 2) {} })
     let notes = Notes()
     let cancelled = try group.loop.createTask {
       try await group.run(on: 1) {
@@ -196,7 +196,7 @@ private func loopsRunOn() throws {
     }
     try await notes.untilCount(1)
     cancelled.cancel()
-    fact("cancelled", await outcome { try await cancelled.get() })
+    fact("cancelled", await shortOutcome { try await cancelled.get() })
     try await notes.untilCount(2)
     fact("notes", notes.all)
   }
