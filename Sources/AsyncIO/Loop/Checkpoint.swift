@@ -11,8 +11,8 @@ internal import CAsyncIO
 //   find what they want in memory.
 // - The count begins anew with each step of a task. One that had to wait has let others in.
 // - A task that runs elsewhere holds no loop up, and lets nobody in.
-// - The errors are untyped. The compiler does not know the size of a CancellationError, so a typed one would take memory
-//   of the task in each call, thrown or not.
+// - The errors are untyped. The compiler does not know the size of a CancellationError, so a typed one would take
+//   memory of the task in each call, thrown or not.
 
 /// True if the task that runs here was cancelled; false outside of tasks. As `Task.isCancelled`, without its retains.
 @inline(__always)

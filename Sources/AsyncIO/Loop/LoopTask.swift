@@ -23,9 +23,9 @@ public class LoopTask<Value: Sendable>: Future<Value>, @unchecked Sendable {
     super.init(loop: loop, fileID: site.file, line: site.line)
   }
 
-  /// "Task-N" unless it was given one, and may be changed at any time: what `print`, call graphs and reports say from then
-  /// on. It is this task's own: the `Task.name` of Swift is fixed when a Swift task is made, and is nil in the body. Any
-  /// thread. Answers `get_name()` and `set_name()`.
+  /// "Task-N" unless the task was given a name. It may be changed at any time, and `print`, call graphs and reports say
+  /// the new one from then on. Swift's own `Task.name` is another name: it is fixed when a Swift task is made, and is
+  /// nil in the body. Any thread. Answers `get_name()` and `set_name()`.
   public final var taskName: String {
     get { run.withLock { $0.name } }
     set {

@@ -101,8 +101,8 @@ extension AnyLoopTask {
   @discardableResult public func cancel() -> Bool { cancel(nil) }
 }
 
-/// The task of `createTask`, or of a run, whose body runs here; nil in callbacks, in child tasks and in plain tasks. Any
-/// thread. Answers `current_task()`.
+/// The task of `createTask`, or of a run, whose body runs here; nil in callbacks, in child tasks and in plain tasks.
+/// Any thread. Answers `current_task()`.
 public func currentTask() -> (any AnyLoopTask)? { LoopTaskRegistry.shared.current }
 
 /// The tasks of the loop, or of the running one, that have not ended, oldest first: those of `createTask` and the body

@@ -1,5 +1,5 @@
-/// The time limit of a body, with a deadline that moves. It ends once, as a ``TimeLimit`` does; what moves it may be any
-/// thread, while the slot in the heap is the loop's.
+/// The time limit of a body, with a deadline that moves. It ends once, as a ``TimeLimit`` does. Any thread may move it,
+/// while the slot in the heap is the loop's.
 ///
 /// The fields behind the lock are guarded by it, and the slot and its deadline belong to the thread that runs or closes
 /// the loop; that is what makes the unchecked conformance right.
@@ -75,7 +75,8 @@ final class MovableLimit: TimerNode, @unchecked Sendable {
     }
   }
 
-  /// Puts it where its deadline is now. Whoever moves it calls this afterwards, so the last call finds the last deadline.
+  /// Puts it where its deadline is now. Whoever moves it calls this afterwards, so the last call finds the last
+  /// deadline.
   private func place(in core: BaseEventLoop) {
     let deadline = state.withLock { $0.isWatching && $0.end == .none ? $0.deadline : nil }
     guard let deadline = deadline?.nanoseconds else { return core.timers.remove(self) }

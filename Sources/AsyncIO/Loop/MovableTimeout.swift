@@ -1,5 +1,5 @@
-/// The time limit of a running body, which may move it: the limit of ``withTimeout(_:_:)-(Duration?,(Timeout)->Value)``.
-/// Answers asyncio's `Timeout`.
+/// The time limit of a running body, which may move it: the limit of
+/// ``withTimeout(_:_:)-(Duration?,(Timeout)->Value)``. Answers asyncio's `Timeout`.
 ///
 /// Any thread may use it. In the loop's thread moving allocates nothing.
 public final class Timeout: Sendable {
@@ -20,9 +20,9 @@ public final class Timeout: Sendable {
   /// Moves the deadline. One that has passed strikes in the next turn, nil takes the limit away until there is another
   /// deadline, and ``EventLoopInstant/distantFuture`` is never reached.
   ///
-  /// `false`: the limit has struck already, or the body has ended, and nothing happens. That is no error, because a
-  /// body that moves its limit may come a moment too late at any time: its next suspending call throws
-  /// `CancellationError` then, which becomes ``TimeoutError``. Answers `reschedule()`.
+  /// Returns `false` and does nothing if the limit has struck already or the body has ended. That is no error, because
+  /// a body may always come a moment too late to move its limit. Its next suspending call then throws
+  /// `CancellationError`, which becomes ``TimeoutError``. Answers `reschedule()`.
   @discardableResult
   public func reschedule(at deadline: EventLoopInstant?) -> Bool {
     let given = deadline.map { core.time().duration(to: $0) } ?? .zero
@@ -74,8 +74,8 @@ public func withTimeout<Value: Sendable>(
   return try await withTimeout(MovableLimit(deadline, given: limit ?? .zero, on: core), on: core, body)
 }
 
-/// As ``withTimeout(_:_:)-(Duration?,(Timeout)->Value)``, with a deadline on the loop's clock; nil is no limit at first,
-/// and a deadline that has passed never starts the body. Answers `asyncio.timeout_at()`.
+/// As ``withTimeout(_:_:)-(Duration?,(Timeout)->Value)``, with a deadline on the loop's clock. Nil sets no limit at
+/// first. A deadline that has passed never starts the body. Answers `asyncio.timeout_at()`.
 public func withTimeout<Value: Sendable>(
   at deadline: EventLoopInstant?, _ body: (Timeout) async throws -> Value
 ) async throws -> Value {

@@ -6,10 +6,10 @@ internal import Synchronization
 // - A task group finds a finished child by walking a list: with 40,000 sleeping children about 290 µs for each that
 //   ends. So each connection is a task of its own in a doubly linked list, which finds anything in no time, and the
 //   server cancels and awaits them all by that list.
-// - A cancellation handler per operation costs as much as the rest of the operation. So the task of a connection has one
-//   record of its cancellation, for all that it ever waits for, and operations of the owning task install no handler.
-//   It is the runtime's bare record: `withTaskCancellationHandler` and its closures are frames that an idle connection
-//   would hold.
+// - A cancellation handler per operation costs as much as the rest of the operation. So the task of a connection has
+//   one record of its cancellation, for all that it ever waits for, and operations of the owning task install no
+//   handler. It is the runtime's bare record: `withTaskCancellationHandler` and its closures are frames that an idle
+//   connection would hold.
 
 /// Accepts for one `serve` call and keeps its connections. Loop thread only, but for the list, which late jobs of a
 /// closed loop leave from other threads and which is locked, and what happens while the loop is closed; that is what
