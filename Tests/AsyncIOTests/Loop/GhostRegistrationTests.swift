@@ -8,20 +8,29 @@ import Testing
 /// live on. Each test has a process of its own: it counts on the numbers that the system gives out.
 @Suite(.timeLimit(.minutes(5)))
 struct GhostRegistrationTests {
+  /// Closes a watched number whose file a duplicate keeps, with a byte in it, and watches new sockets under that
+  /// number.
+  private static func makeGhost(
+    on loop: BaseEventLoop, _ fired: Recorder<String>
+  ) throws -> (old: SocketPair, idle: SocketPair, duplicate: Int32) {
+    let old = try SocketPair(apart: ())
+    try loop.addReader(old.a) { fired.record("ghost") }
+    // What a child process that inherited the descriptor does to its registration.
+    let duplicate = dup(old.a)
+    old.close(old.a)
+    #expect(try loop.removeReader(old.a))
+    let idle = try SocketPair(reusing: old.a)
+    try loop.addReader(idle.a) { fired.record("idle") }
+    old.write(1, to: old.b)
+    return (old, idle, duplicate)
+  }
+
   @Test("A2: a registration that a duplicate keeps alive does not make the loop spin", arguments: LoopKind.allCases)
   func ghost(kind: LoopKind) async {
     await #expect(processExitsWith: .success) { [kind] in
       try await kind.withLoop { loop in
-        let old = try SocketPair(apart: ())
         let fired = Recorder<String>()
-        try loop.addReader(old.a) { fired.record("ghost") }
-        // What a child process that inherited the descriptor does to its registration.
-        let duplicate = dup(old.a)
-        old.close(old.a)
-        #expect(try loop.removeReader(old.a))
-        let idle = try SocketPair(reusing: old.a)
-        try loop.addReader(idle.a) { fired.record("idle") }
-        old.write(1, to: old.b)
+        let (old, idle, duplicate) = try Self.makeGhost(on: loop, fired)
         try loop.callLater(.milliseconds(50)) {
           // The new registration outlived the cure.
           idle.write(1, to: idle.b)
@@ -35,6 +44,7 @@ struct GhostRegistrationTests {
         #expect(fired.all == ["woken"])
         #expect(loop.turnCount <= 30, "\(loop.turnCount) turns")
         _ = CAsyncIO.close(duplicate)
+        withExtendedLifetime(old) {}
       }
     }
   }
@@ -43,16 +53,9 @@ struct GhostRegistrationTests {
   func ghostAtTheLimit(kind: LoopKind) async {
     await #expect(processExitsWith: .success) { [kind] in
       try await kind.withLoop { loop in
-        let old = try SocketPair(apart: ())
-        let other = try SocketPair()
         let fired = Recorder<String>()
-        try loop.addReader(old.a) { fired.record("ghost") }
-        let duplicate = dup(old.a)
-        old.close(old.a)
-        #expect(try loop.removeReader(old.a))
-        let idle = try SocketPair(reusing: old.a)
-        try loop.addReader(idle.a) { fired.record("idle") }
-        old.write(1, to: old.b)
+        let (old, idle, duplicate) = try Self.makeGhost(on: loop, fired)
+        let other = try SocketPair()
         let before = Recorder<rlimit>()
         try loop.callSoon { before.record(DescriptorLimit.lower(to: 3)) }
         try loop.callLater(.milliseconds(20)) { other.write(1, to: other.b) }
@@ -71,6 +74,7 @@ struct GhostRegistrationTests {
         try loop.runForever()
         #expect(fired.all == ["other"])
         _ = CAsyncIO.close(duplicate)
+        withExtendedLifetime((old, idle)) {}
       }
     }
   }
