@@ -90,11 +90,13 @@ let package = Package(
       ],
       swiftSettings: settings
     ),
+    // Ends a test program that closes a descriptor twice.
+    .target(name: "CloseWitness", path: "Tests/CloseWitness"),
     // Programs that tests start as child processes: whole-process runs and the policy of the process need one each.
     .executableTarget(
       name: "AsyncIOTestHelper",
       dependencies: [
-        "AsyncIO", "AsyncIOConformance", "AsyncIOSimulation", "CAsyncIO",
+        "AsyncIO", "AsyncIOConformance", "AsyncIOSimulation", "CAsyncIO", "CloseWitness",
         .product(name: "Logging", package: "swift-log"),
         .product(name: "SystemPackage", package: "swift-system"),
       ],
@@ -111,7 +113,7 @@ let package = Package(
       name: "AsyncIOTests",
       dependencies: [
         "AsyncIO", "AsyncIOConformance", "AsyncIOPrograms", "AsyncIOScenarios", "AsyncIOSimulation", "CAsyncIO",
-        "CSimulation", .product(name: "Logging", package: "swift-log"),
+        "CSimulation", "CloseWitness", .product(name: "Logging", package: "swift-log"),
         .product(name: "SystemPackage", package: "swift-system"),
       ],
       swiftSettings: settings
