@@ -1,4 +1,5 @@
 #if os(Linux)
+  import Glibc
   import Testing
 
   @testable import AsyncIO
@@ -102,6 +103,41 @@
         #expect(program["loops"]?.contains("ulimit -u") == true, "\(program["loops"] ?? "")")
         #expect(program["run"] == "1")
         #expect(program["loops again"] == "[1, 1]")
+      }
+
+      @Test(
+        "Loops that the system refuses leave no memory behind",
+        .enabled(if: !isAddressSanitized && !isThreadSanitized, "their allocators keep what was freed"),
+        arguments: LoopKind.allCases)
+      func refusedLoops(kind: LoopKind) async throws {
+        await #expect(processExitsWith: .success) { [kind = kind as LoopKind] in
+          func refuse(times: Int) {
+            let before = DescriptorLimit.lower(to: 3)
+            defer { DescriptorLimit.set(before) }
+            for _ in 0..<times { #expect(throws: (any Error).self) { try kind.makeLoop() } }
+          }
+          // What is made once is made.
+          try kind.makeLoop().close()
+          refuse(times: 100)
+          let before = try Self.residentPages()
+          refuse(times: 2000)
+          let pages = try Self.residentPages() - before
+          #expect(pages < 500, "\(pages) pages for 2000 loops")
+        }
+      }
+
+      /// How much memory this process has, in pages.
+      private static func residentPages() throws -> Int {
+        let file = try #require(fopen("/proc/self/statm", "r"))
+        defer { fclose(file) }
+        var (size, resident) = (0, 0)
+        let read = withUnsafeMutablePointer(to: &size) { size in
+          withUnsafeMutablePointer(to: &resident) { resident in
+            withVaList([size, resident]) { vfscanf(file, "%ld %ld", $0) }
+          }
+        }
+        try #require(read == 2)
+        return resident
       }
 
       @Test("A run without descriptors is an error", arguments: LoopKind.allCases)

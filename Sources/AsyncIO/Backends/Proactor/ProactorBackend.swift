@@ -26,7 +26,7 @@ public final class ProactorBackend: IOBackend, @unchecked Sendable {
 
   private let forkGeneration = casyncio_fork_generation()
   private static let eventCapacity = 128
-  private let events = UnsafeMutablePointer<casyncio_event>.allocate(capacity: eventCapacity)
+  private let events: UnsafeMutablePointer<casyncio_event>
 
   /// Descriptors in care by number, each retained once.
   @exclusivity(unchecked) var slots: [Unmanaged<IODescriptor>?] = []
@@ -60,6 +60,8 @@ public final class ProactorBackend: IOBackend, @unchecked Sendable {
     guard let made else { throw Errno(rawValue: -error) }
     port = made
     lent = casyncio_port_lent(made)
+    // Last: an initializer that throws frees no memory that it has allocated by hand.
+    events = .allocate(capacity: Self.eventCapacity)
   }
 
   deinit {
