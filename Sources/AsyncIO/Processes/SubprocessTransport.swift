@@ -101,10 +101,9 @@ public final class SubprocessTransport: BaseTransport {
     for case let pipe? in pipes { pipe.abort() }
   }
 
-  override func release() {
-    proto = nil
-    pipes = [nil, nil, nil]
-  }
+  override func release() { pipes = [nil, nil, nil] }
+
+  override func disown() { proto = nil }
 
   // MARK: What happens to the child
 

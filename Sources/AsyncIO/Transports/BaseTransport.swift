@@ -43,6 +43,8 @@ public class BaseTransport: CustomStringConvertible {
 
   /// Sees what a protocol object can do. Throws code `invalidArgument` for one that does not fit this transport.
   func adopt(_ proto: any BaseProtocol) throws(EventLoopError) {}
+  /// Forgets the protocol that was adopted. It may hold the transport, so a transport that has ended holds none.
+  func disown() {}
   /// Tells the protocol that it has a transport.
   func tellMade() throws { try currentProtocol?.connectionMade(self) }
   /// The protocol knows the transport: input may come.
@@ -102,7 +104,7 @@ public class BaseTransport: CustomStringConvertible {
   public final func setProtocol(_ proto: any BaseProtocol) throws(EventLoopError) {
     try checkThread("setProtocol")
     try adopt(proto)
-    if life.phase != .gone { currentProtocol = proto }
+    if life.phase == .gone { disown() } else { currentProtocol = proto }
   }
 
   /// Stops reading, sends what waits and what is written meanwhile (by `resumeWriting`, for instance), and then tells the
@@ -270,6 +272,7 @@ public class BaseTransport: CustomStringConvertible {
   private final func end() {
     guard life.finish() else { return }
     release()
+    disown()
     currentProtocol = nil
     membership.leave()
     settle()

@@ -91,6 +91,8 @@ public final class DatagramTransport: BaseTransport {
     self.proto = proto
   }
 
+  override func disown() { proto = nil }
+
   override func tellMade() throws { try proto?.connectionMade(self) }
 
   override func begin() { receive() }
@@ -115,7 +117,6 @@ public final class DatagramTransport: BaseTransport {
   override func release() {
     opened.file?.remove(core.logger)
     descriptor.close()
-    proto = nil
   }
 
   /// Keeps the transport alive while the backend knows its operations.

@@ -35,6 +35,8 @@ public final class ReadPipeTransport: PipeTransport, ReadTransport {
     self.proto = proto
   }
 
+  override func disown() { proto = nil }
+
   override var isBusy: Bool { readiness.state == .inFlight }
   override func begin() { if life.wantsInput { submit(readiness) } }
   override func stop() { cancel(readiness) }
@@ -43,11 +45,6 @@ public final class ReadPipeTransport: PipeTransport, ReadTransport {
     let isFlushed = life.close(hasOutput: false)
     cancel(readiness)
     if isFlushed { finish(nil) }
-  }
-
-  override func release() {
-    super.release()
-    proto = nil
   }
 
   /// True while bytes are delivered as they come. Answers `is_reading`.

@@ -93,6 +93,8 @@ public class StreamTransport: BaseTransport, ReadTransport, WriteTransport {
     reception = try Self.reception(of: proto)
   }
 
+  override func disown() { reception = .none }
+
   static func reception(of proto: any BaseProtocol) throws(EventLoopError) -> Reception {
     if let proto = proto as? any BufferedProtocol { return .buffered(proto) }
     if let proto = proto as? any StreamProtocol { return .plain(proto) }
@@ -138,7 +140,6 @@ public class StreamTransport: BaseTransport, ReadTransport, WriteTransport {
 
   override func release() {
     descriptor.close(abortively: isAbortive)
-    reception = .none
     parked = []
   }
 

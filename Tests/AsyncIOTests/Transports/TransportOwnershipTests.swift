@@ -44,6 +44,50 @@ struct TransportOwnershipTests {
     }
   }
 
+  @Test(
+    "a transport that has ended holds no protocol, not even one that it is given then", arguments: LoopKind.allCases)
+  func heirOfEnded(_ kind: LoopKind) async throws {
+    try await kind.run { loop in
+      weak var stream: StreamTransport?
+      weak var datagrams: DatagramTransport?
+      weak var pipe: ReadPipeTransport?
+      weak var child: SubprocessTransport?
+      func make() async throws {
+        let pair = try await loop.makePair { _ in }
+        stream = pair.transport
+        let (endpoint, _) = try await loop.createDatagramEndpoint(
+          localAddress: .host("127.0.0.1", port: 0)
+        ) { Heir() }
+        datagrams = endpoint
+        let ends = try makePipe()
+        let (reader, _) = try await loop.connectReadPipe(ends.read) { Heir() }
+        pipe = reader
+        let (process, _) = try await loop.subprocessExec(
+          "true", standardInput: .null, standardOutput: .null, standardError: .null
+        ) { Heir() }
+        child = process
+        for transport in [pair.transport, endpoint, reader, process] as [BaseTransport] {
+          transport.abort()
+          try await turnUntil { (try? transport.getProtocol()) == nil }
+          let heir = Heir()
+          heir.transport = transport
+          try transport.setProtocol(heir)
+          #expect(try transport.getProtocol() == nil)
+          #expect(throws: EventLoopError.self) { try transport.setProtocol(Nobody()) }
+        }
+        pair.sockets.close(pair.peer)
+        _ = CAsyncIO.close(ends.write)
+      }
+      try await make()
+      // What ended with the system's help goes a few turns later.
+      for _ in 0..<1000 where stream != nil || datagrams != nil || pipe != nil || child != nil { await Task.yield() }
+      #expect(stream == nil)
+      #expect(datagrams == nil)
+      #expect(pipe == nil)
+      #expect(child == nil)
+    }
+  }
+
   @Test("a loop that is closed ends what is left, and calls nobody", arguments: LoopKind.allCases)
   func closedLoop(_ kind: LoopKind) async {
     await #expect(processExitsWith: .success) { [kind = kind as LoopKind] in
@@ -185,3 +229,13 @@ struct TransportOwnershipTests {
     }
   }
 }
+
+/// Serves any transport, and holds it.
+private final class Heir: StreamProtocol, DatagramProtocol, SubprocessProtocol {
+  var transport: BaseTransport?
+  func dataReceived(_ bytes: RawSpan) throws {}
+  func datagramReceived(_ bytes: RawSpan, from address: SocketAddress) throws {}
+}
+
+/// Serves none.
+private final class Nobody: BaseProtocol {}
