@@ -8,7 +8,7 @@ import Testing
 @Suite(.timeLimit(.minutes(5)))
 struct AbandonedAcceptTests {
   /// Begins to accept and gives up: what comes now is accepted for nobody.
-  private static func abandon(_ listener: StreamListener) async throws {
+  static func abandon(_ listener: StreamListener) async throws {
     let waiting = try loopTask { _ = try await listener.accept() }
     try await turnUntil { listener.accepting.allSatisfy { $0.state == .inFlight } }
     waiting.cancel()
@@ -24,14 +24,14 @@ struct AbandonedAcceptTests {
   }
 
   /// Waits until the peer sees the end, or a reset.
-  private static func expectEnd(of client: StreamConnection) async throws {
+  static func expectEnd(of client: StreamConnection) async throws {
     do { #expect(try await client.read(upTo: 1) == []) } catch let error as IOError {
       #expect(error.errno == .connectionReset)
     }
     client.close()
   }
 
-  private static func bindTwo() async throws -> StreamListener {
+  static func bindTwo() async throws -> StreamListener {
     try await StreamListener.bind(hosts: ["127.0.0.1", "127.0.0.2"], port: 0)
   }
 
@@ -74,6 +74,27 @@ struct AbandonedAcceptTests {
         return try await Self.client(listener)
       }
       try await Self.expectEnd(of: try await forgotten())
+    }
+  }
+
+  @Test(
+    "One that comes between the end of a listener in another thread and its close here ends",
+    arguments: LoopKind.allCases
+  )
+  func droppedElsewhere(kind: LoopKind) async throws {
+    try await kind.run { loop in
+      /// Accepts in a listener that nothing but the queue's caller holds.
+      func accepting() async throws -> (Held<StreamListener>, SocketAddress) {
+        let listener = try await StreamListener.bind(host: "127.0.0.1", port: 0)
+        for operation in listener.accepting { listener.acceptQueue.begin(operation, on: loop) }
+        return (Held(listener), listener.addresses[0])
+      }
+      let (held, address) = try await accepting()
+      // The loop does not turn from here to the connection: the close from the other thread waits until it has come.
+      TestThread { held.drop() }.join()
+      #expect(held.isGone)
+      let client = StreamConnection(try connectBlocking(to: address), core: loop)
+      try await withTimeout(.seconds(30)) { try await Self.expectEnd(of: client) }
     }
   }
 
@@ -180,14 +201,33 @@ struct AbandonedAcceptTests {
       for _ in 0..<20 {
         let listener = try await StreamListener.bind(host: "127.0.0.1", port: 0)
         try await Self.abandon(listener)
-        let number = casyncio_socket(AF_INET, Int32(casyncio_stream_type), 0)
-        casyncio_set_blocking(number)
-        // It returns when the system has made the connection, and the loop has not turned since.
-        try #require(listener.addresses[0].withSockaddr { CAsyncIO.connect(number, $0, $1) } == 0)
+        let number = try connectBlocking(to: listener.addresses[0])
         listener.close()
-        casyncio_set_nonblocking(number)
         try await Self.expectEnd(of: StreamConnection(number, core: loop))
       }
     }
   }
+}
+
+/// The reference to something that another thread lets go.
+private final class Held<Value: AnyObject & Sendable>: Sendable {
+  private struct State {
+    var value: Value?
+    weak var seen: Value?
+  }
+
+  private let state: Lock<State>
+
+  init(_ value: Value) { state = Lock(State(value: value, seen: value)) }
+
+  func drop() {
+    let value = state.withLock { state in
+      defer { state.value = nil }
+      return state.value
+    }
+    _ = consume value
+  }
+
+  /// It was the last reference.
+  var isGone: Bool { state.withLock { $0.seen == nil } }
 }

@@ -118,3 +118,12 @@ func listen(on address: SocketAddress, backlog: Int32) throws -> Int32 {
   request.backlog = backlog
   return try Listeners.open(AddressInfo(address), request, SystemSockets.shared).fd
 }
+
+/// A socket with a connection. The system makes it while the loop does not turn; the socket does not block afterwards.
+func connectBlocking(to address: SocketAddress) throws -> Int32 {
+  let number = casyncio_socket(AF_INET, Int32(casyncio_stream_type), 0)
+  casyncio_set_blocking(number)
+  try #require(address.withSockaddr { CAsyncIO.connect(number, $0, $1) } == 0)
+  casyncio_set_nonblocking(number)
+  return number
+}
