@@ -6,6 +6,7 @@ internal import CAsyncIO
 // - Out of descriptors, every waiting client would be an error again, at once. So one shortage is one report and one
 //   retry after a delay, not one for each client; and a listener that is closed meanwhile stays silent.
 // - Some errors are those of one connection, which is gone from the queue. Accepting goes on.
+// - Other code may close the number of a listening socket. Once it is another file's it must not be closed again here.
 
 /// Takes connections from listening sockets for a server, a subclass, which says what becomes of them. Loop thread
 /// only, but for what happens while the loop is closed.
@@ -16,6 +17,9 @@ class Acceptor: OperationObserver {
   let retryDelay: Duration
   /// Accept operations that wait for the end of a shortage.
   fileprivate var pauses: [AcceptPause] = []
+
+  /// What is reported of a number that was closed behind the loop's back.
+  static let lostNumber = "a listening socket was closed by other code and its number is another file's; accepting ends"
 
   /// Connections of one socket in a row, before others have their turn.
   private static var burst: Int { 64 }
@@ -82,6 +86,8 @@ class Acceptor: OperationObserver {
     case EMFILE, ENFILE, ENOBUFS, ENOMEM:
       pause(operation)
     case ECANCELED:
+      // Nobody here wanted that: the number was closed by other code. It is somebody else's, so it stays open.
+      report(Self.lostNumber, IOError(result: result, "accept"))
       ended(operation)
     case EPERM, ENETDOWN, ENETUNREACH, EHOSTDOWN, EHOSTUNREACH, ENOPROTOOPT, EOPNOTSUPP, ETIMEDOUT:
       // The fault of one connection, which is gone from the queue; the next one may be fine.

@@ -15,20 +15,15 @@ extension StreamListener {
     if isClosed { throw IOError(.badFileDescriptor, "accept", "on a listener that was closed here") }
     try startServing()
     let queue = acceptQueue
-    while true {
-      for operation in accepting where operation.state != .inFlight { queue.begin(operation, on: core) }
-      if queue.isEmpty { await queue.waitForResult(on: core) }
-      guard let result = queue.take() else {
-        try Task.checkCancellation()
-        throw core.isClosed ? EventLoopError.closed("accept") : IOError(.canceled, "accept", subject)
-      }
-      if result >= 0 { return connection(Int32(result)) }
-      if result != -Int(ECANCELED) { throw IOError(result: result, "accept", subject) }
-      if core.isClosed { throw EventLoopError.closed("accept") }
-      if isClosed { throw IOError(result: result, "accept", subject) }
-      // Not of this call: somebody before it wanted the operation to end, and it has ended only now.
+    for operation in accepting where operation.state != .inFlight { queue.begin(operation, on: core) }
+    if queue.isEmpty { await queue.waitForResult(on: core) }
+    guard let result = queue.take() else {
       try Task.checkCancellation()
+      throw core.isClosed ? EventLoopError.closed("accept") : IOError(.canceled, "accept", subject)
     }
+    if result >= 0 { return connection(Int32(result)) }
+    if result == -Int(ECANCELED), core.isClosed { throw EventLoopError.closed("accept") }
+    throw IOError(result: result, "accept", subject)
   }
 
   /// Takes an accepted socket.

@@ -43,9 +43,9 @@ extension LoopKind {
 
 /// Lets the running loop turn until the condition holds; a number of turns is the limit, not a time.
 func turnUntil(
-  sourceLocation: SourceLocation = #_sourceLocation, _ condition: () -> Bool
+  turns: Int = 1_000_000, sourceLocation: SourceLocation = #_sourceLocation, _ condition: () -> Bool
 ) async throws {
-  for _ in 0..<1_000_000 {
+  for _ in 0..<turns {
     if condition() { return }
     try await sleep(for: .microseconds(50))
   }
