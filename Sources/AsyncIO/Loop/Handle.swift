@@ -209,7 +209,7 @@ extension Handle: CustomStringConvertible {
     let state =
       switch state.load(ordering: .acquiring) {
       case State.pending: "pending"
-      case State.running: "running"
+      case State.running, State.awaited: "running"
       case State.finished: "finished"
       default: "cancelled"
       }

@@ -9,18 +9,18 @@
 /// The threads that wait for the ends of callbacks.
 enum RunningCallbacks {
   /// What the thread of a loop waits for; alive until it has done so.
-  private struct Wait {
+  struct Wait {
     let handle: Unmanaged<Handle>
     let loop: ObjectIdentifier
 
-    /// `false`: the callback has ended, and the thread is on its way.
+    /// `false`: the callback has ended, and the thread is on its way; that it is named still means nothing.
     var goesOn: Bool { handle._withUnsafeGuaranteedRef { $0.announceWait() } }
   }
 
   /// By the loop whose thread waits. Loops that are named here run, so that they are alive.
   ///
   /// Right as unchecked because it is touched inside of the monitor only.
-  private final class Waits: @unchecked Sendable {
+  final class Waits: @unchecked Sendable {
     var entries: [ObjectIdentifier: Wait] = [:]
 
     /// True if the loop's thread waits for the other one's, directly or by way of others.

@@ -133,4 +133,35 @@ struct HandleWaitTests {
       #expect(ends.all == Array(loops.indices))
     }
   }
+
+  @Test(
+    "A wait whose callback has ended leads to no circle, though its thread has not gone on",
+    arguments: LoopKind.allCases)
+  func stale(kind: LoopKind) async throws {
+    try await kind.withLoop { loop in
+      let loops = [Canary(), Canary(), Canary()]
+      let names = loops.map { ObjectIdentifier($0) }
+      let (waits, handles, seen) = (RunningCallbacks.Waits(), Handles(), Recorder<[Bool]>())
+      @Sendable func look() {
+        seen.record([
+          waits.leads(from: names[0], to: names[1]), waits.leads(from: names[0], to: names[2]),
+          waits.leads(from: names[1], to: names[0]),
+        ])
+      }
+      handles.set([
+        try loop.callSoonThreadsafe {
+          // The first loop's thread waits for this callback of the second.
+          waits.entries[names[0]] = .init(handle: .passUnretained(handles.all[0]), loop: names[1])
+          look()
+          #expect("\(handles.all[0])".contains("(running)"), "one that is waited for runs")
+          loop.stop()
+        }
+      ])
+      try loop.runForever()
+      // Nobody has taken the entry away yet.
+      look()
+      #expect(seen.all == [[true, false, false], [false, false, false]])
+      withExtendedLifetime(loops) {}
+    }
+  }
 }
