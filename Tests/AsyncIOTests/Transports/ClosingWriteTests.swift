@@ -55,6 +55,43 @@ struct ClosingWriteTests {
     }
   }
 
+  @Test(
+    "A piece of resumeWriting that goes at once is not the last: what the same call writes behind it is sent",
+    arguments: LoopKind.allCases)
+  func piecesThatGoAtOnce(kind: LoopKind) async throws {
+    try await kind.run { loop in
+      let pair = try await loop.makePair()
+      let (transport, proto, peer) = (pair.transport, pair.proto, pair.peer)
+      try transport.setWriteBufferLimits(high: 0, low: 0)
+      nonisolated(unsafe) var got: [UInt8] = []
+      func drain() {
+        var room = [UInt8](repeating: 0, count: 1 << 16)
+        while case let n = read(peer, &room, room.count), n > 0 { got += room[..<n] }
+      }
+      try transport.write(numbered(0..<1_000_000))
+      // A little more than the system takes, so that the rest of it waits.
+      let middle = 1_000_000 + (1_000_000 - transport.writeBufferSize) + 50_000
+      proto.onResume = {
+        proto.onResume = {}
+        drain()
+        // The peer reads in the middle of the write.
+        proto.onPause = { drain() }
+        try transport.write(numbered(1_000_000..<middle))
+        proto.onPause = {}
+        #expect(transport.writeBufferSize == 0 && proto.events.suffix(3) == ["resume", "pause", "resume"])
+        try transport.write(numbered(middle..<middle + 10))
+      }
+      transport.close()
+      try await turnUntil {
+        drain()
+        return proto.isLost
+      }
+      drain()
+      #expect(got == numbered(0..<middle + 10), "\(got.count) of \(middle + 10) bytes")
+      #expect(proto.lost == nil)
+    }
+  }
+
   @Test("At the peer's end, which closes the transport, a backlog is written on", arguments: LoopKind.allCases)
   func trailingData(kind: LoopKind) async throws {
     try await kind.run { loop in
