@@ -40,10 +40,12 @@ struct SendFileBorderTests {
     var testDescription: String { rawValue }
   }
 
+  private typealias Sending = @Sendable (Source, Int64?) async throws -> Int64
+
   /// Runs the body with a call that sends a source over one end of a pair of Unix sockets, and the other end.
   private func with(
     _ kind: LoopKind, _ form: Form,
-    _ body: @escaping @Sendable (_ send: (Source, Int64?) async throws -> Int64, SocketPair) async throws -> Void
+    _ body: @escaping @Sendable (_ send: @escaping Sending, SocketPair) async throws -> Void
   ) async throws {
     try await kind.run { loop in
       let sockets = try SocketPair()
@@ -58,7 +60,8 @@ struct SendFileBorderTests {
         defer { socket.close() }
         try await body({ try await socket.sendFile($0.descriptor, count: $1) }, sockets)
       case .transport:
-        let (transport, _) = try await loop.createConnection(socket: sockets.a) { ScriptedProtocol() }
+        let made = try await loop.createConnection(socket: sockets.a) { ScriptedProtocol() }
+        nonisolated(unsafe) let transport = made.0
         defer { transport.close() }
         try await body({ try await loop.sendfile(transport, $0.descriptor, count: $1) }, sockets)
       }
@@ -77,6 +80,35 @@ struct SendFileBorderTests {
           var got = 0
           while case let n = sockets.read(1 << 16, from: sockets.b), n > 0 { got += n }
           #expect(got == 100_000)
+        }
+      }
+    }
+  }
+
+  @Test(
+    "Who cancels it, or adds to the file, when the last byte is with the peer comes too late",
+    arguments: LoopKind.allCases,
+    Form.allCases)
+  func tooLate(kind: LoopKind, form: Form) async throws {
+    for isPipe in [false, true] {
+      // As much as a pipe takes as one.
+      for count in [nil, 4000, 8000] as [Int64?] {
+        try await with(kind, form) { send, sockets in
+          let loop = try getRunningLoop()
+          let source = try Source(4000, isPipe: isPipe)
+          let sending = try loopTask { try await send(source, count) }
+          /// Looks in each turn, before the task could have another one.
+          @Sendable func look() {
+            guard sockets.hasInput(sockets.b) else {
+              _ = try? loop.callSoon { look() }
+              return
+            }
+            if !isPipe { #expect(pwrite(source.descriptor.rawValue, numbered(4000..<5000), 1000, 4000) == 1000) }
+            sending.cancel()
+          }
+          look()
+          #expect(try await sending.value == 4000, "\(isPipe ? "pipe" : "file"), count \(count ?? -1)")
+          #expect(sockets.read(1 << 16, from: sockets.b) == 4000)
         }
       }
     }
@@ -204,6 +236,11 @@ struct SendFileBorderTests {
 }
 
 extension SocketPair {
+  fileprivate func hasInput(_ end: Int32) -> Bool {
+    var waited = pollfd(fd: end, events: Int16(POLLIN), revents: 0)
+    return poll(&waited, 1, 0) == 1
+  }
+
   fileprivate func bytes(from end: Int32) -> [UInt8] {
     var bytes = [UInt8](repeating: 0, count: 1 << 16)
     let n = CAsyncIO.read(end, &bytes, bytes.count)
