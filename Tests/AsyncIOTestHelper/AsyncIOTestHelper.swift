@@ -10,7 +10,7 @@ import AsyncIO
 enum AsyncIOTestHelper {
   nonisolated(unsafe) static let cases = [
     policyCases, takeOverCases, runCases, interruptCases, lateJobCases, forkCases, childCases, loopsCases,
-    loopsEndCases, loopsPortCases, numberCases, unixSocketCases, dispatchCases, limitCases,
+    loopsEndCases, loopsPortCases, numberCases, unixSocketCases, dispatchCases, limitCases, refusedCallCases,
   ]
   .reduce(into: [:]) { $0.merge($1) { first, _ in first } }
 
