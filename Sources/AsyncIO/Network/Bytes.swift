@@ -15,15 +15,6 @@ extension String {
   }
 }
 
-extension String {
-  /// Whether there is a NUL inside, where a C call would stop reading. By span: a third of what `contains` takes.
-  var hasNUL: Bool {
-    let text = utf8Span.span
-    for index in text.indices where text[index] == 0 { return true }
-    return false
-  }
-}
-
 /// Lends the bytes of a sequence to a call that waits.
 ///
 /// Arrays, their slices, and the UTF-8 of strings are lent where they are. No other sequence can lend its bytes across

@@ -2,42 +2,6 @@ internal import CAsyncIO
 internal import Logging
 internal import Synchronization
 
-/// What is looked up.
-package struct AddressQuery: Hashable, Sendable {
-  /// A name or a literal; nil and "" mean this machine: every interface with the flag `passive`, else the loopback.
-  package var host: String?
-  /// A number, or the name of a service; nil is port 0.
-  package var service: String?
-  package var family = AddressFamily.unspecified
-  package var type = SocketType.unspecified
-  package var proto: Int32 = 0
-  package var flags: AddressInfoFlags = []
-
-  package init(host: String?, service: String?) {
-    self.host = host?.isEmpty == true ? nil : host
-    self.service = service?.isEmpty == true ? nil : service
-  }
-
-  package init(host: String?, port: UInt16?) { self.init(host: host, service: port.map { "\($0)" }) }
-
-  /// Host and service, for messages.
-  var subject: String { "\(host ?? "")" + (service.map { ":\($0)" } ?? "") }
-}
-
-/// Who answers what needs a thread. Tests put their own in; it is called in a thread of the resolver's and may block.
-package struct NameService: Sendable {
-  package var addresses: @Sendable (AddressQuery) throws -> [AddressInfo]
-  package var names: @Sendable (SocketAddress, NameInfoFlags) throws -> NameInfo
-
-  package init(
-    addresses: @escaping @Sendable (AddressQuery) throws -> [AddressInfo] = SystemNames.addresses,
-    names: @escaping @Sendable (SocketAddress, NameInfoFlags) throws -> NameInfo = SystemNames.names
-  ) {
-    self.addresses = addresses
-    self.names = names
-  }
-}
-
 /// Turns host names into addresses, and addresses into names.
 ///
 /// getaddrinfo(3) blocks, for as long as the resolver likes, and cannot be interrupted. So names have a thread pool of

@@ -57,20 +57,6 @@ extension LoopIntake {
   }
 }
 
-/// The system's monotonic clock, for times that outlive a loop and its own clock.
-package enum MonotonicTime {
-  package static func after(_ delay: Int64) -> Int64 {
-    let (time, overflow) = casyncio_monotonic_nanoseconds().addingReportingOverflow(delay)
-    return overflow ? .max : time
-  }
-
-  /// Nanoseconds from now on, never negative, whatever the time is.
-  static func remaining(to time: Int64) -> Int64 {
-    let now = casyncio_monotonic_nanoseconds()
-    return time > now ? time - now : 0
-  }
-}
-
 /// The loop as the executor of actors that are pinned to it, and of the main actor after a take-over.
 ///
 /// A suspended function of the main actor names the facade that it left from by its bare address, for as long as it is

@@ -1,0 +1,13 @@
+/// Who answers what needs a thread. Tests put their own in; it is called in a thread of the resolver's and may block.
+package struct NameService: Sendable {
+  package var addresses: @Sendable (AddressQuery) throws -> [AddressInfo]
+  package var names: @Sendable (SocketAddress, NameInfoFlags) throws -> NameInfo
+
+  package init(
+    addresses: @escaping @Sendable (AddressQuery) throws -> [AddressInfo] = SystemNames.addresses,
+    names: @escaping @Sendable (SocketAddress, NameInfoFlags) throws -> NameInfo = SystemNames.names
+  ) {
+    self.addresses = addresses
+    self.names = names
+  }
+}

@@ -1,0 +1,15 @@
+internal import CAsyncIO
+
+/// The system's monotonic clock, for times that outlive a loop and its own clock.
+package enum MonotonicTime {
+  package static func after(_ delay: Int64) -> Int64 {
+    let (time, overflow) = casyncio_monotonic_nanoseconds().addingReportingOverflow(delay)
+    return overflow ? .max : time
+  }
+
+  /// Nanoseconds from now on, never negative, whatever the time is.
+  static func remaining(to time: Int64) -> Int64 {
+    let now = casyncio_monotonic_nanoseconds()
+    return time > now ? time - now : 0
+  }
+}
