@@ -16,7 +16,7 @@ public final class IODescriptor: @unchecked Sendable {
   public let fileDescriptor: Int32
   /// Never the same for two descriptors.
   public let generation: UInt32
-  unowned let loop: BaseEventLoop
+  unowned let keeper: any DescriptorKeeper
 
   // The backend's view; no exclusivity checks, these are read for every message.
   /// The mechanism reports on it.
@@ -48,18 +48,12 @@ public final class IODescriptor: @unchecked Sendable {
   /// need no cancellation handlers. An identity to compare with, nothing to follow.
   @exclusivity(unchecked) var owner: UnsafeRawPointer?
 
-  /// Callbacks of `addReader` and `addWriter`.
-  @exclusivity(unchecked) var reader: Handle?
-  @exclusivity(unchecked) var writer: Handle?
-  var isWatch: Bool { reader != nil || writer != nil }
-  /// What the number of a watch stood for when it was registered.
-  @exclusivity(unchecked) var file: FileIdentity?
-  /// Remembers the open file where the identity does not tell it from others.
-  @exclusivity(unchecked) var witness: FileWitness?
-  /// False if the number was closed behind the loop's back, and perhaps is somebody else's now.
-  public var isSameFile: Bool {
-    FileIdentity(fileDescriptor) == file && (witness?.knows(fileDescriptor) ?? true)
-  }
+  /// Who is told that it is ready, if it is watched and no connection.
+  @exclusivity(unchecked) var watch: (any DescriptorWatch)?
+  var isWatch: Bool { watch != nil }
+  /// False if the number was closed behind the loop's back, and perhaps is somebody else's now. Of a watch; nobody asks
+  /// it of a connection, whose number is closed by its loop alone.
+  public var isSameFile: Bool { watch?.isSameFile(as: fileDescriptor) ?? false }
 
   private let closed = Atomic<Bool>(false)
   /// The peer is to see a reset. Written by the one call that closes, before the descriptor is handed to the loop.
@@ -78,9 +72,9 @@ public final class IODescriptor: @unchecked Sendable {
   /// Its file blocked before and has to block again, see `BlockingMode`. Set when it is made.
   var owesBlockingMode = false
 
-  init(_ fileDescriptor: Int32, loop: BaseEventLoop) {
+  init(_ fileDescriptor: Int32, keeper: any DescriptorKeeper) {
     self.fileDescriptor = fileDescriptor
-    self.loop = loop
+    self.keeper = keeper
     generation = IODescriptor.generations.add(1, ordering: .relaxed).newValue
     LiveCounters.descriptors.add(1, ordering: .relaxed)
   }
@@ -96,16 +90,13 @@ public final class IODescriptor: @unchecked Sendable {
 
   /// A watched descriptor is ready: queues its callbacks, the reader's first. Called by backends in the poll phase.
   public func deliverWatch(readable: Bool, writable: Bool) {
-    if readable, let reader { loop.pushReady(reader) }
-    if writable, let writer { loop.pushReady(writer) }
+    watch?.deliver(readable: readable, writable: writable)
   }
 
   /// The number is somebody else's now: the callbacks of a watch have lost.
   func cancelWatch() {
-    reader?.cancel()
-    writer?.cancel()
-    reader = nil
-    writer = nil
+    watch?.cancel()
+    watch = nil
   }
 
   /// Ends what waits on the descriptor and closes it: at once on the loop's thread or when the loop is closed, else
@@ -113,20 +104,20 @@ public final class IODescriptor: @unchecked Sendable {
   func close(abortively: Bool = false) {
     guard !closed.exchange(true, ordering: .acquiringAndReleasing) else { return }
     isAbortive = abortively
-    loop.closeDescriptor(self)
+    keeper.close(self)
   }
 
   /// Ends what the loop knows of the number and leaves it open, for whoever has it from here on. Loop thread; nothing
   /// waits on it. `false`: it was closed before.
   func letNumberGo() -> Bool {
     guard !closed.exchange(true, ordering: .acquiringAndReleasing) else { return false }
-    loop.backend.detach(self, closing: false)
+    keeper.backend.detach(self, closing: false)
     return true
   }
 
   /// It is the caller's for now, and is to work without blocking.
   func borrow() {
-    loan = loop.sockets.isNonBlocking(fileDescriptor) == 0 ? .blocking : .nonBlocking
+    loan = keeper.sockets.isNonBlocking(fileDescriptor) == 0 ? .blocking : .nonBlocking
   }
 
   /// Leaves the number to the caller who lent it, in the mode that it had. `false`: nobody has lent it, or it is
@@ -140,12 +131,12 @@ public final class IODescriptor: @unchecked Sendable {
 
   /// Gives the number back to the system, as soon as the backend does not hold it. By the loop only, once.
   func closeNumber() {
-    let sockets = loop.sockets
+    let sockets = keeper.sockets
     if isAbortive { try? SocketOption.linger.set(fileDescriptor, .zero, sockets) }
     // A child process that is just being started holds a copy for a moment, and would keep it listening.
     if isListening { _ = sockets.shutdown(fileDescriptor, Int32(SHUT_RDWR)) }
     if owesBlockingMode { BlockingMode.leave(self) }
-    if isHeld && !(freesAddress && loop.backend.letNumberGo(of: self)) {
+    if isHeld && !(freesAddress && keeper.backend.letNumberGo(of: self)) {
       closesWhenLetGo = true
     } else {
       sockets.close(fileDescriptor)
@@ -157,28 +148,6 @@ public final class IODescriptor: @unchecked Sendable {
     isHeld = false
     guard closesWhenLetGo else { return }
     closesWhenLetGo = false
-    loop.numbers.withLock { _ in loop.sockets.close(fileDescriptor) }
-  }
-}
-
-/// The file behind a number. Sockets, pipes and files have an inode each; eventfd and its kin share one, see
-/// `FileWitness`.
-struct FileIdentity: Hashable {
-  let device: dev_t
-  let inode: ino_t
-  /// One of the kernel's objects that have no type, and one inode for all of them.
-  let isShared: Bool
-
-  init(_ status: stat) {
-    device = status.st_dev
-    inode = status.st_ino
-    isShared = status.st_mode & mode_t(S_IFMT) == 0
-  }
-
-  /// Nil for a number that is not open.
-  init?(_ fileDescriptor: Int32) {
-    var status = stat()
-    guard fstat(fileDescriptor, &status) == 0 else { return nil }
-    self.init(status)
+    keeper.numbers.withLock { _ in keeper.sockets.close(fileDescriptor) }
   }
 }

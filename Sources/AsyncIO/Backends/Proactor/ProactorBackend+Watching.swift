@@ -18,11 +18,11 @@ extension ProactorBackend {
   func armWatch(_ stream: ProactorStream.Pointer) {
     stream.pointee.descriptor._withUnsafeGuaranteedRef { descriptor in
       let fd = descriptor.fileDescriptor
-      if descriptor.reader != nil && !stream.pointee.isReceiving {
+      if descriptor.watch?.waitsToRead == true && !stream.pointee.isReceiving {
         stream.pointee.isReceiving = true
         casyncio_port_watch(port, stream.receivingRecord, fd, UInt32(POLLIN))
       }
-      if descriptor.writer != nil && !stream.pointee.isSending {
+      if descriptor.watch?.waitsToWrite == true && !stream.pointee.isSending {
         stream.pointee.isSending = true
         casyncio_port_watch(port, stream.sendingRecord, fd, UInt32(POLLOUT))
       }

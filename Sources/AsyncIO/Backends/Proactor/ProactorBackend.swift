@@ -211,8 +211,7 @@ public final class ProactorBackend: IOBackend, @unchecked Sendable {
   public func close() {
     for index in slots.indices {
       guard let descriptor = slots[index]?.takeUnretainedValue() else { continue }
-      descriptor.reader = nil
-      descriptor.writer = nil
+      descriptor.watch = nil
       // Not in the child of a fork: its parent sends them.
       if let stream = descriptor.stream, forkGeneration == casyncio_fork_generation() { sendNow(stream) }
       detach(descriptor, closing: false)

@@ -33,9 +33,9 @@ extension SelectorBackend {
 
   func interest(of descriptor: IODescriptor) -> SelectorFlags {
     var interest: SelectorFlags = []
-    if descriptor.isWatch {
-      if descriptor.reader != nil { interest.insert(.readable) }
-      if descriptor.writer != nil { interest.insert(.writable) }
+    if let watch = descriptor.watch {
+      if watch.waitsToRead { interest.insert(.readable) }
+      if watch.waitsToWrite { interest.insert(.writable) }
     } else if isEdgeTriggered {
       interest = [.readable, .writable, .urgent, .edge]
     } else {
@@ -114,8 +114,7 @@ extension SelectorBackend {
       guard let slot = slots[index] else { continue }
       slots[index] = nil
       let descriptor = slot.takeRetainedValue()
-      descriptor.reader = nil
-      descriptor.writer = nil
+      descriptor.watch = nil
       cancelParked(descriptor)
     }
     pool.deallocateAll()

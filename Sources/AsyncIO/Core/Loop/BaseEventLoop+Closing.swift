@@ -22,10 +22,7 @@ extension BaseEventLoop {
     let tasks = unfinishedTasks
     let reports = tasks.compactMap(\.pendingReport)
     for task in tasks { task.loopDidClose() }
-    for watch in watches.values {
-      watch.reader?.drop()
-      watch.writer?.drop()
-    }
+    for watched in watches.values { watched.watch.drop() }
     watches = [:]
     witness = nil
     let left = residents.values

@@ -29,7 +29,7 @@ extension BaseEventLoop {
     try removeWatch(fileDescriptor, \.writer, "removeWriter")
   }
 
-  private typealias Side = ReferenceWritableKeyPath<IODescriptor, Handle?>
+  private typealias Side = ReferenceWritableKeyPath<Watch, Handle?>
 
   private final func addWatch(
     _ fd: Int32, _ side: Side, _ operation: String, _ site: CallSite, _ callback: sending @escaping () throws -> Void
@@ -39,37 +39,44 @@ extension BaseEventLoop {
     try checkNotOwned(fd, operation)
     let known = watches[fd]
     // A number that came again is a new descriptor; the backend ends what waited under the old one.
-    let descriptor = known.flatMap { isWatching($0, file) ? $0 : nil } ?? IODescriptor(fd, loop: self)
-    if descriptor !== known { try identify(descriptor, file) }
-    let handle = watchHandle(of: descriptor, site, callback)
-    let replaced = descriptor[keyPath: side]
-    descriptor[keyPath: side] = handle
+    let watched = try known.flatMap { isWatching($0, file) ? $0 : nil } ?? makeWatch(fd, file)
+    let (descriptor, watch) = (watched.descriptor, watched.watch)
+    let replaced = watch[keyPath: side]
+    watch[keyPath: side] = watchHandle(of: descriptor, site, callback)
+    descriptor.watch = watch
     do {
-      try backend.watch(descriptor, readable: descriptor.reader != nil, writable: descriptor.writer != nil)
+      try backend.watch(descriptor, readable: watch.waitsToRead, writable: watch.waitsToWrite)
     } catch {
-      descriptor[keyPath: side] = replaced
+      watch[keyPath: side] = replaced
+      if watch.isOver { descriptor.watch = nil }
       throw error
     }
-    watches[fd] = descriptor
+    watches[fd] = watched
     replaced?.cancel()
-    if let known, known !== descriptor { known.cancelWatch() }
+    if let known, known.watch !== watch { known.descriptor.cancelWatch() }
   }
 
   /// The watch is that of this file, and not over.
-  private final func isWatching(_ descriptor: IODescriptor, _ file: FileIdentity) -> Bool {
-    descriptor.file == file && backend.attached(descriptor.fileDescriptor) === descriptor
+  private final func isWatching(_ watched: Watched, _ file: FileIdentity) -> Bool {
+    let descriptor = watched.descriptor
+    return watched.watch.file == file && backend.attached(descriptor.fileDescriptor) === descriptor
       && backend.namesWatchedFile(descriptor)
   }
 
   /// Notes what the number stands for.
-  private final func identify(_ descriptor: IODescriptor, _ file: FileIdentity) throws(Errno) {
-    descriptor.file = file
-    guard file.isShared, !backend.knowsWatchedFiles else { return }
+  private final func makeWatch(_ fd: Int32, _ file: FileIdentity) throws(Errno) -> Watched {
+    let witness = try witness(for: file, fd)
+    return Watched(descriptor: IODescriptor(fd, loop: self), watch: Watch(self, file, witness))
+  }
+
+  /// Who remembers the file of a number, where neither its identity nor the backend tells it from others.
+  private final func witness(for file: FileIdentity, _ fd: Int32) throws(Errno) -> FileWitness? {
+    guard file.isShared, !backend.knowsWatchedFiles else { return nil }
     let witness: FileWitness
     if let known = self.witness { witness = known } else { witness = try FileWitness() }
     self.witness = witness
-    try witness.remember(descriptor.fileDescriptor)
-    descriptor.witness = witness
+    try witness.remember(fd)
+    return witness
   }
 
   /// Calls back while the number stands for what it stood for. Looked at as late as can be: a callback before this one
@@ -87,16 +94,18 @@ extension BaseEventLoop {
     if isClosed { return false }
     try checkWatchAccess(operation)
     try checkNotOwned(fd, operation)
-    guard let descriptor = watches[fd], let handle = descriptor[keyPath: side] else { return false }
+    guard let watched = watches[fd], let handle = watched.watch[keyPath: side] else { return false }
+    let (descriptor, watch) = (watched.descriptor, watched.watch)
     // A callback that is queued already must not run.
     handle.cancel()
-    descriptor[keyPath: side] = nil
-    if !descriptor.isWatch {
+    watch[keyPath: side] = nil
+    if watch.isOver {
       watches[fd] = nil
-      descriptor.witness?.forget(fd)
+      descriptor.watch = nil
+      watch.witness?.forget(fd)
     }
     // It fails for a number that was closed first, and then the kernel has forgotten the other side, too.
-    try? backend.watch(descriptor, readable: descriptor.reader != nil, writable: descriptor.writer != nil)
+    try? backend.watch(descriptor, readable: watch.waitsToRead, writable: watch.waitsToWrite)
     return true
   }
 

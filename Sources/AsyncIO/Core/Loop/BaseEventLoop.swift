@@ -43,7 +43,7 @@ open class BaseEventLoop: EventLoop, @unchecked Sendable {
   /// Runs begun and turns made so far.
   @exclusivity(unchecked) final var runs: UInt64 = 0
   @exclusivity(unchecked) final var turns: UInt64 = 0
-  @exclusivity(unchecked) final var watches: [Int32: IODescriptor] = [:]
+  @exclusivity(unchecked) final var watches: [Int32: Watched] = [:]
   /// Tells watched files apart, where the numbers cannot. Made when it is needed first.
   @exclusivity(unchecked) final var witness: FileWitness?
   /// What has to end with the loop.
@@ -60,8 +60,6 @@ open class BaseEventLoop: EventLoop, @unchecked Sendable {
   /// Spares most calls of `createTask` the lock.
   final let hasTaskFactory = Atomic<Bool>(false)
   /// Held while a number of a descriptor is given back, and while another thread uses one, see `withNumber`.
-  /// A byte, as the address of an empty value is that of what stands behind it, and the thread sanitizer takes the two
-  /// for one.
   final let numbers = Lock(UInt8(0))
   /// Sockets of the system, or of a simulated network. Set while the loop is made.
   @exclusivity(unchecked) package final var sockets: any SocketCalls = SystemSockets.shared

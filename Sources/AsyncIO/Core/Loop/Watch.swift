@@ -1,0 +1,51 @@
+/// The callbacks of `addReader` and `addWriter` for one number, and the file that it stood for when they were added.
+///
+/// Loop thread, or the one that closes the loop.
+final class Watch: DescriptorWatch {
+  private unowned let loop: BaseEventLoop
+  /// What the number stood for.
+  let file: FileIdentity
+  /// Remembers the open file where the identity does not tell it from others.
+  let witness: FileWitness?
+
+  var reader: Handle?
+  var writer: Handle?
+
+  init(_ loop: BaseEventLoop, _ file: FileIdentity, _ witness: FileWitness?) {
+    self.loop = loop
+    self.file = file
+    self.witness = witness
+  }
+
+  var waitsToRead: Bool { reader != nil }
+  var waitsToWrite: Bool { writer != nil }
+  var isOver: Bool { reader == nil && writer == nil }
+
+  func deliver(readable: Bool, writable: Bool) {
+    if readable, let reader { loop.pushReady(reader) }
+    if writable, let writer { loop.pushReady(writer) }
+  }
+
+  func cancel() {
+    reader?.cancel()
+    writer?.cancel()
+    reader = nil
+    writer = nil
+  }
+
+  /// The loop is closed: nobody is called any more.
+  func drop() {
+    reader?.drop()
+    writer?.drop()
+  }
+
+  func isSameFile(as fileDescriptor: Int32) -> Bool {
+    FileIdentity(fileDescriptor) == file && (witness?.knows(fileDescriptor) ?? true)
+  }
+}
+
+/// A watched descriptor with its watch.
+struct Watched {
+  let descriptor: IODescriptor
+  let watch: Watch
+}
