@@ -26,7 +26,7 @@ extension EventLoop {
     } catch let error as Errno {
       throw EventLoopError(.invalidArgument, "addSignalHandler: signal \(signal): \(error)")
     }
-    core.shared.withLock { $0.usesSignals = true }
+    core.shared.withLock { $0.services[ObjectIdentifier(SignalResident.self)] = SignalResident(core) }
   }
 
   /// Removes this loop's handler of the signal; `false` if there was none. With the last loop's handler gone the
@@ -36,4 +36,15 @@ extension EventLoop {
     guard let core = self as? BaseEventLoop else { return false }
     return SignalDispatcher.remove(signal, for: core)
   }
+}
+
+/// Takes the handlers of a loop away when it is closed.
+///
+/// Right as unchecked: the loop is its last user, and outlives it.
+private final class SignalResident: LoopResident, @unchecked Sendable {
+  private unowned let core: BaseEventLoop
+
+  init(_ core: BaseEventLoop) { self.core = core }
+
+  override func loopDidClose() { SignalDispatcher.removeAll(for: core) }
 }

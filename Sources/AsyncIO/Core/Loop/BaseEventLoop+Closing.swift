@@ -45,14 +45,15 @@ extension BaseEventLoop {
         timer.deadline == .max ? .max : MonotonicTime.after(timer.deadline > now ? timer.deadline - now : 0)
       LateJobs.run(timer.word.job, role: .task, of: intake, at: deadline)
     }
-    let (executor, usesSignals) = shared.withLock { state in
+    let (executor, services) = shared.withLock { state in
       defer {
         state.defaultExecutor = nil
         state.executorIsShutDown = true
+        state.services = [:]
       }
-      return (state.defaultExecutor, state.usesSignals)
+      return (state.defaultExecutor, state.services.values)
     }
-    if usesSignals { SignalDispatcher.removeAll(for: self) }
+    for service in services { service.loopDidClose() }
     executor?.shutDown()
     // Last: the handler is the program's code and finds a loop that is closed altogether.
     for report in reports { callExceptionHandler(report) }

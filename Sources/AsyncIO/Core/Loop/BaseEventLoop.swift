@@ -82,8 +82,8 @@ open class BaseEventLoop: EventLoop, @unchecked Sendable {
     var taskFactory: (any TaskFactory)?
     var defaultExecutor: ThreadPool?
     var executorIsShutDown = false
-    /// A signal handler was added; they go at the close.
-    var usesSignals = false
+    /// What rooms above have begun for the loop from any thread, and what ends with it, by the type that does so.
+    var services: [ObjectIdentifier: LoopResident] = [:]
     /// Replaces the system's resolver.
     var nameService: NameService?
     /// Look-ups happen there instead of in the resolver's threads.
