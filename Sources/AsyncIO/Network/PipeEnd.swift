@@ -1,6 +1,5 @@
 internal import CAsyncIO
 internal import Logging
-internal import Synchronization
 internal import SystemPackage
 
 // What a pipe is here, and the traps:
@@ -24,7 +23,7 @@ final class PipeEnd: @unchecked Sendable {
   let core: BaseEventLoop
   let descriptor: IODescriptor
   let kind: Kind
-  private let claim = Atomic<Bool>(false)
+  private let claim = Claim()
 
   /// Takes the descriptor; if it throws it is the caller's still.
   init(_ fd: Int32, for operation: String, mode: Int32, on core: BaseEventLoop) throws {
@@ -92,15 +91,13 @@ final class PipeEnd: @unchecked Sendable {
 
   /// One task at a time.
   func claim(_ operation: String) throws {
-    guard claim.compareExchange(expected: false, desired: true, ordering: .acquiring).exchanged else {
-      throw EventLoopError(.busy, "\(operation): another task uses this pipe. Let one task do it.")
-    }
+    try claim.take(or: "\(operation): another task uses this pipe. Let one task do it.")
     guard isClosed else { return }
     release()
     throw closedHere(operation)
   }
 
-  func release() { claim.store(false, ordering: .releasing) }
+  func release() { claim.release() }
 
   private func closedHere(_ operation: String) -> IOError {
     IOError(.badFileDescriptor, operation, "on a pipe that was closed here")

@@ -1,6 +1,5 @@
 internal import CAsyncIO
 internal import Logging
-internal import Synchronization
 internal import SystemPackage
 
 // Sockets by hand. Their traps:
@@ -29,8 +28,8 @@ public final class Socket: @unchecked Sendable {
   let sending: IOOperation
   /// The addresses of both directions, for as long as the socket lives.
   let messages = UnsafeMutablePointer<casyncio_message>.allocate(capacity: 2)
-  private let readClaim = Atomic<Bool>(false)
-  private let writeClaim = Atomic<Bool>(false)
+  private let readClaim = Claim()
+  private let writeClaim = Claim()
 
   /// The family of its addresses.
   public let family: AddressFamily
@@ -145,22 +144,16 @@ public final class Socket: @unchecked Sendable {
   // MARK: Claims
 
   func claimReader(_ operation: String) throws {
-    guard readClaim.compareExchange(expected: false, desired: true, ordering: .acquiring).exchanged else {
-      throw EventLoopError(
-        .busy, "\(operation): another task is already waiting to receive from this socket. Let one task do it.")
-    }
+    try readClaim.take(or: "\(operation): another task is already waiting to receive from this socket. Let one task do it.")
   }
 
-  func releaseReader() { readClaim.store(false, ordering: .releasing) }
+  func releaseReader() { readClaim.release() }
 
   func claimWriter(_ operation: String) throws {
-    guard writeClaim.compareExchange(expected: false, desired: true, ordering: .acquiring).exchanged else {
-      throw EventLoopError(
-        .busy, "\(operation): another task is already waiting to send on this socket. Let one task do it.")
-    }
+    try writeClaim.take(or: "\(operation): another task is already waiting to send on this socket. Let one task do it.")
   }
 
-  func releaseWriter() { writeClaim.store(false, ordering: .releasing) }
+  func releaseWriter() { writeClaim.release() }
 }
 
 extension Socket: CustomStringConvertible {

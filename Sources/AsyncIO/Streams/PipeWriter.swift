@@ -1,5 +1,4 @@
 internal import CAsyncIO
-internal import Synchronization
 
 /// The writing end of a pipe, FIFO, socket or terminal: what a child process reads, or this program's standard output.
 /// Answers `connect_write_pipe` and the `StreamWriter` above it.
@@ -13,7 +12,7 @@ public final class PipeWriter: @unchecked Sendable {
   let end: PipeEnd
   private let writing: IOOperation
   private let hearing: IOOperation
-  private let isHearing = Atomic<Bool>(false)
+  private let hearer = Claim()
 
   /// Takes a descriptor into the care of the running loop, and closes it in the end. If this throws the descriptor
   /// stays the caller's. It becomes non-blocking and is closed on exec, see ``PipeReader/init(owning:)``.
@@ -84,10 +83,8 @@ public final class PipeWriter: @unchecked Sendable {
       throw EventLoopError(
         .notOffered, "waitForReaderClose: the system does not say when a device's reader is gone. Write to it.")
     }
-    guard !isHearing.exchange(true, ordering: .acquiring) else {
-      throw EventLoopError(.busy, "waitForReaderClose: another task waits already. Let one task do it.")
-    }
-    defer { isHearing.store(false, ordering: .releasing) }
+    try hearer.take(or: "waitForReaderClose: another task waits already. Let one task do it.")
+    defer { hearer.release() }
     await end.core.complete(hearing)
     guard hearing.result >= 0 else { throw end.failure(hearing.result, "waitForReaderClose") }
   }

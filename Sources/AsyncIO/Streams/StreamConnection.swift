@@ -17,8 +17,8 @@ public final class StreamConnection: @unchecked Sendable {
   let descriptor: IODescriptor
   let receiving: IOOperation
   let sending: IOOperation
-  private let readClaim = Atomic<Bool>(false)
-  private let writeClaim = Atomic<Bool>(false)
+  private let readClaim = Claim()
+  private let writeClaim = Claim()
   /// `writeEOF` was called, and `move(to:)`. In the bytes that the claims leave over.
   let hasEnded = Atomic<Bool>(false)
   let wasMoved = Atomic<Bool>(false)
@@ -108,20 +108,16 @@ public final class StreamConnection: @unchecked Sendable {
   // MARK: Claims
 
   func claimReader() throws(EventLoopError) {
-    guard readClaim.compareExchange(expected: false, desired: true, ordering: .acquiring).exchanged else {
-      throw EventLoopError(.busy, "read: another task is reading this connection. Let one task read it.")
-    }
+    try readClaim.take(or: "read: another task is reading this connection. Let one task read it.")
   }
 
-  func releaseReader() { readClaim.store(false, ordering: .releasing) }
+  func releaseReader() { readClaim.release() }
 
   func claimWriter() throws(EventLoopError) {
-    guard writeClaim.compareExchange(expected: false, desired: true, ordering: .acquiring).exchanged else {
-      throw EventLoopError(.busy, "write: another task is writing this connection. Let one task write it.")
-    }
+    try writeClaim.take(or: "write: another task is writing this connection. Let one task write it.")
   }
 
-  func releaseWriter() { writeClaim.store(false, ordering: .releasing) }
+  func releaseWriter() { writeClaim.release() }
 
   @inline(never)
   func checkOpen(_ operation: String) throws(IOError) {

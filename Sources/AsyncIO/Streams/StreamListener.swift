@@ -1,5 +1,4 @@
 internal import CAsyncIO
-internal import Synchronization
 internal import SystemPackage
 
 /// Listening stream sockets of an event loop, TCP or Unix. Answers asyncio's `Server`.
@@ -8,7 +7,7 @@ internal import SystemPackage
 /// fields do not change, but for one of the loop's thread, which is what makes the unchecked conformance right.
 public final class StreamListener: @unchecked Sendable {
   let sockets: ListeningSockets
-  private let claim = Atomic<Bool>(false)
+  private let claim = Claim()
   /// What `accept()` waits with; loop thread only.
   let acceptQueue: AcceptQueue
   /// The `serve` that goes on; loop thread only.
@@ -58,12 +57,10 @@ public final class StreamListener: @unchecked Sendable {
   }
 
   func claimAccept() throws(EventLoopError) {
-    guard claim.compareExchange(expected: false, desired: true, ordering: .acquiring).exchanged else {
-      throw EventLoopError(.busy, "accept: another task accepts from this listener. Let one task accept or serve.")
-    }
+    try claim.take(or: "accept: another task accepts from this listener. Let one task accept or serve.")
   }
 
-  func releaseAccept() { claim.store(false, ordering: .releasing) }
+  func releaseAccept() { claim.release() }
 }
 
 extension StreamListener: CustomStringConvertible {
