@@ -9,7 +9,7 @@ import Testing
 #endif
 
 /// Cancelling at every moment of an operation's life: it ends once, nothing that has come is lost, and the memory of
-/// the caller is the system's until the end is reported (I15 to I17).
+/// the caller is the system's until the end is reported (invariants I15 to I17).
 @Suite(.enabled(if: LoopKind.hasProactor, "io_uring is not available"), .timeLimit(.minutes(5)))
 struct ProactorCancellingTests {
   enum Moment: CaseIterable {

@@ -32,7 +32,8 @@ final class ProactorDriver {
     }
   }
 
-  /// The books of the lent memory agree (I9), and the system works on nothing that the backend does not know of (I8).
+  /// The books of the lent memory agree (invariant I9), and the system works on nothing that the backend does not know
+  /// of (invariant I8).
   func expectSound(sourceLocation: SourceLocation = #_sourceLocation) {
     #expect(casyncio_lent_is_sound(backend.lent) != 0, sourceLocation: sourceLocation)
     var count = 0

@@ -4,7 +4,7 @@ import Testing
 @testable import AsyncIO
 
 /// What comes in while nobody waits, while others hold the memory for it, and where the kernel cannot do all it might:
-/// no byte is lost, nobody starves, nothing spins (D4, I9, I11).
+/// no byte is lost, nobody starves, nothing spins (hazard D4, invariants I9 and I11).
 @Suite(.enabled(if: LoopKind.hasProactor, "io_uring is not available"), .timeLimit(.minutes(5)))
 struct ProactorReceivingTests {
   /// Lent memory and queues that are too small for everybody, and kernels that lack something.
@@ -46,7 +46,7 @@ struct ProactorReceivingTests {
     return result
   }
 
-  @Test("D4: 64 connections hold their chunks of memory for four: each is served", arguments: Port.allCases)
+  @Test("hazard D4: 64 connections hold their chunks of memory for four: each is served", arguments: Port.allCases)
   func crowd(port: Port) async {
     await #expect(processExitsWith: .success) { [port = port as Port] in
       try await Self.serveCrowd(port)

@@ -9,7 +9,7 @@ import Testing
 #endif
 
 /// Small writes count as sent when they are taken, as with a socket's own buffer. What follows from that: order, errors
-/// and ends come behind them (D10, I11, I13).
+/// and ends come behind them (hazard D10, invariants I11 and I13).
 @Suite(.enabled(if: LoopKind.hasProactor, "io_uring is not available"), .timeLimit(.minutes(5)))
 struct ProactorSendingTests {
   /// Runs the body on a loop with both ends of a connection whose near end has a small buffer in the system.

@@ -2,7 +2,7 @@ import Testing
 
 @testable import AsyncIO
 
-/// The order of attempts and what becomes of them, without a socket. G: 77 to 79.
+/// The order of attempts and what becomes of them, without a socket: lines 77 to 79 of the conformance list.
 @Suite struct ConnectRaceTests {
   private typealias Action = ConnectRace.Action
 

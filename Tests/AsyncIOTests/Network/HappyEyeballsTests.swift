@@ -3,8 +3,8 @@ import Testing
 
 @testable import AsyncIO
 
-/// Names with several addresses. G: 77 to 81. The addresses come from a resolver of the test; one that hangs is a
-/// listener with a full queue.
+/// Names with several addresses: lines 77 to 81 of the conformance list. The addresses come from a resolver of the
+/// test; one that hangs is a listener with a full queue.
 @Suite(.timeLimit(.minutes(5)))
 struct HappyEyeballsTests {
   private let long = Duration.seconds(3600)

@@ -4,7 +4,7 @@ import Testing
 
 @testable import AsyncIO
 
-/// Sockets of servers. G: 82, 83.
+/// Sockets of servers: lines 82 and 83 of the conformance list.
 @Suite(.timeLimit(.minutes(5)))
 struct ListeningTests {
   private func answer(_ hosts: [String], port: UInt16, on loop: BaseEventLoop) {

@@ -2,7 +2,7 @@ import Testing
 
 @testable import AsyncIO
 
-/// Look-ups of names: D, line 71; L, line 148.
+/// Look-ups of names: lines 71 and 148 of the conformance list.
 // One after the other: the threads for names are few, and some of these hold four of them and wait for one more.
 @Suite(.timeLimit(.minutes(5)), .serialized)
 struct NameTests {

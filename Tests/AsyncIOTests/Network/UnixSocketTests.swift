@@ -5,7 +5,7 @@ import Testing
 
 @testable import AsyncIO
 
-/// Unix sockets, their names and their files. I: 115 to 117.
+/// Unix sockets, their names and their files: lines 115 to 117 of the conformance list.
 @Suite(.timeLimit(.minutes(5)))
 struct UnixSocketTests {
   private func exists(_ path: String) -> Bool { access(path, F_OK) == 0 }

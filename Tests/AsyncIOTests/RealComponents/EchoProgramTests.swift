@@ -47,7 +47,7 @@
       }
 
       @Test(
-        "B1: out of descriptors: one report a second, no spin, and clients are served when there are some again",
+        "hazard B1: out of descriptors: one report a second, no spin, and clients are served when there are some again",
         .enabled(if: Program.areInstalled("bash", "python3"), "bash or python3 is not installed"),
         arguments: LoopKind.allCases)
       func outOfDescriptors(kind: LoopKind) async throws {
@@ -74,7 +74,7 @@
       }
 
       @Test(
-        "D1: clients that send and never read: an innocent one is served within a second, memory is bounded",
+        "hazard D1: clients that send and never read: an innocent one is served within a second, memory is bounded",
         .enabled(if: Program.areInstalled("python3"), "python3 is not installed"))
       func neverRead() async throws {
         let echo = try Program.echo(.epoll, before: ["bash", "-c", "ulimit -n $(ulimit -Hn); exec \"$@\"", "bash"])

@@ -114,7 +114,7 @@
       }
 
       @Test(
-        "D1, D3: 64 MiB to a slow reader arrive in order while the proxy's memory stays small",
+        "hazards D1 and D3: 64 MiB to a slow reader arrive in order while the proxy's memory stays small",
         .enabled(if: Program.areInstalled("python3"), "python3 is not installed"), arguments: LoopKind.allCases)
       func slowReader(kind: LoopKind) async throws {
         let echo = try Program.echo(kind)

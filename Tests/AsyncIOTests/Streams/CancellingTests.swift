@@ -2,7 +2,8 @@ import Testing
 
 @testable import AsyncIO
 
-/// Two tasks at one connection, and what cancelling does: lines 66 to 68, and no byte is lost.
+/// Two tasks at one connection, and what cancelling does: lines 66 to 68 of the conformance list, and no
+/// byte is lost.
 @Suite(.timeLimit(.minutes(5)))
 struct CancellingTests {
   @Test("66: a second reader is refused, the first goes on", arguments: LoopKind.allCases)

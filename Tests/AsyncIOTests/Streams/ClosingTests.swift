@@ -4,7 +4,7 @@ import Testing
 
 @testable import AsyncIO
 
-/// Ends of connections. F: 69; G: 95 to 99.
+/// Ends of connections: lines 69 and 95 to 99 of the conformance list.
 @Suite(.timeLimit(.minutes(5)))
 struct ClosingTests {
   @Test("69: close ends a read and a write of other tasks at once", arguments: LoopKind.allCases)

@@ -3,7 +3,7 @@ import Testing
 
 @testable import AsyncIO
 
-/// Connecting, listening, accepting. F: 71, 72; G: 76 to 78, 82.
+/// Connecting, listening, accepting: lines 71, 72, 76 to 78 and 82 of the conformance list.
 @Suite(.timeLimit(.minutes(5)))
 struct ConnectingTests {
   @Test("71: a refused connection names the address and the fix", arguments: LoopKind.allCases)

@@ -8,7 +8,8 @@ import Testing
   import Glibc
 #endif
 
-/// The system gives a closed number out again at once: nothing of an old connection may touch the new one (A1, A3).
+/// The system gives a closed number out again at once: nothing of an old connection may touch the new one (hazards A1
+/// and A3).
 /// Other tests open and close descriptors at the same time, so each of these has a process of its own.
 @Suite(.timeLimit(.minutes(5)))
 struct DescriptorReuseTests {
@@ -134,7 +135,7 @@ struct DescriptorReuseTests {
   }
 
   @Test(
-    "A1: ten connections closed and ten opened in one turn: events of the old ones reach nobody",
+    "hazard A1: ten connections closed and ten opened in one turn: events of the old ones reach nobody",
     arguments: LoopKind.allCases)
   func staleEvents(kind: LoopKind) async {
     await #expect(processExitsWith: .success) { [kind = kind as LoopKind] in

@@ -77,7 +77,8 @@ struct ElsewhereTests {
   }
 
   @Test(
-    "H3: closing a loop ends a thousand waiting reads, elsewhere and on it, with an error", arguments: LoopKind.allCases
+    "hazard H3: closing a loop ends a thousand waiting reads, elsewhere and on it, with an error",
+    arguments: LoopKind.allCases
   )
   func closedLoop(kind: LoopKind) async throws {
     let loop = try kind.makeLoop()

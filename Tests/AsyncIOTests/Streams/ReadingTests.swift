@@ -3,7 +3,7 @@ import Testing
 
 @testable import AsyncIO
 
-/// Reading in all its forms. F: lines 65 to 69 of the contract.
+/// Reading in all its forms: lines 65 to 69 of the conformance list.
 @Suite(.timeLimit(.minutes(5)))
 struct ReadingTests {
   @Test("65: bytes that are there are read without a wait", arguments: LoopKind.allCases)

@@ -3,7 +3,7 @@ import Testing
 
 @testable import AsyncIO
 
-/// Servers. G: 84, 85, 87, 89; B2.
+/// Servers: lines 84, 85, 87 and 89 of the conformance list, hazard B2.
 @Suite(.timeLimit(.minutes(5)))
 struct ServingTests {
   private struct Broken: Error, Equatable {}

@@ -3,7 +3,7 @@ import Testing
 
 @testable import AsyncIO
 
-/// Writing, and time limits around reads and writes. F: 70; G: 92; D1, C6.
+/// Writing, and time limits around reads and writes: lines 70 and 92 of the conformance list, hazards C6 and D1.
 @Suite(.timeLimit(.minutes(5)))
 struct WritingTests {
   @Test("70: 64 MiB to a slow reader arrive in order, and the writer waits for it", arguments: LoopKind.allCases)

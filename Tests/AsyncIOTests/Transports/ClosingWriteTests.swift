@@ -9,7 +9,8 @@ import Testing
   import Glibc
 #endif
 
-/// G5 and G7: a transport that is closed while something waits takes what its protocol writes on, until nothing waits.
+/// Rows G5 and G7: a transport that is closed while something waits takes what its protocol writes on, until nothing
+/// waits.
 @Suite("A closing transport takes writes while something waits", .timeLimit(.minutes(5)))
 struct ClosingWriteTests {
   /// Reads everything to the end, while the loop turns.

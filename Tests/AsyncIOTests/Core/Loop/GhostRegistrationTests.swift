@@ -25,7 +25,8 @@ struct GhostRegistrationTests {
     return (old, idle, duplicate)
   }
 
-  @Test("A2: a registration that a duplicate keeps alive does not make the loop spin", arguments: LoopKind.allCases)
+  @Test(
+    "hazard A2: a registration that a duplicate keeps alive does not make the loop spin", arguments: LoopKind.allCases)
   func ghost(kind: LoopKind) async {
     await #expect(processExitsWith: .success) { [kind] in
       try await kind.withLoop { loop in
@@ -49,7 +50,8 @@ struct GhostRegistrationTests {
     }
   }
 
-  @Test("A2: without a descriptor for the cure the loop goes on, and is cured later", arguments: LoopKind.allCases)
+  @Test(
+    "hazard A2: without a descriptor for the cure the loop goes on, and is cured later", arguments: LoopKind.allCases)
   func ghostAtTheLimit(kind: LoopKind) async {
     await #expect(processExitsWith: .success) { [kind] in
       try await kind.withLoop { loop in
@@ -79,7 +81,7 @@ struct GhostRegistrationTests {
     }
   }
 
-  @Test("A2: the cure for ghosts survives other dead descriptors", arguments: LoopKind.allCases)
+  @Test("hazard A2: the cure for ghosts survives other dead descriptors", arguments: LoopKind.allCases)
   func ghostAmongDead(kind: LoopKind) async {
     await #expect(processExitsWith: .success) { [kind] in
       try await kind.withLoop { loop in

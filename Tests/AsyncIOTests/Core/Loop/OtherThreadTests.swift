@@ -2,7 +2,8 @@ import Testing
 
 @testable import AsyncIO
 
-/// What other threads may do to a running loop: honoured without debug mode, refused with it (line 54).
+/// What other threads may do to a running loop: honoured without debug mode, refused with it (line 54 of the
+/// conformance list).
 @Suite struct OtherThreadTests {
   /// Runs the loop in this thread and the body in another one, until the body has ended.
   private func besides(
@@ -42,7 +43,7 @@ import Testing
     }
   }
 
-  @Test("E6: a timer from another thread shortens the wait that is going on", arguments: LoopKind.allCases)
+  @Test("hazard E6: a timer from another thread shortens the wait that is going on", arguments: LoopKind.allCases)
   func shortensTheWait(kind: LoopKind) async throws {
     try await kind.withLoop { loop in
       try loop.callLater(.seconds(3600)) { Issue.record("an hour has passed") }

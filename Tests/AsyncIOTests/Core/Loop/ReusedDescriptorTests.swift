@@ -43,7 +43,7 @@ import Testing
     }
   }
 
-  @Test("A1: callbacks that close everything and open it anew meet no stale event", arguments: LoopKind.allCases)
+  @Test("hazard A1: callbacks that close everything and open it anew meet no stale event", arguments: LoopKind.allCases)
   func sameBatch(kind: LoopKind) async {
     await #expect(processExitsWith: .success) { [kind] in
       try await kind.withLoop { loop in
@@ -79,7 +79,7 @@ import Testing
     }
   }
 
-  @Test("R5: a number that is closed while its file lives on calls nobody back", arguments: LoopKind.allCases)
+  @Test("row R5: a number that is closed while its file lives on calls nobody back", arguments: LoopKind.allCases)
   func closedElsewhereOpen(kind: LoopKind) async {
     await #expect(processExitsWith: .success) { [kind] in
       try await kind.withLoop { loop in
@@ -114,7 +114,7 @@ import Testing
     }
   }
 
-  @Test("R5: an event of the old file does not call for the new one", arguments: LoopKind.allCases)
+  @Test("row R5: an event of the old file does not call for the new one", arguments: LoopKind.allCases)
   func oldFileLives(kind: LoopKind) async {
     await #expect(processExitsWith: .success) { [kind] in
       try await kind.withLoop { loop in
@@ -135,7 +135,7 @@ import Testing
     }
   }
 
-  @Test("R5: a callback before it in the turn gives the number to another file", arguments: LoopKind.allCases)
+  @Test("row R5: a callback before it in the turn gives the number to another file", arguments: LoopKind.allCases)
   func withinATurn(kind: LoopKind) async {
     await #expect(processExitsWith: .success) { [kind] in
       try await kind.withLoop { loop in
@@ -163,7 +163,7 @@ import Testing
   }
 
   #if os(Linux)
-    @Test("R5: files that share an inode are told apart", arguments: LoopKind.allCases)
+    @Test("row R5: files that share an inode are told apart", arguments: LoopKind.allCases)
     func sharedInode(kind: LoopKind) async {
       await #expect(processExitsWith: .success) { [kind] in
         try await kind.withLoop { loop in
@@ -200,7 +200,7 @@ import Testing
       }
     }
 
-    @Test("R5: a watch of a number that came again before it was seen is a new one", arguments: LoopKind.allCases)
+    @Test("row R5: a watch of a number that came again before it was seen is a new one", arguments: LoopKind.allCases)
     func sharedInodeUnseen(kind: LoopKind) async {
       await #expect(processExitsWith: .success) { [kind] in
         try await kind.withLoop { loop in

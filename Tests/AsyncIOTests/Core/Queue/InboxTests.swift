@@ -41,7 +41,7 @@ import Testing
     check(!inbox.post(word(2)) { Issue.record("a wake-up after the close") })
   }
 
-  @Test("E1: two producers and a consumer that sleeps without limit lose nothing")
+  @Test("hazard E1: two producers and a consumer that sleeps without limit lose nothing")
   func stress() async throws {
     let count = 1_000_000
     let inbox = SharedInbox()
@@ -81,7 +81,7 @@ import Testing
     #expect(inbox.sleeps.load(ordering: .relaxed) > 0, "the consumer never slept: nothing was tested")
   }
 
-  @Test("E4: a burst from another thread wakes the loop once", arguments: LoopKind.selectors)
+  @Test("hazard E4: a burst from another thread wakes the loop once", arguments: LoopKind.selectors)
   func coalescing(kind: LoopKind) async throws {
     try await inThread {
       let selector = CountingSelector(try kind.makeSelector())
