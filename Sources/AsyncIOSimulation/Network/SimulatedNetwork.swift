@@ -196,6 +196,8 @@ final class SimulatedNetwork: @unchecked Sendable {
     }
     events.removeAll()
     for link in allLinks { link.held = [] }
+    // A number that is closed from here on finds no socket, so its host would not hear of it.
+    for host in hosts { host.leaveAll() }
     noted = []
     sockets = []
   }

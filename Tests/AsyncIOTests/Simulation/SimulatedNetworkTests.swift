@@ -83,6 +83,23 @@ struct SimulatedNetworkTests {
     #expect(remains.count == 0)
   }
 
+  @Test("So does one that somebody outside of the world has, and lets go when the world has ended")
+  func memoryOfKept() async throws {
+    let remains = Remains()
+    let kept = Kept<StreamConnection?>(nil)
+    let failure = await #expect(throws: SimulationFailure.self) {
+      try await simulate(seeds: 0..<1, options: remains.options) { world in
+        let (near, far) = try await world.connected(world.host("client"), world.host("server"))
+        kept.value = near
+        remains.take(world)
+        far.close()
+      }
+    }
+    #expect(failure?.kind == .leak)
+    kept.value = nil
+    #expect(remains.taken > 0 && remains.count == 0)
+  }
+
   /// What was there, by weak references. Used by one thread after the other.
   private final class Remains: @unchecked Sendable {
     private struct Weak { weak var object: AnyObject? }
@@ -92,6 +109,7 @@ struct SimulatedNetworkTests {
       options.repeatEvery = 0
       return options
     }
+    var taken: Int { all.count }
     var count: Int { all.count { $0.object != nil } }
 
     func take(_ world: SimulationWorld) {
