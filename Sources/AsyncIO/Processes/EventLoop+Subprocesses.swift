@@ -7,7 +7,14 @@ extension EventLoop {
   /// for. All three standard streams are pipes unless something else is asked for.
   ///
   /// - Parameters:
-  ///   - program: as the other parameters, see
+  ///   - program: a path, or a name that is looked up in `PATH`.
+  ///   - arguments: what follows the program's name.
+  ///   - environment: all of the child's environment; nil is this program's.
+  ///   - workingDirectory: where the child starts; nil is this program's.
+  ///   - standardInput: a pipe, a descriptor, or nothing.
+  ///   - standardOutput: a pipe, a descriptor, or nothing.
+  ///   - standardError: the same, or where the standard output goes.
+  ///   - processGroup: this program's, or one of its own. All of these are explained at
   ///     ``ChildProcess/spawn(_:_:environment:workingDirectory:standardInput:standardOutput:standardError:processGroup:)``.
   ///   - factory: makes the protocol object, before anything is started; what it throws is thrown here.
   /// - Returns: the transport and the protocol object, which was told of it.

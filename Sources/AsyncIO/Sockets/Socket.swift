@@ -144,7 +144,8 @@ public final class Socket: @unchecked Sendable {
   // MARK: Claims
 
   func claimReader(_ operation: String) throws {
-    try readClaim.take(or: "\(operation): another task is already waiting to receive from this socket. Let one task do it.")
+    try readClaim.take(
+      or: "\(operation): another task is already waiting to receive from this socket. Let one task do it.")
   }
 
   func releaseReader() { readClaim.release() }

@@ -19,6 +19,8 @@ public enum WaitCondition: Hashable, Sendable {
 ///   - condition: what ends the wait.
 ///   - timeout: the longest wait, by the running loop's timers: code `noRunningLoop` outside of a loop's thread,
 ///     `closed` when that loop is closed before. Nil is no limit, and needs no loop.
+///   - fileID: where the wait is, for a captured call graph; as `line`, for the compiler to fill in.
+///   - line: see `fileID`.
 public func wait<Value: Sendable>(
   for futures: some Sequence<Future<Value>>, returnWhen condition: WaitCondition = .allCompleted,
   timeout: Duration? = nil, fileID: StaticString = #fileID, line: UInt = #line

@@ -1,7 +1,7 @@
 internal import CAsyncIO
 
-/// Listening sockets of a loop that give every client a transport and a protocol of its own. Made by ``createServer``.
-/// Answers asyncio's `Server`.
+/// Listening sockets of a loop that give every client a transport and a protocol of its own. Made by
+/// `createServer`. Answers asyncio's `Server`.
 ///
 /// While it serves, its loop holds it: it need not be kept. Its transports are not held, only known: one that the
 /// program drops is found out as such.

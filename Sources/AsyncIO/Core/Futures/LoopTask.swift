@@ -158,6 +158,9 @@ extension EventLoop {
   ///   - eagerStart: the body runs to its first suspension inside this call, and one that never suspends is done when
   ///     the call returns. So it is in the thread that runs the loop; elsewhere the task starts in the ordinary way.
   ///     Nil leaves it to the loop's task factory; without one that is the ordinary way.
+  ///   - fileID: where the task is made, for reports in debug mode; as `line`, for the compiler to fill in.
+  ///   - line: see `fileID`.
+  ///   - body: what the task does. It runs on this loop.
   @discardableResult
   public func createTask<Value: Sendable>(
     name: String? = nil, eagerStart: Bool? = nil, fileID: StaticString = #fileID, line: UInt = #line,

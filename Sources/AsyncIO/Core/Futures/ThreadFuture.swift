@@ -40,7 +40,7 @@ public final class ThreadFuture<Value: Sendable>: LoopTask<Value>, @unchecked Se
   /// - Parameter timeout: the longest wait; `nil` is no limit, zero and less do not wait. After it ``TimeoutError`` is
   ///   thrown, and the body goes on; ``LoopTask/cancel(_:)`` ends it.
   /// - Throws: code `wouldBlock` in a thread that runs an event loop, and inside a task, also when the future is done:
-  ///   use ``Future/get()`` or ``Future/result()`` there.
+  ///   use ``Future/get(fileID:line:)`` or ``Future/result()`` there.
   @available(*, noasync, message: "it blocks the thread; await get() instead")
   public func wait(timeout: Duration? = nil) throws -> Value {
     try refuseToBlock()
