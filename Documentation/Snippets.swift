@@ -25,6 +25,9 @@ func answer(_ line: String) async throws {}
 func update() async throws {}
 func fetch(_ page: Int) async throws {}
 func client(_ connection: StreamConnection) async throws {}
+func startDevice(
+  _ context: UnsafeMutableRawPointer?, _ callback: @convention(c) (UnsafeMutableRawPointer?, Int32) -> Void
+) {}
 
 final class Client: StreamProtocol {
   func dataReceived(_ bytes: RawSpan) throws {}
