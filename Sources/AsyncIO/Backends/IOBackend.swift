@@ -1,4 +1,4 @@
-public import SystemPackage
+package import SystemPackage
 
 /// What a backend offers beyond streams of bytes, to be asked instead of tried.
 public struct IOCapabilities: OptionSet, Sendable {
@@ -10,19 +10,19 @@ public struct IOCapabilities: OptionSet, Sendable {
   /// `addReader` and `addWriter` work on any pollable descriptor.
   public static let descriptorWatches = IOCapabilities(rawValue: 1 << 0)
   /// Stream sockets: connect, accept, receive, send.
-  public static let streamSockets = IOCapabilities(rawValue: 1 << 1)
+  package static let streamSockets = IOCapabilities(rawValue: 1 << 1)
   /// Pipes and process descriptors: read, write, ready.
   public static let pipes = IOCapabilities(rawValue: 1 << 3)
   /// Messages with addresses, and waits until a descriptor may be written: receiveFrom, sendTo, writable.
-  public static let datagrams = IOCapabilities(rawValue: 1 << 4)
+  package static let datagrams = IOCapabilities(rawValue: 1 << 4)
   /// Works on descriptors of the operating system that were made elsewhere. Without it everything is the backend's own.
   public static let systemDescriptors = IOCapabilities(rawValue: 1 << 5)
   /// Sockets under paths and abstract names.
   public static let unixSockets = IOCapabilities(rawValue: 1 << 6)
   /// Other threads, and so signals, may give the loop something to do while it runs.
-  public static let threads = IOCapabilities(rawValue: 1 << 7)
+  package static let threads = IOCapabilities(rawValue: 1 << 7)
   /// Time passes by itself, also while a callback runs.
-  public static let systemClock = IOCapabilities(rawValue: 1 << 8)
+  package static let systemClock = IOCapabilities(rawValue: 1 << 8)
   /// Waits are not rounded to whole milliseconds.
   public static let subMillisecondWaits = IOCapabilities(rawValue: 1 << 2)
 }
@@ -37,7 +37,7 @@ public struct IOCapabilities: OptionSet, Sendable {
 /// All calls come from the thread that runs the loop, except ``wake()``, which any thread may make until ``close()``
 /// was called, and calls made while no thread runs the loop, which its owner serialises. Errors are negated errno
 /// values in `IOOperation.result`.
-public protocol IOBackend: AnyObject {
+package protocol IOBackend: AnyObject {
   /// A short name for reports: "epoll", "poll".
   var name: String { get }
 
@@ -134,25 +134,25 @@ public protocol IOBackend: AnyObject {
 
 extension IOBackend {
   /// False: the system is asked.
-  public var knowsWatchedFiles: Bool { false }
+  package var knowsWatchedFiles: Bool { false }
   /// Compares what the number stood for with what it stands for.
-  public func namesWatchedFile(_ descriptor: IODescriptor) -> Bool { descriptor.isSameFile }
+  package func namesWatchedFile(_ descriptor: IODescriptor) -> Bool { descriptor.isSameFile }
   /// Lets go of the descriptor.
-  public func watchIsLost(_ descriptor: IODescriptor) { detach(descriptor, closing: false) }
+  package func watchIsLost(_ descriptor: IODescriptor) { detach(descriptor, closing: false) }
 
   /// 0: this backend takes only what the system does.
-  public func sendError(of descriptor: IODescriptor) -> Int { 0 }
+  package func sendError(of descriptor: IODescriptor) -> Int { 0 }
 
   /// True: this backend keeps no numbers.
-  public func letNumberGo(of descriptor: IODescriptor) -> Bool { true }
+  package func letNumberGo(of descriptor: IODescriptor) -> Bool { true }
 
   /// 0: this backend takes only what the system does.
-  public func takeSendError(of descriptor: IODescriptor) -> Int { 0 }
+  package func takeSendError(of descriptor: IODescriptor) -> Int { 0 }
 
   /// False: this backend does nothing ahead.
-  public func hasUnsent(_ descriptor: IODescriptor) -> Bool { false }
+  package func hasUnsent(_ descriptor: IODescriptor) -> Bool { false }
   /// True: this backend does nothing ahead.
-  public func endReceiving(_ descriptor: IODescriptor) -> Bool { true }
+  package func endReceiving(_ descriptor: IODescriptor) -> Bool { true }
   /// Nothing, and no error: this backend does nothing ahead.
-  public func takeInput(of descriptor: IODescriptor, _ take: (UnsafeRawBufferPointer) -> Void) -> Int { 0 }
+  package func takeInput(of descriptor: IODescriptor, _ take: (UnsafeRawBufferPointer) -> Void) -> Int { 0 }
 }

@@ -9,37 +9,37 @@ internal import Synchronization
 ///
 /// Thread rules: `close()` may be called from any thread; all other state belongs to the thread that runs the loop.
 /// That is what makes the unchecked conformance right.
-public final class IODescriptor: @unchecked Sendable {
+package final class IODescriptor: @unchecked Sendable {
   private static let generations = Atomic<UInt32>(0)
 
   /// The number. Valid until the descriptor is closed.
-  public let fileDescriptor: Int32
+  package let fileDescriptor: Int32
   /// Never the same for two descriptors.
-  public let generation: UInt32
+  package let generation: UInt32
   unowned let keeper: any DescriptorKeeper
 
   // The backend's view; no exclusivity checks, these are read for every message.
   /// The mechanism reports on it.
-  @exclusivity(unchecked) public var isRegistered = false
+  @exclusivity(unchecked) package var isRegistered = false
   /// A receive or an accept may succeed now.
-  @exclusivity(unchecked) public var isReadable = false
+  @exclusivity(unchecked) package var isReadable = false
   /// A send may succeed now.
-  @exclusivity(unchecked) public var isWritable = true
+  @exclusivity(unchecked) package var isWritable = true
   /// The peer has sent its last byte, or the connection failed: the end may hide behind a short read.
-  @exclusivity(unchecked) public var isHungUp = false
+  @exclusivity(unchecked) package var isHungUp = false
   /// A receive that brings less than there was room for has taken everything. True of TCP until an urgent byte comes;
   /// other sockets, pipes and devices have borders, at which a receive stops while more is there.
-  @exclusivity(unchecked) public var shortReadsDrain = false
+  @exclusivity(unchecked) package var shortReadsDrain = false
   /// The last receive was short, and that says nothing: whether more is there is to be asked before a wait.
-  @exclusivity(unchecked) public var isInDoubt = false
+  @exclusivity(unchecked) package var isInDoubt = false
   /// The operation that waits to receive or accept. Unmanaged, because whoever awaits it keeps it alive and a retain
   /// for every message would be the dearest thing here.
-  @exclusivity(unchecked) public var reading: Unmanaged<IOOperation>?
+  @exclusivity(unchecked) package var reading: Unmanaged<IOOperation>?
   /// The operation that waits to send or connect, unmanaged for the same reason.
-  @exclusivity(unchecked) public var writing: Unmanaged<IOOperation>?
+  @exclusivity(unchecked) package var writing: Unmanaged<IOOperation>?
 
   /// Memory of a backend that keeps more than the words above.
-  @exclusivity(unchecked) public var backendState: UnsafeMutableRawPointer?
+  @exclusivity(unchecked) package var backendState: UnsafeMutableRawPointer?
   /// The system still works on the number: it is closed when the backend lets go of it.
   @exclusivity(unchecked) var isHeld = false
   @exclusivity(unchecked) private var closesWhenLetGo = false
@@ -53,7 +53,7 @@ public final class IODescriptor: @unchecked Sendable {
   var isWatch: Bool { watch != nil }
   /// False if the number was closed behind the loop's back, and perhaps is somebody else's now. Of a watch; nobody asks
   /// it of a connection, whose number is closed by its loop alone.
-  public var isSameFile: Bool { watch?.isSameFile(as: fileDescriptor) ?? false }
+  package var isSameFile: Bool { watch?.isSameFile(as: fileDescriptor) ?? false }
 
   private let closed = Atomic<Bool>(false)
   /// The peer is to see a reset. Written by the one call that closes, before the descriptor is handed to the loop.
@@ -83,13 +83,13 @@ public final class IODescriptor: @unchecked Sendable {
 
   /// Number and generation in one word: what a backend tags its events with.
   @inline(__always)
-  public var token: UInt64 { UInt64(generation) << 32 | UInt64(UInt32(bitPattern: fileDescriptor)) }
+  package var token: UInt64 { UInt64(generation) << 32 | UInt64(UInt32(bitPattern: fileDescriptor)) }
 
   /// True once `close()` was called.
   var isClosed: Bool { closed.load(ordering: .acquiring) }
 
   /// A watched descriptor is ready: queues its callbacks, the reader's first. Called by backends in the poll phase.
-  public func deliverWatch(readable: Bool, writable: Bool) {
+  package func deliverWatch(readable: Bool, writable: Bool) {
     watch?.deliver(readable: readable, writable: writable)
   }
 

@@ -4,19 +4,19 @@ internal import CAsyncIO
 
 extension IOOperation {
   /// Memory for a socket address (`sockaddr_storage`) of a message; nil if nobody wants to know it.
-  public var messageAddress: UnsafeMutableRawBufferPointer? {
+  package var messageAddress: UnsafeMutableRawBufferPointer? {
     // Right because the address is the first field of the record.
     message.map { UnsafeMutableRawBufferPointer(start: $0, count: MemoryLayout<sockaddr_storage>.size) }
   }
 
   /// Bytes of the address in that memory; 0 for the connected peer, or for a sender without a name.
-  public var messageAddressLength: Int {
+  package var messageAddressLength: Int {
     get { Int(message?.pointee.address_length ?? 0) }
     set { message?.pointee.address_length = socklen_t(newValue) }
   }
 
   /// The message was longer than the room for it, and its end is lost.
-  public var isMessageTruncated: Bool {
+  package var isMessageTruncated: Bool {
     get { message.map { $0.pointee.is_truncated != 0 } ?? false }
     set { message?.pointee.is_truncated = newValue ? 1 : 0 }
   }

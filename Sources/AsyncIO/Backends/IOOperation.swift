@@ -8,9 +8,9 @@ internal import CAsyncIO
 ///
 /// Thread rules: the fields belong to the thread that runs the loop while the operation is in flight, and to whoever
 /// holds its `claim` otherwise. That is what makes the unchecked conformance right.
-public final class IOOperation: @unchecked Sendable {
+package final class IOOperation: @unchecked Sendable {
   /// What an operation does, and what its fields and its `result` mean then.
-  public enum Kind: UInt8, Sendable {
+  package enum Kind: UInt8, Sendable {
     /// `result`: the new descriptor.
     case accept
     /// `buffer`: a socket address, `count`: its length.
@@ -41,26 +41,26 @@ public final class IOOperation: @unchecked Sendable {
   }
 
   /// In flight from a submit that answered `false` to its completion.
-  public enum State: UInt8, Sendable { case idle, inFlight, done }
+  package enum State: UInt8, Sendable { case idle, inFlight, done }
 
   /// The descriptor it works on.
-  public let descriptor: IODescriptor
+  package let descriptor: IODescriptor
   /// What it does. Set before each submit.
   /// How far it is.
-  @exclusivity(unchecked) public var kind: Kind
-  @exclusivity(unchecked) public var state: State = .idle
+  @exclusivity(unchecked) package var kind: Kind
+  @exclusivity(unchecked) package var state: State = .idle
   /// Memory of the operation. Valid from submit to completion: the awaiting task holds it, and an await ends only
   /// with the completion.
-  @exclusivity(unchecked) public var buffer: UnsafeMutableRawPointer?
-  @exclusivity(unchecked) public var count = 0
+  @exclusivity(unchecked) package var buffer: UnsafeMutableRawPointer?
+  @exclusivity(unchecked) package var count = 0
   /// Bytes of a send that are gone already.
-  @exclusivity(unchecked) public var transferred = 0
+  @exclusivity(unchecked) package var transferred = 0
   /// The address of a message. Whoever works with messages owns it; others have none.
   @exclusivity(unchecked) var message: UnsafeMutablePointer<casyncio_message>?
   /// The outcome: a value >= 0, or a negated errno.
-  @exclusivity(unchecked) public var result = 0
+  @exclusivity(unchecked) package var result = 0
   /// For the backend's own use while the operation is in flight.
-  @exclusivity(unchecked) public var backendWord: UInt = 0
+  @exclusivity(unchecked) package var backendWord: UInt = 0
 
   /// Counts uses of the record, so that a late request to cancel does not hit the next use.
   @exclusivity(unchecked) var sequence: UInt64 = 0
@@ -70,7 +70,7 @@ public final class IOOperation: @unchecked Sendable {
   @exclusivity(unchecked) var observer: Unmanaged<OperationObserver>?
 
   /// Makes an idle record; it may be used again and again, also with another kind.
-  public init(_ kind: Kind, on descriptor: IODescriptor) {
+  package init(_ kind: Kind, on descriptor: IODescriptor) {
     self.kind = kind
     self.descriptor = descriptor
   }
@@ -90,7 +90,7 @@ public final class IOOperation: @unchecked Sendable {
   /// Ends the operation: resumes the awaiting task or tells the observer. Called by backends only, once per submit
   /// that answered `false`, on the loop's thread (or while the loop closes).
   @inline(__always)
-  public func complete(_ result: Int) {
+  package func complete(_ result: Int) {
     precondition(state == .inFlight, "an operation completed twice")
     state = .done
     self.result = result

@@ -14,7 +14,7 @@ extension ProactorBackend {
   }
 
   /// Takes the descriptor into care under its number, and gives it a stream.
-  public func attach(_ descriptor: IODescriptor) {
+  package func attach(_ descriptor: IODescriptor) {
     let fd = Int(descriptor.fileDescriptor)
     while slots.count <= fd { slots.append(nil) }
     if let old = slots[fd], old.toOpaque() != Unmanaged.passUnretained(descriptor).toOpaque() {
@@ -31,14 +31,14 @@ extension ProactorBackend {
   }
 
   /// The descriptor in care under this number, if any.
-  public func attached(_ fileDescriptor: Int32) -> IODescriptor? {
+  package func attached(_ fileDescriptor: Int32) -> IODescriptor? {
     let fd = Int(fileDescriptor)
     return fd >= 0 && fd < slots.count ? slots[fd]?.takeUnretainedValue() : nil
   }
 
   /// Ends the operations and lets go of the descriptor, whose number is closed when the system has let go, too. A
   /// descriptor that closes with bytes in its outbox lingers until they are sent.
-  public func detach(_ descriptor: IODescriptor, closing: Bool) {
+  package func detach(_ descriptor: IODescriptor, closing: Bool) {
     guard let stream = descriptor.stream, !stream.pointee.isDetached else { return }
     let fd = Int(descriptor.fileDescriptor)
     let slot = slots[fd]
@@ -56,7 +56,7 @@ extension ProactorBackend {
 
   /// A wait that was cancelled holds the file until the ring is entered again, and so the address. One call ends that;
   /// the events of it come with the next poll.
-  public func letNumberGo(of descriptor: IODescriptor) -> Bool {
+  package func letNumberGo(of descriptor: IODescriptor) -> Bool {
     guard let stream = descriptor.stream, stream.pointee.isDetached else { return true }
     return isStarted && stream.pointee.outbox.isEmpty && casyncio_port_settle(port) != 0
   }

@@ -6,12 +6,12 @@ internal import CAsyncIO
 
 extension ProactorBackend {
   /// True while bytes of the outbox are not with the system.
-  public func hasUnsent(_ descriptor: IODescriptor) -> Bool {
+  package func hasUnsent(_ descriptor: IODescriptor) -> Bool {
     descriptor.stream.map { !$0.pointee.outbox.isEmpty } ?? false
   }
 
   /// Cancels the receive that goes on while nobody waits. False: it has not ended yet.
-  public func endReceiving(_ descriptor: IODescriptor) -> Bool {
+  package func endReceiving(_ descriptor: IODescriptor) -> Bool {
     guard let stream = descriptor.stream, stream.pointee.isReceiving else { return true }
     precondition(stream.pointee.reading == nil, "a connection leaves while an operation waits to read")
     casyncio_port_cancel(port, stream.receivingRecord)
@@ -19,7 +19,7 @@ extension ProactorBackend {
   }
 
   /// Hands over the chunks that are queued and gives their memory back to the port; then the error, if one was told.
-  public func takeInput(of descriptor: IODescriptor, _ take: (UnsafeRawBufferPointer) -> Void) -> Int {
+  package func takeInput(of descriptor: IODescriptor, _ take: (UnsafeRawBufferPointer) -> Void) -> Int {
     guard let stream = descriptor.stream else { return 0 }
     while !stream.pointee.chunks.isEmpty {
       let chunk = stream.pointee.chunks.removeFirst()

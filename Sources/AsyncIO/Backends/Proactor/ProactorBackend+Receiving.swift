@@ -234,7 +234,7 @@ extension ProactorBackend {
 
   /// Takes the next chunk of the queue, or the end of the stream. Short of lent memory it fetches bytes that are there.
   @inline(__always)
-  public func claimLent(_ operation: IOOperation) -> Bool {
+  package func claimLent(_ operation: IOOperation) -> Bool {
     guard let stream = operation.descriptor.stream else {
       operation.buffer = nil
       operation.result = -Int(EBADF)
@@ -286,7 +286,7 @@ extension ProactorBackend {
 
   /// Gives the chunk back to the port, or to the pool that stood in for it. After `close()` from any thread.
   @inline(__always)
-  public func returnLent(_ operation: IOOperation) {
+  package func returnLent(_ operation: IOOperation) {
     guard let buffer = operation.buffer else { return }
     operation.buffer = nil
     let word = operation.backendWord

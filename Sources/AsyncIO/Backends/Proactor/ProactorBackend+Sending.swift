@@ -1,5 +1,5 @@
 internal import CAsyncIO
-public import SystemPackage
+package import SystemPackage
 
 // What goes out: sends and connects, with the stream's sending record.
 //
@@ -79,7 +79,7 @@ extension ProactorBackend {
 
   /// Takes few bytes into the outbox, which is sent with the next wait; of more, what the system takes at once.
   @inline(__always)
-  public func trySend(_ descriptor: IODescriptor, _ bytes: UnsafeRawBufferPointer) -> Int {
+  package func trySend(_ descriptor: IODescriptor, _ bytes: UnsafeRawBufferPointer) -> Int {
     let stream = self.stream(of: descriptor)
     let n = takeSmall(bytes, stream)
     // What is not taken the caller copies, and a system call is cheaper than a copy of many bytes.
@@ -95,7 +95,7 @@ extension ProactorBackend {
   }
 
   /// Ends the stream behind the outbox. Later sends fail with `EPIPE`.
-  public func endWriting(_ descriptor: IODescriptor) throws(Errno) {
+  package func endWriting(_ descriptor: IODescriptor) throws(Errno) {
     if let stream = descriptor.stream, !stream.pointee.outbox.isEmpty {
       stream.pointee.endsWriting = true
       stream.pointee.sendError = -Int(EPIPE)
@@ -111,10 +111,10 @@ extension ProactorBackend {
   }
 
   /// The error of bytes of the outbox, or `-EPIPE` behind the end.
-  public func sendError(of descriptor: IODescriptor) -> Int { descriptor.stream?.pointee.sendError ?? 0 }
+  package func sendError(of descriptor: IODescriptor) -> Int { descriptor.stream?.pointee.sendError ?? 0 }
 
   /// The error of bytes of the outbox that nobody was told of.
-  public func takeSendError(of descriptor: IODescriptor) -> Int { descriptor.stream?.pointee.takeLost() ?? 0 }
+  package func takeSendError(of descriptor: IODescriptor) -> Int { descriptor.stream?.pointee.takeLost() ?? 0 }
 
   // MARK: Events
 

@@ -1,11 +1,11 @@
 internal import CAsyncIO
-public import SystemPackage
+package import SystemPackage
 
 // `addReader` and `addWriter`: waits for readiness, one for each direction, with the stream's two records.
 
 extension ProactorBackend {
   /// Arms a poll of the ring for what is waited for, or takes it away.
-  public func watch(_ descriptor: IODescriptor, readable: Bool, writable: Bool) throws(Errno) {
+  package func watch(_ descriptor: IODescriptor, readable: Bool, writable: Bool) throws(Errno) {
     guard readable || writable else { return detach(descriptor, closing: false) }
     attach(descriptor)
     guard let stream = descriptor.stream, isStarted else { return }

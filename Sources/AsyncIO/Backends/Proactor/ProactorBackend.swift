@@ -1,5 +1,5 @@
 internal import CAsyncIO
-public import SystemPackage
+package import SystemPackage
 
 // How operations meet a completion port. The traps:
 //
@@ -17,7 +17,7 @@ public import SystemPackage
 /// The backend of ``ProactorEventLoop``: hands operations to the kernel's completion port.
 ///
 /// Thread rules as for ``IOBackend``: that is what makes the unchecked conformance right.
-public final class ProactorBackend: IOBackend, @unchecked Sendable {
+package final class ProactorBackend: IOBackend, @unchecked Sendable {
   let port: OpaquePointer
   let lent: OpaquePointer
   /// For receives after readiness, see above.
@@ -51,7 +51,7 @@ public final class ProactorBackend: IOBackend, @unchecked Sendable {
   private var isClosed = false
 
   /// Makes a backend. It takes a ring when a run begins; ``ProactorDetection`` says beforehand whether that will work.
-  public convenience init() throws(Errno) { try self.init(options: casyncio_port_options()) }
+  package convenience init() throws(Errno) { try self.init(options: casyncio_port_options()) }
 
   init(options: casyncio_port_options) throws(Errno) {
     var options = options
@@ -70,10 +70,10 @@ public final class ProactorBackend: IOBackend, @unchecked Sendable {
   }
 
   /// "io_uring".
-  public var name: String { "io_uring" }
+  package var name: String { "io_uring" }
 
   /// All that there are.
-  public var capabilities: IOCapabilities {
+  package var capabilities: IOCapabilities {
     [
       .descriptorWatches, .streamSockets, .pipes, .datagrams, .systemDescriptors, .unixSockets, .threads,
       .systemClock,
@@ -84,7 +84,7 @@ public final class ProactorBackend: IOBackend, @unchecked Sendable {
   // MARK: Runs
 
   /// Makes the ring, and starts what was recorded between runs. Throws the errno of the step that failed.
-  public func runWillBegin() throws(Errno) {
+  package func runWillBegin() throws(Errno) {
     var step: Int32 = 0
     let error = casyncio_port_begin(port, &step)
     guard error == 0 else { throw Errno(rawValue: -error) }
@@ -105,7 +105,7 @@ public final class ProactorBackend: IOBackend, @unchecked Sendable {
   }
 
   /// Cancels what the system has, waits until that has ended, and gives the ring back. What did not complete is kept.
-  public func runDidEnd() {
+  package func runDidEnd() {
     // Sends that the system takes at once are gone before anything is cancelled.
     var isAlive = deliverEvents(timeout: 0)
     isStarted = false
@@ -137,7 +137,7 @@ public final class ProactorBackend: IOBackend, @unchecked Sendable {
   // MARK: Waiting
 
   /// Submits what is queued, waits, and delivers events.
-  public func poll(timeout: Int64) throws(Errno) {
+  package func poll(timeout: Int64) throws(Errno) {
     if !watchesToArm.isEmpty { armWatches() }
     var wait = closed.isEmpty && lingering.isEmpty ? timeout : boundByLingering(timeout)
     if !heldEnds.isEmpty { wait = 0 }
@@ -174,13 +174,13 @@ public final class ProactorBackend: IOBackend, @unchecked Sendable {
   }
 
   /// Ends the current or the next wait. Any thread, also a signal handler.
-  public func wake() { casyncio_port_wake(port) }
+  package func wake() { casyncio_port_wake(port) }
 
   // MARK: Operations
 
   /// Takes what is queued for the descriptor, or queues the operation for the ring.
   @inline(__always)
-  public func submit(_ operation: IOOperation) -> Bool {
+  package func submit(_ operation: IOOperation) -> Bool {
     let stream = self.stream(of: operation.descriptor)
     switch operation.kind {
     case .receiveLent, .receive, .accept, .read, .ready:
@@ -198,7 +198,7 @@ public final class ProactorBackend: IOBackend, @unchecked Sendable {
   }
 
   /// Ends the wait. A lent receive itself goes on, so no byte is lost.
-  public func cancel(_ operation: IOOperation) {
+  package func cancel(_ operation: IOOperation) {
     guard let stream = operation.descriptor.stream else { return }
     if operation.isParked(in: stream.pointee.reading) {
       cancelReading(operation, stream)
@@ -208,7 +208,7 @@ public final class ProactorBackend: IOBackend, @unchecked Sendable {
   }
 
   /// Sends what can be sent at once, ends all operations and destroys the port. Lent chunks may come back later.
-  public func close() {
+  package func close() {
     for index in slots.indices {
       guard let descriptor = slots[index]?.takeUnretainedValue() else { continue }
       descriptor.watch = nil

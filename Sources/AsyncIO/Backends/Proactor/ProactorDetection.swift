@@ -8,7 +8,7 @@ internal import SystemPackage
 /// uses, asked for every operation, and used for a round trip.
 public struct ProactorDetection: Sendable {
   /// The parts of the check, in their order.
-  public enum Step: String, Sendable {
+  package enum Step: String, Sendable {
     case environment = "the environment variable ASYNCIO_IO_URING"
     case platform = "the platform"
     case setup = "set-up (io_uring_setup)"
@@ -18,7 +18,7 @@ public struct ProactorDetection: Sendable {
   }
 
   /// The step that said no; nil if all of them worked.
-  public let failedStep: Step?
+  package let failedStep: Step?
   /// The negated errno of that step, or 0.
   let error: Int32
   /// `CASYNCIO_PORT_` bits.
@@ -67,7 +67,7 @@ public struct ProactorDetection: Sendable {
   }
 
   /// What the system said to the step that failed; nil if it was not asked.
-  public var cause: String? { error == 0 ? nil : Errno(rawValue: -error).description }
+  package var cause: String? { error == 0 ? nil : Errno(rawValue: -error).description }
 
   /// What is missing, and what helps; or what there is.
   public var description: String {
@@ -77,7 +77,7 @@ public struct ProactorDetection: Sendable {
   }
 
   /// What helps against the step that failed.
-  public var advice: String {
+  package var advice: String {
     switch (failedStep, -error) {
     case (nil, _): ""
     case (.environment, _): "Unset ASYNCIO_IO_URING, or use the selector loop."
@@ -94,7 +94,7 @@ public struct ProactorDetection: Sendable {
   }
 
   /// What this kernel offers beyond what is needed, in words.
-  public var featureNames: [String] {
+  package var featureNames: [String] {
     let names = [
       (CASYNCIO_PORT_DEFERRED_WORK, "deferred work"), (CASYNCIO_PORT_MULTISHOT_ACCEPT, "multishot accept"),
       (CASYNCIO_PORT_LENT, "multishot receive"), (CASYNCIO_PORT_SHARED_BUFFERS, "shared buffers"),

@@ -1,5 +1,5 @@
 internal import CAsyncIO
-public import SystemPackage
+package import SystemPackage
 
 // One system call per kind of operation, tried without waiting.
 
@@ -114,7 +114,7 @@ extension SelectorBackend {
 
   /// One send that does not wait. 0: the socket is full.
   @inline(__always)
-  public func trySend(_ descriptor: IODescriptor, _ bytes: UnsafeRawBufferPointer) -> Int {
+  package func trySend(_ descriptor: IODescriptor, _ bytes: UnsafeRawBufferPointer) -> Int {
     guard descriptor.isWritable else { return 0 }
     let n = uninterrupted { send(descriptor.fileDescriptor, bytes.baseAddress, bytes.count, sendFlags) }
     guard n == -Int(EAGAIN) else { return n }
@@ -123,7 +123,7 @@ extension SelectorBackend {
   }
 
   /// Shuts the sending side down.
-  public func endWriting(_ descriptor: IODescriptor) throws(Errno) {
+  package func endWriting(_ descriptor: IODescriptor) throws(Errno) {
     if shutdown(descriptor.fileDescriptor, Int32(SHUT_WR)) != 0 { throw Errno(rawValue: casyncio_errno()) }
   }
 

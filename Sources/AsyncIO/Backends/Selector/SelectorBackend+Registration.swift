@@ -1,5 +1,5 @@
 internal import CAsyncIO
-public import SystemPackage
+package import SystemPackage
 
 extension SelectorBackend {
   func register(_ descriptor: IODescriptor) throws(Errno) {
@@ -12,7 +12,7 @@ extension SelectorBackend {
   }
 
   /// Takes the descriptor into care under its number; it is registered with its first wait.
-  public func attach(_ descriptor: IODescriptor) {
+  package func attach(_ descriptor: IODescriptor) {
     let fd = Int(descriptor.fileDescriptor)
     while slots.count <= fd { slots.append(nil) }
     if let old = slots[fd], old.toOpaque() != Unmanaged.passUnretained(descriptor).toOpaque() {
@@ -26,7 +26,7 @@ extension SelectorBackend {
   }
 
   /// The descriptor in care under this number, if any.
-  public func attached(_ fileDescriptor: Int32) -> IODescriptor? {
+  package func attached(_ fileDescriptor: Int32) -> IODescriptor? {
     let fd = Int(fileDescriptor)
     return fd >= 0 && fd < slots.count ? slots[fd]?.takeUnretainedValue() : nil
   }
@@ -69,7 +69,7 @@ extension SelectorBackend {
   }
 
   /// Ends what waits on the descriptor and unregisters it, by a call only where closing does not do that anyway.
-  public func detach(_ descriptor: IODescriptor, closing: Bool) {
+  package func detach(_ descriptor: IODescriptor, closing: Bool) {
     detachedInBatch = true
     let fd = Int(descriptor.fileDescriptor)
     if fd < slots.count, let slot = slots[fd], slot.toOpaque() == Unmanaged.passUnretained(descriptor).toOpaque() {
@@ -100,7 +100,7 @@ extension SelectorBackend {
   }
 
   /// Registers what is waited for; a descriptor that nobody waits for leaves.
-  public func watch(_ descriptor: IODescriptor, readable: Bool, writable: Bool) throws(Errno) {
+  package func watch(_ descriptor: IODescriptor, readable: Bool, writable: Bool) throws(Errno) {
     if readable || writable {
       try register(descriptor)
     } else {
@@ -109,7 +109,7 @@ extension SelectorBackend {
   }
 
   /// Ends all operations and closes the selector.
-  public func close() {
+  package func close() {
     for index in slots.indices {
       guard let slot = slots[index] else { continue }
       slots[index] = nil

@@ -1,5 +1,5 @@
 internal import CAsyncIO
-public import SystemPackage
+package import SystemPackage
 
 // How readiness becomes operations.
 //
@@ -27,7 +27,7 @@ public import SystemPackage
 /// The backend of ``SelectorEventLoop``: turns what an ``IOSelector`` reports into completions.
 ///
 /// Thread rules as for ``IOBackend``: that is what makes the unchecked conformance right.
-public final class SelectorBackend: IOBackend, @unchecked Sendable {
+package final class SelectorBackend: IOBackend, @unchecked Sendable {
   let selector: any IOSelector
   @exclusivity(unchecked) var pool = LentBufferPool()
   /// Reports of one poll. Few, so that what a report touches is still in the nearest caches when its task runs.
@@ -44,7 +44,7 @@ public final class SelectorBackend: IOBackend, @unchecked Sendable {
   @exclusivity(unchecked) private var ghosts = 0
 
   /// - Parameter selector: the mechanism; the backend owns it from here on.
-  public init(_ selector: any IOSelector) {
+  package init(_ selector: any IOSelector) {
     self.selector = selector
     isEdgeTriggered = selector.supportsEdgeTriggering
     missesUrgentData = isEdgeTriggered && !selector.reportsUrgentData
@@ -53,10 +53,10 @@ public final class SelectorBackend: IOBackend, @unchecked Sendable {
   deinit { events.deallocate() }
 
   /// The name of the selector.
-  public var name: String { selector.name }
+  package var name: String { selector.name }
 
   /// What a selector can do; exact waits if this one has them.
-  public var capabilities: IOCapabilities {
+  package var capabilities: IOCapabilities {
     var offered: IOCapabilities = [
       .descriptorWatches, .streamSockets, .pipes, .datagrams, .systemDescriptors, .unixSockets, .threads,
       .systemClock,
@@ -66,16 +66,16 @@ public final class SelectorBackend: IOBackend, @unchecked Sendable {
   }
 
   /// Nothing: a selector belongs to no thread.
-  public func runWillBegin() throws(Errno) {}
+  package func runWillBegin() throws(Errno) {}
   /// Nothing: what waits is registered still.
-  public func runDidEnd() {}
+  package func runDidEnd() {}
   /// Ends the current or the next wait. Any thread, also a signal handler.
-  public func wake() { selector.wake() }
+  package func wake() { selector.wake() }
 
   // MARK: Waiting
 
   /// Waits for readiness, tries the calls that waited for it and completes those that succeed.
-  public func poll(timeout: Int64) throws(Errno) {
+  package func poll(timeout: Int64) throws(Errno) {
     detachedInBatch = false
     let n = try selector.select(timeout: timeout, into: events)
     for i in 0..<n {
@@ -147,17 +147,17 @@ public final class SelectorBackend: IOBackend, @unchecked Sendable {
   }
 
   /// True where the kernel keeps registrations: it knows by which file it has one.
-  public var knowsWatchedFiles: Bool { isEdgeTriggered }
+  package var knowsWatchedFiles: Bool { isEdgeTriggered }
 
   /// Asks the kernel if it knows, else compares the files.
-  public func namesWatchedFile(_ descriptor: IODescriptor) -> Bool {
+  package func namesWatchedFile(_ descriptor: IODescriptor) -> Bool {
     guard isEdgeTriggered, descriptor.isRegistered else { return descriptor.isSameFile }
     return selector.namesRegisteredFile(
       descriptor.fileDescriptor, interest: interest(of: descriptor), token: descriptor.token)
   }
 
   /// A kernel that keeps registrations would report for ever, and only forgetting them all ends that.
-  public func watchIsLost(_ descriptor: IODescriptor) {
+  package func watchIsLost(_ descriptor: IODescriptor) {
     detach(descriptor, closing: false)
     if isEdgeTriggered { ghosts = Self.ghostLimit }
   }
@@ -191,7 +191,7 @@ public final class SelectorBackend: IOBackend, @unchecked Sendable {
 
   /// Tries the call if the descriptor may be ready; otherwise it waits for a report.
   @inline(__always)
-  public func submit(_ operation: IOOperation) -> Bool {
+  package func submit(_ operation: IOOperation) -> Bool {
     let descriptor = operation.descriptor
     switch operation.kind {
     case .receive, .receiveLent, .accept, .read, .ready, .receiveFrom:
@@ -232,7 +232,7 @@ public final class SelectorBackend: IOBackend, @unchecked Sendable {
   }
 
   /// Completes an operation that waits with `-ECANCELED`.
-  public func cancel(_ operation: IOOperation) {
+  package func cancel(_ operation: IOOperation) {
     let descriptor = operation.descriptor
     if operation.isParked(in: descriptor.reading) {
       descriptor.reading = nil
@@ -249,7 +249,7 @@ public final class SelectorBackend: IOBackend, @unchecked Sendable {
 
   /// Receives into a buffer of the pool. False: nothing was there.
   @inline(__always)
-  public func claimLent(_ operation: IOOperation) -> Bool {
+  package func claimLent(_ operation: IOOperation) -> Bool {
     let descriptor = operation.descriptor
     let buffer = pool.take()
     let n = receive(descriptor, buffer.base, buffer.capacity)
@@ -268,7 +268,7 @@ public final class SelectorBackend: IOBackend, @unchecked Sendable {
 
   /// Gives the buffer back to the pool.
   @inline(__always)
-  public func returnLent(_ operation: IOOperation) {
+  package func returnLent(_ operation: IOOperation) {
     guard let buffer = operation.buffer else { return }
     operation.buffer = nil
     pool.giveBack(buffer, capacity: operation.count)

@@ -3,7 +3,8 @@ package import Logging
 internal import Synchronization
 internal import SystemPackage
 
-/// The core that all loops of this package share, over any ``IOBackend``.
+/// The core that all loops of this package share: ``SelectorEventLoop`` over readiness, ``ProactorEventLoop`` over
+/// completions. Whoever brings a mechanism of readiness makes a loop of it by ``SelectorEventLoop/init(selector:)``.
 ///
 /// One turn is: wait (not at all if something is ready), deliver completions, empty the inbox, move due timers to the
 /// queue, run what is queued. Handles and jobs are in one queue; the number of entries is taken when the running
@@ -91,7 +92,7 @@ open class BaseEventLoop: EventLoop, @unchecked Sendable {
   }
 
   /// Makes a loop over a backend, which it owns from here on.
-  public init(backend: any IOBackend) {
+  package init(backend: any IOBackend) {
     self.backend = backend
     debugFlag = Atomic(Environment.debug)
     intake = LoopIntake(backend)
