@@ -3,7 +3,9 @@ extension EventLoop {
   func core(for operation: String) throws(EventLoopError) -> BaseEventLoop {
     if let core = self as? BaseEventLoop { return core }
     throw EventLoopError(
-      .notOffered, "\(operation): this event loop does not build on BaseEventLoop, which has the mechanism for it.")
+      .notOffered,
+      "\(operation): this event loop is no BaseEventLoop, which has the mechanism for it. Make one by "
+        + "SelectorEventLoop(selector:).")
   }
 
   /// The same for calls that deal in objects of the loop's own thread: they hand out what is not `Sendable`, and only
