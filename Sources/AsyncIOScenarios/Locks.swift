@@ -127,7 +127,7 @@ extension Scenario {
                   got.entries.append(try await queue.get())
                   try queue.taskDone()
                 }
-              } catch is QueueShutDown { return }
+              } catch is QueueShutDownError { return }
               try await world.pause(around: .microseconds(100))
             }
           }

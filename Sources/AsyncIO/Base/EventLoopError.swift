@@ -2,42 +2,56 @@
 ///
 /// Answers asyncio's `RuntimeError`, `ValueError` and `TypeError` of the same calls.
 public struct EventLoopError: Error, Hashable, Sendable, CustomStringConvertible {
-  /// The kinds of refusal, for code that handles one of them.
-  public enum Code: Hashable, Sendable {
+  /// The kinds of refusal, for code that handles one of them. There may be more of them later, so whoever tells them
+  /// apart needs a default.
+  public struct Code: Hashable, Sendable, CustomStringConvertible {
+    private enum Name {
+      case closed, alreadyRunning, anotherLoopRunning, noRunningLoop, noCurrentLoop, wrongThread,
+        stoppedBeforeCompletion, invalidArgument, foreignLoop, runInsideTask, wouldBlock,
+        runtimeAlreadyStarted, executorShutDown, notOffered, busy, invalidState, invalidConfiguration
+    }
+
+    private let name: Name
+
+    private init(_ name: Name) { self.name = name }
+
+    /// Its name.
+    public var description: String { "\(name)" }
+
     /// The loop is closed.
-    case closed
+    public static var closed: Code { Code(.closed) }
     /// This loop runs already, here or in another thread.
-    case alreadyRunning
+    public static var alreadyRunning: Code { Code(.alreadyRunning) }
     /// Another loop runs in this thread.
-    case anotherLoopRunning
+    public static var anotherLoopRunning: Code { Code(.anotherLoopRunning) }
     /// No loop runs in this thread.
-    case noRunningLoop
+    public static var noRunningLoop: Code { Code(.noRunningLoop) }
     /// No current loop is set in this context.
-    case noCurrentLoop
+    public static var noCurrentLoop: Code { Code(.noCurrentLoop) }
     /// The call came from a thread that does not run the loop.
-    case wrongThread
+    public static var wrongThread: Code { Code(.wrongThread) }
     /// The loop was stopped before the awaited work had ended.
-    case stoppedBeforeCompletion
+    public static var stoppedBeforeCompletion: Code { Code(.stoppedBeforeCompletion) }
     /// An argument is out of range.
-    case invalidArgument
+    public static var invalidArgument: Code { Code(.invalidArgument) }
     /// The object belongs to another loop.
-    case foreignLoop
+    public static var foreignLoop: Code { Code(.foreignLoop) }
     /// A synchronous run was asked for inside a task.
-    case runInsideTask
+    public static var runInsideTask: Code { Code(.runInsideTask) }
     /// The call would block a thread that runs an event loop or tasks.
-    case wouldBlock
+    public static var wouldBlock: Code { Code(.wouldBlock) }
     /// The Swift runtime has run tasks before the loop could become its executor.
-    case runtimeAlreadyStarted
+    public static var runtimeAlreadyStarted: Code { Code(.runtimeAlreadyStarted) }
     /// The loop's executor for blocking work is shut down.
-    case executorShutDown
+    public static var executorShutDown: Code { Code(.executorShutDown) }
     /// The loop's kind does not offer the operation.
-    case notOffered
+    public static var notOffered: Code { Code(.notOffered) }
     /// Another task uses the object in the same way right now.
-    case busy
+    public static var busy: Code { Code(.busy) }
     /// The future or task is in the wrong state for the call.
-    case invalidState
+    public static var invalidState: Code { Code(.invalidState) }
     /// The configuration names something that does not exist.
-    case invalidConfiguration
+    public static var invalidConfiguration: Code { Code(.invalidConfiguration) }
   }
 
   /// What was refused, for code.

@@ -6,7 +6,7 @@ extension Queue: AsyncSequence {
     /// The next element, as ``Queue/get()`` takes it; nil when the queue was shut down and is empty. Throws
     /// `CancellationError`, and has taken nothing then.
     public mutating func next() async throws -> Element? {
-      do { return try await queue.get() } catch is QueueShutDown { return nil }
+      do { return try await queue.get() } catch is QueueShutDownError { return nil }
     }
   }
 

@@ -1,13 +1,13 @@
-/// A queue has no element, and the call does not wait.
-public struct QueueEmpty: Error, Hashable, CustomStringConvertible {
+/// A queue has no element, and the call does not wait. Answers `asyncio.QueueEmpty`.
+public struct QueueEmptyError: Error, Hashable, CustomStringConvertible {
   /// The error.
   public init() {}
   /// What happened, in a sentence.
   public var description: String { "the queue is empty" }
 }
 
-/// A queue has no room, and the call does not wait.
-public struct QueueFull: Error, Hashable, CustomStringConvertible {
+/// A queue has no room, and the call does not wait. Answers `asyncio.QueueFull`.
+public struct QueueFullError: Error, Hashable, CustomStringConvertible {
   /// The error.
   public init() {}
   /// What happened, in a sentence.
@@ -15,7 +15,7 @@ public struct QueueFull: Error, Hashable, CustomStringConvertible {
 }
 
 /// A queue was shut down. Answers `asyncio.QueueShutDown`.
-public struct QueueShutDown: Error, Hashable, CustomStringConvertible {
+public struct QueueShutDownError: Error, Hashable, CustomStringConvertible {
   /// The error.
   public init() {}
   /// What happened, in a sentence.
@@ -52,8 +52,8 @@ public class Queue<Element: Sendable>: @unchecked Sendable {
 
   // MARK: Elements
 
-  /// Adds an element, and waits for room first if there is none. Throws ``QueueShutDown`` when the queue is shut down,
-  /// before or during the wait.
+  /// Adds an element, and waits for room first if there is none. Throws ``QueueShutDownError`` when the queue is shut
+  /// down, before or during the wait.
   public final func put(_ element: Element) async throws {
     try await checkpoint()
     let id = state.withLock { $0.numbers.next() }
@@ -64,18 +64,18 @@ public class Queue<Element: Sendable>: @unchecked Sendable {
     try end.get()
   }
 
-  /// Adds an element now. Throws ``QueueFull`` if there is no room, ``QueueShutDown``. Answers `put_nowait()`.
+  /// Adds an element now. Throws ``QueueFullError`` if there is no room, ``QueueShutDownError``. Answers `put_nowait()`.
   public final func putNoWait(_ element: Element) throws {
     let actions = try state.withLock { state in
-      if state.isShutDown { throw QueueShutDown() as any Error }
-      guard let actions = state.put(element) else { throw QueueFull() }
+      if state.isShutDown { throw QueueShutDownError() as any Error }
+      guard let actions = state.put(element) else { throw QueueFullError() }
       return actions
     }
     actions.perform()
   }
 
-  /// Takes the next element, and waits for one first if there is none. Throws ``QueueShutDown`` when the queue is shut
-  /// down and empty, before or during the wait.
+  /// Takes the next element, and waits for one first if there is none. Throws ``QueueShutDownError`` when the queue is
+  /// shut down and empty, before or during the wait.
   public final func get() async throws -> Element {
     try await checkpoint()
     let id = state.withLock { $0.numbers.next() }
@@ -86,13 +86,13 @@ public class Queue<Element: Sendable>: @unchecked Sendable {
     return try end.get()
   }
 
-  /// Takes the next element now. Throws ``QueueEmpty`` if there is none, ``QueueShutDown`` if there will be none.
-  /// Answers `get_nowait()`.
+  /// Takes the next element now. Throws ``QueueEmptyError`` if there is none, ``QueueShutDownError`` if there will be
+  /// none. Answers `get_nowait()`.
   public final func getNoWait() throws -> Element {
     let (element, actions) = try state.withLock { state in
       if let taken = state.get() { return taken }
-      if state.isShutDown { throw QueueShutDown() as any Error }
-      throw QueueEmpty()
+      if state.isShutDown { throw QueueShutDownError() as any Error }
+      throw QueueEmptyError()
     }
     actions.perform()
     return element

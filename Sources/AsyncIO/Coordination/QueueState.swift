@@ -8,7 +8,7 @@ enum QueueEnd<Value: Sendable>: Sendable {
   func get() throws -> Value {
     switch self {
     case .success(let value): return value
-    case .shutDown: throw QueueShutDown()
+    case .shutDown: throw QueueShutDownError()
     case .cancelled: throw CancellationError()
     }
   }

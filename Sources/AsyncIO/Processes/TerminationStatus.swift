@@ -1,4 +1,4 @@
-/// How a child process ended.
+/// How a child process ended. An enumeration, because waitpid(2) knows no other ends: a switch can be complete.
 public enum TerminationStatus: Hashable, Sendable, CustomStringConvertible {
   /// It exited by itself, with this status from 0 to 255. 0 is success.
   case exited(Int32)

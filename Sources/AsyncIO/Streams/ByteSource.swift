@@ -14,14 +14,22 @@ public struct IncompleteReadError: Error, Hashable, Sendable, CustomStringConver
 
 /// More bytes came than the limit of a read allows; but for a child's output they are left in place. Answers asyncio's `LimitOverrunError`.
 public struct LimitOverrunError: Error, Hashable, Sendable, CustomStringConvertible {
-  /// What the read went up to.
-  public enum Goal: Hashable, Sendable {
+  /// What the read went up to. There may be more goals later.
+  public struct Goal: Hashable, Sendable, CustomStringConvertible {
+    fileprivate enum Name { case separator, end, output }
+
+    fileprivate let name: Name
+
+    /// Its name.
+    public var description: String { "\(name)" }
+
     /// A separator or the end of a line, which did not come within the limit.
-    case separator
+    public static var separator: Goal { Goal(name: .separator) }
     /// The end of the stream, before which more bytes came than the limit.
-    case end
-    /// The end of a child's output, see ``ChildProcess/run(_:_:input:environment:workingDirectory:standardOutput:standardError:processGroup:limit:)``.
-    case output
+    public static var end: Goal { Goal(name: .end) }
+    /// The end of a child's output, see
+    /// ``ChildProcess/run(_:_:input:environment:workingDirectory:standardOutput:standardError:processGroup:limit:)``.
+    public static var output: Goal { Goal(name: .output) }
   }
 
   /// The limit in bytes.
@@ -32,7 +40,7 @@ public struct LimitOverrunError: Error, Hashable, Sendable, CustomStringConverti
   /// The limit, and what to do about it.
   public var description: String {
     let remedy = "Raise the limit, or read the bytes another way: they are still there."
-    return switch goal {
+    return switch goal.name {
     case .separator: "no separator within \(limit) bytes. \(remedy)"
     case .end: "the stream has more than \(limit) bytes. \(remedy)"
     case .output:

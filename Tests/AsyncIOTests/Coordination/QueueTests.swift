@@ -14,7 +14,7 @@ struct QueueTests {
       for number in numbers { try queue.putNoWait(number) }
       #expect(queue.count == 8 && !queue.isEmpty && !queue.isFull)
       #expect(try expected.map { _ in try queue.getNoWait() } == expected)
-      #expect(throws: QueueEmpty()) { try queue.getNoWait() }
+      #expect(throws: QueueEmptyError()) { try queue.getNoWait() }
     }
   }
 
@@ -47,7 +47,7 @@ struct QueueTests {
       let tasks = try (0..<5).map { n in try loop.createTask { try await queue.put(n) } }
       try await sleep(for: .zero)
       #expect(queue.isFull && tasks.map(\.isDone) == [true, true, false, false, false])
-      #expect(throws: QueueFull()) { try queue.putNoWait(9) }
+      #expect(throws: QueueFullError()) { try queue.putNoWait(9) }
       tasks[2].cancel()
       await #expect(throws: CancellationError.self) { try await tasks[2].get() }
       var got: [Int] = []
@@ -105,13 +105,13 @@ struct QueueTests {
       let joining = try loop.createTask { try await queue.join() }
       try await sleep(for: .zero)
       queue.shutDown()
-      await #expect(throws: QueueShutDown()) { try await putting.get() }
-      await #expect(throws: QueueShutDown()) { try await queue.put(3) }
-      #expect(throws: QueueShutDown()) { try queue.putNoWait(3) }
+      await #expect(throws: QueueShutDownError()) { try await putting.get() }
+      await #expect(throws: QueueShutDownError()) { try await queue.put(3) }
+      #expect(throws: QueueShutDownError()) { try queue.putNoWait(3) }
       #expect(try await queue.get() == 0)
       #expect(try queue.getNoWait() == 1)
-      await #expect(throws: QueueShutDown()) { try await queue.get() }
-      #expect(throws: QueueShutDown()) { try queue.getNoWait() }
+      await #expect(throws: QueueShutDownError()) { try await queue.get() }
+      #expect(throws: QueueShutDownError()) { try queue.getNoWait() }
       #expect(!joining.isDone)
       for _ in 0..<2 { try queue.taskDone() }
       try await joining.get()
@@ -130,8 +130,8 @@ struct QueueTests {
       try await sleep(for: .zero)
       queue.shutDown(immediate: true)
       other.shutDown()
-      await #expect(throws: QueueShutDown()) { try await putting.get() }
-      await #expect(throws: QueueShutDown()) { try await getting.get() }
+      await #expect(throws: QueueShutDownError()) { try await putting.get() }
+      await #expect(throws: QueueShutDownError()) { try await getting.get() }
       try await joining.get()
       #expect(queue.isEmpty)
       // Work on an element that was taken before still counts.
@@ -156,7 +156,7 @@ struct QueueTests {
         for kind in LoopKind.allCases {
           group.addTask {
             try await kind.run { _ in
-              do { while true { taken.record(try await queue.get()) } } catch is QueueShutDown {}
+              do { while true { taken.record(try await queue.get()) } } catch is QueueShutDownError {}
             }
           }
         }

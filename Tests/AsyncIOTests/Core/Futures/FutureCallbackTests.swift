@@ -65,7 +65,7 @@ struct FutureCallbackTests {
         for number in which { #expect(!future.removeDoneCallback(tokens[number])) }
         switch end {
         case "value": try future.setResult(1)
-        case "error": try future.setException(QueueEmpty())
+        case "error": try future.setException(QueueEmptyError())
         default: future.cancel()
         }
         #expect(notes.all == [], "none runs inside of the call")
