@@ -62,7 +62,7 @@ struct EchoCommand: ParsableCommand {
   }
 
   @Sendable static func echoSynchronously(_ connection: StreamConnection) async throws {
-    try await connection.forEachChunk { bytes, output in
+    try await connection.serveChunks { bytes, output in
       output.write(bytes)
     }
   }

@@ -59,7 +59,7 @@ extension Scenario {
         let serving = try loop.createTask {
           try await listener.serve { connection in
             if isSynchronous {
-              try await connection.forEachChunk { bytes, _ in flooded.entries.append(bytes.byteCount) }
+              try await connection.serveChunks { bytes, _ in flooded.entries.append(bytes.byteCount) }
             } else {
               try await connection.forEachChunk { bytes in flooded.entries.append(bytes.byteCount) }
             }

@@ -4,7 +4,7 @@ internal import CAsyncIO
 // suspended once for the whole connection. It costs what a protocol callback costs, and it has that shape: the closure
 // may write, and what the system does not take at once is kept and makes the reading wait.
 
-/// Where a synchronous chunk handler writes. Valid during the call of the handler.
+/// Where the handler of ``StreamConnection/serveChunks(_:)`` writes. Valid during the call of the handler.
 public struct ChunkWriter: ~Copyable {
   fileprivate let pump: Unmanaged<ChunkPump>
 
@@ -19,15 +19,17 @@ extension StreamConnection {
   /// Calls the handler with each chunk of bytes, inside the loop's poll phase, until the peer ends its stream. The
   /// handler must not block. What it writes and the peer does not take makes the reading wait.
   ///
+  /// The handler is synchronous; one that awaits is a matter of ``forEachChunk(_:)``.
+  ///
   /// For tasks of the connection's loop; from elsewhere it throws code `wrongThread`. Throws what the handler throws,
   /// `CancellationError`, or an ``IOError``.
-  public func forEachChunk(_ handler: (RawSpan, borrowing ChunkWriter) throws -> Void) async throws {
+  public func serveChunks(_ handler: (RawSpan, borrowing ChunkWriter) throws -> Void) async throws {
     try claimReader()
     defer { releaseReader() }
     try claimWriter()
     defer { releaseWriter() }
     try checkOpen("read")
-    guard core.isRunningInThisThread else { throw EventLoopError.wrongThread("forEachChunk") }
+    guard core.isRunningInThisThread else { throw EventLoopError.wrongThread("serveChunks") }
     func pump(_ handler: @escaping (RawSpan, borrowing ChunkWriter) throws -> Void) async throws {
       let pump = ChunkPump(self, handler)
       defer { pump.end() }

@@ -6,7 +6,8 @@ internal import CAsyncIO
 
 extension StreamConnection {
   /// Calls the body with each chunk of bytes as it arrives, until the peer ends its stream. The next chunk is not
-  /// received before the body returns: a body that waits for `write` makes the peer wait.
+  /// received before the body returns: a body that waits for `write` makes the peer wait. ``serveChunks(_:)`` is for
+  /// handlers that never wait.
   ///
   /// Throws what the body throws, `CancellationError`, or an ``IOError``: a reset is an error, an end is not.
   public func forEachChunk(_ body: (RawSpan) async throws -> Void) async throws {

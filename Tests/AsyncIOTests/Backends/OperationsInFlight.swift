@@ -68,7 +68,7 @@ final class OperationsInFlight: @unchecked Sendable {
       return bytes
     }
     synchronous = try loop.createTask {
-      try await handler.forEachChunk { bytes, _ in got.record(bytes.withUnsafeBytes { Array($0) }) }
+      try await handler.serveChunks { bytes, _ in got.record(bytes.withUnsafeBytes { Array($0) }) }
     }
     writing = try loop.createTask { try await writer.write(numbered(0..<Self.large)) }
     accepting = try loop.createTask { try await listener.accept() }

@@ -144,7 +144,7 @@ struct ProactorReceivingTests {
       return bytes
     case 1:
       do {
-        try await connection.forEachChunk { chunk, _ in
+        try await connection.serveChunks { chunk, _ in
           bytes += chunk.withUnsafeBytes { Array($0) }
           throw Enough()
         }

@@ -46,7 +46,7 @@ struct FloodTests {
       let serving = try loop.createTask {
         try await listener.serve { connection in
           if isSynchronous {
-            try await connection.forEachChunk { _, _ in seen.add(1) }
+            try await connection.serveChunks { _, _ in seen.add(1) }
           } else {
             try await connection.forEachChunk { _ in seen.add(1) }
           }
@@ -109,7 +109,7 @@ struct FloodTests {
       switch self {
       case .read: _ = try await connection.read(upTo: 1)
       case .chunks: try await connection.forEachChunk { _ in }
-      case .synchronousChunks: try await connection.forEachChunk { _, _ in }
+      case .synchronousChunks: try await connection.serveChunks { _, _ in }
       }
     }
   }

@@ -27,7 +27,7 @@ struct SuspendingCall: Sendable {
 
   /// From a task that runs in a thread without a loop, too; the others refuse that first.
   var worksElsewhere: Bool {
-    !isPrepared && place != "Sleeping.sleep" && place != "StreamConnection+Chunks.forEachChunk"
+    !isPrepared && place != "Sleeping.sleep" && place != "StreamConnection+Chunks.serveChunks"
   }
 
   static func cancelThisTask() { withUnsafeCurrentTask { $0?.cancel() } }
@@ -69,7 +69,7 @@ extension SuspendingCall {
     SuspendingCall("StreamConnection+Reading.read") { for try await _ in $0.near.chunks {} },
     SuspendingCall("StreamConnection+Reading.readLine") { for try await _ in $0.near.lines {} },
     SuspendingCall("StreamConnection+Lent.forEachChunk") { try await $0.near.forEachChunk { _ in await Task.yield() } },
-    SuspendingCall("StreamConnection+Chunks.forEachChunk") { try await $0.near.forEachChunk { _, _ in } },
+    SuspendingCall("StreamConnection+Chunks.serveChunks") { try await $0.near.serveChunks { _, _ in } },
     SuspendingCall("StreamConnection+Lent.withNextChunk") { _ = try await $0.near.withNextChunk { $0.byteCount } },
     SuspendingCall("StreamConnection+Writing.write") { try await $0.near.write([1]) },
     SuspendingCall("StreamConnection+Writing.write") { try await $0.near.write("") },

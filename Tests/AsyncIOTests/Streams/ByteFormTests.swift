@@ -171,7 +171,7 @@ struct ByteFormTests {
   func chunkWriter(kind: LoopKind) async throws {
     try await kind.withPair { near, far in
       let serving = try loopTask {
-        try await near.forEachChunk { _, writer in
+        try await near.serveChunks { _, writer in
           writer.write([91, 93])
           writer.write("x")
           writer.write(Self.array.span)

@@ -70,7 +70,7 @@ struct CancellingTests {
         await #expect(throws: CancellationError.self) { try await near.read(upTo: 10) }
         await #expect(throws: CancellationError.self) { try await near.withNextChunk { _ in } }
         await #expect(throws: CancellationError.self) { try await near.forEachChunk { _ in } }
-        await #expect(throws: CancellationError.self) { try await near.forEachChunk { _, _ in } }
+        await #expect(throws: CancellationError.self) { try await near.serveChunks { _, _ in } }
       }
       try await task.value
       try await far.write("data")
@@ -85,7 +85,7 @@ struct CancellingTests {
       try await turnUntil { near.isReading }
       lent.cancel()
       await #expect(throws: CancellationError.self) { try await lent.value }
-      let synchronous = try loopTask { try await near.forEachChunk { _, _ in } }
+      let synchronous = try loopTask { try await near.serveChunks { _, _ in } }
       try await turnUntil { near.isReading }
       synchronous.cancel()
       await #expect(throws: CancellationError.self) { try await synchronous.value }

@@ -57,7 +57,7 @@ struct ClosingTests {
           switch form {
           case 0: _ = try await far.read(upTo: 1)
           case 1: try await far.forEachChunk { _ in }
-          case 2: try await far.forEachChunk { _, _ in }
+          case 2: try await far.serveChunks { _, _ in }
           default: _ = try await far.readToEnd()
           }
         }
@@ -90,7 +90,7 @@ struct ClosingTests {
     try await kind.withPair { near, far in
       try far.writeEOF()
       try await near.forEachChunk { _ in Issue.record("there are no bytes") }
-      try await near.forEachChunk { _, _ in Issue.record("there are no bytes") }
+      try await near.serveChunks { _, _ in Issue.record("there are no bytes") }
       try await near.write(numbered(0..<50_000))
       near.close()
       #expect(try await far.readToEnd() == numbered(0..<50_000))

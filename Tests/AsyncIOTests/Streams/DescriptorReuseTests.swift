@@ -77,7 +77,7 @@ struct DescriptorReuseTests {
       try far.writeEOF()
       var chunks = 0
       let error = try await failure(IOError.self) {
-        try await near.forEachChunk { bytes, output in
+        try await near.serveChunks { bytes, output in
           chunks += 1
           near.close()
           output.write(bytes)
@@ -108,7 +108,7 @@ struct DescriptorReuseTests {
         let reading = try loopTask {
           switch form {
           case 0: try await near.forEachChunk { got.record($0.byteCount) }
-          case 1: try await near.forEachChunk { bytes, _ in got.record(bytes.byteCount) }
+          case 1: try await near.serveChunks { bytes, _ in got.record(bytes.byteCount) }
           case 2: got.record(try await near.readExactly(100).count)
           default: got.record(try await near.readToEnd().count)
           }

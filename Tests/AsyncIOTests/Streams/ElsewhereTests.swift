@@ -63,7 +63,7 @@ struct ElsewhereTests {
       let listener = try await StreamListener.bind(host: "127.0.0.1", port: 0)
       let codes = await Task.detached { () -> [EventLoopError.Code?] in
         var codes: [EventLoopError.Code?] = []
-        do { try await near.forEachChunk { _, _ in } } catch { codes.append((error as? EventLoopError)?.code) }
+        do { try await near.serveChunks { _, _ in } } catch { codes.append((error as? EventLoopError)?.code) }
         do { try await listener.serve { _ in } } catch { codes.append((error as? EventLoopError)?.code) }
         do { _ = try await StreamListener.bind(port: 0) } catch { codes.append((error as? EventLoopError)?.code) }
         do { _ = try await StreamConnection.connect(host: "::1", port: 1) } catch {

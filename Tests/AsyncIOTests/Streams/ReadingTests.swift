@@ -109,11 +109,11 @@ struct ReadingTests {
     try connection.writeEOF()
   }
 
-  @Test("The synchronous forEachChunk echoes every byte, also to a peer that is slow", arguments: LoopKind.allCases)
+  @Test("serveChunks echoes every byte, also to a peer that is slow", arguments: LoopKind.allCases)
   func synchronousChunks(kind: LoopKind) async throws {
     try await kind.withPair { near, far in
       let total = 3_000_000
-      async let echo: Void = near.forEachChunk { bytes, output in output.write(bytes) }
+      async let echo: Void = near.serveChunks { bytes, output in output.write(bytes) }
       async let sent: Void = send(numbered(0..<total), over: far)
       var got: [UInt8] = []
       while got.count < total {
@@ -126,7 +126,7 @@ struct ReadingTests {
     }
   }
 
-  @Test("All forms of forEachChunk deliver first what earlier reads left", arguments: LoopKind.allCases)
+  @Test("forEachChunk and serveChunks deliver first what earlier reads left", arguments: LoopKind.allCases)
   func leftovers(kind: LoopKind) async throws {
     try await kind.withPair { near, far in
       try await far.write("line\nrest")
@@ -143,7 +143,7 @@ struct ReadingTests {
       #expect(try await far.readLine() == "line")
       try near.writeEOF()
       var rest = 0
-      try await far.forEachChunk { bytes, _ in rest += bytes.byteCount }
+      try await far.serveChunks { bytes, _ in rest += bytes.byteCount }
       #expect(rest == 4)
     }
   }
@@ -168,7 +168,7 @@ struct ReadingTests {
       try await far.write("x")
       await #expect(throws: Stop.self) { try await near.forEachChunk { _ in throw Stop() } }
       try await far.write("y")
-      await #expect(throws: Stop.self) { try await near.forEachChunk { _, _ in throw Stop() } }
+      await #expect(throws: Stop.self) { try await near.serveChunks { _, _ in throw Stop() } }
       try await far.write("z")
       #expect(try await near.readExactly(1) == Array("z".utf8))
       try await near.write("!")

@@ -84,7 +84,7 @@ struct ServingTests {
       loop.exceptionHandler = { _, context in reports.record(context) }
       let ends = Recorder<Bool>()
       let handlers: [@Sendable (StreamConnection) async throws -> Void] = [
-        Self.echo, { try await $0.forEachChunk { bytes, output in output.write(bytes) } },
+        Self.echo, { try await $0.serveChunks { bytes, output in output.write(bytes) } },
       ]
       for handler in handlers {
         let listener = try await StreamListener.bind(host: "127.0.0.1", port: 0)

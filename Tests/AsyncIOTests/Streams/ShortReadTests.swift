@@ -62,7 +62,7 @@ struct ShortReadTests {
         case .exactly: while true { for byte in try await connection.readExactly(2) { received.record(byte) } }
         case .upTo: while true { for byte in try await connection.read(upTo: 100) { received.record(byte) } }
         case .chunks: try await connection.forEachChunk { bytes in record(bytes) }
-        default: try await connection.forEachChunk { bytes, _ in record(bytes) }
+        default: try await connection.serveChunks { bytes, _ in record(bytes) }
         }
       }
       return {

@@ -109,7 +109,7 @@ struct UrgentDataTests {
       }
     },
     { connection, received in
-      try await connection.forEachChunk { bytes, _ in
+      try await connection.serveChunks { bytes, _ in
         bytes.withUnsafeBytes { for byte in $0 { received.record(byte) } }
       }
     },

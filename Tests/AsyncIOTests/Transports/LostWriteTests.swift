@@ -86,7 +86,7 @@ struct LostWriteTests {
     { _ = try await $0.readToEnd() },
     { _ = try await $0.withNextChunk { _ in } },
     { try await $0.forEachChunk { _ in } },
-    { try await $0.forEachChunk { _, _ in } },
+    { try await $0.serveChunks { _, _ in } },
   ]
 
   @Test("The write of a connection throws it, or the read that finds the end", arguments: LoopKind.allCases, 0..<5)
@@ -117,7 +117,7 @@ struct LostWriteTests {
         sockets.end(sockets.b)
         let told = await error {
           if isSynchronous {
-            try await connection.forEachChunk { bytes, writer in writer.write(bytes) }
+            try await connection.serveChunks { bytes, writer in writer.write(bytes) }
           } else {
             try await connection.forEachChunk { bytes in try await connection.write(bytes) }
           }

@@ -38,7 +38,7 @@ typealias Handler = @Sendable (StreamConnection) async throws -> Void
 }
 
 @Sendable func echoSynchronously(_ connection: StreamConnection) async throws {
-  try await connection.forEachChunk { bytes, output in output.write(bytes) }
+  try await connection.serveChunks { bytes, output in output.write(bytes) }
 }
 
 private final class EchoProtocol: StreamProtocol {
