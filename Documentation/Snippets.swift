@@ -33,6 +33,4 @@ final class Client: StreamProtocol {
   func dataReceived(_ bytes: RawSpan) throws {}
 }
 
-final class MyEventLoop: BaseEventLoop, @unchecked Sendable {
-  convenience init() throws { self.init(backend: SelectorBackend(try PollSelector())) }
-}
+typealias MySelector = PollSelector

@@ -5,7 +5,7 @@ public import AsyncIO
 /// From a test of your own loop:
 ///
 /// ```swift
-/// let report = ConformanceSuite.run(loopName: "mine") { try MyEventLoop() }
+/// let report = ConformanceSuite.run(loopName: "mine") { SelectorEventLoop(selector: try MySelector()) }
 /// #expect(report.isConforming, "\(report.table)")
 /// ```
 public enum ConformanceSuite {
