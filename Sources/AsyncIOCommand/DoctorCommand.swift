@@ -72,7 +72,7 @@ private struct Findings {
     }
     if let environmentLoop, !environmentIsKnown {
       print(
-        "  ASYNCIO_EVENT_LOOP is \"\(environmentLoop)\", which is no loop kind. Unset it, or use one of the names above."
+        "  ASYNCIO_EVENT_LOOP is \"\(environmentLoop)\", which is not a loop kind. Unset it, or use a name above."
       )
     }
   }

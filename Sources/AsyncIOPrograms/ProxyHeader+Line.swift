@@ -37,10 +37,10 @@ extension ProxyHeader {
     let isIPv4 = words[0] == "TCP4"
     func address(_ host: String, _ port: String) throws(ProxyHeaderError) -> SocketAddress {
       guard let number = UInt16(port), "\(number)" == port else {
-        throw ProxyHeaderError("\"\(port)\" is no port. Ports are 0 to 65535, without a sign or leading zeros.")
+        throw ProxyHeaderError("\"\(port)\" is not a port. Ports are 0 to 65535, without a sign or leading zeros.")
       }
       guard !host.contains("%"), let address = SocketAddress(ipLiteral: host, port: number), address.isIPv4 == isIPv4
-      else { throw ProxyHeaderError("\"\(host)\" is no address of \(words[0]).") }
+      else { throw ProxyHeaderError("\"\(host)\" is not an address of \(words[0]).") }
       return address
     }
     return .tcp(source: try address(words[1], words[3]), destination: try address(words[2], words[4]))

@@ -77,7 +77,7 @@ public struct EventLoopError: Error, Hashable, Sendable, CustomStringConvertible
       isInsideTask
       ? "Put this code into `try await AsyncIO.run { }`, which works in any task, or into a task of a loop."
       : "Put this code into `try AsyncIO.run { }`, or into a task of a loop."
-    return EventLoopError(.noRunningLoop, "\(lead)no event loop runs in this thread. \(fix)")
+    return EventLoopError(.noRunningLoop, "\(lead)no event loop is running in this thread. \(fix)")
   }
 
   static func runInsideTask(_ operation: String, _ form: String) -> EventLoopError {

@@ -43,29 +43,29 @@ public struct IOError: Error, Hashable, Sendable, CustomStringConvertible {
   private var advice: String? {
     switch errno {
     case .addressInUse where isUnix:
-      "A file or a program that runs has the name; remove the file, end the program, or choose another path."
-    case .connectionRefused where isUnix: "No program listens there any more; start it."
+      "A file or a running program has the name; remove the file, end the program, or choose another path."
+    case .connectionRefused where isUnix: "The program that listened there has ended; start it."
     case .noSuchFileOrDirectory where operation == "connect": "No program has made the socket; check the path."
     case .resourceTemporarilyUnavailable where operation == "connect" && isUnix:
-      "The queue of who listens there is full; try again later."
+      "The listener's queue is full; try again later."
     case .resourceTemporarilyUnavailable where operation == "start a thread" || operation == "spawn":
       "No more threads or processes: a limit of the user (`ulimit -u`), the container (pids) or the memory (`ulimit -v`)"
         + " is reached; raise it, or try again when some have ended."
     case .permissionDenied where isUnix: "The permissions of the socket or of a directory above it forbid it."
     case .addressFamilyNotSupported where operation == "bind": "Give a local address of the family of the remote one."
-    case .messageTooLong where operation.hasPrefix("receive"): "Give room for all of it; it is lost."
-    case .messageTooLong: "A datagram of UDP has at most 65507 bytes, one of a Unix socket what its buffer holds."
+    case .messageTooLong where operation.hasPrefix("receive"): "The datagram is lost; give a larger buffer."
+    case .messageTooLong: "A UDP datagram holds at most 65507 bytes, a Unix one what the socket's buffer holds."
     case .addressInUse: "Another program has the port; choose another one, or end that program."
-    case .addressNotAvailable: "The address is not one of this machine's."
+    case .addressNotAvailable: "This machine does not have the address."
     case .connectionRefused: "Nothing listens there; check address and port."
     case .tooManyOpenFiles: "The limit of open files is reached; raise it with `ulimit -n`, or close connections."
     case .tooManyOpenFilesInSystem: "The system has no descriptors left; see /proc/sys/fs/file-max."
     case .permissionDenied where operation == "bind": "Ports below 1024 need a privilege; choose a higher one."
     case .noSuchFileOrDirectory where operation == "spawn" && subject?.hasPrefix("\"") == true:
       "Check the name; without a slash it is looked up in PATH."
-    case .permissionDenied where operation == "spawn": "It is not executable, or a directory on its way is closed."
-    case .argListTooLong: "Hand large data over by standardInput or a file."
-    case .canceled: "The connection was closed in this program while the operation was waiting."
+    case .permissionDenied where operation == "spawn": "It is not executable, or its path is not accessible."
+    case .argListTooLong: "Pass large data through standardInput or a file."
+    case .canceled: "This program closed the connection while the operation was waiting."
     default: nil
     }
   }

@@ -17,7 +17,7 @@ public final class Barrier: Sendable {
   /// A barrier for so many tasks. Throws code `invalidArgument` for less than one.
   public init(_ parties: Int) throws(EventLoopError) {
     guard parties > 0 else {
-      throw EventLoopError(.invalidArgument, "Barrier: \(parties) parties can never come. Give at least 1.")
+      throw EventLoopError(.invalidArgument, "Barrier: parties is \(parties). Give at least 1.")
     }
     self.parties = parties
     state = Lock(BarrierState(parties: parties))

@@ -61,7 +61,7 @@ public final class Condition: Sendable {
   /// `invalidState` if nobody holds the lock, `invalidArgument` for a negative number.
   public func notify(_ count: Int = 1) throws(EventLoopError) {
     guard count >= 0 else {
-      throw EventLoopError(.invalidArgument, "notify: \(count) tasks cannot be woken. Give 0 or more.")
+      throw EventLoopError(.invalidArgument, "notify: count is \(count). Give 0 or more.")
     }
     guard lock.isLocked else { throw Self.notHeld("notify") }
     wake(count)

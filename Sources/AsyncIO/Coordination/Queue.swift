@@ -113,7 +113,7 @@ public class Queue<Element: Sendable>: @unchecked Sendable {
   public final func taskDone() throws(EventLoopError) {
     guard let actions = state.withLock({ $0.taskDone() }) else {
       throw EventLoopError(
-        .invalidState, "taskDone: it was called more often than elements were put. Call it once for each.")
+        .invalidState, "taskDone: called more often than elements were put. Call it once for each element.")
     }
     actions.perform()
   }

@@ -53,7 +53,7 @@ public final class BoundedSemaphore: Sendable {
   /// As ``Semaphore/release()``. Throws code `invalidState` when all permits are there.
   public func release() throws(EventLoopError) {
     guard core.release() else {
-      throw EventLoopError(.invalidState, "release: the bounded semaphore has all its permits. Release once each.")
+      throw EventLoopError(.invalidState, "release: the bounded semaphore has all its permits. Release each once.")
     }
   }
 
@@ -72,7 +72,7 @@ private final class SemaphoreCore: Sendable {
 
   init(_ value: Int, _ name: String, limit: Int) throws(EventLoopError) {
     guard value >= 0 else {
-      throw EventLoopError(.invalidArgument, "\(name): \(value) permits are less than none. Give at least 0.")
+      throw EventLoopError(.invalidArgument, "\(name): value is \(value). Give 0 or more.")
     }
     state = Lock(SemaphoreState(value: value, limit: limit))
   }

@@ -62,7 +62,7 @@ struct ConnectRace {
   }
 
   mutating func timerFired() -> [Action] {
-    precondition(isTimerSet, "a timer fired that was not set")
+    precondition(isTimerSet, "a timer that was not set fired")
     isTimerSet = false
     return startNext()
   }
@@ -80,7 +80,7 @@ struct ConnectRace {
 
   private mutating func end(_ attempt: Int) {
     let wasRunning = running.remove(attempt) != nil
-    precondition(wasRunning, "an attempt ended that was not running")
+    precondition(wasRunning, "an attempt that was not running ended")
   }
 
   private mutating func startNext() -> [Action] {

@@ -74,7 +74,7 @@ final class Connecting: OperationObserver, @unchecked Sendable {
 
   override func operationEnded(_ operation: IOOperation) {
     guard let index = attempts.firstIndex(where: { $0?.operation === operation }) else {
-      preconditionFailure("an operation ended that no attempt has")
+      preconditionFailure("an operation that belongs to no attempt ended")
     }
     operation.observer = nil
     // Who waits may be in another thread, and let go of everything before this returns.

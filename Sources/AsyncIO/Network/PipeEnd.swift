@@ -38,7 +38,7 @@ final class PipeEnd: @unchecked Sendable {
       !owner.isWatch || core.backend.namesWatchedFile(owner)
     {
       throw EventLoopError(
-        .invalidState, "\(operation): descriptor \(fd) is in use on this event loop already. Remove the other user.")
+        .invalidState, "\(operation): descriptor \(fd) is already in use on this event loop. Remove the other user.")
     }
     self.core = core
     descriptor = IODescriptor(fd, loop: core)
@@ -64,7 +64,7 @@ final class PipeEnd: @unchecked Sendable {
     default:
       throw EventLoopError(
         .invalidArgument,
-        "\(operation): descriptor \(fd) is no pipe, socket or character device, and cannot be waited for. "
+        "\(operation): descriptor \(fd) is not a pipe, socket or character device, and cannot be waited for. "
           + "Read and write regular files with runInExecutor.")
     }
   }

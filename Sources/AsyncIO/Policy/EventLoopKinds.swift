@@ -32,7 +32,7 @@ public enum EventLoopKinds {
     guard let make = registered.withLock({ $0[name] }) else {
       throw EventLoopError(
         .invalidConfiguration,
-        "there is no event loop kind \"\(name)\". Known are: \(names.joined(separator: ", ")).")
+        "unknown event loop kind \"\(name)\". Known are: \(names.joined(separator: ", ")).")
     }
     return try make()
   }

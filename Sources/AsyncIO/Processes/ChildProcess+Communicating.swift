@@ -21,7 +21,7 @@ extension ChildProcess {
     guard standardInput != nil || input.isEmpty else {
       throw EventLoopError(
         .invalidArgument,
-        "communicate: there is input, and standardInput is no pipe. Start the child with `standardInput: .pipe`.")
+        "communicate: there is input, but standardInput is not a pipe. Start the child with `standardInput: .pipe`.")
     }
     // A group, because the first failure must end the others: a stream that nobody reads stops the child.
     let streams = try await withThrowingTaskGroup(of: (Int, [UInt8]).self) { group in

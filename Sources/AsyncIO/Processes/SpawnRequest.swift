@@ -31,7 +31,7 @@ struct SpawnRequest: Sendable {
     for argument in arguments where argument.hasNUL { throw refuse("the argument", argument, endsEarly) }
     for (name, value) in environment ?? [:] {
       if name.isEmpty || name.utf8.contains(UInt8(ascii: "=")) {
-        throw refuse("the environment variable", name, "is no name. Give one that is not empty and has no \"=\".")
+        throw refuse("the environment variable", name, "is not a name. Give one that is not empty and has no \"=\".")
       }
       if name.hasNUL { throw refuse("the environment variable", name, endsEarly) }
       if value.hasNUL { throw refuse("the value of the environment variable \(name),", value, endsEarly) }

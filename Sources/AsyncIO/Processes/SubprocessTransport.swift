@@ -65,7 +65,7 @@ public final class SubprocessTransport: BaseTransport {
   override func adopt(_ proto: any BaseProtocol) throws(EventLoopError) {
     guard let proto = proto as? any SubprocessProtocol else {
       throw EventLoopError(
-        .invalidArgument, "\(type(of: proto)) cannot be told of a child process. Conform to SubprocessProtocol.")
+        .invalidArgument, "\(type(of: proto)) cannot watch a child process. Conform it to SubprocessProtocol.")
     }
     self.proto = proto
   }

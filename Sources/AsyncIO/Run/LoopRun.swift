@@ -14,7 +14,8 @@ extension EventLoop {
     try refuseNestedRun()
     if LoopIntake.running != nil {
       throw EventLoopError(
-        .anotherLoopRunning, "run: another event loop runs in this thread. Await the asynchronous form in a task.")
+        .anotherLoopRunning, "run: another event loop is running in this thread. Await the asynchronous form in a task."
+      )
     }
     return try runUntilComplete(startMain(body))
   }
@@ -52,7 +53,7 @@ extension EventLoop {
     if isClosed { throw .closed("run") }
     if isRunning {
       throw EventLoopError(
-        .alreadyRunning, "run: this event loop runs already. Await the work directly, or use createTask.")
+        .alreadyRunning, "run: this event loop is already running. Await the work directly, or use createTask.")
     }
   }
 

@@ -139,7 +139,7 @@ final class LoopTeam: Sendable {
     if isFirst {
       _ = cancel("the body of loop \(index) failed")
     } else if let first, "\(first)" != "\(error)" {
-      var context = ExceptionContext(message: "another body of run(loops:) failed, too", exception: error)
+      var context = ExceptionContext(message: "another body of run(loops:) also failed", exception: error)
       context.task = "loop \(index)"
       loops[index].callExceptionHandler(context)
     }

@@ -71,7 +71,7 @@ private func makeLoops(_ count: Int, _ make: () throws -> any EventLoop) throws 
 private func check(_ loop: any EventLoop, among others: [BaseEventLoop]) throws -> BaseEventLoop {
   if loop.isClosed { throw EventLoopError.closed("run(loops:)") }
   if loop.isRunning {
-    throw EventLoopError(.alreadyRunning, "run(loops:): the loop runs already. Make a new one each time.")
+    throw EventLoopError(.alreadyRunning, "run(loops:): the loop is already running. Make a new one each time.")
   }
   if others.contains(where: { $0 === loop }) {
     throw EventLoopError(.invalidArgument, "run(loops:): the same loop was given twice. Make a new one each time.")

@@ -133,7 +133,7 @@ func refuseInsideRun(_ operation: String) throws(EventLoopError) {
   if LoopIntake.running != nil {
     throw EventLoopError(
       .anotherLoopRunning,
-      "\(operation): an event loop runs in this thread already. Await your code, or use another thread.")
+      "\(operation): an event loop is already running in this thread. Await your code, or use another thread.")
   }
   let isInsideTask = withUnsafeCurrentTask { $0 != nil }
   if isInsideTask {

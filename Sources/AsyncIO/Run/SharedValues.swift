@@ -58,7 +58,7 @@ final class SharedValues: Sendable {
     guard let value = value as? Value else {
       throw EventLoopError(
         .invalidState,
-        "shared: loop 0 made a \(type(of: value)) where this loop expects a \(Value.self). Call shared as many times "
+        "shared: loop 0 made a \(type(of: value)), and this loop expects a \(Value.self). Call shared as many times "
           + "and in the same order in every body.")
     }
     return value

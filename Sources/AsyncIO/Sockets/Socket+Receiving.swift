@@ -37,7 +37,7 @@ extension Socket {
     let count = count ?? room
     guard (0...room).contains(count) else {
       throw EventLoopError(
-        .invalidArgument, "receiveDatagram: count is \(count), the memory has \(room) bytes. Give at most these.")
+        .invalidArgument, "receiveDatagram: count is \(count), the memory has \(room) bytes. Give at most that many.")
     }
     // Right because the caller lends the memory exclusively until this call returns.
     let memory = span.withUnsafeMutableBytes { UnsafeMutableRawBufferPointer(rebasing: $0[..<count]) }

@@ -100,7 +100,7 @@ public final class Socket: @unchecked Sendable {
     }
     if let owner = core.backend.attached(fd), !owner.isWatch, !owner.isClosed {
       throw EventLoopError(
-        .invalidState, "Socket: descriptor \(fd) belongs to an open connection. Give a socket of its own.")
+        .invalidState, "Socket: descriptor \(fd) belongs to an open connection. Give a different socket.")
     }
     return (address.addressFamily, type)
   }

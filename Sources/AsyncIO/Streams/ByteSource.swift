@@ -44,7 +44,7 @@ public struct LimitOverrunError: Error, Hashable, Sendable, CustomStringConverti
     case .separator: "no separator within \(limit) bytes. \(remedy)"
     case .end: "the stream has more than \(limit) bytes. \(remedy)"
     case .output:
-      "the child wrote more than \(limit) bytes, and was ended. Raise the limit, or spawn it and read its pipe."
+      "the child wrote more than \(limit) bytes and was ended. Raise the limit, or spawn it and read its pipe."
     }
   }
 }

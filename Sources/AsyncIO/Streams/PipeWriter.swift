@@ -81,9 +81,9 @@ public final class PipeWriter: @unchecked Sendable {
   public func waitForReaderClose() async throws {
     guard end.kind != .device else {
       throw EventLoopError(
-        .notOffered, "waitForReaderClose: the system does not say when a device's reader is gone. Write to it.")
+        .notOffered, "waitForReaderClose: the system does not report when a device's reader is gone. Write to it.")
     }
-    try hearer.take(or: "waitForReaderClose: another task waits already. Let one task do it.")
+    try hearer.take(or: "waitForReaderClose: another task is already waiting. Let one task do it.")
     defer { hearer.release() }
     await end.core.complete(hearing)
     guard hearing.result >= 0 else { throw end.failure(hearing.result, "waitForReaderClose") }

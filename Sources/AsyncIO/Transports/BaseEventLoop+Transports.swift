@@ -68,7 +68,7 @@ extension BaseEventLoop {
     }
     if let owner = backend.attached(fd), !owner.isWatch, !owner.isClosed {
       throw EventLoopError(
-        .invalidState, "\(operation): descriptor \(fd) belongs to an open connection. Give a socket of its own.")
+        .invalidState, "\(operation): descriptor \(fd) belongs to an open connection. Give a different socket.")
     }
   }
 }

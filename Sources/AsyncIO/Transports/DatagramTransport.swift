@@ -86,7 +86,7 @@ public final class DatagramTransport: BaseTransport {
   override func adopt(_ proto: any BaseProtocol) throws(EventLoopError) {
     guard let proto = proto as? any DatagramProtocol else {
       throw EventLoopError(
-        .invalidArgument, "\(type(of: proto)) is no protocol for datagrams. Conform it to DatagramProtocol.")
+        .invalidArgument, "\(type(of: proto)) is not a protocol for datagrams. Conform it to DatagramProtocol.")
     }
     self.proto = proto
   }

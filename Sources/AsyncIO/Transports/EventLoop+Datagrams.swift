@@ -80,11 +80,11 @@ extension BaseEventLoop {
     plain.operation = request.operation
     guard request == plain else {
       throw EventLoopError(
-        .invalidArgument, "\(request.operation): socket stands for all other options. Leave them out, or leave it out.")
+        .invalidArgument, "\(request.operation): socket excludes all other options. Leave it or them out.")
     }
     if let owner = backend.attached(fd), !owner.isWatch, !owner.isClosed {
       throw EventLoopError(
-        .invalidState, "\(request.operation): descriptor \(fd) belongs to an open connection. Give one of its own.")
+        .invalidState, "\(request.operation): descriptor \(fd) belongs to an open connection. Give a different socket.")
     }
     let peer = sockets.peerAddress(of: fd)
     return OpenDatagramSocket(

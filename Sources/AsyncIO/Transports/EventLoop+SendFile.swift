@@ -50,7 +50,7 @@ extension StreamTransport {
     if life.isClosing { throw EventLoopError(.invalidState, "sendfile: the transport is closing.") }
     if life.endsWriting {
       throw EventLoopError(
-        .invalidState, "sendfile: the end of the stream was written already. Send the file before writeEOF().")
+        .invalidState, "sendfile: the end of the stream has already been written. Send the file before writeEOF().")
     }
     if isSendingFile {
       throw EventLoopError(.busy, "sendfile: the transport sends another file. Wait until that sendfile has returned.")

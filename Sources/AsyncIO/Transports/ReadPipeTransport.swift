@@ -30,7 +30,7 @@ public final class ReadPipeTransport: PipeTransport, ReadTransport {
   override func adopt(_ proto: any BaseProtocol) throws(EventLoopError) {
     guard let proto = proto as? any StreamProtocol else {
       throw EventLoopError(
-        .invalidArgument, "\(type(of: proto)) cannot take what a pipe brings. Conform to StreamProtocol.")
+        .invalidArgument, "\(type(of: proto)) cannot read from a pipe. Conform it to StreamProtocol.")
     }
     self.proto = proto
   }

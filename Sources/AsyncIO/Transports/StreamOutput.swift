@@ -39,7 +39,7 @@ extension StreamOutput {
       return false
     case .refuse:
       throw EventLoopError(
-        .invalidState, "\(operation): the end of the stream was written already. Write before writeEOF().")
+        .invalidState, "\(operation): the end of the stream has already been written. Write before writeEOF().")
     }
   }
 

@@ -100,7 +100,7 @@ public class StreamTransport: BaseTransport, ReadTransport, WriteTransport {
     if let proto = proto as? any StreamProtocol { return .plain(proto) }
     throw EventLoopError(
       .invalidArgument,
-      "\(type(of: proto)) is no protocol for a stream. Conform it to StreamProtocol or BufferedProtocol.")
+      "\(type(of: proto)) is not a protocol for a stream. Conform it to StreamProtocol or BufferedProtocol.")
   }
 
   // MARK: Beginning and ending

@@ -91,7 +91,7 @@ enum Replay {
 extension SimulationFailure {
   fileprivate static func noThread(_ error: Errno) -> SimulationFailure {
     SimulationFailure(
-      .configuration, "simulate: there is no thread for it: \(error). Raise the limit of threads, or end some.")
+      .configuration, "simulate: cannot start a thread: \(error). Raise the limit of threads, or end some.")
   }
 }
 

@@ -60,7 +60,7 @@ struct ProactorStream {
 
   /// Frees the memory. Nothing of it is with the system, and nothing waits.
   static func free(_ stream: Pointer) {
-    assert(!stream.pointee.isWithSystem, "a stream was freed that the system works on")
+    assert(!stream.pointee.isWithSystem, "a stream that the system still uses was freed")
     assert(stream.pointee.chunks.isEmpty && stream.pointee.outbox.isEmpty, "a stream was freed with bytes in it")
     let descriptor = stream.pointee.descriptor
     stream.deinitialize(count: 1)

@@ -39,7 +39,7 @@ enum DispatchMain {
     hasFailed.store(true, ordering: .relaxed)
     _ = try? loop.removeReader(handle)
     loop.logger.warning(
-      "DispatchQueue.main is not served: this Dispatch works in another way. Use the main actor, or callSoon."
+      "DispatchQueue.main is not served: this Dispatch works differently. Use the main actor, or callSoon."
     )
   }
 }

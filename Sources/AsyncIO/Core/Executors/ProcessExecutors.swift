@@ -92,7 +92,7 @@
       if !state.withLock({ $0.wasInstalled }) && !isRuntimeUntouched() {
         throw EventLoopError(
           .runtimeAlreadyStarted,
-          "AsyncIO.run: tasks ran before it, so the Swift runtime has its executors already. Call it first thing from "
+          "AsyncIO.run: tasks ran before it, so the Swift runtime already has its executors. Call it first thing from "
             + "a synchronous main (or conform to AsyncProgram), or use loop.run { } or, in a task, "
             + "`try await AsyncIO.run { }` inside this program.")
       }
@@ -119,7 +119,7 @@
       guard let waiting = taken else {
         throw EventLoopError(
           .anotherLoopRunning,
-          "AsyncIO.run: a loop in another thread has the process already. Use `loop.run { }` in this thread.")
+          "AsyncIO.run: a loop in another thread already has the process. Use `loop.run { }` in this thread.")
       }
       _createExecutors(factory: Factory.self)
       if let router { for member in [loop] + others { router.add(member) } } else { loop.isProcessWide = true }

@@ -152,7 +152,7 @@ public class Future<Value: Sendable>: @unchecked Sendable {
   }
 
   private static func alreadyDone(_ operation: String) -> EventLoopError {
-    EventLoopError(.invalidState, "\(operation): the future is done already; it can be completed once.")
+    EventLoopError(.invalidState, "\(operation): the future is already done; it can be completed once.")
   }
 
   /// Cancels it; `false` if it is done already. The first message wins.

@@ -40,13 +40,15 @@ extension BaseEventLoop {
     case Lifecycle.running:
       throw EventLoopError(
         .alreadyRunning,
-        "\(operation): this event loop runs already. Use callSoon, a task, or callSoonThreadsafe from another thread.")
+        "\(operation): this event loop is already running. Use callSoon, a task, or callSoonThreadsafe "
+          + "from another thread.")
     default: break
     }
     if LoopIntake.running != nil {
       throw EventLoopError(
         .anotherLoopRunning,
-        "\(operation): another event loop runs in this thread. Await the asynchronous form, or use another thread.")
+        "\(operation): another event loop is running in this thread. Await the asynchronous form, or use "
+          + "another thread.")
     }
   }
 
@@ -57,7 +59,7 @@ extension BaseEventLoop {
     guard taken else {
       throw was == Lifecycle.closed
         ? EventLoopError.closed("run")
-        : EventLoopError(.alreadyRunning, "run: this event loop runs already, in another thread.")
+        : EventLoopError(.alreadyRunning, "run: this event loop is already running, in another thread.")
     }
     runs &+= 1
     casyncio_set_running_loop(Unmanaged.passUnretained(intake).toOpaque())
@@ -209,7 +211,7 @@ extension BaseEventLoop {
     case .submit: submitNow(word.object(IOOperation.self))
     case .closeDescriptor: closeDescriptorNow(word.object(IODescriptor.self))
     case .action: word.object(PostedAction.self).run(self)
-    case .node: preconditionFailure("a node of the heap of timers is not posted")
+    case .node: preconditionFailure("a node of the timer heap must not be posted")
     }
   }
 
