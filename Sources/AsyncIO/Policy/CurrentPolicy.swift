@@ -1,5 +1,5 @@
 // Where the current policy comes from, innermost first: the scope of `withEventLoopPolicy` that the code runs in
-// (task-local, so child tasks and callbacks see it), then the one of the process, then a fresh default.
+// (task-local, so child tasks and callbacks see it), then the process's policy, then a fresh default.
 //
 // The running loop comes before all of them: code that a loop runs gets that loop, without asking a policy.
 
@@ -23,8 +23,8 @@ private final class PolicyScope: CarriedScope, @unchecked Sendable {
   }
 }
 
-/// The current policy: the one of the innermost scope, else the process-wide one, which is made on first use, once,
-/// whoever asks first. Any thread. Answers `asyncio.get_event_loop_policy()`.
+/// Return the current policy: that of the innermost scope, else the process-wide one, which is made once, on first use.
+/// Any thread. Answers `asyncio.get_event_loop_policy()`.
 public func getEventLoopPolicy() -> any EventLoopPolicy {
   if let scope = PolicyScope.innermost { return scope.policy }
   return ProcessPolicy.current.withLock { current in
@@ -35,8 +35,8 @@ public func getEventLoopPolicy() -> any EventLoopPolicy {
   }
 }
 
-/// Replaces the current policy; `nil` restores a fresh default, which reads `ASYNCIO_EVENT_LOOP` anew. Inside
-/// `withEventLoopPolicy`, and so in an ``AsyncProgram``, it replaces the policy of that scope, else that of the
+/// Replace the current policy; `nil` restores a fresh default, which reads `ASYNCIO_EVENT_LOOP` anew. Inside
+/// `withEventLoopPolicy`, and so in an ``AsyncProgram``, this replaces the policy of that scope, elsewhere that of the
 /// process. Running loops are not touched. Any thread. Answers `asyncio.set_event_loop_policy()`.
 public func setEventLoopPolicy(_ policy: (any EventLoopPolicy)?) {
   if let scope = PolicyScope.innermost {
@@ -50,10 +50,10 @@ public func setEventLoopPolicy(_ policy: (any EventLoopPolicy)?) {
   }
 }
 
-/// Runs the body with another policy. It is seen by the code of the body, by child tasks, by tasks made inside, and
-/// by callbacks scheduled inside; other code goes on with its own. It decides `getEventLoop`, `newEventLoop`, `run`
-/// and the loops of what starts inside; a running task never moves. Restored when the body returns, throws, or is
-/// cancelled.
+/// Run the body with another policy. The code of the body sees it, and so do child tasks, tasks made inside, and
+/// callbacks scheduled inside; other code keeps its own. The policy decides `getEventLoop`, `newEventLoop`, `run` and
+/// the loops of what starts inside; a running task never moves. The old policy is restored when the body returns,
+/// throws, or is cancelled.
 public func withEventLoopPolicy<Result>(
   _ policy: any EventLoopPolicy, _ body: () throws -> Result
 ) rethrows -> Result {
@@ -67,7 +67,7 @@ public func withEventLoopPolicy<Result>(
   try await CarriedScope.$current.withValue(PolicyScope(policy)) { try await body() }
 }
 
-/// The loop that runs in this thread. Throws code `noRunningLoop` if none does. Never asks a policy. Answers
+/// Return the loop that runs in this thread. Throws code `noRunningLoop` if none does. Never asks a policy. Answers
 /// `asyncio.get_running_loop()`.
 public func getRunningLoop() throws(EventLoopError) -> any EventLoop {
   guard let running = LoopIntake.running else {
@@ -76,19 +76,19 @@ public func getRunningLoop() throws(EventLoopError) -> any EventLoop {
   return running.core
 }
 
-/// The loop that runs in this thread, else what the current policy gives for the calling context. Answers
+/// Return the loop that runs in this thread, else what the current policy gives for the calling context. Answers
 /// `asyncio.get_event_loop()`.
 public func getEventLoop() throws -> any EventLoop {
   if let running = LoopIntake.running { return running.core }
   return try getEventLoopPolicy().getEventLoop()
 }
 
-/// Makes a loop the current one of the calling context, by the current policy. Answers `asyncio.set_event_loop()`.
+/// Make a loop the current one of the calling context, by the current policy. Answers `asyncio.set_event_loop()`.
 public func setEventLoop(_ loop: (any EventLoop)?) {
   getEventLoopPolicy().setEventLoop(loop)
 }
 
-/// Makes a loop by the current policy. Answers `asyncio.new_event_loop()`.
+/// Make a loop by the current policy. Answers `asyncio.new_event_loop()`.
 public func newEventLoop() throws -> any EventLoop {
   try getEventLoopPolicy().newEventLoop()
 }

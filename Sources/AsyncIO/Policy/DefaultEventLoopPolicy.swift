@@ -1,12 +1,12 @@
 internal import CAsyncIO
 internal import Logging
 
-/// The policy of the documentation: one current loop per thread, made on demand in the main thread only.
+/// The policy that asyncio documents: one current loop per thread, made on demand in the main thread only.
 ///
 /// `getEventLoop()` creates a loop if none was ever set in this thread and the thread is the main one, stores it
 /// through ``setEventLoop(_:)``, and logs a deprecation warning, once in the life of the policy. After `setEventLoop`
-/// was called, also with `nil`, it never creates again. A closed loop stays current. With ``Creation/never`` it
-/// never creates: the strict form, which asyncio has since 3.14.
+/// was called, even with `nil`, it never creates one again. A closed loop stays current. With ``Creation/never`` it
+/// never creates a loop: the strict form, which asyncio has since 3.14.
 ///
 /// The methods are `open`: custom policies subclass and override, and the module's functions call the overrides. A
 /// subclass restates `@unchecked Sendable`, as the compiler asks, and guards the state that it adds.
@@ -31,8 +31,8 @@ open class DefaultEventLoopPolicy: EventLoopPolicy, @unchecked Sendable {
     /// What the environment asked for when this policy first looked; the inner nil is "nothing".
     var kind: String??
 
-    /// The child of a fork has none of its parent's loops. They are not given back either: a loop that goes away
-    /// hands its jobs on, and the parent's work would be done twice.
+    /// Forget the parent's loops in the child of a fork. They are not released either: a loop that goes away hands its
+    /// jobs on, and the parent's work would be done twice.
     mutating func forgetParent() {
       let generation = casyncio_fork_generation()
       guard generation != forkGeneration else { return }
@@ -45,12 +45,12 @@ open class DefaultEventLoopPolicy: EventLoopPolicy, @unchecked Sendable {
   private let creation: Creation
   private let state = Lock(State())
 
-  /// A policy without any current loop.
+  /// Create a policy without a current loop.
   public init(creation: Creation = .mainThread) {
     self.creation = creation
   }
 
-  /// The current loop of this thread; makes one where ``Creation`` says so, else throws code `noCurrentLoop`. Any
+  /// Return the current loop of this thread; makes one if ``Creation`` says so, else throws code `noCurrentLoop`. Any
   /// thread. Answers `get_event_loop`.
   open func getEventLoop() throws -> any EventLoop {
     let slot = state.withLock { state in
@@ -70,11 +70,11 @@ open class DefaultEventLoopPolicy: EventLoopPolicy, @unchecked Sendable {
         + "code with AsyncIO.run.")
   }
 
-  /// Makes a loop, or none, the current one of this thread. Any thread. Answers `set_event_loop`.
+  /// Make a loop, or none, the current one of this thread. Any thread. Answers `set_event_loop`.
   open func setEventLoop(_ loop: (any EventLoop)?) {
     let context = ThreadContext.current
     context.whenEnded(by: self) { [weak self] id in self?.forget(id) }
-    // The old loop, if this was its last reference, goes away outside of the lock.
+    // If this was the last reference to the old loop, it goes away outside of the lock.
     let old = state.withLock { state in
       state.forgetParent()
       defer { state.slots[context.id] = Slot(loop: loop) }
@@ -83,13 +83,14 @@ open class DefaultEventLoopPolicy: EventLoopPolicy, @unchecked Sendable {
     withExtendedLifetime(old) {}
   }
 
-  /// A thread has ended: a later one must not find its loop.
+  /// Forget a thread that has ended: a later one must not find its loop.
   private func forget(_ id: ThreadContext.ID) {
     let old = state.withLock { $0.slots.removeValue(forKey: id) }
     withExtendedLifetime(old) {}
   }
 
-  /// The loop kind of the platform, or what `ASYNCIO_EVENT_LOOP` said when this policy was first asked for one.
+  /// Make a loop of the platform's kind, or of the kind in `ASYNCIO_EVENT_LOOP` when this policy was first asked for
+  /// one.
   open func newEventLoop() throws -> any EventLoop {
     let kind = state.withLock { state in
       if let kind = state.kind { return kind }

@@ -2,10 +2,10 @@ internal import Logging
 internal import Synchronization
 internal import SystemPackage
 
-/// The loop kinds that can be asked for by name: `ASYNCIO_EVENT_LOOP`, and the `--loop` option of programs.
+/// The loop kinds that have a name, for `ASYNCIO_EVENT_LOOP` and the `--loop` option of programs.
 ///
-/// Modules that bring a loop register its kind under a name; the default policy then makes it when the environment
-/// asks for it.
+/// Modules that bring a loop register its kind under a name; the default policy then makes it when the environment asks
+/// for it.
 public enum EventLoopKinds {
   private static let registered = Lock<[String: @Sendable () throws -> any EventLoop]>([
     "proactor": { try ProactorEventLoop() },
@@ -13,7 +13,7 @@ public enum EventLoopKinds {
     "poll": makePoll,
   ])
 
-  /// Registers a kind, or replaces it. Any thread.
+  /// Register a kind, or replace it. Any thread.
   public static func register(_ name: String, _ make: @escaping @Sendable () throws -> any EventLoop) {
     registered.withLock { $0[name] = make }
   }
@@ -24,10 +24,10 @@ public enum EventLoopKinds {
     }
   }
 
-  /// The names that can be asked for, sorted.
+  /// The names of all kinds, sorted.
   public static var names: [String] { registered.withLock { $0.keys.sorted() } }
 
-  /// Makes a loop of a kind. Code `invalidConfiguration` for a name nobody registered.
+  /// Make a loop of a kind. Throws code `invalidConfiguration` for an unknown name.
   public static func make(_ name: String) throws -> any EventLoop {
     guard let make = registered.withLock({ $0[name] }) else {
       throw EventLoopError(
@@ -37,7 +37,7 @@ public enum EventLoopKinds {
     return try make()
   }
 
-  /// The kind that `ASYNCIO_EVENT_LOOP` named, the platform's default for nil.
+  /// Make a loop of the kind that `ASYNCIO_EVENT_LOOP` named; of the platform's default kind for nil.
   static func makeDefault(_ name: String?) throws -> any EventLoop {
     guard let name else { return try SelectorEventLoop() }
     if name == "proactor" { return try proactorOrSelector("ASYNCIO_EVENT_LOOP") }
@@ -50,8 +50,8 @@ public enum EventLoopKinds {
 
   private static let hasReportedFallback = Atomic<Bool>(false)
 
-  /// Who asks for a kind by policy wants a loop before a certain mechanism: the best there is, with one line in the log
-  /// of the process.
+  /// Make a proactor loop, or a selector loop where that is not available, with one line in the log of the process.
+  /// Code that asks for a kind by policy needs a loop more than it needs a certain mechanism.
   static func proactorOrSelector(_ asker: String) throws -> any EventLoop {
     let detection = ProactorDetection.current
     if detection.isAvailable { return try ProactorEventLoop() }

@@ -1,12 +1,12 @@
 /// Makes selector loops: epoll on Linux, poll elsewhere.
 open class SelectorEventLoopPolicy: DefaultEventLoopPolicy, @unchecked Sendable {
-  /// A new ``SelectorEventLoop``, whatever the environment says.
+  /// Make a ``SelectorEventLoop``, whatever the environment says.
   open override func newEventLoop() throws -> any EventLoop { try SelectorEventLoop() }
 }
 
-/// Makes proactor loops: io_uring on Linux. Where that is not available it makes selector loops, and says so once.
+/// Makes proactor loops: io_uring on Linux. Where that is not available it makes selector loops, and logs this once.
 open class ProactorEventLoopPolicy: DefaultEventLoopPolicy, @unchecked Sendable {
-  /// A new ``ProactorEventLoop``, or a ``SelectorEventLoop`` where io_uring is not to be had.
+  /// Make a ``ProactorEventLoop``, or a ``SelectorEventLoop`` where io_uring is not available.
   open override func newEventLoop() throws -> any EventLoop {
     try EventLoopKinds.proactorOrSelector("ProactorEventLoopPolicy")
   }

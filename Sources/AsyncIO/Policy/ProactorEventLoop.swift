@@ -2,10 +2,10 @@ internal import SystemPackage
 
 /// The event loop over completions: io_uring on Linux. Answers asyncio's `ProactorEventLoop`.
 ///
-/// Nothing above the backend differs from the other loops; what does differ is listed in the article Semantics.
+/// Nothing above the backend differs from the other loops; the article Semantics lists what does differ.
 public final class ProactorEventLoop: BaseEventLoop, @unchecked Sendable {
-  /// Makes a loop. Throws code `notOffered` where io_uring is not available, with the step that said no and what helps
-  /// (``ProactorDetection``), and ``IOError`` where the system refuses for lack of resources.
+  /// Make a loop. Throws code `notOffered` where io_uring is not available, with the step that failed and what helps
+  /// (``ProactorDetection``), and ``IOError`` if the system has no resources left.
   public init() throws {
     let detection = ProactorDetection.current
     guard detection.isAvailable else {
@@ -16,7 +16,7 @@ public final class ProactorEventLoop: BaseEventLoop, @unchecked Sendable {
     super.init(backend: backend)
   }
 
-  /// Makes a loop over a given backend, which it owns from here on.
+  /// Make a loop over a given backend, which it then owns.
   init(proactor: ProactorBackend) {
     super.init(backend: proactor)
   }

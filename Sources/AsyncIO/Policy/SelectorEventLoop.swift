@@ -1,8 +1,8 @@
 /// The event loop over readiness: epoll on Linux, poll(2) elsewhere, or any ``IOSelector``. Answers asyncio's
 /// `SelectorEventLoop`.
 public final class SelectorEventLoop: BaseEventLoop, @unchecked Sendable {
-  /// Makes a loop over the best selector of the platform. Throws ``IOError`` where the system refuses, for instance
-  /// because no descriptors are left.
+  /// Make a loop over the best selector of the platform. Throws ``IOError`` if the system refuses, for instance because
+  /// no descriptors are left.
   public convenience init() throws(IOError) {
     do {
       #if os(Linux) || os(Android)
@@ -15,7 +15,7 @@ public final class SelectorEventLoop: BaseEventLoop, @unchecked Sendable {
     }
   }
 
-  /// Makes a loop over a given selector, which it owns from here on.
+  /// Make a loop over a given selector, which it then owns.
   public init(selector: any IOSelector) {
     super.init(backend: SelectorBackend(selector))
   }

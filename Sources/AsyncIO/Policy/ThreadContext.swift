@@ -1,12 +1,12 @@
 internal import CAsyncIO
 internal import Synchronization
 
-/// The thread that asks, as a context of a policy: made on first use in a thread, gone with the thread.
+/// The calling thread as a context of a policy: made on first use in a thread, gone with the thread.
 ///
-/// A number of the kernel will not do. It is given out again when its thread has ended, and a later thread would
-/// inherit the current loop of an earlier one.
+/// The kernel's thread number will not do: it is reused when its thread has ended, and a later thread would inherit the
+/// current loop of an earlier one.
 final class ThreadContext: Sendable, CustomStringConvertible {
-  /// Never the same for two contexts.
+  /// Unique: two contexts never have the same.
   typealias ID = UInt64
 
   private static let ids = Atomic<UInt64>(0)
@@ -24,7 +24,7 @@ final class ThreadContext: Sendable, CustomStringConvertible {
     for ending in endings.withLock({ $0.values }) { ending(id) }
   }
 
-  /// The one of the calling thread. (The main thread's lives as long as the process.)
+  /// The context of the calling thread. (The main thread's lives as long as the process.)
   static var current: ThreadContext {
     if let word = casyncio_thread_word() {
       return Unmanaged<ThreadContext>.fromOpaque(word).takeUnretainedValue()
@@ -36,7 +36,7 @@ final class ThreadContext: Sendable, CustomStringConvertible {
     return context
   }
 
-  /// Runs a body when the thread ends; once for each owner.
+  /// Run a body when the thread ends; once for each owner.
   func whenEnded(by owner: AnyObject, _ body: @escaping @Sendable (ID) -> Void) {
     endings.withLock { $0[ObjectIdentifier(owner)] = body }
   }

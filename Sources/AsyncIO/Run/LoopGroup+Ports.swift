@@ -1,15 +1,15 @@
 internal import SystemPackage
 
-// One port for all loops of a group: each has a socket of its own on it (SO_REUSEPORT), and the system deals clients out
-// among them. No loop waits for another one to accept. The traps:
+// One port for all loops of a group: each loop has its own socket on the port (SO_REUSEPORT), and the system deals
+// clients out among them. No loop waits for another to accept. The traps:
 //
-// - With port 0 each socket would get a port of its own. So loop 0 opens first, and the others take its addresses.
-// - Whoever has the same user id may take part in a port that is opened so: a second copy of the program is no error.
-//   A group of one loop opens its port in the ordinary way, and refuses it.
+// - With port 0 each socket would get a different port. So loop 0 opens first, and the others take its addresses.
+// - Any program of the same user id may share such a port: starting a second copy is not an error. A group of one loop
+//   therefore opens its port in the ordinary way, and a second copy is refused.
 
 extension StreamListener {
-  /// Binds a host and port on every loop of a group, and listens. Every body calls it, with the same arguments; the
-  /// system deals out clients among the listeners, and each loop serves those that it got.
+  /// Bind a host and port on every loop of a group, and listen. Every body calls it, with the same arguments; the
+  /// system deals clients out among the listeners, and each loop serves the clients that it gets.
   ///
   /// ```swift
   /// try AsyncIO.run(loops: 4) { group in
@@ -17,13 +17,13 @@ extension StreamListener {
   ///   try await listener.serve { connection in … }
   /// }
   /// ```
-  /// With port 0 all get the port that loop 0 has got; then calls find each other by their order, as those of
-  /// ``LoopGroup/shared(_:)`` do, and what fails in loop 0 fails in all. Clients that wait in the backlog of a listener
-  /// are lost when it is closed (Linux), also while the others go on.
+  /// With port 0 all loops get the port that loop 0 got. The calls are then matched by their order, like those of
+  /// ``LoopGroup/shared(_:)``, and an error in loop 0 is thrown in all. On Linux, closing a listener loses the clients
+  /// in its backlog, even while the others go on.
   ///
   /// Parameters and errors are those of
-  /// ``bind(host:port:family:backlog:reuseAddress:reusePort:keepAlive:startServing:)``. Code `invalidArgument` where the
-  /// system cannot share a port.
+  /// ``bind(host:port:family:backlog:reuseAddress:reusePort:keepAlive:startServing:)``. Throws code `invalidArgument`
+  /// if the system cannot share a port.
   public static func bind(
     host: String? = nil, port: UInt16, sharedBy group: LoopGroup, family: AddressFamily = .unspecified,
     backlog: Int32 = 4096, reuseAddress: Bool = true, keepAlive: Bool = false, startServing: Bool = true
@@ -36,7 +36,7 @@ extension StreamListener {
 }
 
 extension EventLoop {
-  /// Listens on a host and port on every loop of a group, and gives every client a transport and a protocol. Every body
+  /// Listen on a host and port on every loop of a group, and give each client a transport and a protocol. Every body
   /// calls it on its own loop, with the same arguments. See
   /// ``StreamListener/bind(host:port:sharedBy:family:backlog:reuseAddress:keepAlive:startServing:)``.
   ///
@@ -57,8 +57,8 @@ extension EventLoop {
 }
 
 extension DatagramEndpoint {
-  /// Opens an endpoint with one address on every loop of a group. Every body calls it, with the same arguments; what one
-  /// peer sends arrives at the same endpoint, as long as all of them are open. See
+  /// Open an endpoint with one address on every loop of a group. Every body calls it, with the same arguments. All
+  /// datagrams of one peer arrive at the same endpoint, as long as all endpoints are open. See
   /// ``StreamListener/bind(host:port:sharedBy:family:backlog:reuseAddress:keepAlive:startServing:)``.
   ///
   /// Parameters and errors are those of ``bind(host:port:family:reusePort:broadcast:)``.
@@ -83,7 +83,7 @@ extension DatagramEndpoint {
 }
 
 extension LoopGroup {
-  /// Opens on each loop what the request says, and on all of them the same port.
+  /// Open what the request describes on each loop, on the same port everywhere.
   fileprivate func open<Opened>(
     _ request: ListenRequest, _ addresses: (Opened) -> [SocketAddress],
     _ open: (ListenRequest) async throws -> Opened

@@ -8,12 +8,12 @@ internal import CAsyncIO
 ///   try await listener.serve { connection in … }
 /// }
 /// ```
-/// Loops share nothing but what the program shares. What is made in a body belongs to its loop; connections go to
-/// another one by ``StreamConnection/move(to:)``, work by ``run(on:_:)``. Any thread.
+/// Loops share only what the program shares. What is made in a body belongs to its loop; ``StreamConnection/move(to:)``
+/// moves a connection to another loop, and ``run(on:_:)`` runs work there. Any thread.
 public struct LoopGroup: Sendable {
-  /// Which of the loops runs this body: 0 is the one of the calling thread, which has the main actor.
+  /// The index of the loop that runs this body: loop 0 runs in the calling thread and has the main actor.
   public let index: Int
-  /// All of them.
+  /// All loops of the group.
   public let loops: [any EventLoop]
   let values: SharedValues
 
@@ -21,21 +21,21 @@ public struct LoopGroup: Sendable {
     (self.index, self.loops, self.values) = (index, loops, values)
   }
 
-  /// How many loops there are.
+  /// The number of loops.
   public var count: Int { loops.count }
 
-  /// The loop of this body.
+  /// The loop that runs this body.
   public var loop: any EventLoop { loops[index] }
 
-  /// How many processors this program may use, as its affinity says (`taskset`, a container's set of processors); at
-  /// least 1. A share of processor time (a quota of cgroups) is not counted in. Answers `os.process_cpu_count()`.
+  /// The number of processors that this program may use by its affinity (`taskset`, a container's set of processors),
+  /// at least 1. Quotas of processor time (cgroups) are not taken into account. Answers `os.process_cpu_count()`.
   public static var availableProcessors: Int { Int(casyncio_available_processors()) }
 
-  /// Runs the body as a task of another loop of the group, and suspends until it has ended. Cancelling the caller
-  /// cancels the body.
+  /// Run the body as a task of another loop of the group, and suspend until it has ended. Cancelling the caller cancels
+  /// the body.
   ///
-  /// Throws what the body throws; code `invalidArgument` for an index that no loop has, `closed` when that loop is closed
-  /// before the body has ended.
+  /// Throws what the body throws; code `invalidArgument` if there is no loop with this index, `closed` if that loop is
+  /// closed before the body has ended.
   public func run<Value: Sendable>(
     on index: Int, _ body: sending @escaping () async throws -> Value
   ) async throws -> Value {
@@ -47,13 +47,13 @@ public struct LoopGroup: Sendable {
     return try await loops[index].runCoroutineThreadsafe(body).get()
   }
 
-  /// A value that the body of loop 0 makes and all bodies get: a port, a table, a key.
+  /// Share a value that the body of loop 0 makes with all bodies: a port, a table, a key.
   ///
-  /// Every body calls this as many times and in the same order; that is how the calls find each other. In loop 0 it runs
-  /// the closure, in the others it waits for the result. An error is thrown in all of them.
+  /// Every body makes the same calls in the same order; the calls are matched by that order. In loop 0 the closure
+  /// runs, in the others the call waits for its result. An error is thrown in all of them.
   ///
-  /// Throws what the closure throws; `CancellationError`; code `invalidState` when the body of loop 0 has ended without
-  /// this call, or made a value of another type.
+  /// Throws what the closure throws; `CancellationError`; code `invalidState` if the body of loop 0 ended without this
+  /// call, or made a value of another type.
   public func shared<Value: Sendable>(_ make: () async throws -> Value) async throws -> Value {
     let call = values.beginCall(of: index)
     guard index == 0 else { return try await values.wait(for: call, on: loop) }

@@ -1,11 +1,11 @@
 internal import SystemPackage
 
 extension EventLoop {
-  /// Runs the body as a task on this loop, in the calling thread, until it ends. For synchronous code; inside a task
-  /// the asynchronous form is the one to use, and this one throws code `runInsideTask`: a loop that blocks a thread of
-  /// the pool starves it.
+  /// Run the body as a task on this loop, in the calling thread, until it ends. For synchronous code: inside a task
+  /// this form throws code `runInsideTask`, because blocking a thread of the pool starves it. Use the asynchronous form
+  /// there.
   ///
-  /// The loop is not closed: it may run again, also in another thread.
+  /// The loop is not closed: it may run again, even in another thread.
   public func run<Value: Sendable>(_ body: sending @escaping () async throws -> Value) throws -> Value {
     let isInsideTask = withUnsafeCurrentTask { $0 != nil }
     if isInsideTask {
@@ -20,12 +20,12 @@ extension EventLoop {
     return try runUntilComplete(startMain(body))
   }
 
-  /// Runs the body as a task on this loop, on a thread of the loop's own, and suspends the caller until it has ended.
-  /// Cancelling the caller cancels the body. Throws ``IOError``, `.resourceTemporarilyUnavailable`, if the system has no
-  /// thread left; then nothing was begun.
+  /// Run the body as a task on this loop, on a thread of the loop's own, and suspend the caller until it has ended.
+  /// Cancelling the caller cancels the body. Throws ``IOError`` `.resourceTemporarilyUnavailable` if the system cannot
+  /// start a thread; the body has then not begun.
   public func run<Value: Sendable>(_ body: sending @escaping () async throws -> Value) async throws -> Value {
     try refuseNestedRun()
-    // Before the task, which could not be taken back.
+    // Before the task is made, which could not be undone.
     let thread = try LoopThread()
     let main = startMain(body)
     let failure = await withTaskCancellationHandler {
@@ -35,7 +35,7 @@ extension EventLoop {
             _ = try self.runUntilComplete(main)
             ended.resume(returning: nil)
           } catch {
-            // A run that lost against another one must not have its body run by the winner.
+            // A run that lost the race against another must not leave its body for the winner to run.
             if (error as? EventLoopError)?.code == .alreadyRunning { main.complete(.failure(error)) }
             ended.resume(returning: error)
           }
@@ -48,7 +48,7 @@ extension EventLoop {
     return try main.result()
   }
 
-  /// Refuses before a task is made: a refused run must leave nothing behind.
+  /// Refuse before a task is made: a refused run must leave nothing behind.
   private func refuseNestedRun() throws(EventLoopError) {
     if isClosed { throw .closed("run") }
     if isRunning {
@@ -57,7 +57,7 @@ extension EventLoop {
     }
   }
 
-  /// The task of the body.
+  /// Make the task of the body.
   private func startMain<Value: Sendable>(_ body: sending @escaping () async throws -> Value) -> LoopTask<Value> {
     let main = LoopTask<Value>(loop: self, name: nil, site: CallSite(), isBodyOfRun: true)
     LoopTaskRegistry.shared.insert(main, for: self)
@@ -66,7 +66,7 @@ extension EventLoop {
   }
 }
 
-/// A thread that waits for the one thing that it is to do. Whoever makes one has to begin it.
+/// A thread that waits for its one piece of work. The code that makes one must begin it.
 private final class LoopThread: Sendable {
   private let gate = ThreadGate()
   private let work = Lock<(@Sendable () -> Void)?>(nil)

@@ -2,20 +2,20 @@ internal import SystemPackage
 
 // How several loops begin and end together. The rules:
 //
-// - Nobody begins before everything is there: loops, threads, the process. What fails before that leaves nothing behind.
-// - The bodies are made in the calling thread, so they have its task-local values, and with them its scoped policy.
-// - A loop turns until the last body of all has ended, and on until the last task of all has: tasks may wait for each
-//   other across loops, and one that is awaited by a cancelled neighbour must be able to end.
-// - A run that was ended by force (stop(), an InterruptError, a mechanism that fails) takes the others with it.
+// - Nothing begins before everything exists: loops, threads, the process. A failure before that leaves nothing behind.
+// - The bodies are made in the calling thread, so they inherit its task-local values, and with them its scoped policy.
+// - A loop turns until the last of all bodies has ended, and then until the last of all tasks has: tasks may wait for
+//   each other across loops, and a task awaited by a cancelled neighbour must be able to end.
+// - A run that is ended by force (stop(), an InterruptError, a mechanism that fails) ends the others too.
 
-/// The loops of one ``AsyncIO/run(loops:debug:loopFactory:_:)``.
+/// The loops of one call of ``AsyncIO/run(loops:debug:loopFactory:_:)``.
 final class LoopTeam: Sendable {
   private struct State {
     var bodies: [any CancellableTask] = []
     /// The error to throw.
     var failure: (any Error)?
     var isCancelled = false
-    /// A thread could not be started: the others end as they begin.
+    /// True if a thread could not be started: the others then end as they begin.
     var isCalledOff = false
   }
 
@@ -24,7 +24,7 @@ final class LoopTeam: Sendable {
   private let values: SharedValues
   private let state = Lock(State())
   private let start = ThreadGate()
-  /// All bodies have ended; all tasks have.
+  /// When all bodies have ended; when all tasks have.
   private let bodiesEnd: Rendezvous
   private let tasksEnd: Rendezvous
 
@@ -33,7 +33,7 @@ final class LoopTeam: Sendable {
     (bodiesEnd, tasksEnd) = (Rendezvous(loops), Rendezvous(loops))
   }
 
-  /// Runs everything to its end, with loop 0 in this thread.
+  /// Run everything to its end, with loop 0 in this thread.
   func run<Value: Sendable>(_ body: @escaping @Sendable (LoopGroup) async throws -> Value) throws -> [Value] {
     let threads: [JoinableThread]
     do {
@@ -87,7 +87,7 @@ final class LoopTeam: Sendable {
     return threads
   }
 
-  /// What the thread of a loop beside the first one does.
+  /// Run a loop other than the first, in its thread.
   private func serve(_ index: Int) {
     start.wait()
     if state.withLock({ $0.isCalledOff }) { return }
@@ -115,7 +115,7 @@ final class LoopTeam: Sendable {
 
   // MARK: Ending
 
-  /// Turns the loop until all bodies have ended.
+  /// Turn the loop until all bodies have ended.
   private func turn(_ index: Int) {
     do { try loops[index].runUntilComplete(bodiesEnd.waits[index]) } catch {
       state.withLock { $0.failure = $0.failure ?? error }
@@ -145,7 +145,7 @@ final class LoopTeam: Sendable {
     }
   }
 
-  /// Cancels the bodies; `false` if all of them are done.
+  /// Cancel the bodies. Returns `false` if all of them are done.
   private func cancel(_ message: String) -> Bool {
     let bodies = state.withLock { state in
       state.isCancelled = true
@@ -154,23 +154,23 @@ final class LoopTeam: Sendable {
     return bodies.filter { $0.cancel(message) }.isEmpty == false
   }
 
-  /// Ends what is left on the loop, together with the others.
+  /// End what is left on the loop, in step with the others.
   private func finish(_ index: Int) {
     let loop = loops[index]
     try? loop.run { [tasksEnd] in
       await endTasks(of: loop)
       tasksEnd.arrive(index)
       _ = try? await tasksEnd.waits[index].get()
-      // Tasks of other loops may have made some here while they were cancelled.
+      // Tasks of other loops may have made tasks here while they were cancelled.
       await endTasks(of: loop)
       await loop.shutdownDefaultExecutor(timeout: .seconds(300))
     }
-    // If the run was ended by force: nobody is to wait for this loop.
+    // If the run was ended by force, no other loop may wait for this one.
     tasksEnd.arrive(index)
   }
 }
 
-/// Where loops wait for each other: a future for each, done when all have arrived.
+/// Where loops wait for each other: one future per loop, all done when the last loop has arrived.
 private final class Rendezvous: Sendable {
   let waits: [Future<Void>]
   private let missing: Lock<Set<Int>>
@@ -180,12 +180,12 @@ private final class Rendezvous: Sendable {
     missing = Lock(Set(loops.indices))
   }
 
-  /// Again it does nothing. Any thread.
+  /// Mark a loop as arrived. Repeated calls do nothing. Any thread.
   func arrive(_ index: Int) {
     let isLast = missing.withLock { $0.remove(index) != nil && $0.isEmpty }
     if isLast { end() }
   }
 
-  /// Waits for nobody any more. Any thread.
+  /// Release every loop without waiting for the rest. Any thread.
   func end() { for wait in waits { wait.complete(.success(())) } }
 }

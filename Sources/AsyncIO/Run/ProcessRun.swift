@@ -1,16 +1,15 @@
-/// Runs the body on a loop that has the whole process: the main actor, every task, default actors and `Task.sleep`
-/// run on it, in this thread, until the body ends. Answers `asyncio.run()`.
+/// Run the body on a loop that takes over the whole process: the main actor, every task, default actors and
+/// `Task.sleep` run on it, in this thread, until the body ends. Answers `asyncio.run()`.
 ///
-/// It is a ``Runner`` of the whole process with one body: the loop is made by `loopFactory`, or by the current policy,
-/// which then also sees it set as current and unset at the end. Ctrl-C cancels the body. Afterwards tasks made by
-/// `createTask` are cancelled and awaited, and the body, too, if an ``InterruptError`` or `stop()` ended the run before
-/// it; the default executor is shut down (at most 300 seconds), and the loop is closed. Jobs that are left wait for the
-/// next such run.
+/// This is a ``Runner`` of the whole process with one body: the loop is made by `loopFactory`, or by the current
+/// policy, which then also has it set as current and unset at the end. Ctrl-C cancels the body. Afterwards the tasks of
+/// `createTask` are cancelled and awaited, and so is the body if an ``InterruptError`` or `stop()` ended the run before
+/// it; the default executor is shut down (within at most 300 seconds), and the loop is closed. Jobs that are left wait
+/// for the next such run.
 ///
-/// Call it from synchronous code before any task was made: the first thing in `main`, or by way of ``AsyncProgram``.
-/// A later first call throws code `runtimeAlreadyStarted`; inside a program that has its tasks already use
-/// `loop.run { }`. Throws code `anotherLoopRunning` in a thread that runs a loop, and while a loop of another thread
-/// has the process.
+/// Call it from synchronous code before any task is made: first thing in `main`, or through ``AsyncProgram``. A first
+/// call that comes later throws code `runtimeAlreadyStarted`; in a program that already has tasks use `loop.run { }`.
+/// Throws code `anotherLoopRunning` in a thread that runs a loop, and while a loop of another thread has the process.
 public func run<Value: Sendable>(
   debug: Bool? = nil, loopFactory: (() throws -> any EventLoop)? = nil,
   _ body: sending @escaping () async throws -> Value
@@ -22,7 +21,8 @@ public func run<Value: Sendable>(
     try runner.close()
     return value
   } catch {
-    // An interrupt or a stop() leaves the body suspended; whatever ended the run, its code ends before it returns.
+    // An interrupt or a stop() leaves the body suspended. Whatever ended the run, the body's code ends before this
+    // returns.
     try? runner.close()
     throw error
   }
@@ -35,12 +35,12 @@ public func run<Value: Sendable>(
 ///   static func run() async throws { … }
 /// }
 /// ```
-/// The loop is the one of ``policy``. An error that leaves `run()` is printed to standard error and ends the process
-/// with status 1. ``KeyboardInterrupt`` ends it as Ctrl-C ends any program, by the signal.
+/// ``policy`` decides which loop. An error that leaves `run()` is printed to standard error and ends the process with
+/// status 1. ``KeyboardInterrupt`` ends it by the signal, as Ctrl-C ends any program.
 public protocol AsyncProgram: SendableMetatype {
-  /// Decides the loop; by default the current policy does.
+  /// The policy that makes the loop; the current policy by default.
   static var policy: any EventLoopPolicy { get }
-  /// The program.
+  /// Run the program.
   static func run() async throws
 }
 
@@ -48,7 +48,7 @@ extension AsyncProgram {
   /// The current policy.
   public static var policy: any EventLoopPolicy { getEventLoopPolicy() }
 
-  /// The entry point: takes the process over and runs the program.
+  /// Take over the process and run the program: the entry point.
   public static func main() {
     do {
       try withEventLoopPolicy(policy) {

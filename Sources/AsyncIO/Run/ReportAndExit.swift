@@ -1,6 +1,6 @@
 internal import CAsyncIO
 
-/// Prints an error that leaves a program and ends the process with status 1.
+/// Print an error that leaves a program, and end the process with status 1.
 func reportAndExit(_ error: any Error) -> Never {
   let line = "error: \(error)\n"
   _ = line.utf8.withContiguousStorageIfAvailable { write(STDERR_FILENO, $0.baseAddress, $0.count) }
@@ -8,8 +8,8 @@ func reportAndExit(_ error: any Error) -> Never {
 }
 
 extension KeyboardInterrupt {
-  /// Ends the process by `SIGINT` with its default action: what a program does with an interrupt that it does not
-  /// handle, so that the shell that started it knows.
+  /// End the process by `SIGINT` with its default action. This is how a program should end on an interrupt that it does
+  /// not handle, so that the shell that started it knows.
   public static func endProcess() -> Never {
     casyncio_end_by_signal(SIGINT)
     // Blocked or not, the default action has ended the process.

@@ -1,18 +1,18 @@
-/// Runs the body once on each of several loops, one thread each, and returns the values in the order of the loops. One
-/// loop per core; they share nothing, and need no locks among what belongs to one of them. Answers what uvicorn's
+/// Run the body once on each of several loops, one thread each, and return the values in the order of the loops. One
+/// loop per core; the loops share nothing, so what belongs to one of them needs no locks. Answers what uvicorn's
 /// workers are for, in one process.
 ///
 /// Loop 0 runs in the calling thread and has what ``run(debug:loopFactory:_:)-1uncn`` gives to its one loop: the main
 /// actor, and whatever comes from threads without a loop. A job stays on the loop of the thread that made it: a plain
-/// `Task { }`, an `async` function without isolation, a default actor and `Task.sleep` go on where they were called. A task of
-/// `createTask`, of a server, and the bodies come back to their loop whoever resumed them; a plain task does not, and
-/// goes on where it was resumed.
+/// `Task { }`, an `async` function without isolation, a default actor and `Task.sleep` go on where they were called.
+/// The bodies and the tasks of `createTask` and of servers return to their loop, whatever thread resumes them; a plain
+/// task does not, and goes on where it was resumed.
 ///
-/// **The end.** The loops go on until all bodies have ended, so one whose body has nothing left to do still serves the
-/// others. Then what is left of the tasks of all loops is cancelled and awaited, before the first of the loops is closed;
-/// the default executors are shut down, the loops closed, the threads joined. The first error that a body throws cancels
-/// the other bodies and is thrown when they have ended; other errors go to the exception handlers of their loops, unless
-/// they say the same. Ctrl-C cancels all bodies, as ``Runner`` has it for one.
+/// **The end.** The loops go on until all bodies have ended, so a loop whose body has nothing left to do still serves
+/// the others. Then the remaining tasks of all loops are cancelled and awaited, before the first loop is closed; the
+/// default executors are shut down, the loops closed, the threads joined. The first error that a body throws cancels
+/// the other bodies, and is thrown when they have ended; other errors go to the exception handlers of their loops,
+/// unless they say the same. Ctrl-C cancels all bodies, as it cancels the one body of a ``Runner``.
 ///
 /// Every loop is made before the first body begins, in the calling thread. `loops: 1` is
 /// ``run(debug:loopFactory:_:)-1uncn``.
@@ -53,7 +53,7 @@ public func run<Value: Sendable>(
   return try LoopTeam(loops, policy, values).run(body)
 }
 
-/// All of them, or none.
+/// Make all of them, or none.
 private func makeLoops(_ count: Int, _ make: () throws -> any EventLoop) throws -> [BaseEventLoop] {
   var loops: [BaseEventLoop] = []
   do {
@@ -67,7 +67,7 @@ private func makeLoops(_ count: Int, _ make: () throws -> any EventLoop) throws 
   return loops
 }
 
-/// Whether a loop can run beside others.
+/// Check that a loop can run beside others.
 private func check(_ loop: any EventLoop, among others: [BaseEventLoop]) throws -> BaseEventLoop {
   if loop.isClosed { throw EventLoopError.closed("run(loops:)") }
   if loop.isRunning {
@@ -89,15 +89,16 @@ private func check(_ loop: any EventLoop, among others: [BaseEventLoop]) throws 
   }
 }
 
-/// One of several loops could not be made, or got no thread. The others are closed again, and no body has begun.
+/// One of several loops could not be made, or could not get a thread. The others have been closed, and no body has
+/// begun.
 public struct LoopStartError: Error, CustomStringConvertible {
-  /// Which one, counted from 0.
+  /// The index of the loop, counted from 0.
   public let index: Int
-  /// Why.
+  /// The error that stopped it.
   public let cause: any Error
 
   init(_ index: Int, _ cause: any Error) { (self.index, self.cause) = (index, cause) }
 
-  /// Which one, and why.
+  /// The index and the cause in words.
   public var description: String { "loop \(index) could not be started: \(cause)" }
 }

@@ -1,5 +1,5 @@
-/// Runs the body on a loop of its own, on a thread of its own, and suspends the caller until the body has ended: the
-/// form of ``run(debug:loopFactory:_:)-1uncn`` for code that is in a task already, as everything is under an `async`
+/// Run the body on a loop of its own, on a thread of its own, and suspend the caller until the body has ended. This is
+/// the form of ``run(debug:loopFactory:_:)-1uncn`` for code that is already in a task, as all code is under an `async`
 /// main.
 ///
 /// ```swift
@@ -12,16 +12,17 @@
 ///   }
 /// }
 /// ```
-/// The loop has a scope and not the process: the body, its child tasks and what `createTask` makes are on it; the main
-/// actor and a plain `Task { }` stay where they are. It is made by `loopFactory`, or by the current policy, which then
-/// also sees it set as current in its thread and unset at the end. Afterwards tasks made by `createTask` are cancelled
-/// and awaited, the default executor is shut down (at most 300 seconds), and the loop is closed, whatever ended the run.
+/// The loop has a scope instead of the process: the body, its child tasks and what `createTask` makes are on it; the
+/// main actor and a plain `Task { }` stay where they are. It is made by `loopFactory`, or by the current policy, which
+/// then also has it set as current in its thread and unset at the end. Afterwards the tasks of `createTask` are
+/// cancelled and awaited, the default executor is shut down (within at most 300 seconds), and the loop is closed,
+/// whatever ended the run.
 ///
-/// Cancelling the caller cancels the body. Ctrl-C is left alone, as it is for the main thread, which this is not: use
-/// `addSignalHandler`.
+/// Cancelling the caller cancels the body. Ctrl-C is left alone, because it belongs to the main thread, and this is not
+/// the main thread: use `addSignalHandler`.
 ///
-/// Any number of these runs may go on at a time, also inside each other. Throws what the body throws, and what making a
-/// loop throws; code `notOffered` where the running loop has no other threads, as in a simulation.
+/// Any number of these runs may go on at a time, even nested. Throws what the body throws, and what making a loop
+/// throws; code `notOffered` if the running loop has no other threads, as in a simulation.
 public func run<Value: Sendable>(
   debug: Bool? = nil, loopFactory: (() throws -> any EventLoop)? = nil,
   _ body: sending @escaping () async throws -> Value
@@ -44,12 +45,12 @@ public func run<Value: Sendable>(
   } catch {
     outcome = .failure(error)
   }
-  // A task of its own: that the caller was cancelled does not cut the end short.
+  // A task of its own, so that a cancelled caller does not cut the end short.
   await Task { await end(loop) }.value
   return try outcome.get()
 }
 
-/// Cancels what is left on a loop, waits for it, and closes the loop.
+/// Cancel what is left on a loop, wait for it, and close the loop.
 private func end(_ loop: any EventLoop) async {
   // The program may have closed it; then there is nothing left to wait for.
   if !loop.isClosed {

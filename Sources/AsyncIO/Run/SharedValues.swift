@@ -1,10 +1,10 @@
-/// What the bodies of a group share by ``LoopGroup/shared(_:)``: a slot for each call, as long as somebody may come for
-/// it.
+/// What the bodies of a group share by ``LoopGroup/shared(_:)``: a slot for each call, kept while a body may still ask
+/// for it.
 final class SharedValues: Sendable {
   private struct Slot {
     var outcome: Result<any Sendable, any Error>?
     var waiters: [Future<any Sendable>] = []
-    /// Of the other bodies, those that have called.
+    /// How many of the other bodies have called.
     var callers = 0
   }
 
@@ -13,7 +13,7 @@ final class SharedValues: Sendable {
     var slots: [Int: Slot] = [:]
     var hasEnded = false
 
-    /// Keeps a slot until everybody has had its value.
+    /// Keep a slot until every body has had its value.
     mutating func keep(_ slot: Slot, for call: Int) {
       slots[call] = slot.outcome != nil && slot.callers == calls.count - 1 ? nil : slot
     }
@@ -21,10 +21,10 @@ final class SharedValues: Sendable {
 
   private let state: Lock<State>
 
-  /// - Parameter count: how many bodies there are.
+  /// - Parameter count: the number of bodies.
   init(count: Int) { state = Lock(State(calls: Array(repeating: 0, count: count))) }
 
-  /// The number of the call.
+  /// Return the number of the call.
   func beginCall(of index: Int) -> Int {
     state.withLock { state in
       defer { state.calls[index] += 1 }
@@ -64,7 +64,7 @@ final class SharedValues: Sendable {
     return value
   }
 
-  /// The body of loop 0 has ended: what it has not made by now it never makes.
+  /// Note that the body of loop 0 has ended: it will never make what it has not made by now.
   func end() {
     let waiters = state.withLock { state in
       state.hasEnded = true
