@@ -1,18 +1,19 @@
-/// The stream ended before as many bytes came as were asked for. Answers asyncio's `IncompleteReadError`.
+/// The stream ended before the requested number of bytes had come. Answers asyncio's `IncompleteReadError`.
 public struct IncompleteReadError: Error, Hashable, Sendable, CustomStringConvertible {
-  /// What had come.
+  /// The bytes that had come.
   public let partial: [UInt8]
-  /// How many were expected; nil if a separator was.
+  /// The number of bytes expected; nil if a separator was expected.
   public let expected: Int?
 
-  /// How much was there and how much was missing.
+  /// How much came and how much was missing.
   public var description: String {
     let wanted = expected.map { "\($0) bytes" } ?? "a separator"
     return "the stream ended after \(partial.count) bytes, before \(wanted)"
   }
 }
 
-/// More bytes came than the limit of a read allows; but for a child's output they are left in place. Answers asyncio's `LimitOverrunError`.
+/// More bytes came than the limit of a read allows. They are left in place, except for a child's output. Answers
+/// asyncio's `LimitOverrunError`.
 public struct LimitOverrunError: Error, Hashable, Sendable, CustomStringConvertible {
   /// What the read went up to. There may be more goals later.
   public struct Goal: Hashable, Sendable, CustomStringConvertible {
@@ -25,7 +26,7 @@ public struct LimitOverrunError: Error, Hashable, Sendable, CustomStringConverti
 
     /// A separator or the end of a line, which did not come within the limit.
     public static var separator: Goal { Goal(name: .separator) }
-    /// The end of the stream, before which more bytes came than the limit.
+    /// The end of the stream; more bytes than the limit came before it.
     public static var end: Goal { Goal(name: .end) }
     /// The end of a child's output, see
     /// ``ChildProcess/run(_:_:input:environment:workingDirectory:standardOutput:standardError:processGroup:limit:)``.
@@ -34,7 +35,7 @@ public struct LimitOverrunError: Error, Hashable, Sendable, CustomStringConverti
 
   /// The limit in bytes.
   public let limit: Int
-  /// What the read went up to.
+  /// What the read was looking for.
   public let goal: Goal
 
   /// The limit, and what to do about it.
@@ -49,13 +50,13 @@ public struct LimitOverrunError: Error, Hashable, Sendable, CustomStringConverti
   }
 }
 
-/// What bytes come from, one receive at a time. The ways to read that take more than one receive are written once, for
-/// all sources; the caller of each holds the reader's claim.
+/// A source of bytes, one receive at a time. The ways to read that take more than one receive are written once, for all
+/// sources; the caller of each holds the reader's claim.
 protocol ByteSource: AnyObject, Sendable {
-  /// Bytes that were received and not delivered yet.
+  /// Bytes that have been received and not yet delivered.
   var leftover: ReadBuffer { get set }
 
-  /// Receives into memory that stays valid until the call ends; 0 at the end of the stream.
+  /// Receive into memory that stays valid until the call ends; returns 0 at the end of the stream.
   func receive(_ memory: UnsafeMutableRawPointer, _ count: Int) async throws -> Int
 }
 
@@ -67,7 +68,7 @@ extension ByteSource {
     return Array(memory[..<n])
   }
 
-  /// Receives more bytes behind those that are there; `false` at the end of the stream.
+  /// Receive more bytes after those that are there. Returns `false` at the end of the stream.
   func receiveMore() async throws -> Bool {
     let bytes = try await receiveArray(16 * 1024)
     leftover.append(bytes.span.bytes)
@@ -91,7 +92,7 @@ extension ByteSource {
         return leftover.take(end)
       }
       searched = leftover.count
-      // A difference, because the limit may be the greatest number.
+      // A difference, because the limit may be the largest number.
       guard searched - separator.count < limit else { throw LimitOverrunError(limit: limit, goal: .separator) }
       guard try await receiveMore() else {
         throw IncompleteReadError(partial: leftover.take(leftover.count), expected: nil)
@@ -107,7 +108,7 @@ extension ByteSource {
         return leftover.take(found.end)
       }
       searched = leftover.count
-      // Whichever comes, it ends too far away. A difference, because the limit may be the greatest number.
+      // Whichever separator comes ends too far away. A difference, because the limit may be the largest number.
       guard searched - separators.longest < limit else { throw LimitOverrunError(limit: limit, goal: .separator) }
       guard try await receiveMore() else {
         throw IncompleteReadError(partial: leftover.take(leftover.count), expected: nil)
@@ -121,21 +122,21 @@ extension ByteSource {
       let isAfterReturn = line.last == UInt8(ascii: "\r")
       return String(decoding: isAfterReturn ? line.dropLast() : line, as: UTF8.self)
     } catch let end as IncompleteReadError {
-      // A line without an end: a "\r" is a byte of it like any other.
+      // A line without an end: a "\r" in it is an ordinary byte.
       return end.partial.isEmpty ? nil : String(decoding: end.partial, as: UTF8.self)
     }
   }
 
   func readToEndClaimed(limit: Int) async throws -> [UInt8] {
     repeat {
-      // Before the first receive, too: a read before this one may have left more than the limit.
+      // Checked before the first receive too: an earlier read may have left more than the limit.
       guard leftover.count <= limit else { throw LimitOverrunError(limit: limit, goal: .end) }
     } while try await receiveMore()
     return leftover.take(leftover.count)
   }
 }
 
-/// Refuses what no read can mean, before it waits for anything; a length may have come from a peer.
+/// Refuses arguments that no read can have, before it waits for anything; a length may have come from a peer.
 enum ReadArguments {
   static func check(count: Int, _ operation: String) throws(EventLoopError) {
     guard count < 0 else { return }

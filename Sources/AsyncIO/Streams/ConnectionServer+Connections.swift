@@ -1,7 +1,7 @@
 internal import CAsyncIO
 internal import Synchronization
 
-// The connections of a `serve`: a task for each, all of them in a list that the server can cancel and await.
+// The connections of a `serve`: one task each, all of them in a list that the server can cancel and await.
 
 extension ConnectionServer {
   func startOrHold(_ fd: Int32) {
@@ -49,15 +49,15 @@ extension ConnectionServer {
       if let previous = served.previous { previous.next = served.next } else { members.first = served.next }
       members.count -= 1
     }
-    // A closed loop's are in another thread, and end what nobody will accept with any more.
+    // The tasks of a closed loop run in other threads; they end accepts that no server will complete.
     guard core.isRunningInThisThread || core.isClosed else { return }
-    // All of them: each takes a place or waits for its listener, and of several addresses none must wait for ever.
+    // All of them: each takes a place or waits for its listener, and with several addresses none may wait for ever.
     for operation in takeWaiting() {
       if isOver(operation) { ended(operation) } else { accept(operation) }
     }
   }
 
-  /// Changes the list, and lets `serve` return if nobody is left in it and nothing more can come.
+  /// Change the list, and let `serve` return if the list is empty and nothing more can come.
   func resumeIfDone(_ change: (inout Members) -> Void) {
     let waiter = members.withLock { members -> UnsafeContinuation<Void, Never>? in
       change(&members)
@@ -79,13 +79,13 @@ extension ConnectionServer {
   }
 }
 
-/// A connection of a server, in its list. Guarded by the server's lock, but for the task, which is set once before
-/// the task's first step; that is what makes the unchecked conformance right.
+/// A connection of a server, in the server's list. The server's lock guards it, except for the task, which is set once
+/// before the task's first step; that is what makes the unchecked conformance right.
 final class ServedConnection: @unchecked Sendable {
   let connection: StreamConnection
   var task: Task<Void, Never>?
-  /// What a report calls it. Taken at the beginning in debug mode only: it costs calls to the system, and a peer that
-  /// is lost has no address any more.
+  /// The connection's name in reports. Taken at the beginning, and in debug mode only: it costs system calls, and a
+  /// peer that is lost no longer has an address.
   var names: String?
   unowned(unsafe) var previous: ServedConnection?
   unowned(unsafe) var next: ServedConnection?
@@ -97,16 +97,16 @@ final class ServedConnection: @unchecked Sendable {
 
   deinit { LiveCounters.servedConnections.subtract(1, ordering: .relaxed) }
 
-  /// Cancels the task, and by that what its own code waits for.
+  /// Cancel the task, and with it whatever its own code waits for.
   func cancel() { task?.cancel() }
 
   private static let setUp: Void = casyncio_set_cancellation_body { argument in
     Unmanaged<ServedConnection>.fromOpaque(argument!)._withUnsafeGuaranteedRef { $0.taskWasCancelled() }
   }
 
-  /// From here on the task's cancellation ends its own operations, whoever asks for it and in whatever thread; they
-  /// have no handlers of their own. Called by the task, which holds the entry until it has taken the record away: that
-  /// makes the bare address right.
+  /// Make the task's cancellation end its own operations from here on, whichever thread asks for it; they have no
+  /// handlers of their own. Called by the task. Right because the task holds the entry until it has removed the record:
+  /// the bare address stays valid.
   func watchCancellation() -> UnsafeMutableRawPointer {
     Self.setUp
     return casyncio_add_cancellation(Unmanaged.passUnretained(self).toOpaque())

@@ -1,12 +1,12 @@
 internal import CAsyncIO
 internal import Synchronization
 
-// How accepting stops for good: the listener is closed, the task is cancelled or the loop is closed. What is in flight
-// in the backend ends by its completion; what waits for a time or for a place is ended here.
+// How accepting stops for good: the listener is closed, the task is cancelled or the loop is closed. Operations in
+// flight in the backend end by their completion; those that wait for a time or a place are ended here.
 
 extension ConnectionServer {
-  /// The operations that wait for a place; they are the caller's now. Any thread, because the last one to leave a
-  /// closed loop's server is in another.
+  /// Take the operations that wait for a place; the caller then owns them. Any thread, because the last connection to
+  /// leave the server of a closed loop leaves in another thread.
   func takeWaiting() -> [IOOperation] {
     members.withLock { members in
       defer { members.waiting = [] }
@@ -14,13 +14,13 @@ extension ConnectionServer {
     }
   }
 
-  /// The listener was closed, perhaps while accepting pauses.
+  /// End accepting after the listener was closed, perhaps during a pause.
   func listenerClosed() {
     guard listener.isClosed else { return }
     stopWaiting()
   }
 
-  /// No more connections, and those that run are cancelled.
+  /// Accept no more connections, and cancel those that run.
   func cancelAll() {
     guard !isCancelled else { return }
     isCancelled = true
@@ -40,7 +40,7 @@ extension ConnectionServer {
     for served in running { served.cancel() }
   }
 
-  /// Ends the accept operations that wait for a time or a place.
+  /// End the accept operations that wait for a time or a place.
   private func stopWaiting() {
     for operation in takeWaiting() { ended(operation) }
     stopPauses()

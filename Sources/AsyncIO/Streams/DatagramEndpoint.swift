@@ -1,26 +1,27 @@
 internal import CAsyncIO
 internal import Synchronization
 
-/// A socket for datagrams on an event loop: UDP, or Unix datagrams. Answers what `create_datagram_endpoint` makes, in the
-/// form of calls; ``DatagramTransport`` is the form of callbacks.
+/// A socket for datagrams on an event loop: UDP, or Unix datagrams. Answers what `create_datagram_endpoint` makes, as
+/// calls; ``DatagramTransport`` is the same as callbacks.
 ///
-/// Every datagram is sent and received whole. Nothing is promised about arriving. An error that an earlier datagram met
-/// (`.connectionRefused`, from connected endpoints) is thrown by the next `receive` or `send`, and the endpoint works on.
+/// Every datagram is sent and received whole. Whether it arrives is not promised. If an earlier datagram met an error
+/// (`.connectionRefused`, for a connected endpoint), the next `receive` or `send` throws it, and the endpoint goes on
+/// working.
 ///
-/// One task at a time may receive and one may send; a second one is refused with code `busy`. Cancelling a receive loses
-/// no datagram. `close()` ends what waits, in any task, with an error.
+/// One task at a time may receive and one may send; a second one is refused with code `busy`. Cancelling a receive
+/// loses no datagram. `close()` ends pending calls in any task with an error.
 ///
 /// **Threads.** Methods may be called from any task in any thread, unless they say otherwise. The buffer is guarded by
 /// the socket's claim, which is what makes the unchecked conformance right.
 public final class DatagramEndpoint: @unchecked Sendable {
   let socket: Socket
-  /// Where datagrams go; nil for an endpoint that sends to many.
+  /// The only address that datagrams go to; nil for an endpoint that sends to many.
   public let remoteAddress: SocketAddress?
   private let isConnected: Bool
-  /// Goes with the endpoint.
+  /// The socket's file, removed with the endpoint.
   private let file: UnixSocketFile?
   private let isFileRemoved = Atomic<Bool>(false)
-  /// Room for the longest datagram, from the first receive on. Guarded by the claim to receive.
+  /// Room for the longest datagram, allocated at the first receive. Guarded by the claim to receive.
   @exclusivity(unchecked) private var memory: UnsafeMutableRawBufferPointer?
 
   private init(_ open: OpenDatagramSocket, core: BaseEventLoop) {
@@ -28,8 +29,8 @@ public final class DatagramEndpoint: @unchecked Sendable {
     (remoteAddress, isConnected, file) = (open.remote, open.isConnected, open.file)
   }
 
-  /// Takes over a datagram socket, with its address and its peer as they are. Throws code `invalidArgument` for a socket
-  /// that is none for datagrams.
+  /// Take over a datagram socket, with its address and its peer as they are. Throws code `invalidArgument` for a socket
+  /// of another type.
   public init(_ socket: Socket) throws {
     guard socket.type == .datagram else {
       throw EventLoopError(
@@ -48,16 +49,16 @@ public final class DatagramEndpoint: @unchecked Sendable {
 
   // MARK: Making
 
-  /// Opens an endpoint with an address of its own, on the running loop.
+  /// Open an endpoint with an address of its own, on the running loop.
   ///
   /// - Parameters:
-  ///   - host: a name or a literal address; nil and "" are every interface. Of several addresses the first is taken that
-  ///     can be bound.
+  ///   - host: a name or a literal address; nil and "" are every interface. Of several addresses, the first that can be
+  ///     bound is taken.
   ///   - port: 0 lets the system choose, see ``localAddress``.
   ///   - family: only addresses of this family; IPv4 comes first otherwise when `host` is nil.
   ///   - reusePort: share the port with other sockets of this user.
-  ///   - broadcast: datagrams may go to broadcast addresses.
-  /// - Throws: ``ResolutionError``, ``IOError``; code `invalidArgument` where the system has no `reusePort`;
+  ///   - broadcast: allow datagrams to broadcast addresses.
+  /// - Throws: ``ResolutionError``, ``IOError``; code `invalidArgument` if the system has no `reusePort`;
   ///   `noRunningLoop` outside of a loop's thread.
   public static func bind(
     host: String? = nil, port: UInt16, family: AddressFamily = .unspecified, reusePort: Bool = false,
@@ -68,8 +69,8 @@ public final class DatagramEndpoint: @unchecked Sendable {
     return try await open(request, "DatagramEndpoint.bind")
   }
 
-  /// Opens an endpoint at an address, that of a Unix path for instance: a stale socket file there is replaced, and the
-  /// file goes with the endpoint. See ``bind(host:port:family:reusePort:broadcast:)``.
+  /// Open an endpoint at an address, for instance a Unix path: a stale socket file there is replaced, and the file is
+  /// removed with the endpoint. See ``bind(host:port:family:reusePort:broadcast:)``.
   public static func bind(
     to address: SocketAddress, reusePort: Bool = false, broadcast: Bool = false
   ) async throws -> DatagramEndpoint {
@@ -78,16 +79,16 @@ public final class DatagramEndpoint: @unchecked Sendable {
     return try await open(request, "DatagramEndpoint.bind")
   }
 
-  /// Opens an endpoint that talks to one address only, on the running loop: datagrams of others do not arrive.
+  /// Open an endpoint that talks to one address only, on the running loop: datagrams from others do not arrive.
   ///
   /// - Parameters:
-  ///   - host: a name or a literal address. Every family is tried for which both ends have an address.
+  ///   - host: a name or a literal address. Every family is tried in which both ends have an address.
   ///   - port: the port there.
   ///   - localHost: a name or a literal address of this machine to send from; nil leaves it to the system.
   ///   - localPort: 0 leaves it to the system.
   ///   - family: only addresses of this family.
-  ///   - broadcast: the address is a broadcast address. The answers to a broadcast come from others, so everybody's
-  ///     datagrams arrive then.
+  ///   - broadcast: the address is a broadcast address. The answers to a broadcast come from other addresses, so
+  ///     datagrams from everywhere arrive.
   /// - Throws: as ``bind(host:port:family:reusePort:broadcast:)``.
   public static func connect(
     host: String, port: UInt16, localHost: String? = nil, localPort: UInt16 = 0, family: AddressFamily = .unspecified,
@@ -99,7 +100,7 @@ public final class DatagramEndpoint: @unchecked Sendable {
     return try await open(request, "DatagramEndpoint.connect")
   }
 
-  /// Opens an endpoint that talks to one address only. A Unix endpoint needs a `local` address to be answered.
+  /// Open an endpoint that talks to one address only. A Unix endpoint can only be answered if it has a `local` address.
   public static func connect(
     to address: SocketAddress, from local: SocketAddress? = nil, broadcast: Bool = false
   ) async throws -> DatagramEndpoint {
@@ -118,11 +119,11 @@ public final class DatagramEndpoint: @unchecked Sendable {
 
   // MARK: State
 
-  /// The event loop that it belongs to.
+  /// The event loop of the endpoint.
   public var loop: any EventLoop { socket.core }
   /// True once `close()` was called.
   public var isClosed: Bool { socket.isClosed }
-  /// The own address; nil for a closed endpoint. Any thread.
+  /// The address of this side; nil for a closed endpoint. Any thread.
   public var localAddress: SocketAddress? { socket.localAddress }
   /// The value of an option of the socket. See ``Socket/get(_:)``.
   public func get<Value: Sendable>(_ option: SocketOption<Value>) throws -> Value { try socket.get(option) }
@@ -131,13 +132,13 @@ public final class DatagramEndpoint: @unchecked Sendable {
     try socket.set(option, to: value)
   }
 
-  /// Ends what waits, and closes the socket. What was sent is on its way. Idempotent, any thread.
+  /// End pending calls, and close the socket. What was sent is on its way. Idempotent, any thread.
   public func close() {
     removeFile()
     socket.close()
   }
 
-  /// While the socket is open, see ``UnixSocketFile``.
+  /// Remove the socket's file while the socket is open, see ``UnixSocketFile``.
   private func removeFile() {
     guard let file, !isFileRemoved.exchange(true, ordering: .relaxed) else { return }
     file.remove(socket.core.logger)
@@ -145,12 +146,12 @@ public final class DatagramEndpoint: @unchecked Sendable {
 
   // MARK: Sending
 
-  /// Sends a datagram; returns when the system has taken it.
+  /// Send a datagram; returns when the system has taken it.
   ///
   /// - Parameters:
-  ///   - bytes: all of the datagram; none is a datagram, too.
-  ///   - address: the receiver. Endpoints with a ``remoteAddress`` need none, and refuse any other one.
-  /// - Throws: code `invalidArgument` for an address that is missing or not the remote one, `busy`; ``IOError``:
+  ///   - bytes: the payload; may be empty.
+  ///   - address: the receiver. An endpoint with a ``remoteAddress`` needs none, and refuses any other one.
+  /// - Throws: code `invalidArgument` for an address that is missing or is not the remote one, `busy`; ``IOError``:
   ///   `.messageTooLong` for more than the protocol or the socket can send at a time, and errors that earlier datagrams
   ///   met; `CancellationError`.
   public func send(_ bytes: RawSpan, to address: SocketAddress? = nil) async throws {
@@ -171,13 +172,13 @@ public final class DatagramEndpoint: @unchecked Sendable {
     try await send(bytes.bytes, to: address)
   }
 
-  /// Sends a sequence of bytes as one datagram. Arrays, their slices and UTF-8 views are sent from where they are; any
-  /// other sequence is copied into an array first. See ``send(_:to:)-(RawSpan,_)``.
+  /// Send a sequence of bytes as one datagram. Arrays, their slices and UTF-8 views are sent in place; any other
+  /// sequence is copied into an array first. See ``send(_:to:)-(RawSpan,_)``.
   public func send(_ bytes: some Sequence<UInt8>, to address: SocketAddress? = nil) async throws {
     try await withBytesForWait(of: bytes) { try await send($0, to: address) }
   }
 
-  /// What to tell the system.
+  /// Return the address to give to the system.
   private func receiver(_ address: SocketAddress?) throws(EventLoopError) -> SocketAddress? {
     guard let remoteAddress else {
       if let address { return address }
@@ -193,14 +194,14 @@ public final class DatagramEndpoint: @unchecked Sendable {
 
   // MARK: Receiving
 
-  /// Waits for the next datagram. Throws ``IOError`` (errors that sent datagrams met; the endpoint works on), code
-  /// `busy`, `CancellationError`.
+  /// Wait for the next datagram. Throws ``IOError`` (errors that sent datagrams met; the endpoint goes on working),
+  /// code `busy`, `CancellationError`.
   public func receive() async throws -> Datagram {
     try await withDatagram { Datagram(bytes: $0.withUnsafeBytes { Array($0) }, address: $1) }
   }
 
-  /// Calls the body with the next datagram, which is in memory of the endpoint until the body returns, and returns what
-  /// it returns. Throws as ``receive()``, and what the body throws.
+  /// Call the body with the next datagram and return what the body returns. The bytes are in memory of the endpoint
+  /// until then. Throws as ``receive()``, and what the body throws.
   public func withDatagram<Result>(
     _ body: (RawSpan, SocketAddress) async throws -> Result
   ) async throws -> Result {
@@ -209,8 +210,9 @@ public final class DatagramEndpoint: @unchecked Sendable {
     return try await receiveClaimed(body)
   }
 
-  /// Calls the body with one datagram after the other, each in memory of the endpoint until the body returns, until the
-  /// endpoint is closed or the task is cancelled. An error that a sent datagram met ends it, too; call it again to go on.
+  /// Call the body with one datagram after another, each in memory of the endpoint until the body returns, until the
+  /// endpoint is closed or the task is cancelled. An error that a sent datagram met also ends the call; call it again
+  /// to go on.
   ///
   /// Throws what the body throws, ``IOError`` (`.canceled` for a close), code `busy`, `CancellationError`.
   public func forEachDatagram(_ body: (RawSpan, SocketAddress) async throws -> Void) async throws {
@@ -238,7 +240,7 @@ public final class DatagramEndpoint: @unchecked Sendable {
 }
 
 extension DatagramEndpoint: CustomStringConvertible {
-  /// Which one it is: "DatagramEndpoint 127.0.0.1:7000 (descriptor 8)", with the remote address if there is one, or
+  /// How logs show it: "DatagramEndpoint 127.0.0.1:7000 (descriptor 8)", with the remote address if there is one, or
   /// that it is closed. Any thread.
   public var description: String { socket.descriptor.describeSocket("DatagramEndpoint", peer: remoteAddress) }
 }

@@ -4,27 +4,27 @@ internal import CAsyncIO
 /// Answers `connect_read_pipe` and the `StreamReader` above it.
 ///
 /// One task at a time may read; a second one is refused with code `busy`. Cancelling the task ends the read and loses
-/// no byte. The end of the stream is a value, also when a terminal hangs up.
+/// no byte. The end of the stream is a value, even when a terminal hangs up.
 ///
-/// **Threads.** Methods may be called from any task in any thread, as those of ``StreamConnection``. The fields are
-/// guarded by the reader's claim, which is what makes the unchecked conformance right.
+/// **Threads.** Methods may be called from any task in any thread, like those of ``StreamConnection``. The reader's
+/// claim guards the fields, which is what makes the unchecked conformance right.
 public final class PipeReader: @unchecked Sendable {
   let end: PipeEnd
   private let reading: IOOperation
   @exclusivity(unchecked) private var awaitsWriter: Bool
-  /// Bytes that were received and not delivered yet; guarded by the reader's claim.
+  /// Bytes that have been received and not yet delivered; guarded by the reader's claim.
   @exclusivity(unchecked) var leftover = ReadBuffer()
 
-  /// Takes a descriptor into the care of the running loop, and closes it in the end. If this throws the descriptor
+  /// Take a descriptor into the care of the running loop, which closes it in the end. If this throws, the descriptor
   /// stays the caller's.
   ///
-  /// The descriptor becomes non-blocking and is closed on exec. Standard input is often the same open file as that of
-  /// the shell and other programs, who then see it non-blocking, too: the mode is put back by ``close()`` and at exit.
+  /// The descriptor becomes non-blocking and close-on-exec. Standard input is often the same open file as in the shell
+  /// and other programs, which then also see it non-blocking; ``close()`` and the exit of the program restore the mode.
   ///
   /// - Parameter descriptor: a FIFO, a socket, or a character device such as a terminal.
   /// - Throws: code `invalidArgument` for a regular file, another kind of file, and a descriptor that is open for
-  ///   writing only; `invalidState` if a connection, a pipe or a watch of this loop has it; ``IOError``
-  ///   `.badFileDescriptor` for one that is not open; code `noRunningLoop` outside of a loop's thread.
+  ///   writing only; `invalidState` if a connection, a pipe or a watch of this loop uses it; ``IOError``
+  ///   `.badFileDescriptor` if it is not open; code `noRunningLoop` outside of a loop's thread.
   public convenience init(owning descriptor: Int32) throws {
     try self.init(descriptor, on: try runningCore("PipeReader"), for: "PipeReader")
   }
@@ -37,13 +37,13 @@ public final class PipeReader: @unchecked Sendable {
 
   deinit { end.drop("pipe reader") }
 
-  /// The event loop that it belongs to.
+  /// The event loop of the reader.
   public var loop: any EventLoop { end.core }
 
   /// True once `close()` was called.
   public var isClosed: Bool { end.isClosed }
 
-  /// Closes the descriptor; a read that waits ends with an error. Idempotent, any thread.
+  /// Close the descriptor; a pending read ends with an error. Idempotent, any thread.
   public func close() { end.descriptor.close() }
 }
 
@@ -69,8 +69,8 @@ extension PipeReader: ByteSource {
     return operation.result
   }
 
-  /// Reads at most as many bytes as the span has room for, as soon as any are there, and returns how many. 0 is the
-  /// end of the stream (or a span without room).
+  /// Read as many bytes as there are, at most what the span has room for, and return how many. Waits for the first
+  /// byte; 0 is the end of the stream (or a span without room).
   public func read(into span: inout MutableRawSpan) async throws -> Int {
     try end.claim("read")
     defer { end.release() }
@@ -82,8 +82,8 @@ extension PipeReader: ByteSource {
     return try await receive(memory.baseAddress!, memory.count)
   }
 
-  /// Reads at most `maximum` bytes, as soon as any are there; empty at the end of the stream. Code `invalidArgument`
-  /// for a negative number.
+  /// Read as many bytes as there are, at most `maximum`; waits for the first byte, and returns none at the end of the
+  /// stream. Throws code `invalidArgument` for a negative number.
   public func read(upTo maximum: Int) async throws -> [UInt8] {
     try ReadArguments.check(count: maximum, "read")
     try end.claim("read")
@@ -94,7 +94,7 @@ extension PipeReader: ByteSource {
     return try await receiveArray(min(maximum, LentBufferPool.ownCapacity))
   }
 
-  /// Reads exactly `count` bytes. Throws ``IncompleteReadError`` with what had come if the stream ends before, code
+  /// Read exactly `count` bytes. Throws ``IncompleteReadError`` with what has come if the stream ends first, code
   /// `invalidArgument` for a negative number.
   public func readExactly(_ count: Int) async throws -> [UInt8] {
     try ReadArguments.check(count: count, "readExactly")
@@ -104,9 +104,9 @@ extension PipeReader: ByteSource {
     return try await readExactlyClaimed(count)
   }
 
-  /// Reads until the separator, which is part of the result. Throws ``IncompleteReadError`` if the stream ends
-  /// before, ``LimitOverrunError`` if it does not come within `limit` bytes, and the bytes are left in place then; code
-  /// `invalidArgument` for an empty separator and a negative limit. `.max` is no limit.
+  /// Read until the separator, which is part of the result. Throws ``IncompleteReadError`` if the stream ends first;
+  /// ``LimitOverrunError`` if the separator does not come within `limit` bytes, which are then left in place; code
+  /// `invalidArgument` for an empty separator and a negative limit. `.max` means no limit.
   public func readUntil(_ separator: [UInt8], limit: Int = 64 * 1024) async throws -> [UInt8] {
     try ReadArguments.check(separator: separator, limit: limit, "readUntil")
     try end.claim("read")
@@ -115,10 +115,9 @@ extension PipeReader: ByteSource {
     return try await readUntilClaimed(separator, limit: limit)
   }
 
-  /// Reads until the first of several separators, which is part of the result: the shortest beginning of the stream
-  /// that ends with any of them. Where several end at one place, the shortest counts for the limit. Throws as
-  /// ``readUntil(_:limit:)``; code `invalidArgument` also for a list without separators. Answers `readuntil()` with a
-  /// tuple.
+  /// Read until the first of several separators, which is part of the result: the shortest beginning of the stream that
+  /// ends with any of them. If several end at one place, the shortest counts for the limit. Throws as
+  /// ``readUntil(_:limit:)``; code `invalidArgument` also for an empty list. Answers `readuntil()` with a tuple.
   public func readUntil(anyOf separators: [[UInt8]], limit: Int = 64 * 1024) async throws -> [UInt8] {
     let separators = try Separators(separators, "readUntil")
     try ReadArguments.check(limit: limit, "readUntil")
@@ -128,8 +127,8 @@ extension PipeReader: ByteSource {
     return try await readUntilClaimed(anyOf: separators, limit: limit)
   }
 
-  /// Reads a line without its end ("\n" or "\r\n"); nil at the end of the stream. A last line without an end counts, and
-  /// a "\r" in it that no "\n" follows is a byte of it. Throws as ``readUntil(_:limit:)``, but for the end.
+  /// Read a line without its end ("\n" or "\r\n"); nil at the end of the stream. A last line without an end counts, and
+  /// a "\r" that no "\n" follows is an ordinary byte of it. Throws as ``readUntil(_:limit:)``, except for the end.
   public func readLine(limit: Int = 64 * 1024) async throws -> String? {
     try ReadArguments.check(limit: limit, "readLine")
     try end.claim("read")
@@ -138,8 +137,8 @@ extension PipeReader: ByteSource {
     return try await readLineClaimed(limit: limit)
   }
 
-  /// Reads to the end of the stream. Throws ``LimitOverrunError`` when there are more than `limit` bytes, at once if so
-  /// many are there already; they are left in place then. Code `invalidArgument` for a negative limit.
+  /// Read to the end of the stream. Throws ``LimitOverrunError`` if there are more than `limit` bytes, at once if that
+  /// many are already there; they are then left in place. Throws code `invalidArgument` for a negative limit.
   public func readToEnd(limit: Int = .max) async throws -> [UInt8] {
     try ReadArguments.check(limit: limit, "readToEnd")
     try end.claim("read")
@@ -148,8 +147,8 @@ extension PipeReader: ByteSource {
     return try await readToEndClaimed(limit: limit)
   }
 
-  /// Calls the body with each chunk of bytes as it arrives, to the end of the stream. The next chunk is not read
-  /// before the body returns, so a slow body makes the writer wait.
+  /// Call the body with each chunk of bytes as it arrives, to the end of the stream. The next chunk is not read before
+  /// the body returns, so a slow body makes the writer wait.
   public func forEachChunk(_ body: (RawSpan) async throws -> Void) async throws {
     try end.claim("read")
     defer { end.release() }
@@ -169,6 +168,6 @@ extension PipeReader: ByteSource {
 }
 
 extension PipeReader: CustomStringConvertible {
-  /// Which one it is: "PipeReader (descriptor 5)", or that it is closed. Any thread.
+  /// How logs show it: "PipeReader (descriptor 5)", or that it is closed. Any thread.
   public var description: String { "PipeReader (\(end))" }
 }

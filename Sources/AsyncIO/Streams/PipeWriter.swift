@@ -3,24 +3,24 @@ internal import CAsyncIO
 /// The writing end of a pipe, FIFO, socket or terminal: what a child process reads, or this program's standard output.
 /// Answers `connect_write_pipe` and the `StreamWriter` above it.
 ///
-/// One task at a time may write; a second one is refused with code `busy`. ``close()`` is how the reader sees the end of
-/// the stream; a pipe has no half-close.
+/// One task at a time may write; a second one is refused with code `busy`. The reader sees the end of the stream after
+/// ``close()``; a pipe has no half-close.
 ///
-/// **Threads.** Methods may be called from any task in any thread, as those of ``StreamConnection``. The fields are
-/// guarded by claims, which is what makes the unchecked conformance right.
+/// **Threads.** Methods may be called from any task in any thread, like those of ``StreamConnection``. Claims guard the
+/// fields, which is what makes the unchecked conformance right.
 public final class PipeWriter: @unchecked Sendable {
   let end: PipeEnd
   private let writing: IOOperation
   private let hearing: IOOperation
   private let hearer = Claim()
 
-  /// Takes a descriptor into the care of the running loop, and closes it in the end. If this throws the descriptor
-  /// stays the caller's. It becomes non-blocking and is closed on exec, see ``PipeReader/init(owning:)``.
+  /// Take a descriptor into the care of the running loop, which closes it in the end. If this throws, the descriptor
+  /// stays the caller's. It becomes non-blocking and close-on-exec, see ``PipeReader/init(owning:)``.
   ///
   /// - Parameter descriptor: a FIFO, a socket, or a character device such as a terminal.
   /// - Throws: code `invalidArgument` for a regular file, another kind of file, and a descriptor that is open for
-  ///   reading only; `invalidState` if a connection, a pipe or a watch of this loop has it; ``IOError``
-  ///   `.badFileDescriptor` for one that is not open; code `noRunningLoop` outside of a loop's thread.
+  ///   reading only; `invalidState` if a connection, a pipe or a watch of this loop uses it; ``IOError``
+  ///   `.badFileDescriptor` if it is not open; code `noRunningLoop` outside of a loop's thread.
   public convenience init(owning descriptor: Int32) throws {
     try self.init(descriptor, on: try runningCore("PipeWriter"), for: "PipeWriter")
   }
@@ -33,20 +33,20 @@ public final class PipeWriter: @unchecked Sendable {
 
   deinit { end.drop("pipe writer") }
 
-  /// The event loop that it belongs to.
+  /// The event loop of the writer.
   public var loop: any EventLoop { end.core }
 
   /// True once `close()` was called.
   public var isClosed: Bool { end.isClosed }
 
-  /// Closes the descriptor: the reader sees the end of the stream behind everything that `write` returned for. A write
-  /// that waits ends with an error. Idempotent, any thread.
+  /// Close the descriptor. The reader sees the end of the stream after everything that `write` returned for. A pending
+  /// write ends with an error. Idempotent, any thread.
   public func close() { end.descriptor.close() }
 
-  /// Writes all the bytes; returns when the system has taken the last one, so a reader that is slow makes the writer
-  /// wait. Answers `write` and `drain` in one.
+  /// Write all the bytes; returns when the system has taken the last one, so a slow reader makes the writer wait.
+  /// Answers `write` and `drain` in one.
   ///
-  /// Throws ``IOError`` (`.brokenPipe` when the reader is gone) or `CancellationError`; then part of the bytes may have
+  /// Throws ``IOError`` (`.brokenPipe` if the reader is gone) or `CancellationError`; some of the bytes may then have
   /// been written.
   public func write(_ bytes: RawSpan) async throws {
     try end.claim("write")
@@ -73,11 +73,11 @@ public final class PipeWriter: @unchecked Sendable {
     try await write(text.utf8Span.span.bytes)
   }
 
-  /// Waits until the reader has closed its end, without writing. A socket also ends the wait when it brings bytes: who
-  /// reads a pipe has nothing to say. One task at a time; another one may write meanwhile.
+  /// Wait until the reader has closed its end, without writing. On a socket, incoming bytes also end the wait: the
+  /// reader of a pipe has nothing to say. One task at a time; another may write meanwhile.
   ///
-  /// Throws code `notOffered` for terminals and other devices, which bring what somebody types; `busy`; an ``IOError``
-  /// when the pipe is closed here; `CancellationError`.
+  /// Throws code `notOffered` for terminals and other devices, which deliver typed input; `busy`; an ``IOError`` when
+  /// the pipe is closed here; `CancellationError`.
   public func waitForReaderClose() async throws {
     guard end.kind != .device else {
       throw EventLoopError(
@@ -91,6 +91,6 @@ public final class PipeWriter: @unchecked Sendable {
 }
 
 extension PipeWriter: CustomStringConvertible {
-  /// Which one it is: "PipeWriter (descriptor 5)", or that it is closed. Any thread.
+  /// How logs show it: "PipeWriter (descriptor 5)", or that it is closed. Any thread.
   public var description: String { "PipeWriter (\(end))" }
 }

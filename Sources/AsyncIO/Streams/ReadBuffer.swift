@@ -1,5 +1,5 @@
-/// Bytes that were received and wait to be read: grows at the end, is consumed from the front. Empty, it holds no
-/// memory worth mentioning; idle connections keep none.
+/// Bytes that have been received and wait to be read. The buffer grows at the end and is consumed from the front. When
+/// it is empty it holds almost no memory, so idle connections keep none.
 struct ReadBuffer {
   private var bytes: [UInt8] = []
   private var head = 0
@@ -20,7 +20,7 @@ struct ReadBuffer {
     return taken
   }
 
-  /// Copies as much as fits into memory and takes it from the front.
+  /// Copy as much as fits into memory and take it from the front.
   mutating func copy(into memory: UnsafeMutableRawBufferPointer) -> Int {
     let n = min(count, memory.count)
     guard n > 0 else { return 0 }
@@ -40,7 +40,7 @@ struct ReadBuffer {
     }
   }
 
-  /// Where the separator ends, counted from the front, searching from `start`; nil if it is not there.
+  /// Return where the separator ends, counted from the front, searching from `start`; nil if it is not there.
   func end(of separator: [UInt8], from start: Int) -> Int? {
     guard let first = separator.first, count >= separator.count else { return nil }
     var index = head + max(0, start)
@@ -54,8 +54,9 @@ struct ReadBuffer {
     return nil
   }
 
-  /// The first end of a separator behind `start` bytes that no separator ends in, and the length of the shortest one
-  /// that ends there; nil if there is none. Each byte is looked at as an end once, so chunks may be cut anywhere.
+  /// Find the first end of a separator after `start` bytes in which none ends. Returns the end and the length of the
+  /// shortest separator that ends there; nil if there is none. Each byte is checked as an end once, so chunks may be
+  /// cut anywhere.
   func end(of separators: Separators, behind start: Int) -> (end: Int, length: Int)? {
     var index = head + start
     while index < bytes.count {

@@ -1,14 +1,14 @@
-/// Several separators, any of which ends what is read.
+/// Several separators, any of which ends a read.
 struct Separators {
   /// Shortest first.
   private let all: [[UInt8]]
-  /// The last bytes of all: bit by bit, 64 in a word.
+  /// The last bytes of all separators as a bit set, 64 bits in a word.
   private let lastBytes: InlineArray<4, UInt64>
 
-  /// The length of the longest.
+  /// The length of the longest separator.
   var longest: Int { all.last!.count }
 
-  /// Code `invalidArgument` if there is none, or an empty one.
+  /// Throws code `invalidArgument` if there is no separator, or an empty one.
   init(_ separators: [[UInt8]], _ operation: String) throws(EventLoopError) {
     guard !separators.isEmpty else {
       throw EventLoopError(.invalidArgument, "\(operation): there are no separators. Give at least one.")
@@ -29,7 +29,7 @@ struct Separators {
   @inline(__always)
   func mayEnd(with byte: UInt8) -> Bool { lastBytes[Int(byte) / 64] & (1 << UInt64(byte % 64)) != 0 }
 
-  /// Nil if none is at the end of the bytes.
+  /// Return the length of the shortest separator at the end of the bytes; nil if there is none.
   func lengthOfShortest(endingIn bytes: ArraySlice<UInt8>) -> Int? {
     all.first { bytes.count >= $0.count && bytes.suffix($0.count).elementsEqual($0) }?.count
   }

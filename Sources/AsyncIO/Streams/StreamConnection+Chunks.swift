@@ -1,14 +1,14 @@
 internal import CAsyncIO
 
 // The synchronous form: the closure runs inside the completion, in the loop's poll phase, while the task stays
-// suspended once for the whole connection. It costs what a protocol callback costs, and it has that shape: the closure
-// may write, and what the system does not take at once is kept and makes the reading wait.
+// suspended once for the whole connection. It costs what a protocol callback costs, and has the same shape: the closure
+// may write, and what the system does not take at once is kept and delays the next receive.
 
 /// Where the handler of ``StreamConnection/serveChunks(_:)`` writes. Valid during the call of the handler.
 public struct ChunkWriter: ~Copyable {
   fileprivate let pump: Unmanaged<ChunkPump>
 
-  /// Writes the bytes: what the system takes at once is sent, the rest is kept and sent before the next chunk is
+  /// Write the bytes: what the system takes at once is sent, the rest is kept and sent before the next chunk is
   /// received.
   public func write(_ bytes: RawSpan) {
     bytes.withUnsafeBytes { bytes in pump._withUnsafeGuaranteedRef { $0.write(bytes) } }
@@ -16,8 +16,8 @@ public struct ChunkWriter: ~Copyable {
 }
 
 extension StreamConnection {
-  /// Calls the handler with each chunk of bytes, inside the loop's poll phase, until the peer ends its stream. The
-  /// handler must not block. What it writes and the peer does not take makes the reading wait.
+  /// Call the handler with each chunk of bytes, inside the loop's poll phase, until the peer ends its stream. The
+  /// handler must not block. Output that the peer does not take delays the next receive.
   ///
   /// The handler is synchronous; one that awaits is a matter of ``forEachChunk(_:)``.
   ///
@@ -39,18 +39,19 @@ extension StreamConnection {
   }
 }
 
-/// The caller's closure behind one reference, so that a call does not retain it.
+/// Holds the caller's closure behind one reference, so that a call does not retain it.
 private final class ChunkHandler {
   let body: (RawSpan, borrowing ChunkWriter) throws -> Void
   init(_ body: @escaping (RawSpan, borrowing ChunkWriter) throws -> Void) { self.body = body }
 
-  /// What the closure captured, as an address to ask for ahead and never to follow: a closure is its code and that.
+  /// The address of what the closure captured, to prefetch and never to dereference: a closure is its code and that.
   var captures: UnsafeRawPointer? { unsafeBitCast(body, to: (UnsafeRawPointer, UnsafeRawPointer?).self).1 }
 }
 
 /// Drives one connection from completions. Loop thread only.
 private final class ChunkPump: OperationObserver, @unchecked Sendable {
-  // Unchecked because the cancellation handler names it; it only asks the loop to cancel, in the loop's thread.
+  // Unchecked because the cancellation handler names it; the handler only asks the loop to cancel, in the loop's
+  // thread.
   private let connection: StreamConnection
   private let core: BaseEventLoop
   private let receiving: IOOperation
@@ -63,7 +64,7 @@ private final class ChunkPump: OperationObserver, @unchecked Sendable {
   @exclusivity(unchecked) private var failure: (any Error)?
   @exclusivity(unchecked) private var isFinished = false
   @exclusivity(unchecked) private var waiter: UnsafeContinuation<Void, Never>?
-  /// The task that waits, to ask whether it was cancelled: it lives at least as long as this works for it.
+  /// The task that waits, kept to ask whether it was cancelled. It lives at least as long as this works for it.
   @exclusivity(unchecked) private var task: UnsafeRawPointer?
 
   init(_ connection: StreamConnection, _ handler: @escaping (RawSpan, borrowing ChunkWriter) throws -> Void) {
@@ -88,7 +89,8 @@ private final class ChunkPump: OperationObserver, @unchecked Sendable {
     if let failure { throw failure }
   }
 
-  /// The isolation is handed to the closure by hand, see `BaseEventLoop.completeCancellably`; not inlined, as that.
+  /// The isolation is passed to the closure by hand, see `BaseEventLoop.completeCancellably`; `@inline(never)` for the
+  /// reason given there.
   @inline(never)
   private func runCancellably(isolation: isolated (any Actor)? = #isolation) async {
     await withTaskCancellationHandler {
@@ -102,11 +104,11 @@ private final class ChunkPump: OperationObserver, @unchecked Sendable {
   private func begin(_ continuation: UnsafeContinuation<Void, Never>) {
     waiter = continuation
     task = casyncio_current_task()
-    // A task that was cancelled before has run its handler already; nothing may begin to wait after that.
+    // If the task was cancelled before, its handler has already run; no wait may begin after that.
     if Task.isCancelled { cancel() } else { deliverLeftover() }
   }
 
-  /// Breaks the ties to the connection's records.
+  /// Break the ties to the connection's records.
   func end() {
     receiving.observer = nil
     sending.observer = nil
@@ -116,7 +118,8 @@ private final class ChunkPump: OperationObserver, @unchecked Sendable {
 
   private func cancel() { finish(CancellationError()) }
 
-  /// A cancellation that found nothing in flight has ended nothing, so nothing begins behind it. `true`: it is over.
+  /// Return `true` if it is over. A cancellation that found nothing in flight ended nothing, so nothing may begin after
+  /// it.
   @inline(__always)
   private func endIfCancelled() -> Bool {
     guard let task, casyncio_is_task_cancelled(task) else { return false }
@@ -124,8 +127,8 @@ private final class ChunkPump: OperationObserver, @unchecked Sendable {
     return true
   }
 
-  /// The first reason counts. The task resumes when neither operation is in flight any more: an operation in flight
-  /// uses memory of this connection.
+  /// Finish with the first reason given. The task resumes when neither operation is in flight any more, because an
+  /// operation in flight uses memory of this connection.
   private func finish(_ error: (any Error)? = nil) {
     if !isFinished {
       isFinished = true
@@ -147,7 +150,8 @@ private final class ChunkPump: OperationObserver, @unchecked Sendable {
   private func handle(_ bytes: RawSpan) -> Bool {
     do {
       try handler!._withUnsafeGuaranteedRef { try $0.body(bytes, ChunkWriter(pump: .passUnretained(self))) }
-      // A handler that closes its connection is called no more: the number is the next connection's by now.
+      // A handler that closes its connection is not called again: its descriptor number may already be the next
+      // connection's.
       if connection.isClosed { return fail(-Int(ECANCELED), "read") }
       return !isFinished
     } catch {
@@ -158,7 +162,7 @@ private final class ChunkPump: OperationObserver, @unchecked Sendable {
 
   // MARK: Receiving
 
-  /// Receives until a receive has to wait, the output does, or others must have their turn.
+  /// Receive until a receive or the output has to wait, or other connections must have their turn.
   @inline(__always)
   private func receive() {
     var budget = 16
@@ -188,12 +192,12 @@ private final class ChunkPump: OperationObserver, @unchecked Sendable {
     if process() { receive() }
   }
 
-  /// Takes what a receive brought. `true`: go on receiving.
+  /// Process what a receive brought. Returns `true` to go on receiving.
   @inline(__always)
   private func process() -> Bool {
     guard receiving.result >= 0 else { return fail(receiving.result, "read") }
     if connection.isClosed { return fail(-Int(ECANCELED), "read") }
-    // Needed when the system has fetched the bytes.
+    // Needed once the system has fetched the bytes.
     casyncio_prefetch(handler?.toOpaque())
     casyncio_prefetch(captures)
     guard core.backend.claimLent(receiving) else { return true }
@@ -217,7 +221,7 @@ private final class ChunkPump: OperationObserver, @unchecked Sendable {
     return false
   }
 
-  /// The server that owns the task cancels the task, then its operations.
+  /// True if the task was cancelled. The server that owns the task cancels the task first, then its operations.
   private func wasCancelled(_ result: Int) -> Bool {
     guard result == -Int(ECANCELED), let task else { return false }
     return casyncio_is_task_cancelled(task)
@@ -240,7 +244,7 @@ private final class ChunkPump: OperationObserver, @unchecked Sendable {
     hasOutput = true
   }
 
-  /// Sends what is kept; the array does not change until that has ended.
+  /// Send what is kept; the array does not change until that has ended.
   private func flush() {
     if endIfCancelled() { return }
     output.withUnsafeMutableBytes {

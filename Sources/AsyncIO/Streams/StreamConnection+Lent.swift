@@ -1,11 +1,10 @@
 internal import CAsyncIO
 
-// Lent receiving: the bytes are in a buffer of the loop, which an idle connection does not have and which goes back
-// when the closure returns. The span cannot leave the closure (the compiler refuses), and stays valid across
-// suspensions inside it.
+// Lent receiving: the bytes are in a buffer of the loop, which goes back when the closure returns; an idle connection
+// has none. The span cannot leave the closure (the compiler refuses), and stays valid across suspensions inside it.
 
 extension StreamConnection {
-  /// Calls the body with each chunk of bytes as it arrives, until the peer ends its stream. The next chunk is not
+  /// Call the body with each chunk of bytes as it arrives, until the peer ends its stream. The next chunk is not
   /// received before the body returns: a body that waits for `write` makes the peer wait. ``serveChunks(_:)`` is for
   /// handlers that never wait.
   ///
@@ -21,7 +20,7 @@ extension StreamConnection {
       operation.kind = .receiveLent
       switch core.begin(operation) {
       case .ended: break
-      // This spelling of withUnsafeContinuation does not hop to the caller's executor first, where it is already.
+      // This spelling of withUnsafeContinuation does not hop to the caller's executor, where it already is.
       case .waitingOwned: await _unsafeInheritExecutor_withUnsafeContinuation { operation.continuation = $0 }
       case .waiting: await core.completeCancellably(operation)
       case .othersFirst: await core.completeInNextTurn(operation)
@@ -51,8 +50,8 @@ extension StreamConnection {
     }
   }
 
-  // Not inlined, as the next one: the frame of a task that waits for its next chunk stays, and is memory of every
-  // idle connection.
+  // Not inlined, like the next one: the frame of a task that waits for its next chunk stays allocated, and is memory of
+  // every idle connection.
   @inline(never)
   private func withLeftover(_ body: (RawSpan) async throws -> Void) async throws {
     try checkCancellation()
@@ -60,7 +59,7 @@ extension StreamConnection {
     try await body(bytes.span.bytes)
   }
 
-  /// Asks for what the body's `write` will touch, while the system fetches the bytes.
+  /// Prefetch what the body's `write` will touch, while the system fetches the bytes.
   @inline(__always)
   private func prefetchWriting() {
     let operation = Unmanaged.passUnretained(sending).toOpaque()
@@ -69,7 +68,7 @@ extension StreamConnection {
     casyncio_prefetch(Unmanaged.passUnretained(self).toOpaque() + 64)
   }
 
-  /// The same for a task that does not run on the connection's loop: a buffer of its own instead of a lent one.
+  /// Do the same for a task that does not run on the connection's loop: with a buffer of its own instead of a lent one.
   @inline(never)
   private func forEachChunkElsewhere(_ body: (RawSpan) async throws -> Void) async throws {
     let memory = UnsafeMutableRawBufferPointer.allocate(byteCount: LentBufferPool.ownCapacity, alignment: 16)
@@ -82,7 +81,7 @@ extension StreamConnection {
     }
   }
 
-  /// Calls the body with the next chunk of bytes and returns what it returns; nil at the end of the stream.
+  /// Call the body with the next chunk of bytes and return what it returns; nil at the end of the stream.
   public func withNextChunk<Result>(_ body: (RawSpan) async throws -> Result) async throws -> Result? {
     try claimReader()
     defer { releaseReader() }

@@ -1,32 +1,32 @@
 internal import CAsyncIO
 internal import Synchronization
 
-// From loop to loop. Nothing of the connection may be with the old loop's mechanism when the new one begins: a
-// completion that comes later would take bytes that nobody looks for any more. So everything is ended in order, and each
-// step may find that the connection was closed meanwhile:
+// From loop to loop. The old loop's mechanism must have nothing of the connection left when the new one begins: a later
+// completion would take bytes that no code looks for any more. So everything is ended in order, and each step may find
+// that the connection has been closed meanwhile:
 //
-// 1. Both claims: no task of the program waits on it, and none can begin to.
+// 1. Both claims are taken: no task of the program waits on the connection, and none can begin to.
 // 2. Bytes that were written and are still in this process are sent. That waits for the peer, as a write does.
 // 3. The receive that the mechanism does ahead is ended.
-// 4. What it brought, and an error that it brought, go along. The bytes that come from now on stay in the system.
-// 5. The number is let go, once: a `close()` of another thread wins or loses here.
+// 4. What it brought goes along, including an error. Bytes that come from now on stay in the system.
+// 5. The number is let go, once: a `close()` in another thread wins or loses here.
 
 extension StreamConnection {
-  /// Moves the connection to another loop and returns it there: a new object, for tasks of that loop. This one is closed
-  /// for good, and does not close the other.
+  /// Move the connection to another loop and return it there: a new object, for tasks of that loop. This object is
+  /// closed for good, and does not close the other.
   ///
   /// ```swift
   /// let moved = try await connection.move(to: group.loops[2])
   /// try await group.run(on: 2) { try await serve(moved) }
   /// ```
-  /// No byte is lost or overtaken, whatever is on its way meanwhile, in either direction. Bytes that were received and
-  /// not read go along; bytes that this process still holds of earlier writes (a proactor's few KiB) are sent first. In a
-  /// handler of `serve` the server closes the old object only: the connection lives on, and whoever has it closes it.
+  /// No byte is lost or overtaken in either direction, whatever is on its way meanwhile. Bytes that were received and
+  /// not read go along; bytes of earlier writes that this process still holds (a proactor's few KiB) are sent first. In
+  /// a handler of `serve` the server closes the old object only: the connection lives on, and its new owner closes it.
   ///
-  /// Throws code `busy` while a task reads or writes, `wrongThread` outside of the connection's loop, `closed` for a loop
-  /// that is closed, `notOffered` for loops that cannot take descriptors of others (a simulation's); ``IOError`` when the
+  /// Throws code `busy` while a task reads or writes, `wrongThread` outside of the connection's loop, `closed` for a
+  /// closed loop, `notOffered` for loops that cannot take descriptors of others (a simulation's); ``IOError`` if the
   /// connection is closed or an earlier write has failed; `CancellationError` while it waits for earlier writes. Unless
-  /// it was closed, the connection stays then where it is, and works on.
+  /// it was closed, the connection then stays where it is, and goes on working.
   public func move(to loop: any EventLoop) async throws -> StreamConnection {
     try await checkpoint()
     let target = try loop.core(for: "move")
@@ -44,11 +44,11 @@ extension StreamConnection {
     }
     try checkOpen("move")
     if core.backend.hasUnsent(descriptor) { try await sendRest() }
-    // The system ends a receive that is cancelled in a turn or two, whatever the peer does.
+    // The system ends a cancelled receive in a turn or two, whatever the peer does.
     while !descriptor.isClosed && !core.backend.endReceiving(descriptor) {
       await core.completeInNextTurn(receiving)
     }
-    // A loop that was closed meanwhile has dropped what it had received.
+    // If the loop was closed meanwhile, it has dropped what it had received.
     guard core.isRunningInThisThread else { throw EventLoopError.closed("move") }
     return try leave(for: target)
   }
@@ -63,9 +63,9 @@ extension StreamConnection {
     }
   }
 
-  /// Bytes that a write returned for are with the system when this returns.
+  /// Send the rest: the bytes that a write returned for are with the system when this returns.
   private func sendRest() async throws {
-    // Every other write expects to find the record so.
+    // Every other write expects to find the record like this.
     defer { sending.kind = .send }
     sending.kind = .flush
     await core.complete(sending)

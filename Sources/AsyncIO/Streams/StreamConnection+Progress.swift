@@ -1,9 +1,9 @@
 internal import CAsyncIO
 
-/// How far the sending side of a connection is. Two that differ say that bytes have moved meanwhile, also within one
-/// `write` that has not ended.
+/// How far the sending side of a connection is. Two values that differ show that bytes have moved meanwhile, even
+/// within one unfinished `write`.
 package struct SendProgress: Equatable, Sendable {
-  /// Bytes of the write in hand that the system has taken.
+  /// Bytes of the current write that the system has taken.
   package var taken = 0
   /// Bytes that the system has taken and the peer's system has not.
   package var undelivered = 0
@@ -18,7 +18,7 @@ extension StreamConnection {
     guard !isClosed else { return progress }
     progress.taken = sending.state == .inFlight ? sending.transferred : 0
     progress.undelivered = max(0, core.sockets.undeliveredBytes(of: descriptor.fileDescriptor))
-    // A backend may have taken bytes that are not with the system yet.
+    // A backend may hold bytes that are not with the system yet.
     if progress.undelivered == 0, core.backend.hasUnsent(descriptor) { progress.undelivered = 1 }
     return progress
   }

@@ -1,7 +1,7 @@
 internal import CAsyncIO
 
 extension StreamConnection: ByteSource {
-  /// Receives into memory that stays valid until the call ends; 0 at the end of the stream. The caller holds the
+  /// Receive into memory that stays valid until the call ends; returns 0 at the end of the stream. The caller holds the
   /// reader's claim. Memory is never used after the return: a cancelled await ends with its operation's completion.
   func receive(_ memory: UnsafeMutableRawPointer, _ count: Int) async throws -> Int {
     let operation = receiving
@@ -15,8 +15,8 @@ extension StreamConnection: ByteSource {
     return operation.result
   }
 
-  /// Reads at most as many bytes as the span has room for, as soon as any are there, and returns how many. 0 is the
-  /// end of the stream (or a span without room).
+  /// Read as many bytes as there are, at most what the span has room for, and return how many. Waits for the first
+  /// byte; 0 is the end of the stream (or a span without room).
   public func read(into span: inout MutableRawSpan) async throws -> Int {
     try claimReader()
     defer { releaseReader() }
@@ -29,7 +29,8 @@ extension StreamConnection: ByteSource {
     return try await receive(memory.baseAddress!, memory.count)
   }
 
-  /// Appends at most as many bytes as the span has room for, as soon as any are there, and returns how many.
+  /// Append as many bytes as there are, at most what the span has room for, and return how many. Waits for the first
+  /// byte.
   public func read(into span: inout OutputRawSpan) async throws -> Int {
     try claimReader()
     defer { releaseReader() }
@@ -46,8 +47,8 @@ extension StreamConnection: ByteSource {
     return n
   }
 
-  /// Reads at most `maximum` bytes, as soon as any are there; empty at the end of the stream. Code `invalidArgument`
-  /// for a negative number.
+  /// Read as many bytes as there are, at most `maximum`; waits for the first byte, and returns none at the end of the
+  /// stream. Throws code `invalidArgument` for a negative number.
   public func read(upTo maximum: Int) async throws -> [UInt8] {
     try ReadArguments.check(count: maximum, "read")
     try claimReader()
@@ -59,7 +60,7 @@ extension StreamConnection: ByteSource {
     return try await receiveArray(min(maximum, LentBufferPool.ownCapacity))
   }
 
-  /// Reads exactly `count` bytes. Throws ``IncompleteReadError`` with what had come if the stream ends before, code
+  /// Read exactly `count` bytes. Throws ``IncompleteReadError`` with what has come if the stream ends first, code
   /// `invalidArgument` for a negative number.
   public func readExactly(_ count: Int) async throws -> [UInt8] {
     try ReadArguments.check(count: count, "readExactly")
@@ -70,9 +71,9 @@ extension StreamConnection: ByteSource {
     return try await readExactlyClaimed(count)
   }
 
-  /// Reads until the separator, which is part of the result. Throws ``IncompleteReadError`` if the stream ends
-  /// before, ``LimitOverrunError`` if it does not come within `limit` bytes, and the bytes are left in place then; code
-  /// `invalidArgument` for an empty separator and a negative limit. `.max` is no limit.
+  /// Read until the separator, which is part of the result. Throws ``IncompleteReadError`` if the stream ends first;
+  /// ``LimitOverrunError`` if the separator does not come within `limit` bytes, which are then left in place; code
+  /// `invalidArgument` for an empty separator and a negative limit. `.max` means no limit.
   public func readUntil(_ separator: [UInt8], limit: Int = 64 * 1024) async throws -> [UInt8] {
     try ReadArguments.check(separator: separator, limit: limit, "readUntil")
     try claimReader()
@@ -82,14 +83,14 @@ extension StreamConnection: ByteSource {
     return try await readUntilClaimed(separator, limit: limit)
   }
 
-  /// Reads until the first of several separators, which is part of the result: the shortest beginning of the stream
-  /// that ends with any of them. Answers `readuntil()` with a tuple.
+  /// Read until the first of several separators, which is part of the result: the shortest beginning of the stream that
+  /// ends with any of them. Answers `readuntil()` with a tuple.
   ///
   /// ```swift
   /// let line = try await connection.readUntil(anyOf: [[UInt8]("\r\n".utf8), [UInt8]("\n".utf8)])
   /// ```
-  /// Where several end at one place, the shortest counts for the limit. Throws as ``readUntil(_:limit:)``; code
-  /// `invalidArgument` also for a list without separators.
+  /// If several end at one place, the shortest counts for the limit. Throws as ``readUntil(_:limit:)``; code
+  /// `invalidArgument` also for an empty list.
   public func readUntil(anyOf separators: [[UInt8]], limit: Int = 64 * 1024) async throws -> [UInt8] {
     let separators = try Separators(separators, "readUntil")
     try ReadArguments.check(limit: limit, "readUntil")
@@ -100,8 +101,8 @@ extension StreamConnection: ByteSource {
     return try await readUntilClaimed(anyOf: separators, limit: limit)
   }
 
-  /// Reads a line without its end ("\n" or "\r\n"); nil at the end of the stream. A last line without an end counts, and
-  /// a "\r" in it that no "\n" follows is a byte of it. Throws as ``readUntil(_:limit:)``, but for the end.
+  /// Read a line without its end ("\n" or "\r\n"); nil at the end of the stream. A last line without an end counts, and
+  /// a "\r" that no "\n" follows is an ordinary byte of it. Throws as ``readUntil(_:limit:)``, except for the end.
   public func readLine(limit: Int = 64 * 1024) async throws -> String? {
     try ReadArguments.check(limit: limit, "readLine")
     try claimReader()
@@ -111,8 +112,8 @@ extension StreamConnection: ByteSource {
     return try await readLineClaimed(limit: limit)
   }
 
-  /// Reads to the end of the stream. Throws ``LimitOverrunError`` when there are more than `limit` bytes, at once if so
-  /// many are there already; they are left in place then. Code `invalidArgument` for a negative limit.
+  /// Read to the end of the stream. Throws ``LimitOverrunError`` if there are more than `limit` bytes, at once if that
+  /// many are already there; they are then left in place. Throws code `invalidArgument` for a negative limit.
   public func readToEnd(limit: Int = .max) async throws -> [UInt8] {
     try ReadArguments.check(limit: limit, "readToEnd")
     try claimReader()

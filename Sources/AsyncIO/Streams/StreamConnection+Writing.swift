@@ -1,9 +1,9 @@
 extension StreamConnection {
-  /// Writes all the bytes; returns when the system has taken the last one, so a peer that does not read makes the
-  /// writer wait. Answers `write` and `drain` in one.
+  /// Write all the bytes; returns when the system has taken the last one, so a peer that does not read makes the writer
+  /// wait. Answers `write` and `drain` in one.
   ///
-  /// Throws ``IOError`` (`.brokenPipe` or `.connectionReset` when the peer is gone) or `CancellationError`; then part
-  /// of the bytes may have been sent.
+  /// Throws ``IOError`` (`.brokenPipe` or `.connectionReset` if the peer is gone) or `CancellationError`; some of the
+  /// bytes may then have been sent.
   public func write(_ bytes: RawSpan) async throws {
     try claimWriter()
     defer { releaseWriter() }

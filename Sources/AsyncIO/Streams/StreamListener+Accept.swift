@@ -2,11 +2,11 @@ internal import CAsyncIO
 internal import SystemPackage
 
 extension StreamListener {
-  /// Waits for a connection on any of the addresses. Cancelled, it leaves a connection that comes meanwhile to the
+  /// Wait for a connection on any of the addresses. A cancelled call leaves a connection that comes meanwhile to the
   /// next call. One task at a time; a second one is refused with code `busy`.
   ///
   /// For tasks of the listener's loop; from elsewhere it throws code `wrongThread`. Throws ``IOError``
-  /// (`.tooManyOpenFiles` when there are no descriptors left: close some and call again), `CancellationError`.
+  /// (`.tooManyOpenFiles` if there are no descriptors left: close some and call again), `CancellationError`.
   public func accept() async throws -> StreamConnection {
     try await checkpoint()
     guard core.isRunningInThisThread else { throw EventLoopError.wrongThread("accept") }
@@ -26,7 +26,7 @@ extension StreamListener {
     throw IOError(result: result, "accept", subject)
   }
 
-  /// Takes an accepted socket.
+  /// Make a connection of an accepted socket.
   func connection(_ fd: Int32) -> StreamConnection {
     if addresses[0].isIP { core.sockets.setNoDelay(fd) }
     return StreamConnection(fd, shortReadsDrain: sockets.areTCP, core: core)
@@ -37,19 +37,20 @@ extension StreamListener {
 
 /// Collects what the accept operations of a listener bring; they stay in flight between calls, one for each address.
 ///
-/// What comes while nobody waits belongs to the listener: the next `accept()` or `serve` has it, and when neither can
-/// come any more it is closed. What came while a call waited is that call's, whatever happens before its task runs.
+/// A connection that comes while no call waits belongs to the listener: the next `accept()` or `serve` has it, and when
+/// neither can come any more it is closed. One that came while a call waited is that call's, whatever happens before
+/// its task runs.
 ///
 /// The queue is locked because the last reference to a listener may go away anywhere; everything else happens in the
 /// loop's thread. That is what makes the unchecked conformance right.
 final class AcceptQueue: OperationObserver, @unchecked Sendable {
   private struct State {
-    /// For the next call.
+    /// The results for the next calls.
     var results: [Int] = []
-    /// For the call whose waiter was resumed with it.
+    /// The result for the call whose waiter was resumed with it.
     var handed: Int?
     var waiter: UnsafeContinuation<Void, Never>?
-    /// Nobody accepts any more.
+    /// True when no call can accept any more.
     var isOver = false
   }
 
@@ -66,7 +67,7 @@ final class AcceptQueue: OperationObserver, @unchecked Sendable {
   }
 
   var isEmpty: Bool { count == 0 }
-  /// What waits for the next call.
+  /// The number of results that wait for the next calls.
   var count: Int { state.withLock { $0.results.count } }
 
   func begin(_ operation: IOOperation, on core: BaseEventLoop) {
@@ -85,7 +86,7 @@ final class AcceptQueue: OperationObserver, @unchecked Sendable {
   }
 
   override func operationEnded(_ operation: IOOperation) {
-    // Bare, so that a `serve` that follows finds the record free.
+    // Without an observer, so that a `serve` that follows finds the record free.
     operation.observer = nil
     let result = operation.result
     let (waiter, isRefused) = state.withLock { state -> (UnsafeContinuation<Void, Never>?, Bool) in
@@ -94,7 +95,7 @@ final class AcceptQueue: OperationObserver, @unchecked Sendable {
         state.handed = result
         return (waiter, false)
       }
-      // That nobody waits any more is no news.
+      // An operation that was cancelled because no call waits is not a result.
       if !state.isOver && result != -Int(ECANCELED) { state.results.append(result) }
       return (nil, state.isOver)
     }
@@ -102,7 +103,7 @@ final class AcceptQueue: OperationObserver, @unchecked Sendable {
     if isRefused && result >= 0 { sockets.close(Int32(result)) }
   }
 
-  /// Suspends until a result is here or the task is cancelled. The isolation is handed to the closure by hand, see
+  /// Suspend until a result is here or the task is cancelled. The isolation is passed to the closure by hand, see
   /// `BaseEventLoop.completeCancellably`.
   func waitForResult(on core: BaseEventLoop, isolation: isolated (any Actor)? = #isolation) async {
     await withTaskCancellationHandler {
@@ -125,7 +126,7 @@ final class AcceptQueue: OperationObserver, @unchecked Sendable {
     if isReady { waiter.resume() }
   }
 
-  /// Resumes the waiter without a result.
+  /// Resume the waiter without a result.
   private func wake() {
     let waiter = state.withLock { state in
       defer { state.waiter = nil }
@@ -134,7 +135,7 @@ final class AcceptQueue: OperationObserver, @unchecked Sendable {
     waiter?.resume()
   }
 
-  /// What the call has that waited, or what was there before.
+  /// Take the result for the call that waited, or one that was there before.
   func take() -> Int? {
     state.withLock { state in
       if let handed = state.handed {
@@ -145,7 +146,7 @@ final class AcceptQueue: OperationObserver, @unchecked Sendable {
     }
   }
 
-  /// Connections that nobody took.
+  /// Take the connections that no call has taken.
   func takeConnections() -> [Int32] {
     state.withLock { state in
       defer { state.results = [] }
@@ -153,17 +154,17 @@ final class AcceptQueue: OperationObserver, @unchecked Sendable {
     }
   }
 
-  /// Nobody can accept any more: closes what nobody took, and what comes later. Any thread.
+  /// End the queue, as no call can accept any more: close the connections in it, and those that come later. Any thread.
   func end() {
     state.withLock { $0.isOver = true }
     for fd in takeConnections() { sockets.close(fd) }
   }
 
-  /// The loop is to forget the queue. Loop thread.
+  /// Make the loop forget the queue. Loop thread.
   func leave(_ core: BaseEventLoop) { core.residents[ObjectIdentifier(resident)] = nil }
 }
 
-/// Ends a listener's queue with its loop, where nobody can accept any more.
+/// Ends a listener's queue with its loop, as no call can accept any more.
 private final class AcceptQueueResident: LoopResident, @unchecked Sendable {
   // Unchecked as the base class is.
   weak var queue: AcceptQueue?

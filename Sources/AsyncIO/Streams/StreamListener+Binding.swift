@@ -1,20 +1,20 @@
 public import SystemPackage
 
 extension StreamListener {
-  /// Binds a host and port, on the running loop, and listens. Answers `start_server`.
+  /// Bind a host and port, on the running loop, and listen. Answers `start_server`.
   ///
   /// - Parameters:
-  ///   - host: a name or literal address; `nil` and "" are all interfaces, IPv4 and IPv6. Several addresses of a name
-  ///     are all bound.
+  ///   - host: a name or literal address; `nil` and "" are all interfaces, IPv4 and IPv6. If a name has several
+  ///     addresses, all are bound.
   ///   - port: 0 lets the system choose, a port for each address; see ``addresses``.
   ///   - family: only addresses of this family.
   ///   - backlog: connections that may wait to be accepted.
-  ///   - reuseAddress: bind although connections of an earlier listener linger.
+  ///   - reuseAddress: bind even if connections of an earlier listener linger.
   ///   - reusePort: share the port with other listeners of this user.
-  ///   - keepAlive: the system looks after idle connections, and ends those whose peers are gone.
+  ///   - keepAlive: let the system probe idle connections, and end those whose peers are gone.
   ///   - startServing: false binds only, and clients are refused until ``startServing()``, `accept` or `serve`.
   /// - Throws: code `noRunningLoop` outside of a loop's thread; `invalidArgument` for a backlog that is not positive,
-  ///   or where the system has no `reusePort`; ``ResolutionError``; ``IOError``, `.addressInUse` for instance. Nothing
+  ///   or if the system has no `reusePort`; ``ResolutionError``; ``IOError``, for instance `.addressInUse`. Nothing
   ///   stays open then.
   public static func bind(
     host: String? = nil, port: UInt16, family: AddressFamily = .unspecified, backlog: Int32 = 4096,
@@ -27,7 +27,8 @@ extension StreamListener {
     return try await bind(request)
   }
 
-  /// Binds several hosts, each address once, as the form for one host does. Throws code `invalidArgument` for no hosts at all, too.
+  /// Bind several hosts, each address once, like the form for one host. Throws code `invalidArgument` if `hosts` is
+  /// empty.
   public static func bind(
     hosts: [String], port: UInt16, family: AddressFamily = .unspecified, backlog: Int32 = 4096,
     reuseAddress: Bool = true, reusePort: Bool = false, keepAlive: Bool = false, startServing: Bool = true
@@ -39,14 +40,14 @@ extension StreamListener {
     return try await bind(request)
   }
 
-  /// Binds a Unix socket, on the running loop, and listens. The file of a socket that no program has any more is replaced;
-  /// any other file stays, and so does a live socket, and is an error, `.addressInUse`. Answers `start_unix_server`.
+  /// Bind a Unix socket, on the running loop, and listen. A socket file whose program has ended is replaced; any other
+  /// file stays, and so does a live socket: that is the error `.addressInUse`. Answers `start_unix_server`.
   ///
   /// - Parameters:
-  ///   - path: a path, or with a NUL in front an abstract name (Linux), which has no file.
+  ///   - path: a path, or an abstract name that begins with a NUL (Linux) and has no file.
   ///   - backlog: connections that may wait to be accepted.
-  ///   - cleanupSocket: closing the listener removes the file, unless another server has replaced it, also when the
-  ///     program has changed its directory meanwhile.
+  ///   - cleanupSocket: closing the listener removes the file, even if the program has changed its directory meanwhile,
+  ///     but not if another server has replaced the file.
   ///   - mode: the permissions of the file; `nil` leaves them to the umask of the process.
   ///   - startServing: false binds only, and clients are refused until ``startServing()``, `accept` or `serve`.
   /// - Throws: code `noRunningLoop` outside of a loop's thread; `invalidArgument` for a backlog that is not positive
@@ -58,7 +59,7 @@ extension StreamListener {
     try await bind(SocketAddress(unixPath: path), backlog, cleanupSocket, mode, startServing)
   }
 
-  /// As ``bind(unixPath:backlog:cleanupSocket:mode:startServing:)-(String,_,_,_,_)``.
+  /// Bind a Unix socket. See ``bind(unixPath:backlog:cleanupSocket:mode:startServing:)-(String,_,_,_,_)``.
   public static func bind(
     unixPath path: FilePath, backlog: Int32 = 4096, cleanupSocket: Bool = true, mode: FilePermissions? = nil,
     startServing: Bool = true
@@ -85,8 +86,8 @@ extension StreamListener {
       ListeningSockets(sockets, backlog: request.backlog, isListening: request.listens, core: core))
   }
 
-  /// Listens, if `bind` was told not to. Any thread; again it does nothing. Throws ``IOError``, `.badFileDescriptor`
-  /// for a listener that is closed. Answers `start_serving`.
+  /// Listen, if `bind` was told not to. Any thread; repeated calls do nothing. Throws ``IOError`` `.badFileDescriptor`
+  /// for a closed listener. Answers `start_serving`.
   public func startServing() throws {
     try sockets.listen("startServing")
   }

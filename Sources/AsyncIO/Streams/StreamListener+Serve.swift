@@ -1,18 +1,18 @@
 extension StreamListener {
-  /// Accepts connections until the listener is closed or the task is cancelled, and runs the handler for each in a
-  /// task of its own on this loop. The connection is closed when its handler returns or throws.
+  /// Accept connections until the listener is closed or the task is cancelled, and run the handler for each in a task
+  /// of its own on this loop. The connection is closed when its handler returns or throws.
   ///
   /// - Close the listener and `serve` waits for the handlers that run, then returns.
   /// - Cancel the task and the handlers are cancelled and awaited; then `serve` throws `CancellationError`.
   /// - An error of a handler goes to the loop's exception handler (the loss of a connection in debug mode only) and
   ///   never ends the server.
-  /// - Out of descriptors or memory, a listening socket makes one report, pauses for a second and goes on.
+  /// - Out of descriptors or memory, a listening socket reports it once, pauses for a second and goes on.
   ///
   /// - Parameters:
   ///   - maximumConnections: how many handlers may run at a time; more clients wait in the backlog.
   ///   - handler: serves one connection.
-  /// - Throws: code `wrongThread` outside of the listener's loop, `invalidArgument` for less than one connection, `busy`
-  ///   if another task accepts already, `closed` if the loop is closed.
+  /// - Throws: code `wrongThread` outside of the listener's loop, `invalidArgument` for less than one connection,
+  ///   `busy` if another task is already accepting, `closed` if the loop is closed.
   public func serve(
     maximumConnections: Int = .max, _ handler: @escaping @Sendable (StreamConnection) async throws -> Void
   ) async throws {

@@ -4,13 +4,14 @@ internal import SystemPackage
 /// Listening stream sockets of an event loop, TCP or Unix. Answers asyncio's `Server`.
 ///
 /// Thread rules: `close()` and the properties from any thread; `accept()` and `serve` from tasks of the loop. The
-/// fields do not change, but for one of the loop's thread, which is what makes the unchecked conformance right.
+/// fields do not change, except for one that belongs to the loop's thread; that is what makes the unchecked conformance
+/// right.
 public final class StreamListener: @unchecked Sendable {
   let sockets: ListeningSockets
   private let claim = Claim()
-  /// What `accept()` waits with; loop thread only.
+  /// The queue behind `accept()`; loop thread only.
   let acceptQueue: AcceptQueue
-  /// The `serve` that goes on; loop thread only.
+  /// The current `serve`; loop thread only.
   @exclusivity(unchecked) weak var server: ConnectionServer?
 
   var core: BaseEventLoop { sockets.core }
@@ -30,7 +31,7 @@ public final class StreamListener: @unchecked Sendable {
   deinit {
     sockets.close()
     acceptQueue.end()
-    // Accepts may be in flight and end into the queue, when the close arrives that from another thread is on its way.
+    // Accepts may be in flight and end into the queue when a close from another thread arrives.
     let (sockets, queue) = (sockets, acceptQueue)
     core.perform { loop in
       queue.leave(loop)
@@ -41,9 +42,8 @@ public final class StreamListener: @unchecked Sendable {
   /// True once `close()` was called.
   public var isClosed: Bool { sockets.isClosed }
 
-  /// Stops listening. Waiting `accept()` calls end with an error, a `serve` takes no more connections, waits for those
-  /// it has, and returns. Connections that were accepted for a call that did not wait for them are closed. Idempotent,
-  /// any thread.
+  /// Stop listening. Pending `accept()` calls end with an error; a `serve` takes no more connections, waits for those
+  /// it has, and returns. Connections that were accepted while no call waited are closed. Idempotent, any thread.
   public func close() {
     sockets.close()
     core.perform { [acceptQueue] loop in
@@ -64,6 +64,6 @@ public final class StreamListener: @unchecked Sendable {
 }
 
 extension StreamListener: CustomStringConvertible {
-  /// Which one it is: "StreamListener 127.0.0.1:7000 (descriptor 5)", with all its addresses. Any thread.
+  /// How logs show it: "StreamListener 127.0.0.1:7000 (descriptor 5)", with all its addresses. Any thread.
   public var description: String { "StreamListener \(sockets)" }
 }
