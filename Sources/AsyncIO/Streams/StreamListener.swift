@@ -31,7 +31,7 @@ public final class StreamListener: @unchecked Sendable {
   deinit {
     sockets.close()
     acceptQueue.end()
-    // Accepts may be in flight and end into the queue when a close from another thread arrives.
+    // Until the close arrives from another thread, accepts may be in flight and end into the queue.
     let (sockets, queue) = (sockets, acceptQueue)
     core.perform { loop in
       queue.leave(loop)

@@ -4,15 +4,15 @@ internal import SystemPackage
 // From a connected socket to a transport whose protocol knows it.
 
 extension BaseEventLoop {
-  /// Asks the factory for a protocol object that can have the transport of a socket.
+  /// Ask the factory for a protocol object that fits the transport of a socket.
   final func makeProtocol<Proto: ReceivingProtocol>(_ factory: () throws -> Proto) throws -> Proto {
     let proto = try factory()
     _ = try StreamTransport.reception(of: proto)
     return proto
   }
 
-  /// Gives the protocol a transport for a socket of the caller, and returns when it has been told. What the factory
-  /// throws leaves the socket to the caller, as it was; so does the close of the loop before the protocol was told.
+  /// Give the protocol a transport for a socket of the caller; returns when the protocol has been told. If the factory
+  /// throws, or the loop closes before the protocol was told, the socket stays the caller's, as it was.
   final func makeTransport<Proto: ReceivingProtocol>(
     over fd: Int32, _ factory: () throws -> Proto
   ) async throws -> (StreamTransport, Proto) {
@@ -23,7 +23,7 @@ extension BaseEventLoop {
     return try await begin(transport, proto)
   }
 
-  /// The same for a socket that is the loop's, and is closed by every error.
+  /// Do the same for a socket of the loop, which every error closes.
   final func makeTransport<Proto: ReceivingProtocol>(
     over descriptor: IODescriptor, _ factory: () throws -> Proto
   ) async throws -> (StreamTransport, Proto) {
@@ -46,13 +46,13 @@ extension BaseEventLoop {
     return (transport, proto)
   }
 
-  /// Reports an error of a callback in the poll phase; one that ends the run does so in the next turn.
+  /// Report an error of a callback in the poll phase; an error that ends the run does so in the next turn.
   final func reportOrRaise(_ context: ExceptionContext) {
     guard let error = context.exception as? any InterruptError else { return callExceptionHandler(context) }
     pushReady(Handle(loop: self, site: CallSite()) { throw error })
   }
 
-  /// Sees that a descriptor of the caller can become a transport's, in a task that is not cancelled.
+  /// Check that a descriptor of the caller can become a transport's, in a task that is not cancelled.
   final func admitSocket(_ fd: Int32, for operation: String) throws {
     try Task.checkCancellation()
     let type: SocketType

@@ -1,16 +1,16 @@
-/// A protocol object for datagrams: made, any number of datagrams and errors, lost. Answers asyncio's
-/// `DatagramProtocol`.
+/// A protocol object for datagrams: it is told of its transport, of any number of datagrams and errors, and of the end.
+/// Answers asyncio's `DatagramProtocol`.
 ///
-/// An error that a call throws goes to the loop's exception handler, and the endpoint lives on.
+/// An error that a call throws goes to the loop's exception handler, and the endpoint goes on working.
 public protocol DatagramProtocol: BaseProtocol {
-  /// The transport is there. Implement this or ``BaseProtocol/connectionMade(_:)``, which it calls.
+  /// Receive the transport. Implement this or ``BaseProtocol/connectionMade(_:)``, which calls this.
   func connectionMade(_ transport: DatagramTransport) throws
 
-  /// A datagram came; it may be empty. The bytes are lent until the call returns. Answers `datagram_received`.
+  /// Receive a datagram, which may be empty. The bytes are lent until the call returns. Answers `datagram_received`.
   func datagramReceived(_ bytes: RawSpan, from address: SocketAddress) throws
 
-  /// A datagram could not be sent, or one that was sent has met an error: an ``IOError``, `.connectionRefused` for
-  /// instance. The endpoint lives on. May come from inside a `send`. Answers `error_received`.
+  /// Receive an error: a datagram could not be sent, or one that was sent has met an ``IOError``, for instance
+  /// `.connectionRefused`. The endpoint goes on working. May be called from inside a `send`. Answers `error_received`.
   func errorReceived(_ error: IOError) throws
 }
 

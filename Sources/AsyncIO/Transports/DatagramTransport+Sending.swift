@@ -3,17 +3,18 @@ internal import Logging
 internal import SystemPackage
 
 extension DatagramTransport {
-  /// Sends a datagram: at once if the system takes it, else in order as it takes more. Never waits. Answers `sendto`.
+  /// Send a datagram: at once if the system takes it, otherwise in order as it takes more. Never waits. Answers
+  /// `sendto`.
   ///
   /// An error of the system goes to the protocol's ``DatagramProtocol/errorReceived(_:)``, perhaps from inside this
-  /// call. A closing transport takes it as long as earlier ones wait; later it drops it, with a warning from the fifth
-  /// time on.
+  /// call. A closing transport takes the datagram as long as earlier ones wait; after that it drops it, with a warning
+  /// from the fifth time on.
   ///
   /// - Parameters:
-  ///   - bytes: all of the datagram; none is a datagram, too.
-  ///   - address: the receiver. With a remote address it may be left out, and no other one is allowed.
-  /// - Throws: code `invalidArgument` for an address that is missing or not the remote one, `wrongThread` off the loop's
-  ///   thread.
+  ///   - bytes: the payload; may be empty.
+  ///   - address: the receiver. With a remote address it may be left out, and no other address is allowed.
+  /// - Throws: code `invalidArgument` for an address that is missing or is not the remote one, `wrongThread` off the
+  ///   loop's thread.
   public func send(_ bytes: RawSpan, to address: SocketAddress? = nil) throws(EventLoopError) {
     try checkThread("send")
     try check(address)
@@ -34,7 +35,7 @@ extension DatagramTransport {
     try send(bytes.bytes, to: address)
   }
 
-  /// Sends a sequence of bytes as one datagram. One that does not lie in one piece is copied into an array first. See
+  /// Send a sequence of bytes as one datagram. A sequence that is not contiguous is copied into an array first. See
   /// ``send(_:to:)-(RawSpan,_)``.
   public func send(_ bytes: some Sequence<UInt8>, to address: SocketAddress? = nil) throws(EventLoopError) {
     try withBytes(of: bytes) { bytes throws(EventLoopError) in try send(bytes, to: address) }
@@ -53,7 +54,7 @@ extension DatagramTransport {
 
   // MARK: Flow control
 
-  /// How many bytes wait to be sent, with eight more for each datagram. Answers `get_write_buffer_size`.
+  /// The number of bytes that wait to be sent, with eight more for each datagram. Answers `get_write_buffer_size`.
   public var writeBufferSize: Int {
     requireThread("writeBufferSize")
     return life.phase >= .ending ? 0 : outgoing.size
@@ -65,7 +66,7 @@ extension DatagramTransport {
     return flow.limits
   }
 
-  /// Sets the limits, see ``WriteBufferLimits/init(high:low:)``, and looks at once whether the protocol has to pause or
+  /// Set the limits, see ``WriteBufferLimits/init(high:low:)``, and check at once whether the protocol must pause or
   /// may go on. Throws code `invalidArgument` unless `high >= low >= 0`. Answers `set_write_buffer_limits`.
   public func setWriteBufferLimits(high: Int? = nil, low: Int? = nil) throws(EventLoopError) {
     try checkThread("setWriteBufferLimits")
@@ -84,7 +85,7 @@ extension DatagramTransport {
       }
       return tellResult(address)
     }
-    // It waits, and then with memory of the transport: backends look at it in their calls only.
+    // It waits, now in memory of the transport: a backend uses the caller's bytes only during its call.
     outgoing.append(bytes, to: address)
     sending.buffer = outgoing.first?.bytes.baseAddress
     hold()
@@ -96,9 +97,9 @@ extension DatagramTransport {
     act(on: flow.update(outgoing.size))
   }
 
-  /// `true`: the system has answered.
+  /// Submit an operation. Returns `true` if the system has answered.
   private func submit(_ bytes: UnsafeRawBufferPointer, to address: SocketAddress?) -> Bool {
-    // An empty datagram has no memory; any address will do for none of it.
+    // An empty datagram has no memory; any address will do for zero bytes.
     sending.buffer = UnsafeMutableRawPointer(mutating: bytes.baseAddress) ?? UnsafeMutableRawPointer(messages)
     sending.count = bytes.count
     sending.messageAddressLength = 0
@@ -122,7 +123,7 @@ extension DatagramTransport {
     sendRest()
   }
 
-  /// Hands over what waits, until it has to wait for the system or nothing is left.
+  /// Hand over what waits, until it has to wait for the system or nothing is left.
   private func sendRest() {
     while sending.state != .inFlight, retry == nil, life.phase < .ending, let item = outgoing.first {
       guard submit(UnsafeRawBufferPointer(item.bytes), to: item.address) else { break }
@@ -131,7 +132,8 @@ extension DatagramTransport {
     hold()
   }
 
-  /// The first one of the queue has its answer: the books first, then the protocol, then the end behind the last one.
+  /// Take the result of the first datagram in the queue: the books first, then the protocol, then the end after the
+  /// last one.
   private func takeResult() {
     guard let address = outgoing.first.map(\.address) else { return }
     if isWorthRetrying(address) { return sendLater() }

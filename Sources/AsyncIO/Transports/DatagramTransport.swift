@@ -4,10 +4,9 @@ internal import SystemPackage
 
 // A transport for datagrams. The traps:
 //
-// - Errors are about single datagrams: the protocol hears of them and the transport lives on, in both directions.
-// - A datagram is sent whole or not at all, and empty ones count: what waits is a queue of datagrams and not of bytes.
-// - The queue of a Unix socket that is not connected can be full, and no system says when it is not: a timer asks
-//   again.
+// - Errors concern single datagrams: the protocol is told of them and the transport goes on, in both directions.
+// - A datagram is sent whole or not at all, and empty ones count: what waits is a queue of datagrams, not of bytes.
+// - The queue of an unconnected Unix socket can be full, and no system reports when it has room again: a timer asks.
 
 /// Datagrams as a protocol object sees them. Answers asyncio's `DatagramTransport`. For the loop's thread, see
 /// ``BaseTransport``.
@@ -25,15 +24,15 @@ public final class DatagramTransport: BaseTransport {
   @exclusivity(unchecked) var proto: (any DatagramProtocol)?
   @exclusivity(unchecked) var outgoing = OutgoingDatagrams()
   @exclusivity(unchecked) var flow = WriteFlow()
-  /// Asks again where nobody reports.
+  /// The timer that asks again where the system does not report.
   @exclusivity(unchecked) var retry: TimerHandle?
 
   /// The only address that datagrams may go to.
   var remote: SocketAddress? { opened.remote }
-  /// The system knows it.
+  /// True if the system knows the remote address.
   var isConnected: Bool { opened.isConnected }
 
-  /// Takes over a non-blocking datagram socket. In the loop's thread.
+  /// Take over a non-blocking datagram socket, in the loop's thread.
   init(_ opened: OpenDatagramSocket, core: BaseEventLoop) {
     self.opened = opened
     sockname = core.sockets.localAddress(of: opened.fd)
@@ -63,7 +62,7 @@ public final class DatagramTransport: BaseTransport {
     descriptor.close()
   }
 
-  /// Number, addresses and state, in one line.
+  /// The number, addresses and state, in one line.
   public override var description: String {
     let state = life.isClosing ? "closing" : "open"
     let (local, remote) = (sockname.map { ", \($0)" } ?? "", remote.map { ", remote \($0)" } ?? "")
@@ -107,7 +106,7 @@ public final class DatagramTransport: BaseTransport {
     stopReceiving()
     retry?.cancel()
     retry = nil
-    // A datagram stays where it is until the operation has ended.
+    // A datagram stays in place until the operation has ended.
     if sending.state == .inFlight { core.backend.cancel(sending) } else { outgoing.removeAll() }
     hold()
   }
@@ -119,7 +118,7 @@ public final class DatagramTransport: BaseTransport {
     descriptor.close()
   }
 
-  /// Keeps the transport alive while the backend knows its operations.
+  /// Keep the transport alive while the backend knows its operations.
   func hold() {
     keep(receiving.state == .inFlight || sending.state == .inFlight)
   }
@@ -133,7 +132,7 @@ public final class DatagramTransport: BaseTransport {
     receiving.buffer = memory.baseAddress
     receiving.count = memory.count
     receiving.sequence &+= 1
-    // What is there already comes in the next turn: others must have theirs.
+    // What is already there comes in the next turn: others must have theirs.
     if core.backend.submit(receiving) { core.completeNextTurn(receiving) }
     hold()
   }
@@ -143,7 +142,7 @@ public final class DatagramTransport: BaseTransport {
     hold()
   }
 
-  /// How many datagrams are delivered in a turn.
+  /// The number of datagrams delivered in a turn.
   private static var burst: Int { 16 }
 
   private func received() {
@@ -158,7 +157,7 @@ public final class DatagramTransport: BaseTransport {
 
   private func deliver() {
     let n = receiving.result
-    // The work of `stopReceiving`, or of the loop that closes. A datagram that came at the last moment nobody wants.
+    // From `stopReceiving`, or from the loop that closes. A datagram that came at the last moment is not wanted.
     guard life.phase == .open, n != -Int(ECANCELED) else { return }
     if n < 0 { return tell(IOError(result: n, "receive", subject)) }
     if receiving.isMessageTruncated {
@@ -176,7 +175,7 @@ public final class DatagramTransport: BaseTransport {
 
   var subject: String { "descriptor \(descriptor.fileDescriptor)" }
 
-  /// The protocol hears of an error, and everything goes on.
+  /// Tell the protocol of an error; everything goes on.
   func tell(_ error: IOError) {
     call("errorReceived") { try proto?.errorReceived(error) }
   }

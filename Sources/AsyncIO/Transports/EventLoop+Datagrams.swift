@@ -2,26 +2,26 @@ internal import CAsyncIO
 internal import SystemPackage
 
 extension EventLoop {
-  /// Opens a socket for datagrams and gives it a transport and a protocol. Answers `create_datagram_endpoint`.
+  /// Open a socket for datagrams and give it a transport and a protocol. Answers `create_datagram_endpoint`.
   ///
-  /// Every family and protocol is tried for which both wanted ends have an address. With a remote address the socket is
-  /// connected to it, unless broadcasting is allowed; datagrams go nowhere else then. A stale file of a Unix socket is
-  /// replaced, and the file goes with the transport.
+  /// Every family and protocol is tried in which both requested ends have an address. With a remote address the socket
+  /// is connected to it, unless broadcasting is allowed; datagrams then go nowhere else. A stale file of a Unix socket
+  /// is replaced, and the file is removed with the transport.
   ///
   /// - Parameters:
-  ///   - localAddress: the own end; nil leaves it to the system.
-  ///   - remoteAddress: the other end; nil lets each datagram have its own.
-  ///   - family: only addresses of this family. Needed when there is no address at all.
-  ///   - proto: the protocol by the system's number; 0 is the usual one.
+  ///   - localAddress: the address of this side; nil leaves it to the system.
+  ///   - remoteAddress: the address of the other side; nil lets each datagram have its own.
+  ///   - family: only addresses of this family. Needed if there is no address at all.
+  ///   - proto: the system's number of the protocol; 0 is the usual one.
   ///   - flags: how names are looked up.
   ///   - reusePort: share the port with other sockets of this user.
-  ///   - allowBroadcast: datagrams may go to broadcast addresses.
-  ///   - socket: a datagram socket to use instead of all that; it is made non-blocking. It is the transport's from here
-  ///     on, and stays the caller's if this throws before the protocol was told of its transport.
+  ///   - allowBroadcast: allow datagrams to broadcast addresses.
+  ///   - socket: a datagram socket to use instead of all that; it becomes non-blocking. From here on it belongs to the
+  ///     transport; it stays the caller's if this throws before the protocol was told of its transport.
   ///   - factory: makes the protocol object; what it throws is thrown here.
-  /// - Throws: code `invalidArgument` for a `socket` that is none for datagrams, then for one together with any other
-  ///   option, then without any address and family, and where the system has no `reusePort`; ``ResolutionError``;
-  ///   ``IOError`` of the first try; `CancellationError`; code `wrongThread` outside of the loop's thread.
+  /// - Throws: code `invalidArgument` for a `socket` of another type, then for one together with any other option, then
+  ///   for neither address nor family, and if the system has no `reusePort`; ``ResolutionError``; ``IOError`` of the
+  ///   first try; `CancellationError`; code `wrongThread` outside of the loop's thread.
   public func createDatagramEndpoint<Proto: DatagramProtocol>(
     localAddress: DatagramName? = nil, remoteAddress: DatagramName? = nil, family: AddressFamily = .unspecified,
     proto: Int32 = 0, flags: AddressInfoFlags = [], reusePort: Bool = false, allowBroadcast: Bool = false,
@@ -54,7 +54,7 @@ extension EventLoop {
 }
 
 extension BaseEventLoop {
-  /// Gives the socket a transport. Returns when the protocol has been told.
+  /// Give the socket a transport. Returns when the protocol has been told.
   fileprivate final func makeTransport<Proto: DatagramProtocol>(
     over opened: OpenDatagramSocket, isOnLoan: Bool, _ proto: Proto
   ) async throws -> (DatagramTransport, Proto) {
@@ -68,7 +68,7 @@ extension BaseEventLoop {
     return (transport, proto)
   }
 
-  /// Sees that a descriptor of the caller can become a transport's and that nothing else is asked for.
+  /// Check that a descriptor of the caller can become a transport's and that no other option is given.
   fileprivate final func admitDatagramSocket(_ fd: Int32, _ request: DatagramRequest) throws -> OpenDatagramSocket {
     guard let type = try? SocketOption.type.get(fd, sockets), type == .datagram,
       let local = sockets.localAddress(of: fd)

@@ -1,17 +1,17 @@
 extension EventLoop {
-  /// Gives the reading end of a pipe a transport and a protocol. Answers `connect_read_pipe`.
+  /// Give the reading end of a pipe a transport and a protocol. Answers `connect_read_pipe`.
   ///
-  /// The descriptor is the transport's from here on, which closes it; it stays the caller's if this throws before the
-  /// protocol was told of its transport. It becomes non-blocking until it is closed, see ``PipeReader/init(owning:)``.
+  /// From here on the descriptor belongs to the transport, which closes it; it stays the caller's if this throws before
+  /// the protocol was told of its transport. It is non-blocking until it is closed, see ``PipeReader/init(owning:)``.
   ///
   /// - Parameters:
   ///   - pipe: a FIFO, a socket, or a character device such as a terminal.
   ///   - factory: makes the protocol object; what it throws is thrown here. Its
   ///     ``BaseProtocol/connectionMade(_:)`` gets the ``ReadPipeTransport``.
   /// - Throws: code `wrongThread` outside of the loop's thread; `invalidArgument` for a regular file, another kind of
-  ///   file, and a descriptor that is open for writing only; `invalidState` for one that this loop has in use;
-  ///   ``IOError`` `.badFileDescriptor` for one that is not open; `CancellationError` in a task that is cancelled
-  ///   already, or later, and then the transport is closed.
+  ///   file, and a descriptor that is open for writing only; `invalidState` for one that this loop already uses;
+  ///   ``IOError`` `.badFileDescriptor` for one that is not open; `CancellationError` if the task is already cancelled,
+  ///   or later, and then the transport is closed.
   public func connectReadPipe<Proto: StreamProtocol>(
     _ pipe: Int32, _ factory: () throws -> Proto
   ) async throws -> (ReadPipeTransport, Proto) {
@@ -26,7 +26,7 @@ extension EventLoop {
     return (transport, proto)
   }
 
-  /// Gives the writing end of a pipe a transport and a protocol, which is told when to pause its writing and when the
+  /// Give the writing end of a pipe a transport and a protocol, which is told when to pause its writing and when the
   /// reader has gone. Answers `connect_write_pipe`.
   ///
   /// Parameters and errors are those of ``connectReadPipe(_:_:)``, for a descriptor that is open for writing.

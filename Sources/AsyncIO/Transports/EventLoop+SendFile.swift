@@ -1,22 +1,22 @@
 public import SystemPackage
 
 extension EventLoop {
-  /// Sends a file, or a part of one, over a transport, behind what was written before; by the system itself where it can
+  /// Send a file, or a part of one, over a transport, after what was written before, by the system itself where it can
   /// (sendfile(2)). Answers `loop.sendfile`.
   ///
-  /// Waits until the transport has sent what it has, pauses its reading, and refuses writes meanwhile, code
-  /// `invalidState`. The file's position is then at the end of what was sent, also when this throws. A transport that is
-  /// closed or lost meanwhile ends it with an ``IOError``.
+  /// Waits until the transport has sent what it has, pauses its reading, and refuses writes meanwhile with code
+  /// `invalidState`. The file's position is then at the end of what was sent, even if this throws. If the transport is
+  /// closed or lost meanwhile, this throws an ``IOError``.
   ///
   /// - Parameters:
   ///   - transport: one of this loop.
-  ///   - file: stays the caller's. It is not closed before this returns.
+  ///   - file: stays the caller's, open until this returns.
   ///   - offset: where to begin, in bytes.
   ///   - count: how many bytes; nil is everything to the end of the file.
-  ///   - fallback: false throws code `notOffered` where the system cannot send the file, instead of reading it.
-  /// - Returns: how many bytes were sent; fewer than `count` if the file ends before.
+  ///   - fallback: false throws code `notOffered` if the system cannot send the file, instead of reading it.
+  /// - Returns: how many bytes were sent; fewer than `count` if the file ends first.
   /// - Throws: code `invalidArgument` for a `count` below 1, then for a negative offset; `wrongThread` outside of the
-  ///   loop's thread, `foreignLoop` for a transport of another one, `invalidState` for one that is closing or has
+  ///   loop's thread, `foreignLoop` for a transport of another loop, `invalidState` for one that is closing or has
   ///   written its end, `busy` while it sends another file; ``IOError``, `CancellationError`.
   @discardableResult
   public func sendfile(
@@ -37,7 +37,7 @@ extension EventLoop {
       if !wasPaused { transport.resumeReading() }
     }
     try await transport.waitUntilDrained()
-    // Until here the record is that of what was written before, perhaps in flight, and nobody else's to touch.
+    // Until here the record belongs to what was written before, which may be in flight; nothing else may touch it.
     transport.fileHasRecord = true
     defer { transport.giveRecordBack() }
     var transfer = SendFile(range, to: OperationSink(transport.sending, "sendfile"), "sendfile")
@@ -58,7 +58,7 @@ extension StreamTransport {
     isSendingFile = true
   }
 
-  /// Every write expects to find the record so.
+  /// Give the record back as every write expects to find it.
   fileprivate final func giveRecordBack() {
     fileHasRecord = false
     sending.kind = .send

@@ -3,29 +3,29 @@ internal import Synchronization
 public import SystemPackage
 
 extension EventLoop {
-  /// Listens on a host and port, and gives every client a transport and a protocol. Answers `create_server`.
+  /// Listen on a host and port, and give every client a transport and a protocol. Answers `create_server`.
   ///
   /// ```swift
   /// let server = try await loop.createServer(port: 7000) { Echo() }
   /// try await server.serveForever()
   /// ```
-  /// The loop holds the server while it serves. What the factory throws is reported, its client is disconnected, and
-  /// the server goes on. Out of descriptors it makes one report and pauses for a second.
+  /// The loop holds the server while it serves. If the factory throws, the error is reported, its client is
+  /// disconnected, and the server goes on. Out of descriptors, the server reports it once and pauses for a second.
   ///
   /// - Parameters:
-  ///   - host: a name or literal address; `nil` and "" are all interfaces, IPv4 and IPv6. Several addresses of a name
-  ///     are all bound.
+  ///   - host: a name or literal address; `nil` and "" are all interfaces, IPv4 and IPv6. If a name has several
+  ///     addresses, all are bound.
   ///   - port: 0 lets the system choose, a port for each address; see ``Server/addresses``.
   ///   - family: only addresses of this family.
   ///   - flags: for the look-up of the name.
   ///   - backlog: connections that may wait to be accepted.
-  ///   - reuseAddress: bind although connections of an earlier server linger.
+  ///   - reuseAddress: bind even if connections of an earlier server linger.
   ///   - reusePort: share the port with other servers of this user.
-  ///   - keepAlive: the system looks after idle connections, and ends those whose peers are gone.
+  ///   - keepAlive: let the system probe idle connections, and end those whose peers are gone.
   ///   - startServing: false binds only, and clients are refused until ``Server/startServing()``.
   ///   - factory: makes a protocol object for each client, in the loop's thread and in the scoped policy of this call.
   /// - Throws: code `wrongThread` outside of the loop's thread; `invalidArgument` for a backlog that is not positive,
-  ///   or where the system has no `reusePort`; ``ResolutionError``; ``IOError``, `.addressInUse` for instance. Nothing
+  ///   or if the system has no `reusePort`; ``ResolutionError``; ``IOError``, for instance `.addressInUse`. Nothing
   ///   stays open then.
   public func createServer<Proto: ReceivingProtocol>(
     host: String? = nil, port: UInt16, family: AddressFamily = .unspecified, flags: AddressInfoFlags = .passive,
@@ -39,9 +39,9 @@ extension EventLoop {
     return try await server(request, "createServer", startServing: startServing, factory)
   }
 
-  /// Listens on several hosts, each address once, as
+  /// Listen on several hosts, each address once, as
   /// ``createServer(host:port:family:flags:backlog:reuseAddress:reusePort:keepAlive:startServing:_:)`` does for one.
-  /// Throws code `invalidArgument` for no hosts at all, too.
+  /// Throws code `invalidArgument` if `hosts` is empty.
   public func createServer<Proto: ReceivingProtocol>(
     hosts: [String], port: UInt16, family: AddressFamily = .unspecified, flags: AddressInfoFlags = .passive,
     backlog: Int32 = 4096, reuseAddress: Bool = true, reusePort: Bool = false, keepAlive: Bool = false,
@@ -54,10 +54,10 @@ extension EventLoop {
     return try await server(request, "createServer", startServing: startServing, factory)
   }
 
-  /// Listens on a stream socket that is bound already, and is the server's from here on unless this throws. A task that
-  /// is cancelled meanwhile gets its server all the same. Throws code `wrongThread` outside of the loop's thread,
-  /// `invalidArgument` for what is not a stream socket or for a backlog that is not positive, `invalidState` for the
-  /// descriptor of an open connection; `CancellationError` in a task that is cancelled already. Answers
+  /// Listen on a bound stream socket, which from here on belongs to the server unless this throws. If the task is
+  /// cancelled meanwhile, the server is returned all the same. Throws code `wrongThread` outside of the loop's thread,
+  /// `invalidArgument` for anything but a stream socket or for a backlog that is not positive, `invalidState` for the
+  /// descriptor of an open connection; `CancellationError` if the task is already cancelled. Answers
   /// `create_server(sock=)`.
   public func createServer<Proto: ReceivingProtocol>(
     socket: Int32, backlog: Int32 = 4096, startServing: Bool = true, _ factory: @escaping () throws -> Proto
@@ -77,20 +77,20 @@ extension EventLoop {
     let server = core.server(
       over: ListeningSockets([bound], backlog: backlog, isListening: startServing, core: core), factory)
     guard startServing else { return server }
-    // From here on it would be the server that closes the socket, so nothing is thrown any more.
+    // From here on the server would close the socket, so nothing may be thrown any more.
     try server.start("createServer")
     try? await sleep(for: .zero)
     return server
   }
 
-  /// Listens on a Unix socket. The file of a socket that no program has any more is replaced; any other file stays, and so
-  /// does a live socket, and is an error, `.addressInUse`. Answers `create_unix_server`.
+  /// Listen on a Unix socket. A socket file whose program has ended is replaced; any other file stays, and so does a
+  /// live socket: that is the error `.addressInUse`. Answers `create_unix_server`.
   ///
   /// - Parameters:
-  ///   - path: a path, or with a NUL in front an abstract name (Linux), which has no file.
+  ///   - path: a path, or an abstract name that begins with a NUL (Linux) and has no file.
   ///   - backlog: connections that may wait to be accepted.
-  ///   - cleanupSocket: closing the server removes the file, unless another server has replaced it, also when the program
-  ///     has changed its directory meanwhile.
+  ///   - cleanupSocket: closing the server removes the file, even if the program has changed its directory meanwhile,
+  ///     but not if another server has replaced the file.
   ///   - mode: the permissions of the file; `nil` leaves them to the umask of the process.
   ///   - startServing: false binds only, and clients are refused until ``Server/startServing()``.
   ///   - factory: makes a protocol object for each client, in the loop's thread and in the scoped policy of this call.
@@ -144,7 +144,7 @@ extension EventLoop {
 }
 
 extension BaseEventLoop {
-  /// Makes a server that stands on sockets of the loop.
+  /// Make a server over sockets of the loop.
   fileprivate final func server<Proto: ReceivingProtocol>(
     over sockets: ListeningSockets, _ factory: @escaping () throws -> Proto
   ) -> Server {

@@ -12,7 +12,7 @@ extension ExtraInfoKey where Value == TransportSocket {
 }
 
 extension ExtraInfoKey where Value == SocketAddress {
-  /// The own address of the socket, as it was when the connection was made.
+  /// The address of this side, as it was when the connection was made.
   public static var sockname: ExtraInfoKey { ExtraInfoKey("sockname") }
   /// The peer's address, as it was when the connection was made; it stays known when the connection is lost.
   public static var peername: ExtraInfoKey { ExtraInfoKey("peername") }

@@ -1,13 +1,14 @@
 /// Tasks that wait for something to happen to an object of a loop.
 ///
-/// Right as unchecked because it is for the loop's thread, or for the one that closes the loop; a cancellation goes there.
+/// Right as unchecked because it is used in the loop's thread, or in the thread that closes the loop; a cancellation
+/// goes there.
 final class LoopWaiters: @unchecked Sendable {
   private final class Key: Sendable {}
 
   private var entries: [(key: ObjectIdentifier, continuation: UnsafeContinuation<Void, Never>)] = []
 
-  /// Suspends until `resumeAll` is called or the task is cancelled; not at all if what it waits for has happened. The
-  /// isolation is handed to the closure by hand, see `BaseEventLoop.completeCancellably`.
+  /// Suspend until `resumeAll` is called or the task is cancelled; not at all if the event has already happened. The
+  /// isolation is passed to the closure by hand, see `BaseEventLoop.completeCancellably`.
   func wait(
     on core: BaseEventLoop, isolation: isolated (any Actor)? = #isolation, unless hasHappened: () -> Bool
   ) async {
@@ -26,7 +27,7 @@ final class LoopWaiters: @unchecked Sendable {
     }
   }
 
-  /// The same for a task that is cancelled and waits all the same.
+  /// Do the same in a task that waits even though it is cancelled.
   func waitToTheEnd(unless hasHappened: () -> Bool) async {
     await withUnsafeContinuation { continuation in
       if hasHappened() {

@@ -1,8 +1,8 @@
-/// What a transport has been given to send and the system has not taken: one block that a send operation works on, and
-/// one that collects what comes meanwhile. Empty, it holds no memory.
+/// What a transport has been given to send and the system has not taken: one block that a send operation uses, and one
+/// that collects what comes meanwhile. When it is empty it holds no memory.
 struct OutgoingBytes {
   private var block: [UInt8] = []
-  /// Bytes of the block that are gone.
+  /// How many bytes of the block are gone.
   private var gone = 0
   private var waiting: [UInt8] = []
 
@@ -11,8 +11,8 @@ struct OutgoingBytes {
 
   mutating func append(_ bytes: UnsafeRawBufferPointer) { waiting.append(contentsOf: bytes) }
 
-  /// The next bytes to send, at most `limit`. They stay where they are until `consume` or `removeAll`; what is appended
-  /// goes elsewhere.
+  /// Return the next bytes to send, at most `limit`. They stay in place until `consume` or `removeAll`; what is
+  /// appended goes elsewhere.
   mutating func next(_ limit: Int) -> UnsafeMutableRawBufferPointer {
     if gone == block.count {
       block = waiting
@@ -24,7 +24,7 @@ struct OutgoingBytes {
     return block.withUnsafeMutableBytes { UnsafeMutableRawBufferPointer(rebasing: $0[gone..<gone + n]) }
   }
 
-  /// So many bytes of what `next` gave are gone.
+  /// Drop this many bytes of what `next` returned.
   mutating func consume(_ count: Int) {
     gone += count
     guard gone == block.count else { return }

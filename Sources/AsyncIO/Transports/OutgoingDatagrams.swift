@@ -1,8 +1,8 @@
-/// Datagrams that wait to be sent, the first of them perhaps with an operation. Each counts with its bytes and the
-/// eight of a header, so that empty ones do not wait without bound.
+/// Datagrams that wait to be sent; an operation may be using the first one. Each counts with its bytes and the eight of
+/// a header, so that the number of empty ones is bounded too.
 struct OutgoingDatagrams {
   struct Item {
-    /// Memory of its own, because an operation looks at it while others come and go.
+    /// Memory of its own, because an operation uses it while other datagrams come and go.
     let bytes: UnsafeMutableRawBufferPointer
     let address: SocketAddress?
   }
@@ -11,13 +11,13 @@ struct OutgoingDatagrams {
 
   private var items: [Item] = []
   private var head = 0
-  /// Bytes and headers.
+  /// The number of bytes, with headers.
   private(set) var size = 0
 
   var isEmpty: Bool { head == items.count }
   var first: Item? { isEmpty ? nil : items[head] }
 
-  /// Copies the bytes.
+  /// Append a copy of the bytes.
   mutating func append(_ bytes: UnsafeRawBufferPointer, to address: SocketAddress?) {
     let copy = UnsafeMutableRawBufferPointer.allocate(byteCount: max(bytes.count, 1), alignment: 1)
     copy.copyMemory(from: bytes)
@@ -30,7 +30,7 @@ struct OutgoingDatagrams {
     size -= item.bytes.count + Self.headerSize
     item.bytes.deallocate()
     head += 1
-    // Now and then, so that each costs the same.
+    // Only now and then, so that the cost per datagram stays the same.
     if isEmpty || head > 64 && head > items.count / 2 {
       items.removeFirst(head)
       head = 0

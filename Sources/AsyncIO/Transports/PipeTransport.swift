@@ -3,10 +3,10 @@ internal import SystemPackage
 
 // What the transports of both ends of a pipe have in common. Traps:
 //
-// - Memory that waits for bytes with the system would be pinned by every idle pipe. So a transport waits until the pipe
+// - Memory that waits for bytes in the system would be pinned by every idle pipe. So a transport waits until the pipe
 //   is ready and then makes a call that does not wait.
-// - Readiness is believed once: a backend over readiness keeps saying so until a call has found nothing.
-// - An operation in flight is known to the backend by its address. So a transport holds itself while it has one.
+// - Readiness is believed once: a backend over readiness keeps reporting it until a call has found nothing.
+// - The backend knows an operation in flight by its address. So a transport holds itself while it has one.
 
 /// A transport over one end of a pipe: a ``ReadPipeTransport`` or a ``WritePipeTransport``.
 ///
@@ -35,15 +35,15 @@ public class PipeTransport: BaseTransport {
 
   override func release() { end.descriptor.close() }
 
-  /// Hears of the end of one of its operations, which are in flight no longer than it lives.
+  /// Observe the end of an operation of the transport, which is in flight no longer than the transport lives.
   final func observe(_ operation: IOOperation) { operation.observer = .passUnretained(relay) }
 
-  /// An operation has ended.
+  /// Handle the end of an operation.
   func ended(_ operation: IOOperation) {}
-  /// An operation of it is in flight.
+  /// True while an operation of the transport is in flight.
   var isBusy: Bool { false }
 
-  /// Keeps the transport alive while the backend knows its operations.
+  /// Keep the transport alive while the backend knows its operations.
   final func hold() {
     keep(isBusy)
   }
@@ -55,7 +55,7 @@ public class PipeTransport: BaseTransport {
     hold()
   }
 
-  /// Submits, and sees to it that what ends at once ends in the next turn.
+  /// Submit an operation; if it ends at once, its end is handled in the next turn.
   final func submit(_ operation: IOOperation) {
     guard operation.state != .inFlight else { return }
     operation.sequence &+= 1
@@ -63,13 +63,13 @@ public class PipeTransport: BaseTransport {
     hold()
   }
 
-  /// Ends what is in flight.
+  /// End an operation in flight.
   final func cancel(_ operation: IOOperation) {
     if operation.state == .inFlight { core.backend.cancel(operation) }
     hold()
   }
 
-  /// The pipe is lost by an error of the system.
+  /// End the transport after an error of the system.
   final func lose(_ result: Int, _ operation: String) {
     fail(IOError(result: result, operation, "descriptor \(end.descriptor.fileDescriptor)"))
   }
@@ -87,6 +87,6 @@ private final class PipeRelay: OperationObserver {
 }
 
 extension ExtraInfoKey where Value == Int32 {
-  /// The descriptor of a pipe transport, which stays the transport's.
+  /// The descriptor of a pipe transport, which the transport keeps.
   public static var pipe: ExtraInfoKey { ExtraInfoKey("pipe") }
 }

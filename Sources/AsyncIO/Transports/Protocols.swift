@@ -1,24 +1,25 @@
-// What a program writes to be called back by a transport. A protocol object belongs to the thread of its loop, like
-// its transport: neither is `Sendable`.
+// The types that a program writes to be called back by a transport. A protocol object belongs to the thread of its
+// loop, like its transport: neither is `Sendable`.
 
-/// What every protocol object is told. Answers asyncio's `BaseProtocol`.
+/// The calls that every protocol object gets. Answers asyncio's `BaseProtocol`.
 ///
-/// All calls come in the loop's thread, one at a time, in the scoped policy that the transport was made in. Everything
-/// has a default that does nothing. An error that a call throws goes to the loop's exception handler; what becomes of
-/// the connection is said with each of them.
+/// All calls come in the loop's thread, one at a time, in the scoped policy that the transport was made in. Every
+/// method has a default that does nothing. An error that a method throws goes to the loop's exception handler; each
+/// method says what happens to the connection then.
 public protocol BaseProtocol: AnyObject {
-  /// The transport is there, once, before everything else. Keep it to write with. An error closes the connection.
+  /// Receive the transport, once, before everything else. Keep it to write with. An error closes the connection.
   func connectionMade(_ transport: BaseTransport) throws
 
-  /// The connection is over, once, after everything else: `nil` if it was closed or aborted here or the peer ended it,
-  /// else why. The descriptor is closed when this has returned.
+  /// Learn that the connection is over, once, after everything else. The error is `nil` if the connection was closed or
+  /// aborted here or ended by the peer. The descriptor is closed when this has returned.
   func connectionLost(_ error: (any Error)?) throws
 
-  /// More bytes wait to be sent than the upper limit; called inside the `write` that crossed it, once. An error closes
-  /// nothing.
+  /// Pause writing: more bytes wait to be sent than the upper limit. Called once, inside the `write` that crossed the
+  /// limit. An error closes nothing.
   func pauseWriting() throws
 
-  /// No more bytes wait than the lower limit, once after each ``pauseWriting()``. An error closes nothing.
+  /// Go on writing: no more bytes wait than the lower limit. Called once after each ``pauseWriting()``. An error closes
+  /// nothing.
   func resumeWriting() throws
 }
 
@@ -33,18 +34,18 @@ extension BaseProtocol {
   public func resumeWriting() throws {}
 }
 
-/// A protocol object of this package that stands before one of a program. Reports name the latter.
+/// A protocol object of this package that stands in for one of a program. Reports name the program's.
 protocol StandIn: BaseProtocol {
   var principal: (any BaseProtocol)? { get }
 }
 
 /// What ``StreamProtocol`` and ``BufferedProtocol`` have in common: conform to one of those.
 public protocol ReceivingProtocol: BaseProtocol {
-  /// The transport of a socket is there. Implement this or ``BaseProtocol/connectionMade(_:)``, which it calls.
+  /// Receive the transport of a socket. Implement this or ``BaseProtocol/connectionMade(_:)``, which calls this.
   func connectionMade(_ transport: StreamTransport) throws
 
-  /// The peer has sent its last byte, once. `true` keeps the connection open for writing; `false`, the default, closes
-  /// it. An error closes it, too.
+  /// Learn that the peer has sent its last byte; called once. Return `true` to keep the connection open for writing,
+  /// `false`, the default, to close it. An error also closes it.
   func eofReceived() throws -> Bool
 }
 
@@ -58,18 +59,18 @@ extension ReceivingProtocol {
   public func eofReceived() throws -> Bool { false }
 }
 
-/// A protocol object that is handed bytes as they come: made, any number of chunks, perhaps an end, lost. Answers
-/// asyncio's `Protocol`.
+/// A protocol object that receives bytes as they come: it is told of its transport, of any number of chunks, perhaps of
+/// an end of the stream, and of the loss. Answers asyncio's `Protocol`.
 public protocol StreamProtocol: ReceivingProtocol {
-  /// Bytes came. They are lent until the call returns: nothing was copied, and the compiler refuses to let them escape.
-  /// An error is the end of the connection, and ``BaseProtocol/connectionLost(_:)`` gets it.
+  /// Receive bytes. They are lent until the call returns: nothing was copied, and the compiler refuses to let them
+  /// escape. An error ends the connection, and ``BaseProtocol/connectionLost(_:)`` gets it.
   func dataReceived(_ bytes: RawSpan) throws
 }
 
-/// A protocol object that has the memory for its bytes itself. Answers asyncio's `BufferedProtocol`.
+/// A protocol object that provides the memory for its bytes. Answers asyncio's `BufferedProtocol`.
 public protocol BufferedProtocol: ReceivingProtocol {
-  /// Lends memory for the next bytes: calls `fill` once with it. Memory without room is the end of the connection, and
-  /// so is not calling `fill`. Answers `get_buffer`.
+  /// Lend memory for the next bytes: call `fill` once with it. Memory without room ends the connection, and so does a
+  /// return without a call of `fill`. Answers `get_buffer`.
   ///
   /// ```swift
   /// func withBuffer(sizeHint: Int, _ fill: (inout MutableRawSpan) -> Void) {
@@ -77,23 +78,23 @@ public protocol BufferedProtocol: ReceivingProtocol {
   /// }
   /// ```
   /// - Parameters:
-  ///   - sizeHint: how many bytes are there; more or less room is as good.
+  ///   - sizeHint: how many bytes are there; the memory may be larger or smaller.
   ///   - fill: puts bytes at the beginning of the memory.
   func withBuffer(sizeHint: Int, _ fill: (inout MutableRawSpan) -> Void) throws
 
-  /// So many bytes were put into the memory that was lent last. An error is the end of the connection. Answers
+  /// Learn that this many bytes were put into the memory lent last. An error ends the connection. Answers
   /// `buffer_updated`.
   func bufferUpdated(_ count: Int) throws
 }
 
 extension BufferedProtocol {
-  /// Lends the memory of an array from an index on. Bytes in front of it are left alone. With an index that the array
-  /// does not have no memory is lent, which ends the connection with code `invalidArgument`.
+  /// Lend the memory of an array from an index on. The bytes before the index stay as they are. If the array does not
+  /// have the index, no memory is lent, which ends the connection with code `invalidArgument`.
   public func lend(_ storage: inout [UInt8], from index: Int = 0, to fill: (inout MutableRawSpan) -> Void) {
     storage.withUnsafeMutableBytes { bytes in
-      // Nothing is there, so nothing is lent, and the loop says so.
+      // Nothing is there, so nothing is lent, and the loop reports it.
       let start = (0...bytes.count).contains(index) ? index : bytes.count
-      // Right because the span ends before the array's memory may be anybody else's again.
+      // Right because the span ends before other code can use the array's memory again.
       var span = UnsafeMutableRawBufferPointer(rebasing: bytes[start...]).mutableBytes
       fill(&span)
     }

@@ -1,17 +1,16 @@
 internal import CAsyncIO
 
-/// The reading end of a pipe that calls its protocol object back. Answers the transport of asyncio's
-/// `connect_read_pipe`.
+/// The reading end of a pipe for a protocol object. Answers the transport of asyncio's `connect_read_pipe`.
 ///
-/// The protocol is told of the transport, of chunks, of the end (whatever ``ReceivingProtocol/eofReceived()`` returns
-/// then, a pipe is over), and that it is lost. A terminal that hangs up is an end and no error.
+/// The protocol is told of the transport, of chunks, of the end of the stream and of the loss. A pipe is over at its
+/// end, whatever ``ReceivingProtocol/eofReceived()`` returns. A terminal that hangs up is an end, not an error.
 ///
 /// **Threads.** See ``BaseTransport``.
 public final class ReadPipeTransport: PipeTransport, ReadTransport {
   private var proto: (any StreamProtocol)?
   private let readiness: IOOperation
 
-  /// Bytes of one call.
+  /// The largest number of bytes in one call.
   private static var chunk: Int { 64 * 1024 }
 
   init(_ fd: Int32, core: BaseEventLoop) throws {
@@ -21,7 +20,7 @@ public final class ReadPipeTransport: PipeTransport, ReadTransport {
     observe(readiness)
   }
 
-  /// Number and state, in one line.
+  /// The number and state, in one line.
   public override var description: String {
     let state = life.isClosing ? "closing" : isBusy ? "reading" : "idle"
     return "ReadPipeTransport (descriptor \(end.descriptor.fileDescriptor), \(state))"
@@ -53,14 +52,14 @@ public final class ReadPipeTransport: PipeTransport, ReadTransport {
     return life.wantsInput
   }
 
-  /// Delivers nothing until ``resumeReading()``: the writer has to wait. Idempotent; without effect when closing.
-  /// Answers `pause_reading`.
+  /// Pause delivery until ``resumeReading()``: the writer has to wait. Idempotent; has no effect when closing. Answers
+  /// `pause_reading`.
   public func pauseReading() {
     requireThread("pauseReading")
     if life.pause() { cancel(readiness) }
   }
 
-  /// Delivers again, from the next turn on. Idempotent; without effect when closing. Answers `resume_reading`.
+  /// Resume delivery, from the next turn on. Idempotent; has no effect when closing. Answers `resume_reading`.
   public func resumeReading() {
     requireThread("resumeReading")
     if life.resume() { submit(readiness) }
@@ -83,7 +82,7 @@ public final class ReadPipeTransport: PipeTransport, ReadTransport {
       case 1...: deliver(UnsafeRawBufferPointer(rebasing: memory[..<n]))
       case 0: pipeEnded()
       case -Int(EIO) where end.kind == .device: pipeEnded()
-      // Nothing there: from here on only a report counts.
+      // The pipe is empty: from here on only a report counts.
       case -Int(EAGAIN): end.descriptor.isReadable = false
       default: lose(n, "read")
       }

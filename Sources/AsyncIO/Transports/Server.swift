@@ -3,22 +3,22 @@ internal import CAsyncIO
 /// Listening sockets of a loop that give every client a transport and a protocol of its own. Made by
 /// `createServer`. Answers asyncio's `Server`.
 ///
-/// While it serves, its loop holds it: it need not be kept. Its transports are not held, only known: one that the
-/// program drops is found out as such.
+/// While the server serves, its loop holds it: you need not keep it. It knows its transports but does not hold them, so
+/// that one that the program drops without closing is reported.
 ///
-/// **Threads.** ``close()`` and ``addresses`` from any thread, the rest in the loop's: calls that can throw are refused
-/// elsewhere with code `wrongThread`, the others stop the program. That is what makes the unchecked conformance right.
+/// **Threads.** ``close()`` and ``addresses`` from any thread, the rest in the loop's: in other threads, calls that can
+/// throw throw code `wrongThread`, the others stop the program. That is what makes the unchecked conformance right.
 public final class Server: @unchecked Sendable {
   let core: BaseEventLoop
   private let listening: ListeningSockets
   private let acceptor: ServerAcceptor
   private let resident = ServerResident()
-  /// By the number under which they came.
+  /// The transports, by the order in which they came.
   private var members: [UInt64: TransportMembership] = [:]
   private var arrivals: UInt64 = 0
   private var hasStarted = false
   private var isServedForEver = false
-  /// Who waits for the close, and who for the last client, too.
+  /// The tasks that wait for the close; and those that also wait for the last client.
   private let closeWaiters = LoopWaiters()
   private let endWaiters = LoopWaiters()
 
@@ -42,19 +42,19 @@ public final class Server: @unchecked Sendable {
 
   // MARK: State
 
-  /// The event loop it belongs to. Any thread.
+  /// The event loop of the server. Any thread.
   public var loop: any EventLoop { core }
 
-  /// The addresses it listens on, ports filled in; they stay known when it is closed. Any thread.
+  /// The addresses it listens on, ports filled in; they stay known after the close. Any thread.
   public var addresses: [SocketAddress] { listening.addresses }
 
-  /// The listening sockets; none when it is closed. Answers `sockets`.
+  /// The listening sockets; empty after the close. Answers `sockets`.
   public var sockets: [TransportSocket] {
     requireThread("sockets")
     return isClosed ? [] : listening.descriptors.map { TransportSocket($0) }
   }
 
-  /// True while clients are taken. Answers `is_serving`.
+  /// True while clients are accepted. Answers `is_serving`.
   public var isServing: Bool {
     requireThread("isServing")
     return hasStarted && !isClosed
@@ -80,8 +80,8 @@ public final class Server: @unchecked Sendable {
 
   // MARK: Serving
 
-  /// Takes clients, if `createServer` was told not to. Idempotent. Throws code `invalidState` for a server that is
-  /// closed; ``IOError``. Answers `start_serving`.
+  /// Accept clients, if `createServer` was told not to. Idempotent. Throws code `invalidState` for a closed server;
+  /// ``IOError``. Answers `start_serving`.
   public func startServing() async throws {
     try await checkpoint()
     try start("startServing")
@@ -94,14 +94,14 @@ public final class Server: @unchecked Sendable {
     guard !hasStarted else { return }
     try listening.listen(operation)
     hasStarted = true
-    // Held by its loop from here to its close.
+    // Its loop holds it from here to its close.
     resident.holds = self
     for accepting in listening.accepting { acceptor.start(accepting) }
   }
 
-  /// Takes clients until the server is closed, and returns then. When the task is cancelled the server is closed, its
-  /// clients are waited for, and `CancellationError` is thrown. Code `busy` if another task does this already,
-  /// `invalidState` for a server that is closed. Answers `serve_forever`.
+  /// Accept clients until the server is closed, then return. If the task is cancelled, the server is closed, its
+  /// clients are waited for, and `CancellationError` is thrown. Throws code `busy` if another task is already doing
+  /// this, `invalidState` for a closed server. Answers `serve_forever`.
   public func serveForever() async throws {
     try checkThread("serveForever")
     guard !isServedForEver else {
@@ -114,15 +114,16 @@ public final class Server: @unchecked Sendable {
     if core.isClosed { throw EventLoopError.closed("serveForever") }
     guard Task.isCancelled else { return }
     close()
-    // The task is cancelled for good, so this wait cannot be; clients end as they like, or by close() and abort().
+    // The task stays cancelled, so this wait cannot be cancelled; clients end when they want to, or by close() and
+    // abort().
     await endWaiters.waitToTheEnd { hasEnded }
     throw CancellationError()
   }
 
   // MARK: Ending
 
-  /// Stops listening, for good; the file of a Unix socket is removed. Clients that are connected stay. Idempotent, any
-  /// thread. Answers `close`.
+  /// Stop listening, for good; the file of a Unix socket is removed. Connected clients stay. Idempotent, any thread.
+  /// Answers `close`.
   public func close() {
     guard core.isRunningInThisThread || !core.isRunning else { return core.perform { _ in self.close() } }
     guard !isClosed else { return }
@@ -130,11 +131,11 @@ public final class Server: @unchecked Sendable {
     acceptor.stopPauses()
     closeWaiters.resumeAll()
     resumeIfEnded()
-    // Last: it may be the only reference.
+    // Last, because it may be the only reference.
     resident.holds = nil
   }
 
-  /// Returns when the server is closed and its last transport has ended. Throws `CancellationError`. Answers
+  /// Return when the server is closed and its last transport has ended. Throws `CancellationError`. Answers
   /// `wait_closed`.
   public func waitClosed() async throws {
     try await checkpoint()
@@ -145,19 +146,21 @@ public final class Server: @unchecked Sendable {
     try Task.checkCancellation()
   }
 
-  /// Closes the transport of every client, in the order in which they came: what waits to be sent is sent. Answers `close_clients`.
+  /// Close the transport of every client, in the order in which they came: what waits to be sent is sent. Answers
+  /// `close_clients`.
   public func closeClients() {
     requireThread("closeClients")
     for transport in clients { transport.close() }
   }
 
-  /// Aborts the transport of every client, in the order in which they came: what waits to be sent is dropped. Answers `abort_clients`.
+  /// Abort the transport of every client, in the order in which they came: what waits to be sent is dropped. Answers
+  /// `abort_clients`.
   public func abortClients() {
     requireThread("abortClients")
     for transport in clients { transport.abort() }
   }
 
-  /// In the order in which they came: not that of a dictionary, which differs from run to run.
+  /// In the order in which they came: the order of a dictionary differs from run to run.
   private var clients: [BaseTransport] { members.sorted { $0.key < $1.key }.compactMap(\.value.transport) }
 
   private var hasEnded: Bool { isClosed && members.isEmpty }
@@ -166,7 +169,7 @@ public final class Server: @unchecked Sendable {
     if hasEnded { endWaiters.resumeAll() }
   }
 
-  /// A client is there; the server knows of it until its transport has ended or was dropped.
+  /// Attach a client; the server knows of it until its transport has ended or was dropped.
   fileprivate func attach(_ transport: StreamTransport) {
     let member = transport.membership
     arrivals += 1
@@ -179,7 +182,7 @@ public final class Server: @unchecked Sendable {
     resumeIfEnded()
   }
 
-  /// The loop closes: nobody waits for it any more.
+  /// Release the waiters as the loop closes.
   fileprivate func loopDidClose() {
     listening.close()
     closeWaiters.resumeAll()
@@ -197,11 +200,11 @@ private final class ServerResident: LoopResident, @unchecked Sendable {
   override func loopDidClose() { server?.loopDidClose() }
 }
 
-/// Takes clients for a server. It holds itself while one of its operations is under way.
+/// Accepts clients for a server. It holds itself while one of its operations is under way.
 private final class ServerAcceptor: Acceptor {
   weak var server: Server?
   private let welcome: (Int32) throws -> StreamTransport
-  /// What the factory sees as its scoped policy, and with it the protocols.
+  /// The scoped policy that the factory sees, and with it the protocols.
   private let scope = CarriedScope.ofCaller
   private var itself: ServerAcceptor?
   private var running = 0
@@ -242,6 +245,6 @@ private final class ServerAcceptor: Acceptor {
 }
 
 extension Server: CustomStringConvertible {
-  /// Which one it is: "Server 127.0.0.1:7000 (descriptor 5)", with all its addresses. Any thread.
+  /// How logs show it: "Server 127.0.0.1:7000 (descriptor 5)", with all its addresses. Any thread.
   public var description: String { "Server \(listening)" }
 }

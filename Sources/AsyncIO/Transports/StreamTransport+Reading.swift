@@ -1,7 +1,7 @@
 internal import CAsyncIO
 
-// Input: one chunk at a time, and one at most in a turn. The bytes are the backend's until the protocol asks for them,
-// so a pause needs no buffer: what waits is left where it is.
+// Input: one chunk at a time, and at most one in a turn. The bytes are the backend's until the protocol asks for them,
+// so a pause needs no buffer: what waits stays in place.
 
 extension StreamTransport {
   /// True while bytes are delivered as they come. Answers `is_reading`.
@@ -10,20 +10,20 @@ extension StreamTransport {
     return life.wantsInput
   }
 
-  /// Delivers nothing until ``resumeReading()``. Idempotent; without effect when closing. Answers `pause_reading`.
+  /// Pause delivery until ``resumeReading()``. Idempotent; has no effect when closing. Answers `pause_reading`.
   public func pauseReading() {
     requireThread("pauseReading")
     if life.pause() { stopReceiving() }
   }
 
-  /// Delivers again, from the next turn on. Idempotent; without effect when closing. Answers `resume_reading`.
+  /// Resume delivery, from the next turn on. Idempotent; has no effect when closing. Answers `resume_reading`.
   public func resumeReading() {
     requireThread("resumeReading")
     guard life.resume() else { return }
     if parked.isEmpty { receive() } else { callNextTurn { ($0 as? StreamTransport)?.deliverParked() } }
   }
 
-  /// Waits for the next chunk. A chunk that is there already comes in the next turn: others must have theirs.
+  /// Wait for the next chunk. A chunk that is already there comes in the next turn: others must have theirs.
   final func receive() {
     guard receiving.state != .inFlight else { return }
     receiving.sequence &+= 1
@@ -36,10 +36,10 @@ extension StreamTransport {
     hold()
   }
 
-  /// A receive has ended. Bytes that nobody wants now stay in the backend.
+  /// Handle the end of a receive. Bytes that are not wanted now stay in the backend.
   @inline(__always)
   final func received() {
-    // Paused and resumed while the end of the wait was on its way, bytes of the last chunk come first.
+    // If the protocol paused and resumed while the end of the wait was on its way, bytes of the last chunk come first.
     guard life.wantsInput, parked.isEmpty else { return }
     guard receiving.result >= 0 else { return receiveFailed(receiving.result) }
     guard core.backend.claimLent(receiving) else { return receive() }
@@ -56,9 +56,9 @@ extension StreamTransport {
     if life.wantsInput && parked.isEmpty { receive() }
   }
 
-  /// A cancelled wait is the work of `stopReceiving`, or of the loop that closes.
+  /// Handle a failed receive. A cancelled wait comes from `stopReceiving`, or from the loop that closes.
   private final func receiveFailed(_ result: Int) {
-    // A broken pipe is the answer to a write, which may come with the end of the input.
+    // A broken pipe is the answer to a write; it may come with the end of the input.
     if result != -Int(ECANCELED) { lose(result, result == -Int(EPIPE) ? "write" : "read") }
   }
 
@@ -78,7 +78,7 @@ extension StreamTransport {
     }
   }
 
-  /// An error of a callback that the connection does not survive.
+  /// Handle an error of a callback that the connection does not survive.
   final func protocolFailed(_ name: String, _ error: any Error) {
     report("exception in \(name) of a protocol; the connection is closed", error)
     fail(error)
@@ -96,8 +96,8 @@ extension StreamTransport {
     }
   }
 
-  /// Copies to where the protocol wants the bytes. It may pause, close, and make room for the kind that takes them as
-  /// they are, between any two calls.
+  /// Copy the bytes to where the protocol wants them. Between any two calls it may pause, close, or be replaced by a
+  /// protocol that takes the bytes as they are.
   private final func deliverToBuffers(_ bytes: UnsafeRawBufferPointer) {
     var rest = bytes
     while !rest.isEmpty, life.wantsInput {
@@ -128,7 +128,7 @@ extension StreamTransport {
     return copied
   }
 
-  /// The protocol reads again: what it had no room for comes first.
+  /// Deliver what the protocol had no room for, before new input: it reads again.
   private final func deliverParked() {
     guard life.wantsInput, !parked.isEmpty else { return }
     let bytes = parked

@@ -12,7 +12,7 @@ extension StreamTransport: StreamOutput {
     bytes.withUnsafeBytes { send($0) }
   }
 
-  /// Sends several pieces as one, in one call to the system where it takes them. Answers `writelines`.
+  /// Send several pieces as one, in one system call where it takes them. Answers `writelines`.
   public func writeLines(_ pieces: some Sequence<[UInt8]>) throws(EventLoopError) {
     var bytes: [UInt8] = []
     for piece in pieces { bytes += piece }
@@ -22,8 +22,8 @@ extension StreamTransport: StreamOutput {
     bytes.withUnsafeBytes { send($0) }
   }
 
-  /// The peer sees the end of the stream behind what was written; reading goes on. Idempotent; without effect when
-  /// closing. Throws code `invalidState` while a file is being sent. Answers `write_eof`.
+  /// End the stream after what was written; reading goes on. Idempotent; has no effect when closing. Throws code
+  /// `invalidState` while a file is being sent. Answers `write_eof`.
   public func writeEOF() throws(EventLoopError) {
     try checkThread("writeEOF")
     try refuseDuringFile("writeEOF")
@@ -41,7 +41,7 @@ extension StreamTransport: StreamOutput {
 
   // MARK: Flow control
 
-  /// How many bytes wait to be sent. Answers `get_write_buffer_size`.
+  /// The number of bytes that wait to be sent. Answers `get_write_buffer_size`.
   public var writeBufferSize: Int {
     requireThread("writeBufferSize")
     return waitingBytes
@@ -75,10 +75,11 @@ extension StreamTransport: StreamOutput {
     drained?.resumeAll()
   }
 
-  /// What the backend has taken is sent, as far as it goes. While a file has the record nothing else was taken.
+  /// True if what the backend has taken is sent, as far as it goes. While a file has the record nothing else was taken.
   final var isSettled: Bool { fileHasRecord || !core.backend.hasUnsent(descriptor) }
 
-  /// Closed with bytes that the backend has taken and not sent: the end is told when it is known what became of them.
+  /// Wait for the result after a close with bytes that the backend has taken and not sent: the end is told when their
+  /// fate is known.
   final func awaitResult() {
     sending.kind = .flush
     sending.sequence &+= 1
@@ -96,7 +97,7 @@ extension StreamTransport: StreamOutput {
     do {
       try core.backend.endWriting(descriptor)
     } catch .socketNotConnected {
-      // The connection is gone already: the peer has seen its end.
+      // The connection is already gone: the peer has seen its end.
     } catch {
       lose(-Int(error.rawValue), "writeEOF")
     }

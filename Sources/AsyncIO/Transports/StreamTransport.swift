@@ -2,15 +2,15 @@ internal import CAsyncIO
 internal import Logging
 internal import SystemPackage
 
-// A connected stream socket that calls back. It is driven by the completions of its two operations, in the loop's poll
-// phase, as the synchronous handler of a stream is. What to watch for:
+// A connected stream socket that calls back. The completions of its two operations drive it, in the loop's poll phase,
+// like the synchronous handler of a stream. The traps:
 //
-// - An operation in flight is known to the backend by its address. So a transport holds itself while one of its
-//   operations is in flight, and one that is dropped has none.
-// - The protocol may do anything in a callback: pause, close, switch protocols, drop the transport. Nothing is done
-//   after a callback that does not look at the state anew.
+// - The backend knows an operation in flight by its address. So a transport holds itself while one of its operations is
+//   in flight, and a transport that is dropped has none.
+// - The protocol may do anything in a callback: pause, close, switch protocols, drop the transport. So after a callback
+//   nothing is done without a new look at the state.
 
-/// A connected byte stream that calls its protocol object back, TCP or Unix. Answers asyncio's `Transport`.
+/// A connected byte stream for a protocol object, TCP or Unix. Answers asyncio's `Transport`.
 ///
 /// **Threads.** See ``BaseTransport``.
 public class StreamTransport: BaseTransport, ReadTransport, WriteTransport {
@@ -31,17 +31,17 @@ public class StreamTransport: BaseTransport, ReadTransport, WriteTransport {
   @exclusivity(unchecked) final var parked: [UInt8] = []
   @exclusivity(unchecked) final var outgoing = OutgoingBytes()
   @exclusivity(unchecked) final var flow = WriteFlow()
-  /// A file is to be sent, and nothing else may be written.
+  /// True if a file is to be sent, and nothing else may be written.
   @exclusivity(unchecked) final var isSendingFile = false
-  /// It is being sent, and the sending record is its own.
+  /// True while the file is being sent and uses the sending record.
   @exclusivity(unchecked) final var fileHasRecord = false
-  /// Who waits until nothing waits to be sent.
+  /// The tasks that wait until nothing waits to be sent.
   final var drained: LoopWaiters?
   private final var isAbortive = false
   private final let sockname: SocketAddress?
   private final let peername: SocketAddress?
 
-  /// Takes over a connected, non-blocking socket that is in the loop's care, on the loop's thread.
+  /// Take over a connected, non-blocking socket that is in the loop's care, on the loop's thread.
   init(_ descriptor: IODescriptor) {
     self.descriptor = descriptor
     receiving = IOOperation(.receiveLent, on: descriptor)
@@ -71,7 +71,7 @@ public class StreamTransport: BaseTransport, ReadTransport, WriteTransport {
     descriptor.close()
   }
 
-  /// Number, addresses and state, in one line.
+  /// The number, addresses and state, in one line.
   public override var description: String {
     let state = life.isClosing ? "closing" : receiving.state == .inFlight ? "reading" : "idle"
     let peer = peername.map { ", peer \($0)" } ?? ""
@@ -143,7 +143,7 @@ public class StreamTransport: BaseTransport, ReadTransport, WriteTransport {
     parked = []
   }
 
-  /// A socket call failed: told in debug mode only, because peers go as they like.
+  /// End the transport after a failed socket call. It is reported in debug mode only, because peers come and go.
   final func lose(_ result: Int, _ operation: String) {
     let error = IOError(result: result, operation, "descriptor \(descriptor.fileDescriptor)")
     if core.isDebug { core.logger.debug("\(description): \(error)") }
@@ -152,7 +152,7 @@ public class StreamTransport: BaseTransport, ReadTransport, WriteTransport {
 
   // MARK: Operations
 
-  /// Keeps the transport alive while the backend knows its operations.
+  /// Keep the transport alive while the backend knows its operations.
   @inline(__always)
   final func hold() {
     keep(receiving.state == .inFlight || sending.state == .inFlight)

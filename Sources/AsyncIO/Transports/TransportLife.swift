@@ -1,8 +1,8 @@
-/// What a connected transport may do, from its making to its end: a state machine that knows nothing of sockets.
+/// What a connected transport may do, from beginning to end: a state machine that knows nothing of sockets.
 ///
-/// `new` (the protocol does not know it yet, or whoever asked for it has it not), `open`, `flushing` (closed here, bytes
-/// wait), `settling` (closed here, everything is handed over, and the backend does not know yet whether it was sent),
-/// `ending` (the protocol is about to hear that it is lost), `gone`.
+/// `new` (the protocol does not know it yet, or the caller that asked for it does not have it), `open`, `flushing`
+/// (closed here, bytes wait), `settling` (closed here, everything is handed over, and the backend does not know yet
+/// whether it was sent), `ending` (the protocol is about to be told of the loss), `gone`.
 struct TransportLife {
   enum Phase: Int, Comparable {
     case new, open, flushing, settling, ending, gone
@@ -13,40 +13,40 @@ struct TransportLife {
   private(set) var isPaused = false
   /// The peer has sent its last byte.
   private(set) var peerHasEnded = false
-  /// The own last byte has been announced.
+  /// The end of this side's output has been announced.
   private(set) var endsWriting = false
   private var discardedWrites = 0
 
-  /// From how many discarded writes on each is logged. Answers `LOG_THRESHOLD_FOR_CONNLOST_WRITES`.
+  /// The number of discarded writes from which on each is logged. Answers `LOG_THRESHOLD_FOR_CONNLOST_WRITES`.
   static var loudDiscards: Int { 5 }
 
   var isClosing: Bool { phase > .open }
-  /// The protocol wants what the peer sends.
+  /// True if the protocol wants what the peer sends.
   @inline(__always)
   var wantsInput: Bool { phase == .open && !isPaused && !peerHasEnded }
 
-  /// The protocol knows its transport.
+  /// Note that the protocol knows its transport.
   mutating func made() {
     if phase == .new { phase = .open }
   }
 
   // MARK: Reading
 
-  /// `true`: reading has to stop.
+  /// Pause. Returns `true` if reading has to stop.
   mutating func pause() -> Bool {
     guard !isClosing, !isPaused else { return false }
     isPaused = true
     return true
   }
 
-  /// `true`: reading may have to go on.
+  /// Resume. Returns `true` if reading may have to go on.
   mutating func resume() -> Bool {
     guard !isClosing, isPaused else { return false }
     isPaused = false
     return wantsInput
   }
 
-  /// The end of the stream is told once, whatever is paused and resumed afterwards.
+  /// Note the end of the peer's stream, which is told once, whatever is paused and resumed afterwards.
   mutating func peerEnded() { peerHasEnded = true }
 
   // MARK: Writing
@@ -66,7 +66,7 @@ struct TransportLife {
     return discardedWrites >= Self.loudDiscards ? .discardLoudly : .discard
   }
 
-  /// `true`: the end of the stream can be sent now.
+  /// End the output. Returns `true` if the end of the stream can be sent now.
   mutating func endWriting(hasOutput: Bool) -> Bool {
     guard !isClosing, !endsWriting else { return false }
     endsWriting = true
@@ -75,7 +75,7 @@ struct TransportLife {
 
   enum AfterOutput { case nothing, sendEnd, settle, finish }
 
-  /// The last byte that waited is gone.
+  /// Note that the last byte that waited is gone.
   ///
   /// - Parameter isSettled: it is known to have been sent.
   mutating func flushed(isSettled: @autoclosure () -> Bool = true) -> AfterOutput {
@@ -93,23 +93,23 @@ struct TransportLife {
 
   // MARK: Ending
 
-  /// `true`: nothing waits, the end can be told.
+  /// Close. Returns `true` if nothing waits and the end can be told.
   ///
-  /// - Parameter isSettled: what is not waiting is known to have been sent.
+  /// - Parameter isSettled: true if what no longer waits is known to have been sent.
   mutating func close(hasOutput: Bool, isSettled: Bool = true) -> Bool {
     guard !isClosing else { return false }
     phase = hasOutput ? .flushing : isSettled ? .ending : .settling
     return phase == .ending
   }
 
-  /// The connection is lost or given up. `true`: the end can be told; the first reason counts.
+  /// Lose the connection or give it up. Returns `true` if the end can be told; the first reason counts.
   mutating func fail() -> Bool {
     guard phase < .ending else { return false }
     phase = .ending
     return true
   }
 
-  /// The protocol has been told, or never will be. `true`: it was not gone before.
+  /// Finish: the protocol has been told, or never will be. Returns `true` if the transport was not gone before.
   mutating func finish() -> Bool {
     defer { phase = .gone }
     return phase != .gone

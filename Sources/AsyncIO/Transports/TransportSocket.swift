@@ -2,19 +2,19 @@ internal import CAsyncIO
 internal import SystemPackage
 
 /// The socket of a transport, in a view that cannot get in the transport's way: addresses, options and half-closing,
-/// but no closing, no sending and receiving, and no blocking. Answers asyncio's `TransportSocket`.
+/// but no closing, sending, receiving or blocking. Answers asyncio's `TransportSocket`.
 ///
-/// For the loop's thread, like its transport. When the connection is lost, addresses are `nil` and calls throw ``IOError``
-/// `.badFileDescriptor`.
+/// For the loop's thread, like its transport. After the connection is lost, addresses are `nil` and calls throw
+/// ``IOError`` `.badFileDescriptor`.
 public struct TransportSocket: CustomStringConvertible {
   private let descriptor: IODescriptor
 
   init(_ descriptor: IODescriptor) { self.descriptor = descriptor }
 
-  /// The number, for reports and for calls that only look; -1 when the connection is lost. Answers `fileno`.
+  /// The number, for reports and for calls that only look; -1 after the connection is lost. Answers `fileno`.
   public var fileDescriptor: Int32 { descriptor.isClosed ? -1 : descriptor.fileDescriptor }
 
-  /// The own address. Answers `getsockname`.
+  /// The address of this side. Answers `getsockname`.
   public var localAddress: SocketAddress? {
     descriptor.isClosed ? nil : sockets.localAddress(of: descriptor.fileDescriptor)
   }
@@ -24,19 +24,19 @@ public struct TransportSocket: CustomStringConvertible {
     descriptor.isClosed ? nil : sockets.peerAddress(of: descriptor.fileDescriptor)
   }
 
-  /// What an option is set to: `try socket.get(.noDelay)`. Throws ``IOError``. Answers `getsockopt`.
+  /// Return the value of an option: `try socket.get(.noDelay)`. Throws ``IOError``. Answers `getsockopt`.
   public func get<Value: Sendable>(_ option: SocketOption<Value>) throws(IOError) -> Value {
     try option.get(number("getsockopt"), sockets)
   }
 
-  /// Sets an option: `try socket.set(.noDelay, to: true)`. Throws ``IOError``, code `invalidArgument` for options that
+  /// Set an option: `try socket.set(.noDelay, to: true)`. Throws ``IOError``, code `invalidArgument` for options that
   /// can only be read. Answers `setsockopt`.
   public func set<Value: Sendable>(_ option: SocketOption<Value>, to value: Value) throws {
     try option.set(number("setsockopt"), value, sockets)
   }
 
-  /// Ends directions of the connection. To end the own stream behind what was written use the transport's `writeEOF`.
-  /// Answers `shutdown`.
+  /// End directions of the connection. To end the output after what was written use the transport's `writeEOF`. Answers
+  /// `shutdown`.
   public func shutdown(_ direction: SocketDirection) throws(IOError) {
     let result = sockets.shutdown(try number("shutdown"), direction.systemValue)
     if result < 0 { throw IOError(result: Int(result), "shutdown", "descriptor \(descriptor.fileDescriptor)") }
@@ -51,7 +51,7 @@ public struct TransportSocket: CustomStringConvertible {
     return descriptor.fileDescriptor
   }
 
-  /// Number and addresses.
+  /// The number and addresses.
   public var description: String {
     let (local, peer) = (localAddress?.description, peerAddress?.description)
     return "socket \(fileDescriptor), local \(local ?? "unknown"), peer \(peer ?? "unknown")"

@@ -1,5 +1,5 @@
-/// How many bytes may wait to be sent before a protocol is asked to pause, and how few before it may go on. Answers
-/// the pair of asyncio's `get_write_buffer_limits`.
+/// How many bytes may wait to be sent before a protocol is asked to pause, and how few must be left before it may go
+/// on. Answers the pair of asyncio's `get_write_buffer_limits`.
 public struct WriteBufferLimits: Hashable, Sendable {
   /// At or below this the protocol may go on.
   public let low: Int
@@ -14,9 +14,9 @@ public struct WriteBufferLimits: Hashable, Sendable {
     self.high = high
   }
 
-  /// Limits of which one or both may be left out: `high` is then four times `low`, or 64 KiB, and `low` a quarter of
-  /// `high`. A `high` of 0 asks for a pause whenever anything waits. Throws code `invalidArgument` unless
-  /// `high >= low >= 0`.
+  /// Create limits; one or both may be left out: `high` is then four times `low`, or 64 KiB, and `low` a quarter of
+  /// `high`. A `high` of 0 asks for a pause whenever anything waits. Throws code `invalidArgument` unless `high >= low
+  /// >= 0`.
   public init(high: Int? = nil, low: Int? = nil) throws(EventLoopError) {
     let upper = high ?? low.map(Self.fourfold) ?? Self.default.high
     let lower = low ?? upper / 4
@@ -31,16 +31,16 @@ public struct WriteBufferLimits: Hashable, Sendable {
   private static func fourfold(_ low: Int) -> Int { low > .max / 4 ? .max : max(0, low) * 4 }
 }
 
-/// Decides when a protocol is asked to pause its writing, and when to go on: once each, in turns.
+/// Decides when to ask a protocol to pause its writing, and when to let it go on: once each, in turns.
 struct WriteFlow {
   enum Action { case nothing, pause, resume }
 
   private(set) var limits = WriteBufferLimits.default
   private(set) var isPaused = false
-  /// A call back about a result goes on; what it writes has results of its own.
+  /// True during a callback about a result; what it writes has results of its own.
   var isTelling = false
 
-  /// The number of bytes that wait has changed.
+  /// Update the number of bytes that wait.
   @inline(__always)
   mutating func update(_ size: Int) -> Action {
     if isPaused {
@@ -53,12 +53,12 @@ struct WriteFlow {
     return .pause
   }
 
-  /// Other limits hold, from what waits now on.
+  /// Set other limits, which hold for what waits now.
   mutating func setLimits(_ limits: WriteBufferLimits, _ size: Int) -> Action {
     self.limits = limits
     return update(size)
   }
 
-  /// How many bytes to send before `update` has something to say.
+  /// Return how many bytes to send before `update` has something to say.
   func bytesToResume(_ size: Int) -> Int { isPaused && size > limits.low ? size - limits.low : size }
 }

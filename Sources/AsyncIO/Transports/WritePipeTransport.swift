@@ -3,8 +3,8 @@ internal import SystemPackage
 
 /// The writing end of a pipe for a protocol object. Answers the transport of asyncio's `connect_write_pipe`.
 ///
-/// When the reader closes its end the protocol is told that the pipe is lost, also if nothing is written: with an
-/// ``IOError`` `.brokenPipe` if bytes waited, without one otherwise. Terminals and other devices do not say so.
+/// When the reader closes its end, the protocol is told that the pipe is lost, even if nothing is written: with an
+/// ``IOError`` `.brokenPipe` if bytes waited, without one otherwise. Terminals and other devices do not report this.
 ///
 /// **Threads.** See ``BaseTransport``.
 public final class WritePipeTransport: PipeTransport, WriteTransport, StreamOutput {
@@ -22,7 +22,7 @@ public final class WritePipeTransport: PipeTransport, WriteTransport, StreamOutp
     observe(hearing)
   }
 
-  /// Number and state, in one line.
+  /// The number and state, in one line.
   public override var description: String {
     let state = life.isClosing ? "closing" : "\(waitingBytes) bytes waiting"
     return "WritePipeTransport (descriptor \(end.descriptor.fileDescriptor), \(state))"
@@ -56,7 +56,7 @@ public final class WritePipeTransport: PipeTransport, WriteTransport, StreamOutp
 
   // MARK: Writing
 
-  /// Writes the bytes: at once what the system takes, the rest in order as it takes more. See
+  /// Write the bytes: what the system takes at once, the rest in order as it takes more. See
   /// ``WriteTransport/write(_:)-(RawSpan)``. Answers `write`.
   public func write(_ bytes: RawSpan) throws(EventLoopError) {
     try checkThread("write")
@@ -73,7 +73,7 @@ public final class WritePipeTransport: PipeTransport, WriteTransport, StreamOutp
     bytes.withUnsafeBytes { send($0) }
   }
 
-  /// Closes the pipe behind what was written, which is how its reader sees the end. Idempotent. Answers `write_eof`.
+  /// Close the pipe after what was written, which is how its reader sees the end. Idempotent. Answers `write_eof`.
   public func writeEOF() throws(EventLoopError) {
     try checkThread("writeEOF")
     guard !life.isClosing else { return }
@@ -81,7 +81,7 @@ public final class WritePipeTransport: PipeTransport, WriteTransport, StreamOutp
     closeHere()
   }
 
-  /// True, although it closes the pipe: there is only one direction. Answers `can_write_eof`.
+  /// True, even though it closes the pipe: there is only one direction. Answers `can_write_eof`.
   public var canWriteEOF: Bool { true }
 
   func trySend(_ bytes: UnsafeRawBufferPointer) -> Int {
@@ -97,7 +97,7 @@ public final class WritePipeTransport: PipeTransport, WriteTransport, StreamOutp
 
   // MARK: Flow control
 
-  /// How many bytes wait to be written. Answers `get_write_buffer_size`.
+  /// The number of bytes that wait to be written. Answers `get_write_buffer_size`.
   public var writeBufferSize: Int {
     requireThread("writeBufferSize")
     return waitingBytes
