@@ -2,18 +2,18 @@ internal import CAsyncIO
 
 // How connections are taken from listening sockets, for streams and transports alike. The traps:
 //
-// - A burst of clients must not shut others out: after so many connections the rest comes in the next turn.
+// - A burst of clients must not shut others out: after a number of connections the rest comes in the next turn.
 // - Out of descriptors, every waiting client would be an error again, at once. So one shortage is one report and one
 //   retry after a delay, not one for each client; and a listener that is closed meanwhile stays silent.
-// - Some errors are those of one connection, which is gone from the queue. Accepting goes on.
+// - Some errors concern one connection, which is gone from the queue. Accepting goes on.
 // - Other code may close the number of a listening socket. Once it is another file's it must not be closed again here.
 
-/// Takes connections from listening sockets for a server, a subclass, which says what becomes of them. Loop thread
-/// only, but for what happens while the loop is closed.
+/// Takes connections from listening sockets for a server, a subclass, which decides what happens to them. Loop thread
+/// only, except for what happens while the loop is closed.
 class Acceptor: OperationObserver {
   let sockets: ListeningSockets
   let core: BaseEventLoop
-  /// How long accepting pauses when there are no descriptors. Answers `ACCEPT_RETRY_DELAY`.
+  /// How long accepting pauses if there are no descriptors. Answers `ACCEPT_RETRY_DELAY`.
   let retryDelay: Duration
   /// Accept operations that wait for the end of a shortage.
   fileprivate var pauses: [AcceptPause] = []
@@ -21,7 +21,7 @@ class Acceptor: OperationObserver {
   /// What is reported of a number that was closed behind the loop's back.
   static let lostNumber = "a listening socket was closed by other code and its number is another file's; accepting ends"
 
-  /// Connections of one socket in a row, before others have their turn.
+  /// The number of connections taken from one socket in a row, before others have their turn.
   private static var burst: Int { 64 }
 
   init(_ sockets: ListeningSockets, retryDelay: Duration) {
@@ -32,25 +32,25 @@ class Acceptor: OperationObserver {
 
   // MARK: What a server says
 
-  /// A connection was accepted; the descriptor is the server's.
+  /// Handle an accepted connection; the descriptor is the server's.
   func accepted(_ fd: Int32) { preconditionFailure("a server without use for connections") }
-  /// Whether there is a place for one more connection. `false`: the server keeps the operation and calls `accept` when
-  /// there is.
+  /// Return whether there is a place for one more connection. If not, the server keeps the operation and calls `accept`
+  /// when there is.
   func hasPlace(for operation: IOOperation) -> Bool { true }
-  /// Nothing more is to be accepted by the operation.
+  /// True if the operation is to accept nothing more.
   func isOver(_ operation: IOOperation) -> Bool { operation.descriptor.isClosed || core.isClosed }
-  /// One listening socket takes no more.
+  /// Handle the end of an operation: one listening socket accepts no more.
   func ended(_ operation: IOOperation) { operation.observer = nil }
 
   // MARK: Accepting
 
-  /// Begins with one listening socket.
+  /// Begin with one listening socket.
   final func begin(_ operation: IOOperation) {
     operation.observer = .passUnretained(self)
     if isOver(operation) { ended(operation) } else { accept(operation) }
   }
 
-  /// Accepts until it has to wait, there is no place, or others must have their turn.
+  /// Accept until it has to wait, there is no place, or others must have their turn.
   final func accept(_ operation: IOOperation) {
     var budget = Self.burst
     while true {
@@ -63,7 +63,7 @@ class Acceptor: OperationObserver {
     }
   }
 
-  /// Lets others have their turn.
+  /// Let others have their turn.
   fileprivate final func acceptNextTurn(_ operation: IOOperation) {
     operation.result = -Int(EAGAIN)
     core.completeNextTurn(operation)
@@ -73,7 +73,7 @@ class Acceptor: OperationObserver {
     if take(operation) { accept(operation) }
   }
 
-  /// Deals with what an accept brought. `true`: go on accepting.
+  /// Take what an accept brought. Returns `true` to go on accepting.
   private final func take(_ operation: IOOperation) -> Bool {
     let result = operation.result
     if result >= 0 { accepted(Int32(result)) }
@@ -108,19 +108,19 @@ class Acceptor: OperationObserver {
 
   // MARK: Shortages
 
-  /// One report, and one retry after the delay. A listener that is closed meanwhile stays silent.
+  /// Report a shortage once, and retry once after the delay. A listener that is closed meanwhile stays silent.
   private final func pause(_ operation: IOOperation) {
     report(
       "out of resources for new connections; accepting pauses for \(retryDelay)",
       IOError(result: operation.result, "accept"))
-    // Whoever was told may have closed the listener.
+    // The code that got the report may have closed the listener.
     if isOver(operation) { return ended(operation) }
     let pause = AcceptPause(operation, of: self)
     pauses.append(pause)
     core.timers.insert(LoopWord(pause, .node), deadline: core.time().advanced(by: retryDelay).nanoseconds)
   }
 
-  /// Ends the operations that wait for the end of a shortage.
+  /// End the operations that wait for the end of a shortage.
   final func stopPauses() {
     let stopped = pauses
     pauses = []

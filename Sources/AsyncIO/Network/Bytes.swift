@@ -1,24 +1,24 @@
 // Bytes between the form in which they are lent and the forms that programs keep.
 
 extension Array where Element == UInt8 {
-  /// A copy of bytes that were lent, to keep: `[UInt8](bytes)`, or `Array(bytes)`.
+  /// Copy lent bytes, to keep them: `[UInt8](bytes)`, or `Array(bytes)`.
   public init(_ bytes: RawSpan) {
     self = bytes.withUnsafeBytes { [UInt8]($0) }
   }
 }
 
 extension String {
-  /// The text of bytes that were lent: `String(decoding: bytes, as: UTF8.self)`. What is not UTF-8 becomes U+FFFD, as
+  /// Decode lent bytes as text: `String(decoding: bytes, as: UTF8.self)`. Bytes that are not UTF-8 become U+FFFD, as
   /// with every collection of bytes.
   public init(decoding bytes: RawSpan, as encoding: UTF8.Type) {
     self = bytes.withUnsafeBytes { String(decoding: $0, as: UTF8.self) }
   }
 }
 
-/// Lends the bytes of a sequence to a call that waits.
+/// Lend the bytes of a sequence to a call that waits.
 ///
-/// Arrays, their slices, and the UTF-8 of strings are lent where they are. No other sequence can lend its bytes across
-/// a suspension: of these a copy is lent, which takes one pass.
+/// Arrays, their slices, and the UTF-8 of strings are lent in place. No other sequence can lend its bytes across a
+/// suspension: a copy of these is lent, which takes one pass.
 func withBytesForWait<Bytes: Sequence<UInt8>>(
   of bytes: Bytes, _ body: (RawSpan) async throws -> Void
 ) async throws {
@@ -33,7 +33,7 @@ func withBytesForWait<Bytes: Sequence<UInt8>>(
   }
 }
 
-/// Lends the bytes of a sequence to a call that does not wait: where they are if they lie in one piece, else a copy.
+/// Lend the bytes of a sequence to a call that does not wait: in place if they are contiguous, else a copy.
 func withBytes<Bytes: Sequence<UInt8>, Failure>(
   of bytes: Bytes, _ body: (RawSpan) throws(Failure) -> Void
 ) throws(Failure) {

@@ -1,6 +1,6 @@
-/// No address of a host could be connected to.
+/// None of the addresses of a host could be connected to.
 public struct ConnectError: Error, Hashable, Sendable, CustomStringConvertible {
-  /// The name that was to be connected to.
+  /// The name of the host.
   public let host: String
   /// What happened at each address, in the order of the attempts.
   public let attempts: [IOError]

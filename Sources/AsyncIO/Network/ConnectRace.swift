@@ -1,8 +1,9 @@
-/// Which attempt to connect begins when, and what becomes of the others: one after the other, or staggered (RFC 8305,
+/// Which attempt to connect begins when, and what happens to the others: one after another, or staggered (RFC 8305,
 /// "happy eyeballs").
 ///
-/// The next attempt begins when the latest one has failed, or after the delay, if there is one. The first success
-/// wins; the others are cancelled, and the race is over when the last of them has ended. A value that answers events
+/// The next attempt begins when the latest one has failed, or after the delay, if there is one. The first success wins;
+/// the others are cancelled, and the race is over when the last of them has ended. A value that answers each event with
+/// the actions to take, in order; the code that drives it takes them.
 /// with what is to be done, in order; who drives it does that.
 struct ConnectRace {
   enum Action: Equatable {
@@ -10,9 +11,9 @@ struct ConnectRace {
     case start(Int)
     /// Ask for the early end of an attempt; it still ends by an event.
     case cancel(Int)
-    /// The socket of an attempt that has ended is of no use.
+    /// Close the socket of an attempt that has ended.
     case close(Int)
-    /// Fire after the delay from now on. None is set when this comes.
+    /// Fire after the delay from now on. No timer is set when this comes.
     case setTimer
     case cancelTimer
     case finish(Outcome)
@@ -35,7 +36,7 @@ struct ConnectRace {
 
   /// - Parameters:
   ///   - count: the number of addresses.
-  ///   - isStaggered: a slow attempt gets company after the delay.
+  ///   - isStaggered: true if a slow attempt is joined by the next one after the delay.
   init(count: Int, isStaggered: Bool) {
     self.count = count
     self.isStaggered = isStaggered
@@ -67,11 +68,11 @@ struct ConnectRace {
     return startNext()
   }
 
-  /// Nobody waits for the race any more, or the loop ends what waits on it.
+  /// Cancel: no task waits for the race any more, or the loop ends what waits on it.
   mutating func cancel() -> [Action] {
     guard !isCancelled, winner == nil, !isFinished else { return [] }
     isCancelled = true
-    // Before the begin there is nothing to end, and nobody to be told.
+    // Before the beginning there is nothing to end, and nothing to report.
     if next == 0 { return [] }
     return stopOthers() + finishIfOver()
   }

@@ -3,14 +3,14 @@ internal import SystemPackage
 
 // Drives a race with operations and one timer, and no task but the one that waits. The traps:
 //
-// - An operation may end inside its own submit or cancel. So what the race wants done is queued, and done by whoever
-//   is at it already.
-// - Operations and descriptors stay until the race is over: they must not go inside their own completion.
-// - The address must stay where it is until its operation has ended, which may be after the cancel. So the race is
-//   over, and who awaits it goes on, only when every operation has ended.
+// - An operation may end inside its own submit or cancel. So the actions of the race are queued, and the call that is
+//   already processing the queue takes them.
+// - Operations and descriptors stay until the race is over: they must not be freed inside their own completion.
+// - The address must stay in place until its operation has ended, which may be after the cancel. So the race is over,
+//   and the task that awaits it goes on, only when every operation has ended.
 // - A loop that closes ends all operations. Nothing may begin on it then.
 
-/// One race in progress. Loop thread only, but for its making and the reading of its outcome, which come before and
+/// One race in progress. Loop thread only, except for its making and the reading of its outcome, which come before and
 /// after; that is what makes the unchecked conformance right.
 final class Connecting: OperationObserver, @unchecked Sendable {
   private let core: BaseEventLoop
@@ -25,12 +25,12 @@ final class Connecting: OperationObserver, @unchecked Sendable {
   private var continuation: UnsafeContinuation<Void, Never>?
   private var queue: [ConnectRace.Action] = []
   private var isAtWork = false
-  /// The two name each other while the timer is set.
+  /// The timer and the race refer to each other while the timer is set.
   private var stagger: Stagger?
 
   /// - Parameters:
   ///   - locals: the addresses to connect from; nil leaves it to the system.
-  ///   - delay: after which an attempt gets company; nil for never.
+  ///   - delay: how long to wait before racing the next address; nil: one at a time.
   init(_ addresses: [AddressInfo], from locals: [AddressInfo]?, delay: Duration?, on core: BaseEventLoop) {
     self.core = core
     self.addresses = addresses
@@ -41,8 +41,8 @@ final class Connecting: OperationObserver, @unchecked Sendable {
     attempts = Array(repeating: nil, count: addresses.count)
   }
 
-  /// Runs the race: the connected descriptor, or every failure in the order of the attempts. Throws
-  /// `CancellationError`, code `closed`. The isolation is handed to the closure by hand, see
+  /// Run the race. Returns the connected descriptor, or every failure in the order of the attempts. Throws
+  /// `CancellationError`, code `closed`. The isolation is passed to the closure by hand, see
   /// `BaseEventLoop.completeCancellably`.
   func run(isolation: isolated (any Actor)? = #isolation) async throws -> Result<IODescriptor, ConnectFailures> {
     await withTaskCancellationHandler {
@@ -77,11 +77,11 @@ final class Connecting: OperationObserver, @unchecked Sendable {
       preconditionFailure("an operation that belongs to no attempt ended")
     }
     operation.observer = nil
-    // Who waits may be in another thread, and let go of everything before this returns.
+    // The waiting task may be in another thread, and release everything before this returns.
     withExtendedLifetime(self) { ended(index, operation.result) }
   }
 
-  /// The time after which an attempt gets company. When the loop closes its operations end, and the race with them.
+  /// The delay after which the next attempt joins. When the loop closes its operations end, and the race with them.
   private final class Stagger: TimerNode {
     private let race: Connecting
     init(_ race: Connecting) { self.race = race }
@@ -94,7 +94,7 @@ final class Connecting: OperationObserver, @unchecked Sendable {
 
   private func ended(_ index: Int, _ result: Int) {
     if result >= 0 { return act(race.succeeded(index)) }
-    // Not asked for here: the loop ends what waits on it.
+    // The race did not ask for this: the loop ends what waits on it.
     if result == -Int(ECANCELED) { act(race.cancel()) }
     failed(index, IOError(result: result, "connect", "to \(addresses[index].address)"))
   }
@@ -158,7 +158,7 @@ final class Connecting: OperationObserver, @unchecked Sendable {
   }
 }
 
-/// What happened at each address, when all have failed.
+/// What happened at each address, if all have failed.
 struct ConnectFailures: Error {
   let errors: [IOError]
 }
@@ -167,7 +167,7 @@ struct ConnectFailures: Error {
 private final class ConnectAttempt {
   let descriptor: IODescriptor
   let operation: IOOperation
-  /// The operation's, which lives as long as it works on it.
+  /// The operation's address, which lives as long as the operation uses it.
   private let address: UnsafeMutableRawBufferPointer
 
   init(
@@ -195,7 +195,7 @@ private final class ConnectAttempt {
 
   deinit { address.deallocate() }
 
-  /// The first local address of the family that can be bound.
+  /// Bind the first local address of the family that can be bound.
   private static func bind(
     _ fd: Int32, _ locals: [AddressInfo], for info: AddressInfo, _ sockets: any SocketCalls
   ) throws(IOError) {

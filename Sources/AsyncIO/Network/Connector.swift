@@ -1,4 +1,4 @@
-/// What to connect to, and how. Filled in by who offers the arguments to programs.
+/// What to connect to, and how. The code that offers the arguments to programs fills it in.
 struct ConnectRequest: Sendable {
   /// A name or a literal address.
   var host: String
@@ -10,13 +10,13 @@ struct ConnectRequest: Sendable {
   var localHost: String?
   /// 0 leaves it to the system.
   var localPort: UInt16 = 0
-  /// After which an attempt that has not ended gets company; nil tries one address after the other.
+  /// How long an attempt may take before the next one joins; nil tries one address after another.
   var happyEyeballsDelay: Duration?
   /// How many addresses of the first family come before the families take turns; nil keeps the resolver's order.
   var interleave: Int?
-  /// A failure lists its attempts also when one error would do.
+  /// True if a failure lists its attempts even where one error would do.
   var allErrors = false
-  /// Who says so in errors.
+  /// The name of the call in errors.
   var operation = "connect"
 
   init(host: String, port: UInt16) {
@@ -27,8 +27,8 @@ struct ConnectRequest: Sendable {
 
 /// Connects sockets, for streams and transports alike.
 enum Connector {
-  /// Connects to a host: a descriptor that is connected, non-blocking and in the loop's care; the caller takes it over
-  /// or closes it. Throws ``ResolutionError``, ``IOError``, ``ConnectError``, `CancellationError`; code
+  /// Connect to a host. Returns a descriptor that is connected, non-blocking and in the loop's care; the caller takes
+  /// it over or closes it. Throws ``ResolutionError``, ``IOError``, ``ConnectError``, `CancellationError`; code
   /// `invalidArgument`, `closed`.
   static func connect(_ request: ConnectRequest, on core: BaseEventLoop) async throws -> IODescriptor {
     try check(request)
@@ -44,7 +44,7 @@ enum Connector {
     return try await connect(to: addresses, from: locals, request, on: core)
   }
 
-  /// Connects to one address.
+  /// Connect to one address.
   static func connect(
     to address: SocketAddress, from local: SocketAddress? = nil, on core: BaseEventLoop
   ) async throws -> IODescriptor {
@@ -53,7 +53,7 @@ enum Connector {
       to: [AddressInfo(address)], from: local.map { [AddressInfo($0)] }, request, on: core)
   }
 
-  /// Connects to the first of several addresses that answers.
+  /// Connect to the first of several addresses that answers.
   static func connect(
     to addresses: [AddressInfo], from locals: [AddressInfo]?, _ request: ConnectRequest, on core: BaseEventLoop
   ) async throws -> IODescriptor {
@@ -80,7 +80,7 @@ enum Connector {
     var query = AddressQuery(host: request.localHost, port: request.localPort)
     (query.family, query.type) = (request.family, .stream)
     (query.proto, query.flags) = (request.proto, request.flags)
-    // A port alone is one of any interface.
+    // A port alone is a port of any interface.
     if query.host == nil { query.flags.insert(.passive) }
     return query
   }
@@ -90,7 +90,7 @@ enum Connector {
     return interleaved(addresses, first: count)
   }
 
-  /// Families take turns, in the order in which they appear; the first one has `count` turns at first.
+  /// Interleave families: they take turns, in the order in which they appear; the first one begins with `count` turns.
   static func interleaved(_ addresses: [AddressInfo], first count: Int) -> [AddressInfo] {
     var families: [[AddressInfo]] = []
     for info in addresses {
@@ -109,7 +109,7 @@ enum Connector {
     return result
   }
 
-  /// One error is thrown itself, and so is one that says the same of every attempt.
+  /// Return the error to throw: a single error as it is, and also an error that is the same for every attempt.
   private static func error(for attempts: [IOError], _ request: ConnectRequest) -> any Error {
     if attempts.isEmpty { return ResolutionError(host: request.host, reason: "it has no addresses") }
     if !request.allErrors && Set(attempts.map(\.description)).count == 1 { return attempts[0] }

@@ -3,14 +3,14 @@ internal import SystemPackage
 
 /// One end of a datagram socket, as programs name it.
 public enum DatagramName: Hashable, Sendable {
-  /// A name or a literal address, and a port. nil and "" are every interface for the own end, and the loopback for the
-  /// other one.
+  /// A name or a literal address, and a port. nil and "" are every interface for this side, and the loopback for the
+  /// other side.
   case host(String?, port: UInt16)
-  /// An address, that of a Unix path for instance.
+  /// An address, for instance of a Unix path.
   case address(SocketAddress)
 }
 
-/// Which datagram socket to open. Filled in by who offers the arguments to programs.
+/// Which datagram socket to open. The code that offers the arguments to programs fills it in.
 struct DatagramRequest: Hashable, Sendable {
   var local: DatagramName?
   var remote: DatagramName?
@@ -18,24 +18,24 @@ struct DatagramRequest: Hashable, Sendable {
   var proto: Int32 = 0
   var flags: AddressInfoFlags = []
   var reusePort = false
-  /// Datagrams may go to broadcast addresses. The socket is then not connected to `remote`.
+  /// Allow datagrams to broadcast addresses. The socket is then not connected to `remote`.
   var broadcast = false
-  /// Who says so in errors.
+  /// The name of the call in errors.
   var operation = "bind"
 }
 
-/// A datagram socket that is bound and connected as it was asked for. Whoever has it closes it.
+/// A datagram socket that is bound and connected as requested. Its holder closes it.
 struct OpenDatagramSocket: Sendable {
   let fd: Int32
   let family: AddressFamily
   /// The only address that datagrams may go to.
   let remote: SocketAddress?
-  /// The system knows it, too.
+  /// True if the system knows it as well.
   let isConnected: Bool
-  /// The file that must go before the socket is closed.
+  /// The file that must be removed before the socket is closed.
   let file: UnixSocketFile?
 
-  /// Nobody wants it.
+  /// Close a socket that is not wanted.
   func close(_ core: BaseEventLoop) {
     file?.remove(core.logger)
     core.sockets.close(fd)
@@ -44,7 +44,7 @@ struct OpenDatagramSocket: Sendable {
 
 /// Opens datagram sockets, for endpoints and transports alike.
 enum DatagramSockets {
-  /// A family and a protocol for which every wanted end has an address.
+  /// A family and a protocol in which every requested end has an address.
   private struct Choice {
     let family: AddressFamily
     let proto: Int32
@@ -52,10 +52,10 @@ enum DatagramSockets {
     var remote: SocketAddress?
   }
 
-  /// Room for the longest datagram of IP, and for what a Unix socket's buffer holds unless somebody made it larger.
+  /// Return room for the longest datagram of IP, or for what a Unix socket's buffer holds unless it was enlarged.
   static func room(for family: AddressFamily) -> Int { family == .unix ? 256 * 1024 : 64 * 1024 }
 
-  /// Tries every family and protocol for which both wanted ends have an address, in the resolver's order. Throws
+  /// Try every family and protocol in which both requested ends have an address, in the resolver's order. Throws
   /// ``ResolutionError``, ``IOError`` of the first try, code `invalidArgument`.
   static func open(_ request: DatagramRequest, on core: BaseEventLoop) async throws -> OpenDatagramSocket {
     var failure: (any Error)?
@@ -96,7 +96,7 @@ enum DatagramSockets {
     return choices
   }
 
-  /// Nil if the end is not wanted.
+  /// Return the addresses of an end; nil if the end is not requested.
   private static func addresses(
     _ name: DatagramName?, _ request: DatagramRequest, passive: Bool, on core: BaseEventLoop
   ) async throws -> [AddressInfo]? {

@@ -1,7 +1,7 @@
 extension EventLoop {
-  /// Looks up the addresses of a host, in the resolver's order. Literal addresses are answered at once; names are
-  /// looked up in threads that are for nothing else (8 of them). Cancelling the task ends the wait; the look-up goes on
-  /// to its end, and nobody sees its answer. Any thread. Answers `getaddrinfo`.
+  /// Look up the addresses of a host, in the resolver's order. Literal addresses are answered at once; names are looked
+  /// up in 8 threads that do nothing else. Cancelling the task ends the wait; the look-up goes on to its end, and its
+  /// answer is dropped. Any thread. Answers `getaddrinfo`.
   ///
   /// - Parameters:
   ///   - host: a name or a literal; nil and "" mean this machine, every interface with the flag `passive`, else the
@@ -9,7 +9,7 @@ extension EventLoop {
   ///   - port: goes into the addresses.
   ///   - family: addresses of one family only.
   ///   - type: for sockets of one type only.
-  ///   - proto: for one protocol only, by the system's number; 0 is any.
+  ///   - proto: the system's number of a protocol; 0 is any.
   ///   - flags: how to look up.
   /// - Throws: ``ResolutionError``, `CancellationError`; code `closed`; `notOffered` by loops of other packages.
   public func getaddrinfo(
@@ -20,8 +20,8 @@ extension EventLoop {
       host: host, port: port.map { "\($0)" } ?? "", family: family, type: type, proto: proto, flags: flags)
   }
 
-  /// As ``getaddrinfo(host:port:family:type:proto:flags:)-(_,UInt16?,_,_,_,_)``, with the name of a service, "http" for
-  /// instance, or a number in digits; "" is port 0.
+  /// Look up a host with the name of a service, for instance "http", or a number in digits; "" is port 0. See
+  /// ``getaddrinfo(host:port:family:type:proto:flags:)-(_,UInt16?,_,_,_,_)``.
   public func getaddrinfo(
     host: String?, port: String, family: AddressFamily = .unspecified, type: SocketType = .unspecified,
     proto: Int32 = 0, flags: AddressInfoFlags = []
@@ -32,8 +32,8 @@ extension EventLoop {
     return try await Resolver.addresses(query, on: core(for: "getaddrinfo"))
   }
 
-  /// Looks up host and service of an address; in digits, for both flags `numericHost` and `numericService`, at once.
-  /// Threads and cancellation as for `getaddrinfo`. Any thread. Answers `getnameinfo`.
+  /// Look up host and service of an address. With both flags `numericHost` and `numericService` the answer is in digits
+  /// and comes at once. Threads and cancellation as for `getaddrinfo`. Any thread. Answers `getnameinfo`.
   ///
   /// - Throws: ``ResolutionError``, `CancellationError`; code `closed`; `notOffered` by loops of other packages.
   public func getnameinfo(_ address: SocketAddress, flags: NameInfoFlags = []) async throws -> NameInfo {
@@ -43,13 +43,13 @@ extension EventLoop {
 }
 
 extension BaseEventLoop {
-  /// Who answers look-ups that need a thread. Any thread.
+  /// The service that answers look-ups that need a thread. Any thread.
   package final var nameService: NameService {
     get { shared.withLock { $0.nameService } ?? NameService() }
     set { shared.withLock { $0.nameService = newValue } }
   }
 
-  /// Where look-ups happen; nil for the threads of the resolver. Any thread.
+  /// The threads of look-ups; nil for the threads of the resolver. Any thread.
   package final var nameThreads: ThreadPool? {
     get { shared.withLock { $0.nameThreads } }
     set { shared.withLock { $0.nameThreads = newValue } }

@@ -1,8 +1,8 @@
 internal import SystemPackage
 
 extension IODescriptor {
-  /// What a failed operation throws: the cancellation of the task, the close of the descriptor or of the loop, or the
-  /// system's error.
+  /// Return what a failed operation throws: the cancellation of the task, the close of the descriptor or of the loop,
+  /// or the system's error.
   func failure(_ result: Int, _ operation: String, _ subject: String? = nil) -> any Error {
     if result == -Int(Errno.badFileDescriptor.rawValue) && isClosed { return closedHere(operation) }
     let subject = subject ?? "descriptor \(fileDescriptor)"
@@ -16,7 +16,7 @@ extension IODescriptor {
     IOError(.badFileDescriptor, operation, "on a socket that was closed here")
   }
 
-  /// Uses the number for a call that does not wait, in any thread.
+  /// Use the number for a call that does not wait, in any thread.
   func withNumber<R: Sendable>(_ operation: String, _ body: (Int32) -> R) throws(IOError) -> R {
     guard let result = loop.withNumber(of: self, body) else { throw closedHere(operation) }
     return result

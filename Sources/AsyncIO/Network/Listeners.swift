@@ -1,13 +1,13 @@
 internal import CAsyncIO
 internal import SystemPackage
 
-/// Where and how to listen. Filled in by who offers the arguments to programs.
+/// Where and how to listen. The code that offers the arguments to programs fills it in.
 struct ListenRequest: Sendable {
   /// Names and literal addresses; nil and "" are every interface.
   var hosts: [String?] = [nil]
   /// 0 lets the system choose, for each address.
   var port: UInt16 = 0
-  /// Just these instead, with their ports.
+  /// These addresses instead, with their ports.
   var addresses: [SocketAddress]?
   /// A path or an abstract name to listen on instead.
   var unixAddress: SocketAddress?
@@ -19,26 +19,26 @@ struct ListenRequest: Sendable {
   var keepAlive = false
   /// The permissions of the file of a Unix socket; nil leaves it to the process.
   var mode: FilePermissions?
-  /// The file of a Unix socket goes with it.
+  /// True if the file of a Unix socket is removed with the socket.
   var removesFile = true
-  /// False: the sockets are bound only, and refuse clients until `Listeners.start`.
+  /// False if the sockets are bound only, and refuse clients until `Listeners.start`.
   var listens = true
-  /// Who says so in errors.
+  /// The name of the call in errors.
   var operation = "bind"
 }
 
-/// A socket that is bound. Whoever has it closes it.
+/// A bound socket. Its holder closes it.
 struct BoundSocket: Sendable {
   let fd: Int32
   /// The address, with its port filled in.
   let address: SocketAddress
-  /// The file that must go before the socket is closed.
+  /// The file that must be removed before the socket is closed.
   let file: UnixSocketFile?
 }
 
 /// Opens the sockets of servers, for streams and transports alike.
 enum Listeners {
-  /// Binds every address of the request, and listens unless it says otherwise. Throws ``ResolutionError``, ``IOError``
+  /// Bind every address of the request, and listen unless it says otherwise. Throws ``ResolutionError``, ``IOError``
   /// that names the address, and code `invalidArgument`; nothing is left open then.
   static func open(_ request: ListenRequest, on loop: BaseEventLoop) async throws -> [BoundSocket] {
     try check(request)
@@ -63,7 +63,7 @@ enum Listeners {
     }
   }
 
-  /// Of all hosts, each address once.
+  /// Return the addresses of all hosts, each once.
   private static func addresses(of request: ListenRequest, on loop: BaseEventLoop) async throws -> [AddressInfo] {
     // All at once: look-ups of several names wait for each other only in the resolver.
     var lookUps: [Resolver.LookUp] = []
@@ -94,7 +94,7 @@ enum Listeners {
         } catch let error as IOError
           where error.errno == .addressNotAvailable || error.errno == .addressFamilyNotSupported
         {
-          // An address that this machine does not have (IPv6 switched off) is skipped while others work.
+          // An address that this machine does not have (IPv6 switched off) is skipped if others work.
           unavailable.append((error, info.address))
         }
       }
@@ -109,7 +109,7 @@ enum Listeners {
     }
   }
 
-  /// One address.
+  /// Open one address.
   static func open(
     _ info: AddressInfo, _ request: ListenRequest, _ sockets: any SocketCalls
   ) throws -> BoundSocket {
@@ -136,7 +136,7 @@ enum Listeners {
     try sockets.bind(fd, to: address)
     let file = sockets.hasFileSystem ? UnixSocketFile(boundTo: address) : nil
     do {
-      // Nobody can connect before it listens, so there is no moment with the wrong permissions.
+      // Nothing can connect before the socket listens, so the permissions are never wrong for a moment.
       if let mode = request.mode {
         do { try file?.setMode(mode) } catch { throw IOError(error, "mode", "\(address)") }
       }

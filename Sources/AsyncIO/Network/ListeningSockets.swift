@@ -2,7 +2,7 @@ internal import CAsyncIO
 internal import Synchronization
 internal import SystemPackage
 
-/// Bound sockets in the care of a loop, with a record for each to accept with: what a server stands on.
+/// Bound sockets in the care of a loop, with a record for each to accept with: the base of a server.
 ///
 /// `close()` and the properties from any thread, the records in the loop's. The fields do not change, which is what
 /// makes the unchecked conformance right.
@@ -10,9 +10,9 @@ final class ListeningSockets: @unchecked Sendable {
   let core: BaseEventLoop
   let descriptors: [IODescriptor]
   let accepting: [IOOperation]
-  /// Ports filled in.
+  /// The addresses, ports filled in.
   let addresses: [SocketAddress]
-  /// Connections of theirs are connections of TCP.
+  /// True if their connections are TCP connections.
   let areTCP: Bool
   private let backlog: Int32
   private let isListening: Atomic<Bool>
@@ -37,17 +37,17 @@ final class ListeningSockets: @unchecked Sendable {
 
   deinit {
     close()
-    // Accepts may be in flight; their records must outlive the close, which from another thread is still to come.
+    // Accepts may be in flight; their records must outlive the close, which comes later if it is from another thread.
     let records = accepting
     core.perform { _ in withExtendedLifetime(records) {} }
   }
 
   var isClosed: Bool { descriptors.allSatisfy(\.isClosed) }
 
-  /// In words, for reports and errors.
+  /// The addresses in words, for reports and errors.
   var names: String { addresses.map(\.description).joined(separator: ", ") }
 
-  /// Lets clients connect, if they cannot yet. Any thread.
+  /// Let clients connect, if they cannot yet. Any thread.
   func listen(_ operation: String) throws(IOError) {
     if isListening.load(ordering: .acquiring) && !isClosed { return }
     for (descriptor, address) in zip(descriptors, addresses) {
@@ -60,7 +60,7 @@ final class ListeningSockets: @unchecked Sendable {
     isListening.store(true, ordering: .releasing)
   }
 
-  /// Removes the files, ends what waits and closes the sockets. Idempotent, any thread.
+  /// Remove the files, end pending operations and close the sockets. Idempotent, any thread.
   func close() {
     if !filesAreGone.exchange(true, ordering: .relaxed) {
       for file in files { file.remove(core.logger) }

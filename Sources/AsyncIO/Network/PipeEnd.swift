@@ -4,20 +4,20 @@ internal import SystemPackage
 
 // What a pipe is here, and the traps:
 //
-// - Files that are always ready cannot be waited for: regular files and directories are refused, as are the kernel's
-//   objects without a type (eventfd and its kin), which have messages and no stream.
-// - A short read does not say that a pipe is drained: one in packet mode gives a packet at a time (whoever writes
-//   decides that), a terminal a line, a socket of messages a message, and devices such as /dev/null cannot be waited
-//   for at all. So reads go on until the call itself would block.
-// - A FIFO that nobody has opened for writing yet reads as ended. The first read waits for a writer before it looks.
+// - Files that are always ready cannot be waited for: regular files and directories are refused, and so are the
+//   kernel's objects without a type (eventfd and its kin), which have messages, not a stream.
+// - A short read does not show that a pipe is drained: one in packet mode gives a packet at a time (the writer decides
+//   that), a terminal a line, a socket of messages a message, and devices such as /dev/null cannot be waited for at
+//   all. So reads go on until the call itself would block.
+// - A FIFO that has never had a writer reads as ended. The first read waits for a writer before it looks.
 // - A terminal whose other side is gone answers EIO: that is the end of its stream.
 // - The mode "non-blocking" belongs to the open file and is shared with other processes, see `BlockingMode`. Sockets
 //   need no mode: each call says that it does not wait.
 
-/// One end of a pipe in the care of a loop: the descriptor, what kind of file it is, and who uses it. The fields are
-/// guarded by the claim of whoever reads or writes, which is what makes the unchecked conformance right.
+/// One end of a pipe in the care of a loop: the descriptor, its kind of file, and its users. The claim of the task that
+/// reads or writes guards the fields, which is what makes the unchecked conformance right.
 final class PipeEnd: @unchecked Sendable {
-  /// What files count as pipes.
+  /// The kinds of files that count as pipes.
   enum Kind: Sendable { case fifo, socket, device }
 
   let core: BaseEventLoop
@@ -25,7 +25,7 @@ final class PipeEnd: @unchecked Sendable {
   let kind: Kind
   private let claim = Claim()
 
-  /// Takes the descriptor; if it throws it is the caller's still.
+  /// Take the descriptor; if this throws, it stays the caller's.
   init(_ fd: Int32, for operation: String, mode: Int32, on core: BaseEventLoop) throws {
     if core.isClosed { throw EventLoopError.closed(operation) }
     kind = try Self.kind(of: fd, for: operation)
@@ -71,7 +71,7 @@ final class PipeEnd: @unchecked Sendable {
 
   var isClosed: Bool { descriptor.isClosed }
 
-  /// One read that does not wait: the number of bytes, or a negated errno.
+  /// Read once without waiting. Returns the number of bytes, or a negated errno.
   func tryRead(_ memory: UnsafeMutableRawBufferPointer) -> Int {
     let fd = descriptor.fileDescriptor
     if kind == .socket {
@@ -80,7 +80,7 @@ final class PipeEnd: @unchecked Sendable {
     return uninterrupted { CAsyncIO.read(fd, memory.baseAddress, memory.count) }
   }
 
-  /// One write that does not wait: the number of bytes, or a negated errno.
+  /// Write once without waiting. Returns the number of bytes, or a negated errno.
   func tryWrite(_ bytes: UnsafeRawBufferPointer) -> Int {
     let fd = descriptor.fileDescriptor
     if kind == .socket {
@@ -89,7 +89,7 @@ final class PipeEnd: @unchecked Sendable {
     return uninterrupted { CAsyncIO.write(fd, bytes.baseAddress, bytes.count) }
   }
 
-  /// One task at a time.
+  /// Claim the pipe: one task at a time.
   func claim(_ operation: String) throws {
     try claim.take(or: "\(operation): another task uses this pipe. Let one task do it.")
     guard isClosed else { return }
@@ -103,7 +103,7 @@ final class PipeEnd: @unchecked Sendable {
     IOError(.badFileDescriptor, operation, "on a pipe that was closed here")
   }
 
-  /// What a failed operation throws: the cancellation of the task, the close of the pipe or of the loop, or the
+  /// Return what a failed operation throws: the cancellation of the task, the close of the pipe or of the loop, or the
   /// system's error.
   func failure(_ result: Int, _ operation: String) -> any Error {
     if result == -Int(EBADF) && isClosed { return closedHere(operation) }
@@ -115,7 +115,7 @@ final class PipeEnd: @unchecked Sendable {
 
   private var subject: String { "descriptor \(descriptor.fileDescriptor)" }
 
-  /// The last user has gone without a close.
+  /// Close the pipe after its last user has gone without closing it.
   func drop(_ what: String) {
     guard !isClosed else { return }
     if core.isDebug { core.logger.warning("a \(what) was dropped without close(); it is closed now") }

@@ -4,9 +4,9 @@ internal import Synchronization
 
 /// Turns host names into addresses, and addresses into names.
 ///
-/// getaddrinfo(3) blocks, for as long as the resolver likes, and cannot be interrupted. So names have a thread pool of
-/// their own, which user work cannot fill and which cannot starve user work; an awaiting task that is cancelled goes
-/// on at once, and the late answer is thrown away. Literal addresses need no thread.
+/// getaddrinfo(3) blocks for as long as the resolver takes, and cannot be interrupted. So names have a thread pool of
+/// their own, which user work cannot fill and which cannot starve user work; a cancelled task goes on at once, and the
+/// late answer is dropped. Literal addresses need no thread.
 enum Resolver {
   struct Threads {
     var generation = casyncio_fork_generation()
@@ -32,8 +32,8 @@ enum Resolver {
     case known([AddressInfo])
     case asked(Future<[AddressInfo]>)
 
-    /// The answer, in the resolver's order. Throws ``ResolutionError``, `CancellationError`, ``IOError`` if there was no
-    /// thread to ask in; empty it is never.
+    /// Return the answer, in the resolver's order; never empty. Throws ``ResolutionError``, `CancellationError`,
+    /// ``IOError`` if no thread could be started to ask in.
     func get() async throws -> [AddressInfo] {
       switch self {
       case .known(let found): found
@@ -41,13 +41,13 @@ enum Resolver {
       }
     }
 
-    /// Nobody waits for the answer any more.
+    /// Cancel: no task waits for the answer any more.
     func cancel() {
       if case .asked(let future) = self { future.cancel() }
     }
   }
 
-  /// Begins a look-up. Throws ``ResolutionError`` for what is known to have no answer, code `closed`.
+  /// Begin a look-up. Throws ``ResolutionError`` for a query that is known to have no answer, code `closed`.
   static func begin(_ query: AddressQuery, on loop: BaseEventLoop) throws -> LookUp {
     if loop.isClosed { throw EventLoopError.closed("getaddrinfo") }
     let reading = try Literals.read(query)
@@ -65,13 +65,13 @@ enum Resolver {
     return .asked(future)
   }
 
-  /// All addresses for a query.
+  /// Return all addresses for a query.
   static func addresses(_ query: AddressQuery, on loop: BaseEventLoop) async throws -> [AddressInfo] {
     let lookUp = try begin(query, on: loop)
     return try await lookUp.get()
   }
 
-  /// Host and service of an address.
+  /// Return host and service of an address.
   static func names(
     _ address: SocketAddress, _ flags: NameInfoFlags, on loop: BaseEventLoop
   ) async throws -> NameInfo {
@@ -88,7 +88,7 @@ enum Resolver {
     }.get()
   }
 
-  /// A slow look-up is worth a line in debug mode: who waits for it does not see what it waits for.
+  /// Log a slow look-up in debug mode: a task that waits for it does not see what it waits for.
   private static func timed<R>(_ loop: BaseEventLoop, _ what: String, _ body: () throws -> R) rethrows -> R {
     guard loop.isDebug else { return try body() }
     let start = casyncio_monotonic_nanoseconds()

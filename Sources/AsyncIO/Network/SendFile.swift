@@ -5,29 +5,31 @@ internal import SystemPackage
 // traps:
 //
 // - sendfile(2) waits for the disk if the bytes are not in memory, and no flag tells it not to. So a turn sends a
-//   bounded piece; a file that is read for the first time holds up its loop for as long as the disk takes for one piece.
-//   The fallback reads in a thread of the loop's default executor and never waits for the disk in the loop's thread.
+//   bounded piece; a file that is read for the first time holds up its loop for as long as the disk takes for one
+//   piece. The fallback reads in a thread of the loop's default executor and never waits for the disk in the loop's
+//   thread.
 // - It moves as much as the socket has room for, and a fast peer always makes room: without a turn between two pieces
 //   one transfer would keep the loop to itself.
-// - It says EINVAL or ENOSYS for files and sockets that it cannot do. If nothing was sent by then the fallback does it.
-// - The file may shrink or grow meanwhile, and some say that they are empty and are not (those of /proc). The end is
-//   where the file ends exactly when the last byte has gone, or where a call finds no more bytes.
-// - Who sends and then reads what comes back must not wait for the peer once the system has the last byte. So there is
-//   no wait behind it, and none for room that may not be needed.
+// - It returns EINVAL or ENOSYS for files and sockets that it cannot serve. If nothing has been sent by then the
+//   fallback takes over.
+// - The file may shrink or grow meanwhile, and some files (those of /proc) say that they are empty and are not. The end
+//   is where the file ends exactly when the last byte has gone, or where a call finds no more bytes.
+// - A program that sends and then reads the answer must not wait for the peer once the system has the last byte. So
+//   there is no wait after that byte, and none for room that may not be needed.
 // - Bytes that were written before may wait in the program (the proactor's outbox), and so may the last few of the
 //   fallback. So every transfer begins with a wait for the former, and the fallback ends with one for the latter.
 
-/// Where a file is sent to: a socket whose writing side the caller holds.
+/// The destination of a file: a socket whose writing side the caller holds.
 protocol FileSink {
   var descriptor: IODescriptor { get }
-  /// For waits until there is room, and until what was sent before is with the system. Idle, and the sink's own between
-  /// two pieces.
+  /// For waits until there is room, and until what was sent before is with the system. Between two pieces it is idle
+  /// and the sink's own.
   var sending: IOOperation { get }
-  /// Sends all the bytes; `sent` counts them also when this throws.
+  /// Send all the bytes; `sent` is valid even if this throws.
   func send(_ bytes: UnsafeRawBufferPointer, _ sent: inout Int) async throws
 }
 
-/// The sending record of a stream, which has nothing else to send meanwhile.
+/// The sending record of a stream, which sends nothing else meanwhile.
 struct OperationSink: FileSink {
   let sending: IOOperation
   private let operation: String
@@ -48,11 +50,11 @@ struct OperationSink: FileSink {
   }
 }
 
-/// What part of which file to send.
+/// Which part of which file to send.
 struct FileRange: Sendable {
   let file: Int32
   let offset: Int64
-  /// Nil is everything to the end.
+  /// Nil means everything to the end.
   let count: Int64?
 
   /// Throws code `invalidArgument` for a count that is not positive, then for a negative offset.
@@ -66,13 +68,13 @@ struct FileRange: Sendable {
     (self.file, self.offset, self.count) = (file, offset, count)
   }
 
-  /// How much to send next.
+  /// Return how much to send next.
   func next(after sent: Int64, atMost limit: Int) -> Int {
     count.map { Int(min($0 - sent, Int64(limit))) } ?? limit
   }
 
-  /// Reads what comes after so many bytes. Blocks. A pipe or a device has no offsets: it is read as it comes, and only
-  /// from where it is.
+  /// Read what comes after `sent` bytes. Blocks. A pipe or a device has no offsets: it is read as it comes, from where
+  /// it is.
   func read(_ memory: UnsafeMutableRawPointer, _ count: Int, after sent: Int64) -> Int {
     let n = uninterrupted { pread(file, memory, count, off_t(offset + sent)) }
     guard n == -Int(ESPIPE), offset == 0 else { return n }
@@ -82,9 +84,9 @@ struct FileRange: Sendable {
 
 /// One transfer. For tasks of the socket's loop.
 struct SendFile<Sink: FileSink> {
-  /// What one call may send: a turn's worth.
+  /// The most that one call may send: a turn's worth.
   private static var pieceSize: Int { 1024 * 1024 }
-  /// What the fallback reads at a time. Answers `SENDFILE_FALLBACK_READBUFFER_SIZE`.
+  /// The most that the fallback reads at a time. Answers `SENDFILE_FALLBACK_READBUFFER_SIZE`.
   private static var blockSize: Int { 256 * 1024 }
 
   let sink: Sink
@@ -98,8 +100,8 @@ struct SendFile<Sink: FileSink> {
 
   private var core: BaseEventLoop { sink.descriptor.loop }
 
-  /// Sends the range and returns how many bytes that were. The file's position is then at the end of what was sent,
-  /// also when this throws. Code `notOffered` if the system cannot do it and `fallback` is false.
+  /// Send the range and return how many bytes that were. The file's position is then at the end of what was sent, even
+  /// if this throws. Throws code `notOffered` if the system cannot do it and `fallback` is false.
   mutating func run(fallback: Bool) async throws -> Int64 {
     do {
       try await wait(for: .flush)
@@ -109,7 +111,8 @@ struct SendFile<Sink: FileSink> {
             .notOffered, "\(operation): the system cannot send this file to a socket by itself. Allow the fallback.")
         }
         try await sendThroughMemory()
-        // Not where everything is with the system: a cancellation that comes now is too late to be thrown.
+        // Only if something is unsent: if the system has everything, a cancellation that comes now is too late to be
+        // thrown.
         if core.backend.hasUnsent(sink.descriptor) { try await wait(for: .flush) }
       }
     } catch {
@@ -120,14 +123,14 @@ struct SendFile<Sink: FileSink> {
     return sent
   }
 
-  /// A pipe has none, and keeps quiet about it.
+  /// Set the file's position. A pipe has none, and the error is ignored.
   private func leavePosition() {
     if sent > 0 { _ = lseek(range.file, off_t(range.offset + sent), SEEK_SET) }
   }
 
   // MARK: By the system
 
-  /// `false`: the system cannot do it, and nothing was sent.
+  /// Send by the system. Returns `false` if the system cannot do it and nothing was sent.
   private mutating func sendNatively() async throws -> Bool {
     guard try status().st_mode & mode_t(S_IFMT) == mode_t(S_IFREG) else { return false }
     while true {
@@ -160,7 +163,7 @@ struct SendFile<Sink: FileSink> {
     return status
   }
 
-  /// The last byte that there is has gone.
+  /// True if the last byte of the file has gone.
   private func isComplete() throws -> Bool {
     if let count = range.count, sent >= count { return true }
     return range.offset + sent == Int64(try status().st_size)
@@ -173,7 +176,7 @@ struct SendFile<Sink: FileSink> {
     guard waiting.result >= 0 else { throw sink.descriptor.failure(waiting.result, operation) }
   }
 
-  /// One turn.
+  /// Wait for one turn.
   private func letOthersIn() async throws {
     await core.completeInNextTurn(sink.sending)
     try Task.checkCancellation()

@@ -1,12 +1,12 @@
-// How descriptions and reports tell a socket from others.
+// How descriptions and reports tell sockets apart.
 
-/// The addresses of a socket: "127.0.0.1:7000 to 127.0.0.1:51234"; the own one alone where no peer is known.
+/// Return the addresses of a socket: "127.0.0.1:7000 to 127.0.0.1:51234"; only this side's if no peer is known.
 func addressNames(_ local: SocketAddress?, _ peer: SocketAddress?) -> String {
   let local = local?.description ?? "unknown address"
   return peer.map { "\(local) to \($0)" } ?? local
 }
 
-/// The number and the addresses, as ``ExceptionContext/socket`` has them: "descriptor 8, 127.0.0.1:7000 to
+/// Return the number and the addresses, as in ``ExceptionContext/socket``: "descriptor 8, 127.0.0.1:7000 to
 /// 127.0.0.1:51234".
 func socketText(_ fileDescriptor: Int32, _ local: SocketAddress?, _ peer: SocketAddress?) -> String {
   local == nil && peer == nil
@@ -14,8 +14,8 @@ func socketText(_ fileDescriptor: Int32, _ local: SocketAddress?, _ peer: Socket
 }
 
 extension IODescriptor {
-  /// The addresses as the system has them now; nil when the descriptor is closed. Any thread, but one that has no
-  /// business in a simulation sees none.
+  /// The addresses as the system has them now; nil for a closed descriptor. Any thread; but where
+  /// sockets belong to the loop's thread (in a simulation), other threads get no addresses while the loop runs.
   var addresses: (local: SocketAddress?, peer: SocketAddress?)? {
     guard loop.sockets.isForAnyThread || loop.isRunningInThisThread || !loop.isRunning else {
       return isClosed ? nil : (nil, nil)
@@ -25,7 +25,7 @@ extension IODescriptor {
     }
   }
 
-  /// What prints as a socket: "Socket 127.0.0.1:7000 to 127.0.0.1:51234 (descriptor 8)", "Socket (closed)". Any thread.
+  /// Describe a socket: "Socket 127.0.0.1:7000 to 127.0.0.1:51234 (descriptor 8)", "Socket (closed)". Any thread.
   func describeSocket(_ kind: String, peer known: SocketAddress? = nil) -> String {
     guard let (local, peer) = addresses else { return "\(kind) (closed)" }
     if local == nil && peer == nil { return "\(kind) (descriptor \(fileDescriptor))" }

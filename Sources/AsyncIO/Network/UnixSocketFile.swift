@@ -5,20 +5,20 @@ internal import SystemPackage
 // The file that a Unix socket leaves in the file system. The traps:
 //
 // - A bind does not take over a path that exists, and nothing removes the file when its socket is gone. So the next
-//   start of a server finds the file of the last one, and has to remove it; but only a socket, never anybody's data.
-// - A program may have the socket still. Taking its path would leave it without clients, and without a word. So somebody
-//   asks first whether there is one; see ``isLive(_:)`` for how to ask without being noticed.
-// - A second server may have taken the path over meanwhile. Its file is another inode, and must stay when the first
-//   one goes. Inodes are used again, too: so the file goes while its socket is still open, which keeps its inode.
+//   start of a server finds the file of the last one, and has to remove it; but only a socket, never somebody's data.
+// - A program may still have the socket. Taking its path would silently leave it without clients. So the bind first
+//   asks whether a program has it; see ``isLive(_:)`` for how to ask without being noticed.
+// - A second server may have taken over the path meanwhile. Its file is another inode, and must stay when the first
+//   server goes. Inodes are reused too: so the file is removed while its socket is still open, which keeps its inode.
 // - The directory of the process may change between the bind and the close. So a relative path becomes an absolute one.
 
 /// The file of a bound Unix socket, to be removed when the socket is closed.
 struct UnixSocketFile: Sendable {
-  /// A path as the system takes it, with its end.
+  /// A path as the system takes it, with its terminating NUL.
   private let path: [CChar]
   private let identity: FileIdentity
 
-  /// What a bind has just made; nil for an abstract name, which has no file.
+  /// Note the file that a bind has just made; nil for an abstract name, which has no file.
   init?(boundTo address: SocketAddress) {
     guard let path = address.unixFilePath, let status = Self.status(of: path) else { return nil }
     identity = FileIdentity(status)
@@ -26,7 +26,7 @@ struct UnixSocketFile: Sendable {
     self.path = Self.status(of: absolute).map(FileIdentity.init) == identity ? absolute : path
   }
 
-  /// The path from the root on; the same if the system does not say where this process is.
+  /// Return the path from the root on; the same path if the system does not say where this process is.
   private static func absolute(_ path: [CChar]) -> [CChar] {
     guard path.first != CChar(bitPattern: UInt8(ascii: "/")) else { return path }
     guard let directory = getcwd(nil, 0) else { return path }
@@ -37,10 +37,10 @@ struct UnixSocketFile: Sendable {
 
   // MARK: Before a bind
 
-  /// Makes way for a bind: removes a socket that no program has any more. Any other file stays, and the bind will say so.
+  /// Make way for a bind: remove a socket whose program has gone. Any other file stays, and the bind will fail on it.
   static func removeStale(at address: SocketAddress, on core: BaseEventLoop) async throws {
     guard core.sockets.hasFileSystem, let path = address.unixFilePath, isSocket(path) else { return }
-    // A socket that was just closed may be with the system for a turn or two of its loop, which may be another one.
+    // A socket that was just closed may be with the system for a turn or two of its loop, which may be another loop.
     for pause in [0, 0, 1, 5, 20] where isLive(address) {
       try await core.sleep(until: core.time().advanced(by: .milliseconds(pause)))
     }
@@ -48,9 +48,9 @@ struct UnixSocketFile: Sendable {
     core.logger.error("cannot remove the stale socket \(address): \(Errno(rawValue: casyncio_errno()))")
   }
 
-  /// Whether a program has the socket of this address. A datagram socket asks: a server for streams then refuses the
-  /// type, before it could see a connection, and also if it does not listen yet or its queue is full. What may not be
-  /// asked has somebody.
+  /// Return whether a program has the socket of this address. A datagram socket asks: a server for streams then refuses
+  /// the type before it could see a connection, even if it does not listen yet or its queue is full. A socket that may
+  /// not be asked counts as live.
   private static func isLive(_ address: SocketAddress) -> Bool {
     let probe = casyncio_socket(AF_UNIX, casyncio_datagram_type, 0)
     guard probe >= 0 else { return true }
@@ -66,8 +66,8 @@ struct UnixSocketFile: Sendable {
     if chmod(path, mode_t(mode.rawValue)) != 0 { throw Errno(rawValue: casyncio_errno()) }
   }
 
-  /// Removes the file if it is still the one that the bind made. Before the socket is closed, and once. What somebody
-  /// removed already is fine.
+  /// Remove the file if it is still the one that the bind made. Call it once, before the socket is closed. A file that
+  /// has already been removed is fine.
   func remove(_ logger: Logger? = nil) {
     guard let status = Self.status(of: path), FileIdentity(status) == identity else { return }
     guard unlink(path) != 0, casyncio_errno() != ENOENT else { return }
@@ -81,7 +81,7 @@ struct UnixSocketFile: Sendable {
     status(of: path).map { $0.st_mode & mode_t(S_IFMT) == mode_t(S_IFSOCK) } ?? false
   }
 
-  /// Of the file itself: a link to a socket is not a socket that somebody has bound.
+  /// Return the status of the file itself: a link to a socket is not a bound socket.
   private static func status(of path: [CChar]) -> stat? {
     var status = stat()
     return lstat(path, &status) == 0 ? status : nil

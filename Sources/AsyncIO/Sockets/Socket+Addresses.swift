@@ -4,17 +4,17 @@ internal import SystemPackage
 extension Socket {
   // MARK: Connecting
 
-  /// Connects to an address. A datagram socket then sends there by default, and receives from nobody else. Answers
+  /// Connect to an address. A datagram socket then sends there by default, and receives from nowhere else. Answers
   /// `sock_connect`.
   ///
-  /// Throws ``IOError`` with the address, code `busy`, `CancellationError`; close the socket then.
+  /// Throws ``IOError`` with the address, code `busy`, `CancellationError`; after an error close the socket.
   public func connect(to address: SocketAddress) async throws {
     try claimWriter("connect")
     defer { releaseWriter() }
     try await connectClaimed(to: address)
   }
 
-  /// Connects to the first address of a host that fits this socket. Answers `sock_connect` with a name.
+  /// Connect to the first address of a host that fits this socket. Answers `sock_connect` with a name.
   ///
   /// Throws ``ResolutionError``, and what ``connect(to:)`` throws.
   public func connect(host: String, port: UInt16) async throws {
@@ -42,16 +42,16 @@ extension Socket {
 
   // MARK: Listening
 
-  /// Gives the socket its own address; port 0 lets the system choose, see ``localAddress``. Throws ``IOError`` with the
+  /// Give the socket its own address; port 0 lets the system choose, see ``localAddress``. Throws ``IOError`` with the
   /// address. Any thread. Answers `bind`.
   public func bind(to address: SocketAddress) throws(IOError) {
     try check("bind", "\(address)") { core.sockets.bind($0, address) }
   }
 
-  /// Lets a bound socket take connections, for ``accept()``. Throws ``IOError``; code `invalidArgument` for a negative
+  /// Let a bound socket take connections, for ``accept()``. Throws ``IOError``; code `invalidArgument` for a negative
   /// backlog. Answers `listen`.
   ///
-  /// - Parameter backlog: connections that may wait to be accepted; the system lowers what it does not want to keep.
+  /// - Parameter backlog: connections that may wait to be accepted; the system may keep fewer.
   public func listen(backlog: Int32 = 4096) throws {
     // The system would take a negative number for a huge one.
     guard backlog >= 0 else {
@@ -61,7 +61,7 @@ extension Socket {
     descriptor.isListening = true
   }
 
-  /// Ends directions of a connection; what waits in that direction ends, too. Throws ``IOError``. Any thread. Answers
+  /// End directions of a connection; pending calls in that direction end too. Throws ``IOError``. Any thread. Answers
   /// `shutdown`.
   public func shutdown(_ direction: SocketDirection) throws(IOError) {
     try check("shutdown") { core.sockets.shutdown($0, direction.systemValue) }
@@ -69,7 +69,7 @@ extension Socket {
 
   // MARK: Addresses and options
 
-  /// The own address; nil for a closed socket. Any thread. Answers `getsockname`.
+  /// The address of this side; nil for a closed socket. Any thread. Answers `getsockname`.
   public var localAddress: SocketAddress? {
     core.withNumber(of: descriptor) { core.sockets.localAddress(of: $0) } ?? nil
   }
@@ -79,19 +79,19 @@ extension Socket {
     core.withNumber(of: descriptor) { core.sockets.peerAddress(of: $0) } ?? nil
   }
 
-  /// The value of an option: `try socket.get(.receiveBufferSize)`. Throws ``IOError``. Any thread. Answers
+  /// Return the value of an option: `try socket.get(.receiveBufferSize)`. Throws ``IOError``. Any thread. Answers
   /// `getsockopt`.
   public func get<Value: Sendable>(_ option: SocketOption<Value>) throws -> Value {
     try descriptor.withNumber("getsockopt") { fd in Result { try option.get(fd, core.sockets) } }.get()
   }
 
-  /// Sets an option: `try socket.set(.noDelay, to: true)`. Throws ``IOError``, code `invalidArgument` for options that
+  /// Set an option: `try socket.set(.noDelay, to: true)`. Throws ``IOError``, code `invalidArgument` for options that
   /// can only be read. Any thread. Answers `setsockopt`.
   public func set<Value: Sendable>(_ option: SocketOption<Value>, to value: Value) throws {
     try descriptor.withNumber("setsockopt") { fd in Result { try option.set(fd, value, core.sockets) } }.get()
   }
 
-  /// Makes a call that answers 0 or a negated errno.
+  /// Make a call that returns 0 or a negated errno.
   private func check(
     _ operation: String, _ subject: String? = nil, _ call: (Int32) -> Int32
   ) throws(IOError) {

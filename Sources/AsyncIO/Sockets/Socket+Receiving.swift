@@ -2,16 +2,17 @@ internal import CAsyncIO
 internal import SystemPackage
 
 extension Socket {
-  /// Receives at most as many bytes, as soon as there are any; empty at the end of a stream. Answers `sock_recv`.
+  /// Receive as many bytes as there are, at most `maximum`; waits for the first byte, and returns none at the end of a
+  /// stream. Answers `sock_recv`.
   ///
-  /// A datagram that is longer is lost, and the call throws ``IOError`` `.messageTooLong`; `.max` has room for any. No
-  /// more memory is taken than what comes needs. Throws code `invalidArgument` for a negative number, `busy`;
+  /// A datagram that is longer is lost, and the call throws ``IOError`` `.messageTooLong`; `.max` has room for any. The
+  /// call takes no more memory than the bytes need. Throws code `invalidArgument` for a negative number, `busy`;
   /// ``IOError``, `CancellationError`.
   public func receive(upTo maximum: Int) async throws -> [UInt8] {
     try await receiveDatagram(upTo: maximum, "receive").bytes
   }
 
-  /// Receives into memory of the caller, and returns how many bytes; 0 at the end of a stream. Answers
+  /// Receive into memory of the caller, and return the number of bytes; 0 at the end of a stream. Answers
   /// `sock_recv_into`. See ``receive(upTo:)``.
   public func receive(into span: inout MutableRawSpan) async throws -> Int {
     // Right because the caller lends the memory exclusively until this call returns.
@@ -19,17 +20,17 @@ extension Socket {
     return try await receive(memory, "receive")
   }
 
-  /// Receives a datagram of at most as many bytes, with its sender. Answers `sock_recvfrom`. See ``receive(upTo:)``.
+  /// Receive a datagram of at most `maximum` bytes, with its sender. Answers `sock_recvfrom`. See ``receive(upTo:)``.
   public func receiveDatagram(upTo maximum: Int) async throws -> Datagram {
     try await receiveDatagram(upTo: maximum, "receiveDatagram")
   }
 
-  /// Receives a datagram into memory of the caller, and returns how many bytes it has and who sent it. Answers
-  /// `sock_recvfrom_into`. See ``receive(upTo:)``.
+  /// Receive a datagram into memory of the caller, and return its length and its sender. Answers `sock_recvfrom_into`.
+  /// See ``receive(upTo:)``.
   ///
   /// - Parameters:
   ///   - span: the memory.
-  ///   - count: how much of the memory to use; nil is all of it. Code `invalidArgument` for more than there is.
+  ///   - count: how much of the memory to use; nil is all of it. Throws code `invalidArgument` for more than there is.
   public func receiveDatagram(
     into span: inout MutableRawSpan, count: Int? = nil
   ) async throws -> (count: Int, address: SocketAddress) {
@@ -60,11 +61,11 @@ extension Socket {
     return Datagram(bytes: Array(memory[..<n]), address: sender)
   }
 
-  /// How many bytes can come, at most as many as were asked for: a number is no reason to take so much memory.
+  /// Return how many bytes can come, at most `maximum`: asking for many is not a reason to take that much memory.
   private func room(atMost maximum: Int, _ operation: String) async throws -> Int {
     if type == .stream { return min(maximum, LentBufferPool.ownCapacity) }
     let usual = DatagramSockets.room(for: family)
-    // Datagrams of the internet's protocols are never longer; others may be of any length, and each says its own.
+    // Datagrams of the internet's protocols are never longer; others may be of any length, and each reports its own.
     if maximum <= usual || family == .ipv4 || family == .ipv6 { return min(maximum, usual) }
     while true {
       receiving.kind = .ready
@@ -83,7 +84,7 @@ extension Socket {
     return try await receiveClaimed(memory, operation)
   }
 
-  /// Receives; the caller holds the claim. The memory is used by the call only, which waits for nothing.
+  /// Receive; the caller holds the claim. The memory is used only during the system call, which does not wait.
   func receiveClaimed(_ memory: UnsafeMutableRawBufferPointer, _ operation: String) async throws -> Int {
     if memory.isEmpty && type == .stream {
       try await checkpoint()
@@ -102,24 +103,24 @@ extension Socket {
     return n
   }
 
-  /// Who sent what was just received.
+  /// The sender of what was just received.
   var sender: SocketAddress {
     let length = receiving.messageAddressLength
     guard length > 0 else { return SocketAddress(unnamed: family) }
     return SocketAddress(copying: UnsafeRawBufferPointer(start: messages, count: length))
   }
 
-  /// Waits for a connection and takes it, as a socket of this loop. Answers `sock_accept`.
+  /// Wait for a connection and take it, as a socket of this loop. Answers `sock_accept`.
   ///
-  /// Cancelled, it leaves a connection that comes meanwhile to the next call. Throws ``IOError`` (`.tooManyOpenFiles`
-  /// when there are no descriptors left, `.invalidArgument` for a socket that does not listen), code `busy`,
-  /// `CancellationError`.
+  /// A cancelled call leaves a connection that comes meanwhile to the next call. Throws ``IOError``
+  /// (`.tooManyOpenFiles` if there are no descriptors left, `.invalidArgument` for a socket that does not listen), code
+  /// `busy`, `CancellationError`.
   public func accept() async throws -> Socket {
     try await checkpoint()
     try claimReader("accept")
     defer { releaseReader() }
     while true {
-      // A wait may end for nothing, and a connection that is not taken is the next caller's.
+      // A wait may end without a connection, and a connection that is not taken is the next caller's.
       try checkCancellation()
       let fd = try descriptor.withNumber("accept") { core.sockets.accept($0) }
       if fd >= 0 { return Socket(fd, family, type, core: core) }

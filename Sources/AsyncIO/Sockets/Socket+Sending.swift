@@ -2,11 +2,11 @@ internal import CAsyncIO
 internal import SystemPackage
 
 extension Socket {
-  /// Sends all the bytes; returns when the system has taken the last one. Of a connected datagram socket: one datagram.
-  /// Answers `sock_sendall`.
+  /// Send all the bytes; returns when the system has taken the last one. On a connected datagram socket: send one
+  /// datagram. Answers `sock_sendall`.
   ///
-  /// Throws ``IOError`` (`.brokenPipe` or `.connectionReset` when the peer is gone), code `busy`, `CancellationError`;
-  /// then part of the bytes may have been sent.
+  /// Throws ``IOError`` (`.brokenPipe` or `.connectionReset` if the peer is gone), code `busy`, `CancellationError`;
+  /// some of the bytes may then have been sent.
   public func sendAll(_ bytes: RawSpan) async throws {
     try claimWriter("sendAll")
     defer { releaseWriter() }
@@ -21,8 +21,8 @@ extension Socket {
   /// Sends all the bytes of a span, without a copy. See ``sendAll(_:)-(RawSpan)``.
   public func sendAll(_ bytes: Span<UInt8>) async throws { try await sendAll(bytes.bytes) }
 
-  /// Sends all the bytes of a sequence. Arrays, their slices and UTF-8 views are sent from where they are; any other
-  /// sequence is copied into an array first. See ``sendAll(_:)-(RawSpan)``.
+  /// Send all the bytes of a sequence. Arrays, their slices and UTF-8 views are sent in place; any other sequence is
+  /// copied into an array first. See ``sendAll(_:)-(RawSpan)``.
   public func sendAll(_ bytes: some Sequence<UInt8>) async throws {
     try await withBytesForWait(of: bytes) { try await sendAll($0) }
   }
@@ -36,7 +36,7 @@ extension Socket {
   /// Sends one datagram to an address, whole or not at all. Answers `sock_sendto`.
   ///
   /// Throws ``IOError``: `.messageTooLong` for more bytes than the protocol or the socket can send at a time, and
-  /// errors that earlier datagrams met, `.connectionRefused` for instance; code `busy`, `CancellationError`.
+  /// errors that earlier datagrams met, for instance `.connectionRefused`; code `busy`, `CancellationError`.
   public func send(_ bytes: RawSpan, to address: SocketAddress) async throws {
     try claimWriter("send")
     defer { releaseWriter() }
@@ -60,7 +60,7 @@ extension Socket {
     try await withBytesForWait(of: bytes) { try await send($0, to: address) }
   }
 
-  /// Sends all bytes to the peer; the caller holds the claim. `sent` counts also when this throws.
+  /// Send all bytes to the peer; the caller holds the claim. `sent` is valid even if this throws.
   func sendClaimed(_ bytes: UnsafeRawBufferPointer, _ sent: inout Int, _ operation: String) async throws {
     if type != .stream { return try await sendDatagramClaimed(bytes, to: nil, operation) }
     if bytes.isEmpty { try await checkpoint() }
@@ -72,14 +72,15 @@ extension Socket {
     }
   }
 
-  /// One datagram, to the address or to the peer; the caller holds the claim.
+  /// Send one datagram, to the address or to the peer; the caller holds the claim.
   func sendDatagramClaimed(
     _ bytes: UnsafeRawBufferPointer, to address: SocketAddress?, _ operation: String
   ) async throws {
     var pause = Duration.milliseconds(1)
     while true {
       let n = await sendMessage(bytes, to: address)
-      // The queue of a Unix socket that this one is not connected to is full, and nobody reports when it is not.
+      // The queue of the other Unix socket is full; this one is not connected to it, so the system does not report when
+      // it has room.
       if n == -Int(ENOBUFS), address?.isUnix == true {
         try await sleep(for: pause)
         pause = min(pause * 2, .milliseconds(50))
@@ -90,7 +91,7 @@ extension Socket {
     }
   }
 
-  /// Wherever the task runs.
+  /// Sleep in whatever thread the task runs.
   private func sleep(for duration: Duration) async throws {
     if core.isRunningInThisThread {
       try await core.sleep(until: core.time().advanced(by: duration))
@@ -102,7 +103,7 @@ extension Socket {
   private func sendMessage(_ bytes: UnsafeRawBufferPointer, to address: SocketAddress?) async -> Int {
     sending.kind = .sendTo
     name(address)
-    // An empty datagram has no memory; any address will do for none of it.
+    // An empty datagram has no memory; any address will do for zero bytes.
     sending.buffer = UnsafeMutableRawPointer(mutating: bytes.baseAddress) ?? UnsafeMutableRawPointer(messages)
     sending.count = bytes.count
     await core.complete(sending)
@@ -110,7 +111,7 @@ extension Socket {
     return sending.result
   }
 
-  /// Puts an address where operations find it.
+  /// Put an address where operations find it.
   func name(_ address: SocketAddress?) {
     sending.messageAddressLength = 0
     address?.withSockaddr { pointer, length in

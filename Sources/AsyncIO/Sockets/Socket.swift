@@ -2,25 +2,24 @@ internal import CAsyncIO
 internal import Logging
 internal import SystemPackage
 
-// Sockets by hand. Their traps:
+// Sockets by hand. The traps:
 //
-// - Whoever works by hand expects that a call that returned has happened in the system: bytes that were sent are in the
-//   socket's buffer, the number may be handed to other code. So nothing is queued here and the system never works on
-//   memory of a call: each call is made at once, and only readiness is waited for, on every backend.
+// - Code that works by hand expects that a call that has returned has happened in the system: bytes that were sent are
+//   in the socket's buffer, and the number may be given to other code. So nothing is queued here and the system never
+//   uses the memory of a call after it: each call is made at once, and only readiness is waited for, on every backend.
 // - A wait that takes nothing can be cancelled at any moment: what came stays for the next call.
 // - Two waits in one direction would take each other's report (asyncio's first one hangs for ever), so the second is
-//   refused. And a close ends the waits first, because the system says nothing about a number that is gone.
+//   refused. And a close ends the waits first, because the system reports nothing about a number that is gone.
 
 /// A socket that a program drives itself, call by call. Answers Python's non-blocking `socket` together with the
 /// `sock_*` coroutines of asyncio's loop.
 ///
 /// One task at a time may receive or accept, and one may send or connect; a second one is refused with code `busy`.
-/// Cancelling a task ends its wait and leaves nothing behind: what comes later is the next call's. `close()` ends what
-/// waits, in any task, with an ``IOError`` `.canceled`.
+/// Cancelling a task ends its wait and leaves nothing behind: what comes later is the next call's. `close()` ends
+/// pending calls in any task with an ``IOError`` `.canceled`.
 ///
 /// **Threads.** Methods may be called from any task in any thread unless they say otherwise. In tasks of the socket's
-/// loop they run without a hop. The fields are guarded by the two claims, which is what makes the unchecked conformance
-/// right.
+/// loop they run without a hop. The two claims guard the fields, which is what makes the unchecked conformance right.
 public final class Socket: @unchecked Sendable {
   let core: BaseEventLoop
   let descriptor: IODescriptor
@@ -36,12 +35,12 @@ public final class Socket: @unchecked Sendable {
   /// Stream or datagrams.
   public let type: SocketType
 
-  /// Makes a socket on the running loop.
+  /// Create a socket on the running loop.
   ///
   /// - Parameters:
-  ///   - family: of the addresses that it will be bound or connected to.
+  ///   - family: the family of the addresses that it will be bound or connected to.
   ///   - type: a stream or datagrams.
-  ///   - proto: the protocol by the system's number; 0 is the usual one of the type.
+  ///   - proto: the system's number of the protocol; 0 is the usual one of the type.
   /// - Throws: ``IOError``; code `noRunningLoop` outside of a loop's thread.
   public convenience init(family: AddressFamily, type: SocketType = .stream, proto: Int32 = 0) throws {
     let core = try runningCore("Socket")
@@ -50,11 +49,11 @@ public final class Socket: @unchecked Sendable {
     self.init(fd, family, type, core: core)
   }
 
-  /// Takes over a socket that was made elsewhere, on the running loop. It must be non-blocking, see
-  /// ``setNonBlocking(_:)``: a call that blocks would stop the whole loop. From here on this object closes it; if this
-  /// throws it stays the caller's.
+  /// Take over a socket that was made elsewhere, on the running loop. It must be non-blocking, see
+  /// ``setNonBlocking(_:)``: a call that blocks would stop the whole loop. From here on this object owns and closes it;
+  /// if this throws, it stays the caller's.
   ///
-  /// - Throws: code `invalidArgument` for a blocking socket and for what is not a socket, `invalidState` for the
+  /// - Throws: code `invalidArgument` for a blocking socket and for anything but a socket, `invalidState` for the
   ///   descriptor of an open connection, `noRunningLoop` outside of a loop's thread; ``IOError`` `.badFileDescriptor`.
   public convenience init(fileDescriptor fd: Int32) throws {
     let core = try runningCore("Socket")
@@ -62,11 +61,11 @@ public final class Socket: @unchecked Sendable {
     self.init(fd, family, type, core: core)
   }
 
-  /// Takes a non-blocking socket into the loop's care.
+  /// Take a non-blocking socket into the loop's care.
   init(_ fd: Int32, _ family: AddressFamily, _ type: SocketType, core: BaseEventLoop) {
     (self.core, self.family, self.type) = (core, family, type)
     descriptor = IODescriptor(fd, loop: core)
-    // The calls are tried before anything is waited for.
+    // Each call is tried before it waits.
     descriptor.isReadable = true
     descriptor.freesAddress = true
     descriptor.isListening = (try? SocketOption.isListening.get(fd, core.sockets)) ?? false
@@ -105,7 +104,7 @@ public final class Socket: @unchecked Sendable {
     return (address.addressFamily, type)
   }
 
-  /// Makes a descriptor non-blocking, as `Socket(fileDescriptor:)` wants it. Answers `setblocking(False)`.
+  /// Make a descriptor non-blocking, as `Socket(fileDescriptor:)` needs it. Answers `setblocking(False)`.
   public static func setNonBlocking(_ fileDescriptor: Int32) throws(IOError) {
     let status = casyncio_set_nonblocking(fileDescriptor)
     guard status >= 0 else { throw IOError(result: Int(status), "setNonBlocking", "descriptor \(fileDescriptor)") }
@@ -113,10 +112,10 @@ public final class Socket: @unchecked Sendable {
 
   // MARK: State
 
-  /// The event loop that it belongs to.
+  /// The event loop of the socket.
   public var loop: any EventLoop { core }
 
-  /// The number, for calls that only look; -1 when the socket is closed. Answers `fileno`.
+  /// The number, for calls that only look; -1 after the close. Answers `fileno`.
   public var fileDescriptor: Int32 { isClosed ? -1 : descriptor.fileDescriptor }
 
   /// True once `close()` or `detach()` was called.
@@ -124,10 +123,10 @@ public final class Socket: @unchecked Sendable {
 
   // MARK: Ending
 
-  /// Closes the socket: operations that wait end at once with ``IOError`` `.canceled`. Idempotent, any thread.
+  /// Close the socket: pending operations end at once with ``IOError`` `.canceled`. Idempotent, any thread.
   public func close() { descriptor.close() }
 
-  /// Gives the number back open: the loop forgets it, and the caller closes it. Answers `detach`.
+  /// Release the number without closing it: the loop forgets it, and the caller closes it. Answers `detach`.
   ///
   /// - Throws: code `busy` while a task waits on the socket, `wrongThread` outside of the loop's thread; ``IOError``
   ///   `.badFileDescriptor` for a closed socket.
@@ -158,6 +157,6 @@ public final class Socket: @unchecked Sendable {
 }
 
 extension Socket: CustomStringConvertible {
-  /// Which one it is: "Socket 127.0.0.1:7000 to 127.0.0.1:51234 (descriptor 8)", or that it is closed. Any thread.
+  /// How logs show it: "Socket 127.0.0.1:7000 to 127.0.0.1:51234 (descriptor 8)", or that it is closed. Any thread.
   public var description: String { descriptor.describeSocket("Socket") }
 }
