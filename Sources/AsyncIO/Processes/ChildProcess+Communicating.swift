@@ -1,19 +1,19 @@
 internal import SystemPackage
 
 extension ChildProcess {
-  /// Feeds the child its input, closes that pipe, reads what it writes to the end, and waits for it: all at once, so
-  /// that neither side waits for the other for ever. A child that does not read its input to the end is no error.
+  /// Feed the child its input, close that pipe, read what it writes to the end, and wait for it: all at once, so that
+  /// neither side waits for the other for ever. A child that does not read its input to the end is not an error.
   /// Answers `communicate`.
   ///
-  /// It ends when the child has ended and its pipes have, too. A grandchild that keeps one open makes it wait.
+  /// It ends when the child and its pipes have ended. A grandchild that keeps a pipe open makes it wait.
   ///
   /// - Parameters:
   ///   - input: what the child reads. Needs `standardInput: .pipe`, unless it is empty.
   ///   - limit: how many bytes each of the two streams may have.
-  /// - Returns: what it wrote to pipes; empty for a stream that is none.
+  /// - Returns: what it wrote to pipes; empty for a stream that is not a pipe.
   /// - Throws: ``LimitOverrunError``; `CancellationError`; code `invalidArgument` for input without a pipe and for a
-  ///   negative limit; `busy` if
-  ///   another task reads or writes a pipe of the child. The child then runs on with its input closed.
+  ///   negative limit; `busy` if another task reads or writes a pipe of the child. The child then runs on with its
+  ///   input closed.
   public func communicate(
     _ input: [UInt8] = [], limit: Int = .max
   ) async throws -> (output: [UInt8], error: [UInt8]) {
@@ -23,7 +23,7 @@ extension ChildProcess {
         .invalidArgument,
         "communicate: there is input, but standardInput is not a pipe. Start the child with `standardInput: .pipe`.")
     }
-    // A group, because the first failure must end the others: a stream that nobody reads stops the child.
+    // A group, because the first failure must end the others: a child stops at a stream that is not read.
     let streams = try await withThrowingTaskGroup(of: (Int, [UInt8]).self) { group in
       group.addTask {
         try await self.feed(input)
@@ -40,7 +40,7 @@ extension ChildProcess {
     return (streams[1], streams[2])
   }
 
-  /// As ``communicate(_:limit:)-([UInt8],_)``, with the UTF-8 of a string.
+  /// Do the same with the UTF-8 of a string. See ``communicate(_:limit:)-([UInt8],_)``.
   public func communicate(
     _ input: String, limit: Int = .max
   ) async throws -> (output: [UInt8], error: [UInt8]) {
@@ -55,7 +55,7 @@ extension ChildProcess {
     } catch let error as IOError where error.errno == .brokenPipe || error.errno == .connectionReset {
       // It has read enough.
     } catch let error as IOError where error.errno == .badFileDescriptor && standardInput.isClosed {
-      // Ended before, as by an earlier call.
+      // It has already been closed, for instance by an earlier call.
     }
   }
 }

@@ -3,20 +3,21 @@ extension ChildProcess {
   public struct Outcome: Sendable {
     /// How it ended.
     public let status: TerminationStatus
-    /// What it wrote to its standard output; empty if that was no pipe.
+    /// What it wrote to its standard output; empty if that was not a pipe.
     public let output: [UInt8]
-    /// What it wrote to its standard error; empty if that was no pipe.
+    /// What it wrote to its standard error; empty if that was not a pipe.
     public let error: [UInt8]
 
     /// The standard output as text.
     public var text: String { String(decoding: output, as: UTF8.self) }
   }
 
-  /// Runs a program to its end: starts it, feeds it, collects what it writes. However this call ends, the child has
-  /// ended, too, and nothing is left of it; a cancelled task or an error kills it.
+  /// Run a program to its end: start it, feed it, collect what it writes. However this call ends, the child has ended
+  /// by then, and nothing is left of it; a cancelled task or an error kills it.
   ///
-  /// The parameters are those of ``spawn(_:_:environment:workingDirectory:standardInput:standardOutput:standardError:processGroup:)``
-  /// and ``communicate(_:limit:)-([UInt8],_)``, with which it throws. An exit status other than 0 is no error.
+  /// The parameters are those of
+  /// ``spawn(_:_:environment:workingDirectory:standardInput:standardOutput:standardError:processGroup:)`` and
+  /// ``communicate(_:limit:)-([UInt8],_)``, and so are the errors. An exit status other than 0 is not an error.
   public static func run(
     _ program: String, _ arguments: [String] = [], input: [UInt8] = [], environment: [String: String]? = nil,
     workingDirectory: String? = nil, standardOutput: Output = .pipe, standardError: ErrorOutput = .inherit,
@@ -37,7 +38,7 @@ extension ChildProcess {
     }
   }
 
-  /// Runs a command of the system's shell, `/bin/sh -c`, to its end. Never put text from outside into a command. See
+  /// Run a command of the system's shell, `/bin/sh -c`, to its end. Never put text from outside into a command. See
   /// ``run(_:_:input:environment:workingDirectory:standardOutput:standardError:processGroup:limit:)``.
   public static func run(
     shell command: String, input: [UInt8] = [], environment: [String: String]? = nil,
@@ -49,8 +50,8 @@ extension ChildProcess {
       standardOutput: standardOutput, standardError: standardError, processGroup: processGroup, limit: limit)
   }
 
-  /// Runs the body with this child, then closes it: a child that still runs is killed. Returns when the child is gone,
-  /// also when the body throws or the task is cancelled.
+  /// Run the body with this child, then close it: a child that still runs is killed. Returns when the child is gone,
+  /// even if the body throws or the task is cancelled.
   public func scoped<Value: Sendable>(_ body: (ChildProcess) async throws -> Value) async throws -> Value {
     let result: Result<Value, any Error>
     do { result = .success(try await body(self)) } catch { result = .failure(error) }

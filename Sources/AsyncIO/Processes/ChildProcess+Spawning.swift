@@ -49,10 +49,10 @@ extension ChildProcess {
   public enum ProcessGroup: Hashable, Sendable {
     /// This program's.
     case inherit
-    /// One of its own. Closing the child then ends the group, and with it what the child has started, also if the child
-    /// has ended before.
+    /// A new group of its own. Closing the child then ends the group, and with it everything that the child has
+    /// started, even if the child has ended before.
     case new
-    /// One of its own in a session of its own, without a terminal. Closing the child then ends the group.
+    /// A new group in a new session, without a terminal. Closing the child then ends the group.
     case newSession
 
     var flags: UInt32 {
@@ -64,8 +64,8 @@ extension ChildProcess {
     }
   }
 
-  /// This program's environment, to start from. Variables that are not UTF-8 are left out; a child that inherits the
-  /// environment has them.
+  /// This program's environment, as a starting point. Variables that are not UTF-8 are left out; a child that inherits
+  /// the environment has them.
   public static var inheritedEnvironment: [String: String] {
     var variables: [String: String] = [:]
     var next = casyncio_environment()
@@ -77,26 +77,26 @@ extension ChildProcess {
     return variables
   }
 
-  /// Starts a program on the running loop. Answers `create_subprocess_exec`.
+  /// Start a program on the running loop. Answers `create_subprocess_exec`.
   ///
-  /// The child starts with no signal blocked, with SIGPIPE at its default action, and with no descriptor but the three
+  /// The child starts with no signal blocked, with SIGPIPE at its default action, and with no descriptors but the three
   /// standard ones. The loop goes on while the system loads the program.
   ///
   /// - Parameters:
-  ///   - program: a path, or a name without a slash, which is looked up in PATH: in the one of `environment` if that is
+  ///   - program: a path, or a name without a slash, which is looked up in PATH: in that of `environment` if one is
   ///     given, as asyncio does. A relative path is relative to the working directory of the child.
-  ///   - arguments: those behind the name of the program. There is no shell, so nothing has a special meaning.
+  ///   - arguments: those after the name of the program. There is no shell, so nothing has a special meaning.
   ///   - environment: all of the child's variables; nil for those of this program.
   ///   - workingDirectory: nil for that of this program.
   ///   - standardInput: where it reads from; by default from where this program reads.
   ///   - standardOutput: where it writes to; by default to where this program writes.
   ///   - standardError: where its errors go; `.output` is where its standard output goes.
-  ///   - processGroup: who gets the signals of the terminal, and what ends with the child.
+  ///   - processGroup: which processes get the signals of the terminal, and what ends with the child.
   /// - Throws: code `invalidArgument` for an empty program and for NUL characters; ``IOError``, for instance
-  ///   `.noSuchFileOrDirectory`, `.permissionDenied`, `.argListTooLong`, or `.resourceTemporarilyUnavailable` without a
-  ///   thread or a process for it, with no child and no descriptor left;
-  ///   `CancellationError`, with a child that was already started killed and its status taken; code `noRunningLoop`
-  ///   outside of a loop's thread.
+  ///   `.noSuchFileOrDirectory`, `.permissionDenied`, `.argListTooLong`, or `.resourceTemporarilyUnavailable` if the
+  ///   system has no thread or process left, and then there is no child and no descriptor is left open;
+  ///   `CancellationError`, and then a child that was already started is killed and its status taken; code
+  ///   `noRunningLoop` outside of a loop's thread.
   public static func spawn(
     _ program: String, _ arguments: [String] = [], environment: [String: String]? = nil,
     workingDirectory: String? = nil, standardInput: Input = .inherit, standardOutput: Output = .inherit,
@@ -108,10 +108,10 @@ extension ChildProcess {
     return try await request.spawn("ChildProcess.spawn")
   }
 
-  /// Starts a command of the system's shell, `/bin/sh -c`, on the running loop. The shell gives meaning to spaces,
+  /// Start a command of the system's shell, `/bin/sh -c`, on the running loop. The shell gives meaning to spaces,
   /// quotes, `$`, `;` and more: never put text from outside into a command. Answers `create_subprocess_shell`.
   ///
-  /// What a shell has started goes on when the shell is killed, unless it has a `processGroup` of its own.
+  /// What a shell has started goes on when the shell is killed, unless it has its own `processGroup`.
   ///
   /// Parameters and errors are those of
   /// ``spawn(_:_:environment:workingDirectory:standardInput:standardOutput:standardError:processGroup:)``.
@@ -128,21 +128,22 @@ extension ChildProcess {
 }
 
 extension SpawnRequest {
-  /// Starts the child on the running loop.
+  /// Start the child on the running loop.
   func spawn(_ operation: String) async throws -> ChildProcess {
     try await checkpoint()
     let core = try runningCore(operation)
     try check(operation)
     let child = try ChildProcess(try await startInPool(), on: core)
     if !Task.isCancelled && !core.isClosed { return child }
-    // Nobody gets the child, so it goes, and whoever asked for it goes on when it is gone.
+    // The caller does not get the child, so the child is killed, and the caller goes on when it is gone.
     child.close()
     await child.watch.waitToEnd()
     try Task.checkCancellation()
     throw EventLoopError.closed(operation)
   }
 
-  /// The await ends with the start, whatever happens meanwhile: a child that nobody knows could not be reaped.
+  /// Start the child in the pool. The await ends with the start, whatever happens meanwhile: an unknown child could not
+  /// be reaped.
   func startInPool() async throws -> SpawnedChild {
     try await withUnsafeContinuation { (started: UnsafeContinuation<Result<SpawnedChild, IOError>, Never>) in
       let answer = Self.pool.add {

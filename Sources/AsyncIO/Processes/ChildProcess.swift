@@ -10,29 +10,29 @@ internal import SystemPackage
 /// ```
 ///
 /// **Who owns the child.** This object does. When it is closed or goes away while the child runs, the child is killed
-/// with SIGKILL and its status is taken, so nothing is left of it; so it is when the loop is closed. A child that leads
-/// a process group takes its group along, also when it has ended itself before: until then the system keeps its entry
-/// (a zombie), and with it the number of the group. To let a child outlive its parent, start it by something that
-/// outlives the parent, too.
+/// with SIGKILL and its status is taken, so nothing is left of it; the same happens when the loop is closed. A child
+/// that leads a process group takes its group along, even if it has ended before: until then the system keeps its entry
+/// (a zombie), and with it the number of the group. To let a child outlive this program, start it by something that
+/// outlives this program as well.
 ///
-/// **Threads.** Methods may be called from any task in any thread. Tasks that wait are resumed where they were.
+/// **Threads.** Methods may be called from any task in any thread. A task that waits is resumed where it was.
 public final class ChildProcess: Sendable {
   let core: BaseEventLoop
   let watch: ChildWatch
 
-  /// Where the child reads; nil unless `standardInput` is `.pipe`.
+  /// The pipe that the child reads from; nil unless `standardInput` is `.pipe`.
   public let standardInput: PipeWriter?
-  /// What the child writes; nil unless `standardOutput` is `.pipe`.
+  /// The pipe that the child writes to; nil unless `standardOutput` is `.pipe`.
   public let standardOutput: PipeReader?
-  /// What the child writes as its errors; nil unless `standardError` is `.pipe`.
+  /// The pipe that the child writes its errors to; nil unless `standardError` is `.pipe`.
   public let standardError: PipeReader?
 
-  /// Takes a child that was just started, with its descriptors.
+  /// Take over a child that was just started, with its descriptors.
   init(_ child: SpawnedChild, on core: BaseEventLoop) throws {
     self.core = core
     watch = ChildWatch(child, on: core)
     var ends = [child.input, child.output, child.error]
-    // What no pipe has taken before an error is closed here; the watch kills the child by the deinit.
+    // The descriptors that no pipe has taken before an error are closed here; the watch's deinit kills the child.
     defer { for end in ends where end >= 0 { _ = CAsyncIO.close(end) } }
     func take<End>(_ index: Int, _ make: (Int32, BaseEventLoop, String) throws -> End) throws -> End? {
       guard ends[index] >= 0 else { return nil }
@@ -52,23 +52,23 @@ public final class ChildProcess: Sendable {
 
   deinit { watch.kill() }
 
-  /// The event loop that it belongs to.
+  /// The event loop of the child.
   public var loop: any EventLoop { core }
 
-  /// The system's number for the child. After the child has ended it may be another process's. Answers `pid`.
+  /// The system's number of the child. After the child has ended it may be another process's. Answers `pid`.
   public var processIdentifier: Int32 { watch.process }
 
-  /// How the child ended; nil while it runs. It is there when the loop has seen the end, which `wait()` waits for.
+  /// How the child ended; nil while it runs. It is set when the loop has seen the end, which `wait()` waits for.
   /// Answers `returncode`.
   public var terminationStatus: TerminationStatus? { watch.status }
 
   // MARK: Waiting
 
-  /// Waits until the child has ended. Any number of tasks may wait, and a child that has ended answers at once. It does
-  /// not wait for pipes: what the child has written can still be read, and a grandchild that has a pipe goes on
+  /// Wait until the child has ended. Any number of tasks may wait, and if the child has ended this returns at once. It
+  /// does not wait for pipes: what the child has written can still be read, and a grandchild that has a pipe goes on
   /// writing.
   ///
-  /// A child that fills a pipe which nobody reads never ends: see ``communicate(_:limit:)-([UInt8],_)``.
+  /// A child that fills a pipe that is not read never ends: see ``communicate(_:limit:)-([UInt8],_)``.
   ///
   /// Throws `CancellationError`, which leaves the child running, and code `closed` when the loop is closed.
   @discardableResult
@@ -82,24 +82,24 @@ public final class ChildProcess: Sendable {
 
   // MARK: Signals
 
-  /// Sends a signal. To a child that has ended it does nothing, and answers `false`: the number is never signalled when
+  /// Send a signal. If the child has ended, this does nothing and returns `false`: the number is never signalled when
   /// it may be another process's. asyncio throws `ProcessLookupError` then. Answers `send_signal`.
   ///
-  /// Throws code `invalidArgument` for a number that is no signal; ``IOError`` `.notPermitted` for a child that runs as
-  /// somebody else.
+  /// Throws code `invalidArgument` for a number that is not a signal; ``IOError`` `.notPermitted` for a child that runs
+  /// as another user.
   @discardableResult
   public func sendSignal(_ signal: Int32) throws -> Bool { try watch.send(signal) }
 
-  /// Asks the child to end, by SIGTERM, which it may handle or ignore. See ``sendSignal(_:)``.
+  /// Ask the child to end, by SIGTERM, which it may handle or ignore. See ``sendSignal(_:)``.
   @discardableResult
   public func terminate() throws -> Bool { try sendSignal(SIGTERM) }
 
-  /// Ends the child by SIGKILL, which it cannot ignore. See ``sendSignal(_:)``.
+  /// End the child by SIGKILL, which it cannot ignore. See ``sendSignal(_:)``.
   @discardableResult
   public func kill() throws -> Bool { try sendSignal(SIGKILL) }
 
-  /// Kills the child if it still runs, and the process group that it leads in any case, closes the pipes, and lets the
-  /// loop take the status. Does not wait: `wait()` does. Idempotent, any thread.
+  /// Kill the child if it still runs, and any process group that it leads, close the pipes, and let the loop take the
+  /// status. Does not wait: `wait()` does. Idempotent, any thread.
   public func close() {
     watch.kill()
     standardInput?.close()
@@ -109,7 +109,7 @@ public final class ChildProcess: Sendable {
 }
 
 extension ChildProcess: CustomStringConvertible {
-  /// Which one it is: "ChildProcess 4711 (running)", "ChildProcess 4711 (exited with status 0)". Any thread.
+  /// How logs show it: "ChildProcess 4711 (running)", "ChildProcess 4711 (exited with status 0)". Any thread.
   public var description: String {
     "ChildProcess \(processIdentifier) (\(terminationStatus?.description ?? "running"))"
   }

@@ -1,9 +1,9 @@
 internal import CAsyncIO
 
-// Signals, under the lock under which the status is taken.
+// Signals, under the same lock as the taking of the status.
 
 extension ChildWatch {
-  /// Sends a signal. `false`: the child has ended.
+  /// Send a signal. Returns `false` if the child has ended.
   func send(_ signal: Int32) throws -> Bool {
     let status = state.withLock { state in
       guard state.status == nil, forkGeneration == casyncio_fork_generation() else { return -ESRCH }
@@ -18,24 +18,24 @@ extension ChildWatch {
     }
   }
 
-  /// The child has no owner any more: ends it, with its process group if it leads one, and lets the status be taken.
+  /// End a child that has lost its owner, with its process group if it leads one, and let the status be taken.
   func kill() {
     state.withLock { state in
       guard forkGeneration == casyncio_fork_generation() else { return }
       state.isReleased = true
       if state.isTaken { return }
       if state.status != nil { return endGroup(&state) }
-      // A number whose status other code took may be somebody else's: the descriptor knows, and a group has none.
+      // If other code took its status, the number may be another process's: the descriptor knows, and a group has none.
       let isThere = casyncio_process_signal(Int64(process), state.processDescriptor, SIGKILL) == 0
       if isThere && leadsGroup { _ = casyncio_group_signal(Int64(process), SIGKILL) }
     }
     leaveLeaders()
   }
 
-  /// Ends the group of a leader that has ended, and gives the leader's number away.
+  /// End the group of a leader that has ended, and release the leader's number.
   private func endGroup(_ state: inout State) {
     var end = casyncio_child_end()
-    // Other code may have taken the status meanwhile, and the number be somebody else's.
+    // Other code may have taken the status meanwhile, and the number may be another process's.
     if casyncio_process_wait(Int64(process), -1, UInt32(CASYNCIO_WAIT_KEEP), &end) == 1 {
       _ = casyncio_group_signal(Int64(process), SIGKILL)
       _ = casyncio_process_wait(Int64(process), -1, 0, &end)

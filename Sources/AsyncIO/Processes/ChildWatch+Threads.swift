@@ -1,10 +1,10 @@
 internal import CAsyncIO
 internal import SystemPackage
 
-// Threads that wait for children, and what becomes of the children where the system gives none.
+// Threads that wait for children, and what happens to the children if the system has no thread.
 
 extension ChildWatch {
-  /// Without a thread the loop looks, and asks for one, again and again.
+  /// Wait in a thread. If there is none, the loop looks at the child, and asks for a thread, again and again.
   func waitInThread(on core: BaseEventLoop) {
     do throws(Errno) { return try Thread.detach(name: "asyncio child") { self.waitBlocking() } } catch {}
     let look = NextLook { [unowned core] in
@@ -15,15 +15,16 @@ extension ChildWatch {
     core.timers.insert(LoopWord(look, .node), deadline: core.time().advanced(by: .milliseconds(100)).nanoseconds)
   }
 
-  /// Takes the status of a child that is left to nobody, in a thread of a pool. Without one this thread waits, if it
-  /// may: what was killed does not take long. What may not be killed (it runs as another user) may go on for ever.
+  /// Take the status of a child that has lost its owner, in a thread of a pool. If there is none, this thread waits, if
+  /// it may: a killed child does not take long. One that may not be killed (it runs as another user) may go on for
+  /// ever.
   func reap(mayBlock: Bool) {
     if Self.reapers.submit({ self.waitBlocking() }) { return }
     if mayBlock { waitBlocking() } else { Self.left.withLock { $0.append(self) } }
   }
 
   private static let reapers = ThreadPool(maximumThreads: 4, name: "asyncio reap", idleTime: .milliseconds(100))
-  /// Children whose status nobody takes for want of a thread; the next child has them looked at again.
+  /// Children whose status is not taken for want of a thread; the next child has them looked at again.
   private static let left = Lock<[ChildWatch]>([])
 
   static func lookAtThoseLeft() {

@@ -8,30 +8,31 @@ internal import Synchronization
 //   not used: each child has a descriptor that is readable when it has ended (Linux 5.3), and any loop can wait for it.
 //   Sandboxes may forbid that, so it is tried once. Where it does not work, a thread waits for the child and then
 //   closes its end of a pipe, and the loop waits for the other end. All the rest is the same.
-// - A number of a process is given out again when its status was taken. So the status is taken in one place, under the
-//   lock under which signals are sent, and after it no signal is.
-// - A process group has no number but its leader's, and outlives it. So the status of a leader is looked at and not
-//   taken while somebody owns the child: as long as the system keeps the entry nobody else gets the number, and the
-//   group can be ended.
-// - Other code of the process may take the status. Then there is none: that is said, and nobody waits for ever.
-// - A child that nobody owns any more is killed, and somebody has to take its status, or it stays in the system's
-//   table. While its loop lives the watch does that, whoever has forgotten it; a closed loop leaves it to a thread.
+// - The number of a process is reused once its status was taken. So the status is taken in one place, under the same
+//   lock under which signals are sent, and no signal is sent after that.
+// - A process group has the number of its leader, and outlives it. So the status of a leader is looked at and not taken
+//   while the child has an owner: as long as the system keeps the entry the number is not reused, and the group can be
+//   ended.
+// - Other code of the process may take the status. Then there is none: the result says so, and no task waits for ever.
+// - A child that has lost its owner is killed, and its status has to be taken, or it stays in the system's table. While
+//   its loop lives the watch does that, even if the program has forgotten the child; a closed loop leaves it to a
+//   thread.
 
-/// Watches one child until its status is known, signals it, and sees to it that its status is taken. Any thread may
-/// call it: the state is under a lock, and the descriptor's operation belongs to the loop's thread or to the one that
-/// closes the loop. That is what makes the unchecked conformance right.
+/// Watches one child until its status is known, signals it, and makes sure that its status is taken. Any thread may
+/// call it: the state is under a lock, and the descriptor's operation belongs to the loop's thread or to the thread
+/// that closes the loop. That is what makes the unchecked conformance right.
 final class ChildWatch: OperationObserver, @unchecked Sendable {
   struct State {
     var status: TerminationStatus?
-    /// The system has given the status away: the number may be another process's.
+    /// True once the system has released the number: it may be another process's.
     var isTaken = false
-    /// Nobody owns the child any more.
+    /// True once the child has lost its owner.
     var isReleased = false
-    /// Those of the loop, with this one among them; from the first step on the loop.
+    /// The leaders of the loop, this child among them; set at the first step on the loop.
     var leaders: GroupLeaders?
     /// The process descriptor while it is open; -1 where there is none.
     var processDescriptor: Int32
-    /// The loop was closed first.
+    /// True if the loop was closed first.
     var isAbandoned = false
     var nextWaiter: UInt64 = 0
     var waiters: [UInt64: UnsafeContinuation<Void, Never>] = [:]
@@ -39,10 +40,10 @@ final class ChildWatch: OperationObserver, @unchecked Sendable {
   }
 
   let process: Int32
-  /// It leads a process group, which ends with it.
+  /// True if it leads a process group, which ends with it.
   let leadsGroup: Bool
   private let ready: IOOperation
-  /// In the child of a fork the process is a sibling, and none of its business.
+  /// In the child of a fork the process is a sibling, which this process may not touch.
   let forkGeneration = casyncio_fork_generation()
   let state: Lock<State>
 
@@ -67,13 +68,13 @@ final class ChildWatch: OperationObserver, @unchecked Sendable {
   /// Nil while the child runs, as far as is known.
   var status: TerminationStatus? { state.withLock { $0.status } }
 
-  /// Somebody waits for the end.
+  /// True if a task waits for the end.
   var isAwaited: Bool { state.withLock { !$0.waiters.isEmpty } }
 
   // MARK: Watching
 
   private func begin(on core: BaseEventLoop) {
-    // Alive until the operation has ended, also when everybody has forgotten the child.
+    // Alive until the operation has ended, even if the program has forgotten the child.
     _ = Unmanaged.passRetained(self)
     if leadsGroup {
       let leaders = GroupLeaders.of(core)
@@ -94,7 +95,7 @@ final class ChildWatch: OperationObserver, @unchecked Sendable {
       if operation.result >= 0, takeStatus() {
         if status == .lost { warnOfLoss(operation.descriptor.loop) }
       } else {
-        // The system cannot say when (a debugger has the child, or the descriptor cannot be waited for): a thread can.
+        // The system cannot report it (a debugger has the child, or the descriptor cannot be waited for): a thread can.
         state.withLock { $0.processDescriptor = -1 }
         waitInThread(on: operation.descriptor.loop)
       }
@@ -119,8 +120,8 @@ final class ChildWatch: OperationObserver, @unchecked Sendable {
       """)
   }
 
-  /// Takes the status if the child has ended; that of a group's leader stays with the system while the child has an
-  /// owner. `false`: it has not ended.
+  /// Take the status if the child has ended; a group leader's stays with the system while the child has an owner.
+  /// Returns `false` if the child has not ended.
   func takeStatus() -> Bool {
     finish { state in
       if state.status != nil { return true }
@@ -140,7 +141,7 @@ final class ChildWatch: OperationObserver, @unchecked Sendable {
     }
   }
 
-  /// A leader whose status was taken leads nothing any more.
+  /// Remove a leader whose status was taken: it leads nothing any more.
   func leaveLeaders() {
     let leaders = state.withLock { state -> GroupLeaders? in
       guard state.isTaken else { return nil }
@@ -150,7 +151,7 @@ final class ChildWatch: OperationObserver, @unchecked Sendable {
     leaders?.remove(self)
   }
 
-  /// The descriptor goes, and with it the way to signal by it.
+  /// Finish: the descriptor is closed, and no signal can be sent by it any more.
   private func finish(_ change: (inout State) -> Bool) -> Bool {
     var woken: [UnsafeContinuation<Void, Never>] = []
     var called: [@Sendable () -> Void] = []
@@ -175,8 +176,8 @@ final class ChildWatch: OperationObserver, @unchecked Sendable {
     _ = takeStatus()
   }
 
-  /// The loop is closed: nobody can wait for the child any more, so it ends, and a thread takes its status. The loop
-  /// is not touched, it may be on its way out; and it is done with the number.
+  /// Abandon the child, as its loop is closed and no task can wait for it any more: it is killed, and a thread takes
+  /// its status. This does not touch the loop, which may be on its way out and does not use the number any more.
   private func abandon() { abandon(closing: ready.descriptor.fileDescriptor) }
 
   func abandon(closing descriptor: Int32?) {
@@ -193,8 +194,8 @@ final class ChildWatch: OperationObserver, @unchecked Sendable {
 
   // MARK: Waiting
 
-  /// Suspends until the status was taken, or the loop is closed, or the task is cancelled. The isolation is handed to
-  /// the closure by hand, see `BaseEventLoop.completeCancellably`.
+  /// Suspend until the status was taken, the loop is closed, or the task is cancelled. The isolation is passed to the
+  /// closure by hand, see `BaseEventLoop.completeCancellably`.
   func wait(isolation: isolated (any Actor)? = #isolation) async {
     let number = nextNumber()
     await withTaskCancellationHandler {
@@ -208,7 +209,7 @@ final class ChildWatch: OperationObserver, @unchecked Sendable {
     }
   }
 
-  /// The same, whether the task is cancelled or not.
+  /// Do the same whether the task is cancelled or not.
   func waitToEnd() async {
     await withUnsafeContinuation { waiter in addWaiter(nextNumber(), waiter) }
   }
@@ -233,7 +234,7 @@ final class ChildWatch: OperationObserver, @unchecked Sendable {
     state.withLock { $0.waiters.removeValue(forKey: number) }?.resume()
   }
 
-  /// Calls back, in any thread, when the status was taken or the loop is closed; at once if that is so now.
+  /// Call back, in any thread, when the status was taken or the loop is closed; at once if that has happened.
   func whenEnded(_ callback: @escaping @Sendable () -> Void) {
     let isNow = state.withLock { state in
       guard state.status == nil, !state.isAbandoned else { return true }

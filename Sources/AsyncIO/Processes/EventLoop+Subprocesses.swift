@@ -1,10 +1,10 @@
 internal import CAsyncIO
 
 extension EventLoop {
-  /// Starts a program for a protocol object. Answers `subprocess_exec`.
+  /// Start a program for a protocol object. Answers `subprocess_exec`.
   ///
-  /// Everything is bytes and nothing is buffered: what asyncio refuses (text, encodings, a buffer size) cannot be asked
-  /// for. All three standard streams are pipes unless something else is asked for.
+  /// Everything is bytes and nothing is buffered: there are no parameters for what asyncio refuses (text, encodings, a
+  /// buffer size). All three standard streams are pipes unless other values are given.
   ///
   /// - Parameters:
   ///   - program: a path, or a name that is looked up in `PATH`.
@@ -17,10 +17,10 @@ extension EventLoop {
   ///   - processGroup: this program's, or one of its own. All of these are explained at
   ///     ``ChildProcess/spawn(_:_:environment:workingDirectory:standardInput:standardOutput:standardError:processGroup:)``.
   ///   - factory: makes the protocol object, before anything is started; what it throws is thrown here.
-  /// - Returns: the transport and the protocol object, which was told of it.
+  /// - Returns: the transport and the protocol object, which has been told of it.
   /// - Throws: code `wrongThread` outside of the loop's thread; `invalidArgument` for an empty program and for NUL
-  ///   characters; ``IOError``, for instance `.noSuchFileOrDirectory`, with no child and no descriptor left;
-  ///   `CancellationError`, with the child killed and its status taken.
+  ///   characters; ``IOError``, for instance `.noSuchFileOrDirectory`, and then there is no child and no descriptor is
+  ///   left open; `CancellationError`, and then the child is killed and its status taken.
   public func subprocessExec<Proto: SubprocessProtocol>(
     _ program: String, _ arguments: [String] = [], environment: [String: String]? = nil,
     workingDirectory: String? = nil, standardInput: ChildProcess.Input = .pipe,
@@ -34,7 +34,7 @@ extension EventLoop {
     return try await coreOfThisThread(for: "subprocessExec").subprocess(request, "subprocessExec", factory)
   }
 
-  /// Starts a command of the system's shell, `/bin/sh -c`, for a protocol object. Never put text from outside into a
+  /// Start a command of the system's shell, `/bin/sh -c`, for a protocol object. Never put text from outside into a
   /// command. Answers `subprocess_shell`.
   ///
   /// Parameters and errors are those of
@@ -62,7 +62,7 @@ extension BaseEventLoop {
     let child = try await request.startInPool()
     var ends = [child.input, child.output, child.error]
     defer { for end in ends where end >= 0 { _ = CAsyncIO.close(end) } }
-    // From here on whoever leaves leaves no child behind.
+    // From here on every exit must leave no child behind.
     guard isRunningInThisThread, !Task.isCancelled else {
       let watch = ChildWatch(child, on: self)
       watch.kill()

@@ -1,5 +1,5 @@
-/// The children of a loop that lead process groups and whose numbers are kept until somebody lets go of them. When the
-/// loop closes first they go with it: it does not wait for one that has ended, so nothing else would remind them.
+/// The children of a loop that lead process groups and whose numbers are kept until their owners release them. If the
+/// loop closes first they go with it: it does not wait for one that has ended, so nothing else would end their groups.
 ///
 /// The list is locked, because owners go away in any thread. That is what makes the unchecked conformance right.
 final class GroupLeaders: LoopResident, @unchecked Sendable {
@@ -9,7 +9,7 @@ final class GroupLeaders: LoopResident, @unchecked Sendable {
 
   private let entries = Lock<[ObjectIdentifier: Entry]>([:])
 
-  /// Those of a loop, in its thread.
+  /// Return the leaders of a loop, in its thread.
   static func of(_ core: BaseEventLoop) -> GroupLeaders {
     let key = ObjectIdentifier(GroupLeaders.self)
     if let known = core.residents[key] as? GroupLeaders { return known }

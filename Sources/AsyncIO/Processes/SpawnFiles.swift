@@ -1,25 +1,25 @@
 internal import CAsyncIO
 
-// What a child inherits it shares: the file's mode, too. A program that meets a non-blocking standard stream without
-// having asked for it fails in the middle of its work ("Resource temporarily unavailable"). So:
+// A child shares what it inherits, including the file's mode. A program that meets a non-blocking standard stream
+// without having asked for it fails in the middle of its work ("Resource temporarily unavailable"). So:
 //
 // - A pipe or a terminal that this process made non-blocking is opened once more for the child, as a file of its own.
 // - A socket cannot be opened again, and needs no mode here, where every call says that it does not wait. It is made
-//   blocking. Not one that listens: accepting has no such call, and servers expect what they are given to be either.
-// - What can be neither is handed on as it is, and the log says so.
+//   blocking. A socket that listens is not: there is no such call for accepting, and servers expect either mode.
+// - What can be neither is passed on as it is, and the log says so.
 
-/// The descriptors of one start: what the child gets as 0, 1 and 2, and this side of its pipes.
+/// The descriptors of one start: the child's 0, 1 and 2, and this side of its pipes.
 struct SpawnFiles: ~Copyable {
-  /// What the child gets; some are opened here, some are the caller's.
+  /// The child's descriptors; some are opened here, some are the caller's.
   var child: [Int32] = [-1, -1, -1]
   /// This side of the pipes, non-blocking; -1 where there is none.
   var parent: [Int32] = [-1, -1, -1]
-  /// What the child gets non-blocking, because there is no way to change that.
+  /// The child's descriptors that stay non-blocking, because there is no way to change that.
   private(set) var nonBlocking: [Int32] = []
-  /// Opened here for the child.
+  /// The descriptors opened here for the child.
   private var opened: [Int32] = []
 
-  /// Throws with some of them open.
+  /// Open the descriptors. If this throws, some of them may be open.
   mutating func open(_ request: SpawnRequest) throws(IOError) {
     switch request.input {
     case .pipe: try openPipe(0)
@@ -42,7 +42,7 @@ struct SpawnFiles: ~Copyable {
     }
   }
 
-  /// The child's end blocks, as programs expect; this end does not.
+  /// Open a pipe. The child's end blocks, as programs expect; this end does not.
   private mutating func openPipe(_ target: Int) throws(IOError) {
     var ends: (read: Int32, write: Int32) = (-1, -1)
     let status = casyncio_pipe(&ends.read, &ends.write)
@@ -54,7 +54,7 @@ struct SpawnFiles: ~Copyable {
     _ = casyncio_set_nonblocking(mine)
   }
 
-  /// A descriptor of the same file that blocks, if this process made it non-blocking.
+  /// Return a blocking descriptor of the same file, if this process made it non-blocking.
   private mutating func blocking(_ number: Int32) -> Int32 {
     guard BlockingMode.isOwed(by: number) else { return number }
     let own = casyncio_reopen_blocking(number)
@@ -66,7 +66,7 @@ struct SpawnFiles: ~Copyable {
     return own
   }
 
-  /// The same for one that the caller names, which may be a socket of this loop.
+  /// Do the same for a descriptor that the caller names, which may be a socket of this loop.
   private mutating func blocking(given number: Int32) -> Int32 {
     guard let isListening = try? SocketOption.isListening.get(number, SystemSockets.shared) else {
       return blocking(number)
@@ -82,7 +82,7 @@ struct SpawnFiles: ~Copyable {
     opened.append(null)
   }
 
-  /// The child has its own copies.
+  /// Close the child's side: the child has its own copies.
   mutating func closeChildSide() {
     for descriptor in opened { _ = CAsyncIO.close(descriptor) }
     opened = []
@@ -95,7 +95,7 @@ struct SpawnFiles: ~Copyable {
   }
 }
 
-/// Strings as C has them, in memory of their own, with a null behind the last. Right as it is for one thread.
+/// Strings in C's form, in memory of their own, with a null after the last. Right as it is for one thread.
 final class CStrings {
   let pointers: UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>
   private let count: Int
@@ -114,7 +114,7 @@ final class CStrings {
 
   /// The same for calls that promise not to change them.
   var constants: UnsafePointer<UnsafePointer<CChar>?> {
-    // Right because both are one word, and constness is no part of it.
+    // Right because both are one word, and constness does not change the layout.
     UnsafeRawPointer(pointers).assumingMemoryBound(to: UnsafePointer<CChar>?.self)
   }
 }

@@ -2,7 +2,7 @@ internal import CAsyncIO
 internal import SystemPackage
 
 /// A program to start, checked, in the form that the system takes. Starting it blocks (the system loads the program
-/// before the call returns), so that is for a thread of a pool.
+/// before the call returns), so that happens in a thread of a pool.
 struct SpawnRequest: Sendable {
   var program: String
   var arguments: [String]
@@ -12,7 +12,7 @@ struct SpawnRequest: Sendable {
   var output: ChildProcess.Output
   var error: ChildProcess.ErrorOutput
   var processGroup: ChildProcess.ProcessGroup
-  /// A thread watches the child, as where the system has no process descriptors.
+  /// True if a thread watches the child, as on systems without process descriptors.
   var watchesByThread = ChildWatching.isByThread
 
   /// Threads that wait for the system to load programs. More do not make it faster.
@@ -20,7 +20,7 @@ struct SpawnRequest: Sendable {
 
   // MARK: Checking
 
-  /// Refuses what cannot be said to the system, in the order of the parameters.
+  /// Refuse what the system cannot be given, in the order of the parameters.
   func check(_ operation: String) throws(EventLoopError) {
     func refuse(_ what: String, _ value: String, _ fix: String) -> EventLoopError {
       EventLoopError(.invalidArgument, "\(operation): \(what) \(quoted(value)) \(fix)")
@@ -56,7 +56,8 @@ struct SpawnRequest: Sendable {
 
   // MARK: Searching
 
-  /// Where the program may be: itself if it has a slash, else in each directory of PATH, the child's own if it has one.
+  /// Where the program may be: its own path if it has a slash, else in each directory of PATH, the child's if it has
+  /// one.
   var candidates: [String] {
     if program.utf8.contains(UInt8(ascii: "/")) { return [program] }
     let path: String
@@ -74,7 +75,7 @@ struct SpawnRequest: Sendable {
 
   // MARK: Starting
 
-  /// Starts the program. Throws ``IOError``; then there is no child and no descriptor is left open.
+  /// Start the program. Throws ``IOError``; then there is no child and no descriptor is left open.
   func start() throws(IOError) -> SpawnedChild {
     var files = SpawnFiles()
     do throws(IOError) {
@@ -105,7 +106,7 @@ struct SpawnRequest: Sendable {
     var process: Int64 = 0
     var step: Int32 = 0
     let status = casyncio_spawn(&request, &process, &step)
-    // The pointers are theirs until here.
+    // The pointers into these are used until here.
     withExtendedLifetime((paths, argv, envp, directory)) {}
     guard status == 0 else { throw failure(status, step) }
     return SpawnedChild(process: Int32(process), leadsGroup: processGroup.flags != 0)
@@ -120,7 +121,7 @@ struct SpawnRequest: Sendable {
     }
   }
 
-  /// Gets what the loop watches the child by. Without it there is no child.
+  /// Get what the loop watches the child by. Without it there is no child.
   private func watch(_ child: inout SpawnedChild, _ files: inout SpawnFiles) throws(IOError) {
     if !watchesByThread, ChildWatching.hasProcessDescriptors {
       child.watch = casyncio_process_open(Int64(child.process))
@@ -144,7 +145,7 @@ struct SpawnRequest: Sendable {
     child.watch = ends.0
   }
 
-  /// Nobody could notice its end, so it is made now.
+  /// End a child whose end could not be noticed.
   private func end(_ child: SpawnedChild) {
     var end = casyncio_child_end()
     _ = casyncio_process_signal(Int64(child.process), -1, SIGKILL)
@@ -152,7 +153,7 @@ struct SpawnRequest: Sendable {
   }
 }
 
-/// A child that was just started; its descriptors are whoever's has this.
+/// A child that was just started; its descriptors belong to the holder of this.
 struct SpawnedChild: Sendable {
   var process: Int32
   var leadsGroup: Bool
@@ -160,15 +161,15 @@ struct SpawnedChild: Sendable {
   var input: Int32 = -1
   var output: Int32 = -1
   var error: Int32 = -1
-  /// Descriptors of this process that it has as they are: non-blocking.
+  /// Descriptors of this process that the child has as they are: non-blocking.
   var nonBlocking: [Int32] = []
-  /// Readable when it has ended.
+  /// Readable when the child has ended.
   var watch: Int32 = -1
-  /// `watch` is its process descriptor.
+  /// True if `watch` is the child's process descriptor.
   var watchesProcess = false
 }
 
-/// Whether and how the system tells of the ends of children.
+/// Whether and how the system reports the ends of children.
 package enum ChildWatching {
   /// For tests: children that a task starts are watched by threads.
   @TaskLocal package static var isByThread = false
@@ -189,7 +190,7 @@ package enum ChildWatching {
 
   private static let answer = Lock<Bool?>(nil)
 
-  /// Closes the descriptor when the child has ended, and leaves its status. Throws if there is no thread.
+  /// Close the descriptor when the child has ended, and leave its status. Throws if there is no thread.
   static func waitInThread(_ process: Int32, thenClose descriptor: Int32) throws(Errno) {
     try Thread.detach(name: "asyncio child") {
       var end = casyncio_child_end()

@@ -1,19 +1,20 @@
 internal import CAsyncIO
 
-/// A child process that calls a protocol object back. Answers asyncio's `SubprocessTransport`.
+/// A child process for a protocol object. Answers asyncio's `SubprocessTransport`.
 ///
-/// It lives until the child has exited and its pipes are closed, whoever has forgotten it. ``BaseTransport/close()``
-/// and ``BaseTransport/abort()`` kill a child that still runs, with SIGKILL, and close the pipes.
+/// It lives until the child has exited and its pipes are closed, even if the program has forgotten it.
+/// ``BaseTransport/close()`` and ``BaseTransport/abort()`` kill a child that still runs, with SIGKILL, and close the
+/// pipes.
 ///
 /// **Threads.** See ``BaseTransport``.
 public final class SubprocessTransport: BaseTransport {
   let watch: ChildWatch
   private var proto: (any SubprocessProtocol)?
-  /// The pipes by the child's descriptors; nil for what is none.
+  /// The pipes by the child's descriptors; nil where there is no pipe.
   private var pipes: [PipeTransport?] = [nil, nil, nil]
   private var openPipes = 0
   private var hasExited = false
-  /// What the protocol is told as the reason of the loss.
+  /// The reason of the loss that the protocol is told.
   private var loss: (any Error)?
 
   init(_ child: SpawnedChild, core: BaseEventLoop) {
@@ -23,7 +24,7 @@ public final class SubprocessTransport: BaseTransport {
 
   deinit { watch.kill() }
 
-  /// Number and state, in one line.
+  /// The number and state, in one line.
   public override var description: String {
     let state = watch.status.map { "\($0)" } ?? "running"
     return "SubprocessTransport (process \(watch.process), \(state))"
@@ -31,7 +32,7 @@ public final class SubprocessTransport: BaseTransport {
 
   // MARK: The child
 
-  /// The system's number for the child. Answers `get_pid`.
+  /// The system's number of the child. Answers `get_pid`.
   public var processIdentifier: Int32 { watch.process }
 
   /// How the child ended; nil while it runs.
@@ -41,20 +42,20 @@ public final class SubprocessTransport: BaseTransport {
   /// `get_returncode`.
   public var returnCode: Int32? { watch.status?.returnCode }
 
-  /// The transport of a pipe of the child: a ``WritePipeTransport`` for 0, a ``ReadPipeTransport`` for 1 and 2; nil for
-  /// one that is no pipe. It stays when the pipe is closed. Answers `get_pipe_transport`.
+  /// Return the transport of a pipe of the child: a ``WritePipeTransport`` for 0, a ``ReadPipeTransport`` for 1 and 2;
+  /// nil if there is no pipe. It stays when the pipe is closed. Answers `get_pipe_transport`.
   public func getPipeTransport(_ fileDescriptor: Int32) -> PipeTransport? {
     requireThread("getPipeTransport")
     return pipes.indices.contains(Int(fileDescriptor)) ? pipes[Int(fileDescriptor)] : nil
   }
 
-  /// Sends a signal; `false` if the child has ended. See ``ChildProcess/sendSignal(_:)``. Answers `send_signal`.
+  /// Send a signal. Returns `false` if the child has ended. See ``ChildProcess/sendSignal(_:)``. Answers `send_signal`.
   @discardableResult
   public func sendSignal(_ signal: Int32) throws -> Bool { try watch.send(signal) }
-  /// Asks the child to end, by SIGTERM. See ``ChildProcess/sendSignal(_:)``.
+  /// Ask the child to end, by SIGTERM. See ``ChildProcess/sendSignal(_:)``.
   @discardableResult
   public func terminate() throws -> Bool { try sendSignal(SIGTERM) }
-  /// Ends the child by SIGKILL. See ``ChildProcess/sendSignal(_:)``.
+  /// End the child by SIGKILL. See ``ChildProcess/sendSignal(_:)``.
   @discardableResult
   public func kill() throws -> Bool { try sendSignal(SIGKILL) }
 
@@ -72,13 +73,14 @@ public final class SubprocessTransport: BaseTransport {
 
   override func tellMade() throws { try proto?.connectionMade(self) }
 
-  /// Whoever asked for the child has it: what its pipes have brought, and its exit, is told from the next turn on.
+  /// The caller that asked for the child has it: the protocol is told of the pipes' data and the exit from the next
+  /// turn on.
   override func begin() {
     for case let pipe? in pipes { pipe.handOver() }
     tellExitNextTurn()
   }
 
-  /// Not over before the child is.
+  /// It is not over before the child is.
   override func closeHere() {
     guard !life.isClosing else { return }
     _ = life.close(hasOutput: true)
@@ -89,7 +91,7 @@ public final class SubprocessTransport: BaseTransport {
 
   override func abortHere() { closeHere() }
 
-  /// The protocol wants no child: it is told of the end of this one all the same, in the order that it knows.
+  /// Kill a child that the protocol refuses. The protocol is still told of the end, in the usual order.
   override func refused(_ error: any Error) {
     loss = error
     closeHere()
@@ -97,7 +99,7 @@ public final class SubprocessTransport: BaseTransport {
 
   override func stop() {
     watch.kill()
-    // What a child that is killed has not read, it will not.
+    // A child that is killed will not read the rest of its input.
     for case let pipe? in pipes { pipe.abort() }
   }
 
@@ -107,7 +109,7 @@ public final class SubprocessTransport: BaseTransport {
 
   // MARK: What happens to the child
 
-  /// Gives the pipes their transports. An end that was taken is -1 afterwards; if this throws some may not be.
+  /// Give the pipes their transports. An end that was taken is -1 afterwards; if this throws, some may not be.
   func connectPipes(_ ends: inout [Int32]) throws {
     for (number, end) in ends.enumerated() where end >= 0 {
       pipes[number] =
@@ -117,7 +119,7 @@ public final class SubprocessTransport: BaseTransport {
     }
   }
 
-  /// The protocol is told of the child first, and then of its pipes and its end.
+  /// Tell the protocol of the child first, and then of its pipes and its end.
   func startAll(_ proto: any SubprocessProtocol) throws {
     try start(proto, isAwaited: true)
     for case (let number, let pipe?) in pipes.enumerated() {
@@ -127,7 +129,7 @@ public final class SubprocessTransport: BaseTransport {
     watch.whenEnded { transport.callNextTurn { ($0 as? SubprocessTransport)?.exited() } }
   }
 
-  /// An exit that came before anybody had the transport was not told.
+  /// Tell the protocol of an exit that came before the caller had the transport.
   private func tellExitNextTurn() {
     if watch.status != nil { callNextTurn { ($0 as? SubprocessTransport)?.exited() } }
   }
@@ -143,7 +145,7 @@ public final class SubprocessTransport: BaseTransport {
     try proto?.pipeDataReceived(number, bytes)
   }
 
-  /// The protocol, as what the pipes bring goes to whoever has that place now.
+  /// The protocol: what the pipes bring goes to the current one.
   fileprivate var principal: (any SubprocessProtocol)? { proto }
 
   fileprivate func lost(_ number: Int32, _ error: (any Error)?) {
@@ -153,13 +155,13 @@ public final class SubprocessTransport: BaseTransport {
     tryFinish()
   }
 
-  /// It is over when the child has exited and nothing can come by its pipes any more.
+  /// Finish when the child has exited and nothing can come by its pipes any more.
   private func tryFinish() {
     if hasExited && openPipes == 0 { fail(loss) }
   }
 }
 
-/// Stands between a pipe of a child and the protocol object that knows them all.
+/// Stands between a pipe of a child and the protocol object of all its pipes.
 private final class ChildPipe: StreamProtocol, StandIn {
   private let number: Int32
   private let process: SubprocessTransport

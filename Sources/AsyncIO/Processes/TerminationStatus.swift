@@ -4,10 +4,10 @@ public enum TerminationStatus: Hashable, Sendable, CustomStringConvertible {
   case exited(Int32)
   /// A signal ended it.
   case signaled(Int32)
-  /// It has ended, but other code of this process took its status (`waitpid(-1)`, or SIGCHLD that is ignored).
+  /// It has ended, but other code of this process took its status (`waitpid(-1)`, or an ignored SIGCHLD).
   case lost
 
-  /// As one number: the exit status, minus the number of the signal, or 255 for a status that was lost. Answers
+  /// The status as one number: the exit status, minus the number of the signal, or 255 for a lost status. Answers
   /// `returncode`.
   public var returnCode: Int32 {
     switch self {

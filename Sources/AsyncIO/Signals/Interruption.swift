@@ -1,18 +1,18 @@
 internal import CAsyncIO
 internal import Synchronization
 
-// Ctrl-C in a program that has an event loop. The signal's own action kills the program in the middle of its work, so a
-// run that may takes the signal over for its time and gives it to its main task as a cancellation.
+// Ctrl-C in a program that has an event loop. The signal's own action kills the program in the middle of its work. So a
+// run that may do so takes over the signal while it lasts, and turns it into a cancellation of its main task.
 //
-// - Only in the main thread, and only where SIGINT still has its default action: a program or a terminal that has
-//   decided otherwise stays as it is. What is put there meanwhile, `addSignalHandler` for instance, wins.
-// - Not by the dispatcher of `addSignalHandler`: that costs a thread, which a process run does not have else. The
-//   handler counts and wakes the loop by a descriptor that the loop watches while it runs.
-// - Nothing can be thrown into code that blocks the thread. So the second signal brings the default action back in the
-//   handler itself, and a third one ends a program whose loop does not turn any more.
-// - The descriptor is never closed. A handler that runs in another thread may be about to write into it.
+// - Only in the main thread, and only if SIGINT still has its default action: if a program or a terminal has decided
+//   otherwise, its decision stands. An action that is installed meanwhile, for instance by `addSignalHandler`, wins.
+// - Not by the dispatcher of `addSignalHandler`: that costs a thread, which a process run does not need otherwise. The
+//   handler counts, and wakes the loop by a descriptor that the loop watches while it runs.
+// - Nothing can be thrown into code that blocks the thread. So the second signal restores the default action in the
+//   handler itself, and a third one ends a program whose loop no longer turns.
+// - The descriptor is never closed: a handler in another thread may be about to write into it.
 
-/// SIGINT for the time of one run: the first cancels the main task, the second ends the run.
+/// SIGINT during one run: the first signal cancels the main task, the second ends the run.
 final class Interruption: Sendable {
   private struct Wake {
     var descriptor: WakeDescriptor
@@ -23,7 +23,7 @@ final class Interruption: Sendable {
 
   private let loop: any EventLoop
   private let readEnd: Int32
-  /// Signals that the run was told of.
+  /// The number of signals that the run was told of.
   private let told = Atomic<Int>(0)
 
   private init(_ loop: any EventLoop, _ readEnd: Int32) {
@@ -31,9 +31,10 @@ final class Interruption: Sendable {
     self.readEnd = readEnd
   }
 
-  /// Takes the signal over for a run in this thread that is about to begin; nil if it may not, or cannot.
+  /// Take over the signal for a run that is about to begin in this thread; nil if it may not, or cannot.
   ///
-  /// - Parameter cancel: what the first signal does, in the loop's thread; `false` if there was nothing to cancel.
+  /// - Parameter cancel: what the first signal does, in the loop's thread; returns `false` if there was nothing to
+  ///   cancel.
   static func begin(on loop: any EventLoop, _ cancel: @escaping @Sendable (String) -> Bool) -> Interruption? {
     guard casyncio_is_main_thread() != 0, let wake = descriptor() else { return nil }
     wake.drain()
@@ -51,7 +52,7 @@ final class Interruption: Sendable {
     return interruption
   }
 
-  /// One descriptor for the process: the child of a fork needs its own, the inherited one wakes the parent.
+  /// Return the one descriptor of the process. The child of a fork needs its own: the inherited one wakes the parent.
   private static func descriptor() -> WakeDescriptor? {
     wake.withLock { wake in
       if let wake, wake.process == casyncio_fork_generation() { return wake.descriptor }
@@ -72,8 +73,8 @@ final class Interruption: Sendable {
   /// True if a signal has cancelled the main task.
   var hasCancelled: Bool { told.load(ordering: .relaxed) > 0 }
 
-  /// The run is over: gives the signal back, unless its action is somebody else's by now. `true`: a signal came too
-  /// late for the loop to see it.
+  /// Give the signal back at the end of a run, unless other code has installed an action. Returns `true` if a signal
+  /// came too late for the loop to see it.
   func end() -> Bool {
     SignalDispatcher.serialised { casyncio_interrupt_restore() }
     _ = try? loop.removeReader(readEnd)

@@ -2,15 +2,15 @@ internal import CAsyncIO
 internal import SystemPackage
 
 // Signals belong to the process, loops to threads. A loop that took signals for itself (asyncio's wake-up descriptor)
-// would steal them from every other loop, and one that wrote signal numbers into its pipe would lose them when the
-// pipe is full. So there is one dispatcher: the handler in C sets a bit per signal and wakes this thread, the thread
-// takes the bits and calls back every loop that asked, as an ordinary callback of that loop, on whatever thread it runs.
-// A burst of one signal may arrive as one call, as POSIX has it; none is lost altogether.
+// would steal them from every other loop, and one that wrote signal numbers into its pipe would lose them when the pipe
+// is full. So there is one dispatcher: the handler in C sets a bit per signal and wakes this thread; the thread takes
+// the bits and calls back every loop that asked, as an ordinary callback of that loop, on whatever thread it runs. A
+// burst of one signal may arrive as one call, as POSIX allows; none is lost altogether.
 
 /// Fans signals out to loops. Any thread.
 enum SignalDispatcher {
   private struct Entry {
-    /// Not the loop: a signal may come while the loop goes away. A closed intake refuses.
+    /// Not the loop itself: a signal may come while the loop goes away. A closed intake refuses.
     let intake: LoopIntake
     let callback: @Sendable () throws -> Void
   }
@@ -26,7 +26,7 @@ enum SignalDispatcher {
     _ number: Int32, for loop: BaseEventLoop, _ callback: @escaping @Sendable () throws -> Void
   ) throws {
     let entry = Entry(intake: loop.intake, callback: callback)
-    // The earlier one goes outside of the lock: what its callback captured may call back.
+    // The earlier handler is released outside of the lock: what its callback captured may call back.
     _ = try state.withLock { state in
       try start(&state)
       if state.entries[number, default: [:]].isEmpty {
@@ -37,7 +37,7 @@ enum SignalDispatcher {
     }
   }
 
-  /// `false` if there was none.
+  /// Remove a handler. Returns `false` if there was none.
   static func remove(_ number: Int32, for loop: BaseEventLoop) -> Bool {
     let removed = state.withLock { state -> Entry? in
       guard let entry = state.entries[number]?.removeValue(forKey: ObjectIdentifier(loop)) else { return nil }
@@ -55,11 +55,11 @@ enum SignalDispatcher {
     for number in numbers { _ = remove(number, for: loop) }
   }
 
-  /// Changes the action of a signal while no handler is added or removed.
+  /// Change the action of a signal while no handler is added or removed.
   static func serialised<Result: Sendable>(_ body: () -> Result) -> Result { state.withLock { _ in body() } }
 
-  /// The thread starts with the first handler and lives as long as the process: it sleeps in one poll. Where there is
-  /// no descriptor or no thread for it nothing has changed, and the next handler tries again.
+  /// Start the thread, with the first handler; it lives as long as the process and sleeps in one poll. If there is no
+  /// descriptor or no thread for it, nothing has changed, and the next handler tries again.
   private static func start(_ state: inout State) throws {
     guard !state.isStarted else { return }
     let wake: WakeDescriptor

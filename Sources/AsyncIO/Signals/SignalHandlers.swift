@@ -3,13 +3,14 @@ internal import Synchronization
 internal import SystemPackage
 
 extension EventLoop {
-  /// Calls back, as an ordinary callback of this loop, when the process gets the signal. Replaces an earlier handler
-  /// of this loop for the signal; other loops keep theirs. Any thread may run the loop. Answers `add_signal_handler`.
+  /// Call back, as an ordinary callback of this loop, when the process gets the signal. This replaces an earlier
+  /// handler of this loop for the signal; other loops keep theirs. Any thread may run the loop. Answers
+  /// `add_signal_handler`.
   ///
   /// - Parameters:
-  ///   - signal: a number, `SIGTERM` for instance.
+  ///   - signal: a number, for instance `SIGTERM`.
   ///   - callback: runs in the loop's thread.
-  /// - Throws: code `invalidArgument` for numbers that are no signals and for those that cannot be caught (SIGKILL,
+  /// - Throws: code `invalidArgument` for numbers that are not signals and for those that cannot be caught (SIGKILL,
   ///   SIGSTOP), `closed` for a closed loop, `notOffered` for loops that do not build on ``BaseEventLoop``. The first
   ///   handler of a process needs a thread and a descriptor: ``IOError`` if the system has none left.
   public func addSignalHandler(_ signal: Int32, _ callback: @escaping @Sendable () throws -> Void) throws {
@@ -29,8 +30,8 @@ extension EventLoop {
     core.shared.withLock { $0.services[ObjectIdentifier(SignalResident.self)] = SignalResident(core) }
   }
 
-  /// Removes this loop's handler of the signal; `false` if there was none. With the last loop's handler gone the
-  /// signal has the action again that it had before. Answers `remove_signal_handler`.
+  /// Remove this loop's handler of the signal; returns `false` if there was none. When the last loop's handler is gone,
+  /// the signal has its earlier action again. Answers `remove_signal_handler`.
   @discardableResult
   public func removeSignalHandler(_ signal: Int32) -> Bool {
     guard let core = self as? BaseEventLoop else { return false }
@@ -38,7 +39,7 @@ extension EventLoop {
   }
 }
 
-/// Takes the handlers of a loop away when it is closed.
+/// Removes the handlers of a loop when it is closed.
 ///
 /// Right as unchecked: the loop is its last user, and outlives it.
 private final class SignalResident: LoopResident, @unchecked Sendable {
