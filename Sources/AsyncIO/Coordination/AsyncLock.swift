@@ -1,23 +1,22 @@
-/// A lock for tasks: held across suspensions, by one at a time, in the order in which they asked. Answers asyncio's
-/// `Lock`.
+/// A lock for tasks: held across suspensions, by one task at a time, in the order in which they asked. Answers
+/// asyncio's `Lock`.
 ///
 /// ```swift
 /// try await lock.withLock { try await update() }
 /// ```
 /// It belongs to no task: any task may release it. Any task of any loop may use it, in any thread. A task that is
-/// cancelled while it waits throws `CancellationError` and leaves the lock to the next one; a task that has the lock is
-/// not cancelled out of it.
+/// cancelled while it waits throws `CancellationError` and leaves the lock to the next task; a cancelled task that has
+/// the lock keeps it.
 public final class AsyncLock: Sendable {
   private let state = Lock(AsyncLockState())
 
-  /// A lock that nobody holds.
+  /// Create a lock that is free.
   public init() {}
 
-  /// True while somebody holds it. With others waiting it goes from one to the next without being free. Answers
-  /// `locked()`.
+  /// True while the lock is held. While tasks wait it goes from one to the next without being free. Answers `locked()`.
   public var isLocked: Bool { state.withLock { $0.isLocked } }
 
-  /// Waits for the lock and takes it. Throws `CancellationError` for a task that is cancelled while it waits.
+  /// Wait for the lock and take it. Throws `CancellationError` if the task is cancelled while it waits.
   public func acquire() async throws {
     try await checkpoint()
     let id = state.withLock { $0.numbers.next() }
@@ -26,7 +25,7 @@ public final class AsyncLock: Sendable {
     guard isHeld else { throw CancellationError() }
   }
 
-  /// Waits for the lock whatever happens: for who has to have it back.
+  /// Re-acquire the lock even if the task is cancelled (used by `Condition`).
   func acquireUncancellably() async {
     let id = state.withLock { $0.numbers.next() }
     _ = await waitUncancellably { (continuation: UnsafeContinuation<Bool, Never>) in
@@ -34,7 +33,7 @@ public final class AsyncLock: Sendable {
     }
   }
 
-  /// Gives the lock to the first who waits, or back. Throws code `invalidState` if nobody holds it.
+  /// Release the lock, to the first waiter if there is one. Throws code `invalidState` if the lock is free.
   public func release() throws(EventLoopError) {
     guard let next = state.withLock({ $0.release() }) else {
       throw EventLoopError(.invalidState, "release: the lock is not held. Acquire it first, and release it once.")
@@ -42,7 +41,7 @@ public final class AsyncLock: Sendable {
     next.continuation?.resume(returning: true)
   }
 
-  /// Runs the body with the lock and releases it, however the body ends. Answers `async with lock`.
+  /// Run the body with the lock and release it, however the body ends. Answers `async with lock`.
   public func withLock<Result>(_ body: () async throws -> Result) async throws -> Result {
     try await acquire()
     // The body may have released it itself; then there is nothing to do.
@@ -58,7 +57,7 @@ public final class AsyncLock: Sendable {
 }
 
 struct AsyncLockState: Sendable {
-  /// Who has the lock now; nobody, if it is free.
+  /// The next holder of the lock; nil inside if it is free.
   struct Next {
     var continuation: Waiters<Bool>.Continuation?
   }
@@ -76,7 +75,7 @@ struct AsyncLockState: Sendable {
     return .waits
   }
 
-  /// Nil: nobody holds it.
+  /// Release the lock. Returns nil if it was free.
   mutating func release() -> Next? {
     guard isLocked else { return nil }
     let next = waiters.popFirst()

@@ -1,4 +1,4 @@
-/// A wait was ended because its ``Barrier`` was reset or broken. Answers asyncio's `BrokenBarrierError`.
+/// A wait has ended because its ``Barrier`` was reset or broken. Answers asyncio's `BrokenBarrierError`.
 public struct BrokenBarrierError: Error, Hashable, CustomStringConvertible {
   /// The error.
   public init() {}
@@ -10,11 +10,11 @@ public struct BrokenBarrierError: Error, Hashable, CustomStringConvertible {
 ///
 /// It can be used again and again. Any task of any loop may use it, in any thread.
 public final class Barrier: Sendable {
-  /// How many tasks pass together.
+  /// The number of tasks that pass together.
   public let parties: Int
   private let state: Lock<BarrierState>
 
-  /// A barrier for so many tasks. Throws code `invalidArgument` for less than one.
+  /// Create a barrier for `parties` tasks. Throws code `invalidArgument` if `parties` is less than one.
   public init(_ parties: Int) throws(EventLoopError) {
     guard parties > 0 else {
       throw EventLoopError(.invalidArgument, "Barrier: parties is \(parties). Give at least 1.")
@@ -23,14 +23,14 @@ public final class Barrier: Sendable {
     state = Lock(BarrierState(parties: parties))
   }
 
-  /// How many tasks wait now. Answers `n_waiting`.
+  /// The number of tasks that wait now. Answers `n_waiting`.
   public var waitingCount: Int { state.withLock { $0.waiters.count } }
   /// True after ``abort()``, until ``reset()``. Answers `broken`.
   public var isBroken: Bool { state.withLock { $0.isBroken } }
 
-  /// Waits for the others, and passes with them. Returns the place of this task among them, from 0; one of them can do
-  /// what has to be done once. Throws ``BrokenBarrierError`` when the barrier is reset or broken, `CancellationError` for
-  /// a task that is cancelled while it waits: the others go on waiting for another one.
+  /// Wait for the others, and pass with them. Returns the place of this task among them, from 0, so that one of them
+  /// can do what has to be done once. Throws ``BrokenBarrierError`` if the barrier is reset or broken,
+  /// `CancellationError` if the task is cancelled while it waits: the others then wait for another task.
   @discardableResult
   public func wait() async throws -> Int {
     try await checkpoint()
@@ -51,10 +51,10 @@ public final class Barrier: Sendable {
     return admission
   }
 
-  /// Ends the waits with ``BrokenBarrierError`` and makes the barrier as new.
+  /// End the waits with ``BrokenBarrierError`` and make the barrier as good as new.
   public func reset() { breakWaits(isBroken: false) }
 
-  /// Ends the waits with ``BrokenBarrierError``, and all later ones, until ``reset()``.
+  /// End the waits with ``BrokenBarrierError``, and all later ones, until ``reset()``.
   public func abort() { breakWaits(isBroken: true) }
 
   private func breakWaits(isBroken: Bool) {
@@ -80,7 +80,7 @@ struct BarrierState: Sendable {
 
   init(parties: Int) { self.parties = parties }
 
-  /// The last one takes the others with it.
+  /// Enter; the last task takes the others with it.
   mutating func enter(
     _ id: UInt64, _ continuation: Waiters<BarrierEnd>.Continuation
   ) -> (Admission<BarrierEnd>, passing: [Waiters<BarrierEnd>.Continuation]) {

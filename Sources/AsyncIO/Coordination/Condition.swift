@@ -11,28 +11,28 @@ public final class Condition: Sendable {
   private let lock: AsyncLock
   private let state = Lock(ConditionState())
 
-  /// A condition with a lock of its own, or with one that others share.
+  /// Create a condition with a lock of its own, or with one that others share.
   public init(lock: AsyncLock = AsyncLock()) { self.lock = lock }
 
-  /// True while somebody holds the lock.
+  /// True while the lock is held.
   public var isLocked: Bool { lock.isLocked }
 
-  /// As ``AsyncLock/acquire()``.
+  /// Acquire the lock. See ``AsyncLock/acquire()``.
   public func acquire() async throws {
     try await lock.acquire()
   }
 
-  /// As ``AsyncLock/release()``.
+  /// Release the lock. See ``AsyncLock/release()``.
   public func release() throws(EventLoopError) { try lock.release() }
 
-  /// As ``AsyncLock/withLock(_:)``.
+  /// Run the body with the lock. See ``AsyncLock/withLock(_:)``.
   public func withLock<Result>(_ body: () async throws -> Result) async throws -> Result {
     try await lock.withLock(body)
   }
 
-  /// Releases the lock, waits for a notification, and takes the lock again: always, also when the task is cancelled,
-  /// which is thrown as `CancellationError` then. A cancelled task that had been notified passes that on to the next
-  /// one. Throws code `invalidState` if nobody holds the lock.
+  /// Release the lock, wait for a notification, and take the lock again: always, even if the task is cancelled, which
+  /// then throws `CancellationError`. A cancelled task that had been notified passes the notification on to the next
+  /// one. Throws code `invalidState` if the lock is free.
   public func wait() async throws {
     guard lock.isLocked else { throw Self.notHeld("wait") }
     try checkCancellation()
@@ -51,14 +51,14 @@ public final class Condition: Sendable {
     throw CancellationError()
   }
 
-  /// Waits until the predicate is true; looks after each notification, with the lock. Answers `wait_for()`.
+  /// Wait until the predicate is true, checking it after each notification, with the lock. Answers `wait_for()`.
   public func wait(until predicate: () throws -> Bool) async throws {
     try await checkpoint()
     while try !predicate() { try await wait() }
   }
 
-  /// Wakes who waits longest, or as many as are asked for. They go on when they have the lock. Throws code
-  /// `invalidState` if nobody holds the lock, `invalidArgument` for a negative number.
+  /// Wake the tasks that have waited longest, one or `count`. They go on when they have the lock. Throws code
+  /// `invalidState` if the lock is free, `invalidArgument` for a negative number.
   public func notify(_ count: Int = 1) throws(EventLoopError) {
     guard count >= 0 else {
       throw EventLoopError(.invalidArgument, "notify: count is \(count). Give 0 or more.")
@@ -67,7 +67,7 @@ public final class Condition: Sendable {
     wake(count)
   }
 
-  /// Wakes all who wait now. Throws code `invalidState` if nobody holds the lock.
+  /// Wake all tasks that wait now. Throws code `invalidState` if the lock is free.
   public func notifyAll() throws(EventLoopError) { try notify(.max) }
 
   private func wake(_ count: Int) {

@@ -4,13 +4,13 @@
 public final class Event: Sendable {
   private let state = Lock(EventState())
 
-  /// An event that has not happened.
+  /// Create an event that has not happened.
   public init() {}
 
   /// True after ``set()``, until ``clear()``.
   public var isSet: Bool { state.withLock { $0.isSet } }
 
-  /// It happens: wakes all who wait now, also when it is cleared at once, and lets later ones pass.
+  /// Let it happen: wake all tasks that wait now, even if it is cleared at once, and let later ones pass.
   public func set() {
     let woken = state.withLock { state in
       state.isSet = true
@@ -19,11 +19,11 @@ public final class Event: Sendable {
     for continuation in woken { continuation.resume(returning: true) }
   }
 
-  /// From here on tasks wait again.
+  /// Make tasks wait again from here on.
   public func clear() { state.withLock { $0.isSet = false } }
 
-  /// Waits until it happens; returns at once if it has. Throws `CancellationError` for a task that is cancelled while
-  /// it waits.
+  /// Wait until it happens; returns at once if it has. Throws `CancellationError` if the task is cancelled while it
+  /// waits.
   public func wait() async throws {
     try await checkpoint()
     let id = state.withLock { $0.numbers.next() }

@@ -25,17 +25,17 @@ public struct QueueShutDownError: Error, Hashable, CustomStringConvertible {
 /// Elements on their way from tasks to tasks, first in, first out. Answers asyncio's `Queue`.
 ///
 /// Any task of any loop may use it, in any thread. Tasks that wait are served in the order in which they came. A task
-/// that is cancelled while it waits throws `CancellationError`, and has put or got nothing; one that was served before
-/// has what it was given, in spite of the cancellation.
+/// that is cancelled while it waits throws `CancellationError`, and has put or got nothing; a task that was served
+/// before keeps what it was given, despite the cancellation.
 public class Queue<Element: Sendable>: @unchecked Sendable {
   // Unchecked because classes that can be inherited from have to be: the only state is behind the lock, and the
   // subclasses add none.
   private let state: Lock<QueueState<Element>>
 
-  /// The most elements that the queue has; zero or less for no limit. Answers `maxsize`.
+  /// The most elements that the queue may have; zero or less for no limit. Answers `maxsize`.
   public final let maxSize: Int
 
-  /// An empty queue.
+  /// Create an empty queue.
   public convenience init(maxSize: Int = 0) { self.init(maxSize: maxSize, storage: FirstInFirstOut<Element>()) }
 
   init(maxSize: Int, storage: any QueueStorage<Element>) {
@@ -43,11 +43,11 @@ public class Queue<Element: Sendable>: @unchecked Sendable {
     state = Lock(QueueState(maxSize: maxSize, storage: storage))
   }
 
-  /// How many elements it has. Answers `qsize()`.
+  /// The number of elements. Answers `qsize()`.
   public final var count: Int { state.withLock { $0.count } }
   /// True if it has none. Answers `empty()`.
   public final var isEmpty: Bool { count == 0 }
-  /// True if it has all it may have. Answers `full()`.
+  /// True if it has all the elements it may have. Answers `full()`.
   public final var isFull: Bool { state.withLock { $0.isFull } }
 
   // MARK: Elements
@@ -108,7 +108,7 @@ public class Queue<Element: Sendable>: @unchecked Sendable {
 
   // MARK: The end of the work
 
-  /// Says that the work on an element that was taken is done. Throws code `invalidState` when it is called more often
+  /// Report that the work on an element that was taken is done. Throws code `invalidState` if it is called more often
   /// than elements were put. Answers `task_done()`.
   public final func taskDone() throws(EventLoopError) {
     guard let actions = state.withLock({ $0.taskDone() }) else {
@@ -118,7 +118,7 @@ public class Queue<Element: Sendable>: @unchecked Sendable {
     actions.perform()
   }
 
-  /// Waits until ``taskDone()`` was called for every element that was put.
+  /// Wait until ``taskDone()`` has been called for every element that was put.
   public final func join() async throws {
     try await checkpoint()
     let id = state.withLock { $0.numbers.next() }
@@ -128,9 +128,9 @@ public class Queue<Element: Sendable>: @unchecked Sendable {
     try end.get()
   }
 
-  /// Ends the queue: nothing can be put any more, also by who waits to, and who waits to get is told that nothing comes.
-  /// What is there can still be taken, unless it is `immediate`: then it is dropped, and counts as done. Answers
-  /// `shutdown()`.
+  /// Shut the queue down: pending and future `put`s throw ``QueueShutDown``, and so does a `get` that waits. The
+  /// elements in the queue can still be taken, unless the shutdown is `immediate`: then they are dropped, and count as
+  /// done. Answers `shutdown()`.
   public final func shutDown(immediate: Bool = false) {
     state.withLock { $0.shutDown(immediate: immediate) }.perform()
   }
@@ -139,12 +139,12 @@ public class Queue<Element: Sendable>: @unchecked Sendable {
 /// A ``Queue`` that gives the smallest element first, and of equal ones the one that was put first. Answers asyncio's
 /// `PriorityQueue`.
 public final class PriorityQueue<Element: Comparable & Sendable>: Queue<Element>, @unchecked Sendable {
-  /// An empty queue.
+  /// Create an empty queue.
   public convenience init(maxSize: Int = 0) { self.init(maxSize: maxSize, storage: SmallestFirst<Element>()) }
 }
 
 /// A ``Queue`` that gives the last element first. Answers asyncio's `LifoQueue`.
 public final class LifoQueue<Element: Sendable>: Queue<Element>, @unchecked Sendable {
-  /// An empty queue.
+  /// Create an empty queue.
   public convenience init(maxSize: Int = 0) { self.init(maxSize: maxSize, storage: LastInFirstOut<Element>()) }
 }

@@ -4,7 +4,7 @@ enum QueueEnd<Value: Sendable>: Sendable {
   case shutDown
   case cancelled
 
-  /// The value, or throws what the end means.
+  /// Return the value, or throw the error.
   func get() throws -> Value {
     switch self {
     case .success(let value): return value
@@ -14,8 +14,8 @@ enum QueueEnd<Value: Sendable>: Sendable {
   }
 }
 
-/// A queue, its limits, and who waits at either end. The changes say who is to be resumed with what; that is done
-/// outside of the lock.
+/// A queue, its limits, and the tasks that wait at either end. The mutations return which tasks to resume with what;
+/// the caller does that outside of the lock.
 ///
 /// An element goes straight to a task that waits for one, and the place that an element leaves goes straight to the
 /// first task that waits to put one. So tasks wait to get only while the queue is empty, and to put only while it is
@@ -43,7 +43,7 @@ struct QueueState<Element: Sendable>: Sendable {
   private var storage: any QueueStorage<Element>
   private var getters = Waiters<QueueEnd<Element>>()
   private var putters = Waiters<QueueEnd<Void>>()
-  /// What tasks that wait to put have in their hands, by the numbers of their waits.
+  /// The elements of the tasks that wait to put, by the numbers of their waits.
   private var offers: [UInt64: Element] = [:]
   private var offerOrder = FirstInFirstOut<UInt64>()
   private var joiners = Waiters<QueueEnd<Void>>()
@@ -61,7 +61,7 @@ struct QueueState<Element: Sendable>: Sendable {
 
   // MARK: Putting
 
-  /// Nil: the queue is full.
+  /// Put an element. Returns nil if the queue is full.
   mutating func put(_ element: Element) -> Actions? {
     guard !isFull else { return nil }
     var actions = Actions()
@@ -92,7 +92,7 @@ struct QueueState<Element: Sendable>: Sendable {
 
   // MARK: Getting
 
-  /// Nil: the queue is empty.
+  /// Get an element. Returns nil if the queue is empty.
   mutating func get() -> (Element, Actions)? {
     guard let element = storage.takeNext() else { return nil }
     var actions = Actions()
@@ -117,7 +117,7 @@ struct QueueState<Element: Sendable>: Sendable {
 
   // MARK: The end of the work
 
-  /// Nil: there is no unfinished work.
+  /// Count an element as done. Returns nil if there is no unfinished work.
   mutating func taskDone() -> Actions? {
     guard unfinished > 0 else { return nil }
     var actions = Actions()

@@ -1,9 +1,9 @@
-/// What a queue keeps its elements in: decides which one comes next.
+/// The storage of a queue's elements: it decides which one comes next.
 protocol QueueStorage<Element>: Sendable {
   associatedtype Element: Sendable
   var count: Int { get }
   mutating func insert(_ element: Element)
-  /// Nil when there is none.
+  /// Take the next element; nil if there is none.
   mutating func takeNext() -> Element?
 }
 

@@ -9,7 +9,7 @@
 public final class Semaphore: Sendable {
   private let core: SemaphoreCore
 
-  /// A semaphore with so many permits. Throws code `invalidArgument` for less than none.
+  /// Create a semaphore with `value` permits. Throws code `invalidArgument` if `value` is negative.
   public init(_ value: Int = 1) throws(EventLoopError) {
     core = try SemaphoreCore(value, "Semaphore", limit: .max)
   }
@@ -17,15 +17,15 @@ public final class Semaphore: Sendable {
   /// True if a task that asked now would wait. Answers `locked()`.
   public var isLocked: Bool { core.isLocked }
 
-  /// Waits for a permit and takes it. Throws `CancellationError` for a task that is cancelled while it waits.
+  /// Wait for a permit and take it. Throws `CancellationError` if the task is cancelled while it waits.
   public func acquire() async throws {
     try await core.acquire()
   }
 
-  /// Gives a permit to the first who waits, or back; there may be more of them than there were at first.
+  /// Release a permit, to the first waiter if there is one. The count may exceed its initial value.
   public func release() { _ = core.release() }
 
-  /// Runs the body with a permit and gives it back, however the body ends. Answers `async with semaphore`.
+  /// Run the body with a permit and give it back, however the body ends. Answers `async with semaphore`.
   public func withPermit<Result>(_ body: () async throws -> Result) async throws -> Result {
     try await acquire()
     defer { release() }
@@ -37,27 +37,27 @@ public final class Semaphore: Sendable {
 public final class BoundedSemaphore: Sendable {
   private let core: SemaphoreCore
 
-  /// A semaphore with so many permits. Throws code `invalidArgument` for less than none.
+  /// Create a semaphore with `value` permits. Throws code `invalidArgument` if `value` is negative.
   public init(_ value: Int = 1) throws(EventLoopError) {
     core = try SemaphoreCore(value, "BoundedSemaphore", limit: value)
   }
 
-  /// As ``Semaphore/isLocked``.
+  /// True if a task that asked now would wait. See ``Semaphore/isLocked``.
   public var isLocked: Bool { core.isLocked }
 
-  /// As ``Semaphore/acquire()``.
+  /// Wait for a permit and take it. See ``Semaphore/acquire()``.
   public func acquire() async throws {
     try await core.acquire()
   }
 
-  /// As ``Semaphore/release()``. Throws code `invalidState` when all permits are there.
+  /// Release a permit. See ``Semaphore/release()``. Throws code `invalidState` if no permit is taken.
   public func release() throws(EventLoopError) {
     guard core.release() else {
       throw EventLoopError(.invalidState, "release: the bounded semaphore has all its permits. Release each once.")
     }
   }
 
-  /// As ``Semaphore/withPermit(_:)``.
+  /// Run the body with a permit. See ``Semaphore/withPermit(_:)``.
   public func withPermit<Result>(_ body: () async throws -> Result) async throws -> Result {
     try await acquire()
     // The body may have released its permit itself; then there is nothing to do.
@@ -88,7 +88,7 @@ private final class SemaphoreCore: Sendable {
     guard isHeld else { throw CancellationError() }
   }
 
-  /// `false`: there are as many as there may be.
+  /// Release a permit. Returns `false` if there are already as many as there may be.
   func release() -> Bool {
     let (isTaken, next) = state.withLock { $0.release() }
     next?.resume(returning: true)
@@ -108,7 +108,7 @@ struct SemaphoreState: Sendable {
   }
 
   mutating func enter(_ id: UInt64, _ continuation: Waiters<Bool>.Continuation) -> Admission<Bool> {
-    // Permits go to who waits, so there are none while somebody does.
+    // Permits go to waiters first, so there are none while a task waits.
     guard value > 0 else {
       waiters.append(id, continuation)
       return .waits

@@ -1,18 +1,18 @@
 // How tasks wait for each other. What all locks and queues of this package have in common:
 //
-// - The state is a value behind a lock, so any task of any loop, and of none, may use them; they are not bound to a
-//   loop. Its changes return who is to be resumed; nobody is resumed while the lock is held.
-// - What is free, or comes free, is handed to the first who waits. Nobody overtakes: while somebody waits, a newcomer
-//   waits, too.
-// - A task that is cancelled leaves the queue, if it still stands there. If it was handed something before, it has it:
-//   the wait then ends well, in spite of the cancellation. So nothing that was handed over is lost.
-// - The runtime's own slot for a continuation is invisible to the thread sanitizer: where a task is resumed before it
-//   was suspended, it would not see that what was handed over came after what its giver did. So each hand-over is
+// - The state is a value behind a lock, so any task of any loop, or of none, may use it; it is not bound to a loop. Its
+//   mutations return which tasks to resume; no task is resumed while the lock is held.
+// - What is free, or becomes free, is handed to the first waiter. No task overtakes: while one waits, a newcomer also
+//   waits.
+// - A task that is cancelled leaves the queue, if it is still in it. If it was already granted the resource, it keeps
+//   it: the wait returns normally despite the cancellation. So nothing that was handed over is lost.
+// - The runtime's own slot for a continuation is invisible to the thread sanitizer: if a task is resumed before it was
+//   suspended, the sanitizer does not see that the waiter's code comes after the giver's. So each hand-over is
 //   announced.
 
 internal import CAsyncIO
 
-/// Tasks that wait, first in, first out, each for an outcome.
+/// Waiting tasks, first in, first out, each for an outcome.
 struct Waiters<Outcome: Sendable>: Sendable {
   typealias Continuation = UnsafeContinuation<Outcome, Never>
 
@@ -36,10 +36,10 @@ struct Waiters<Outcome: Sendable>: Sendable {
     return nil
   }
 
-  /// Takes one out from wherever it stands; nil if it is gone.
+  /// Take a task out, wherever it is in the queue; nil if it is gone.
   mutating func remove(_ id: UInt64) -> Continuation? {
     guard let continuation = waiting.removeValue(forKey: id) else { return nil }
-    // Its number stays behind. When most numbers are such, they go.
+    // Its number stays. When most numbers have no waiter, they are removed.
     if order.count > 2 * waiting.count + 32 { order.keep { waiting[$0] != nil } }
     return continuation
   }
@@ -83,7 +83,7 @@ struct FirstInFirstOut<Element: Sendable>: Sendable {
 }
 
 extension UnsafeContinuation {
-  /// Where the sanitizer is told that this task goes on after it was resumed.
+  /// The address at which the sanitizer is told that this task goes on after it was resumed.
   fileprivate var address: UnsafeMutableRawPointer { unsafeBitCast(self, to: UnsafeMutableRawPointer.self) }
 }
 
@@ -103,11 +103,11 @@ enum Admission<Outcome: Sendable>: Sendable {
   case waits
 }
 
-/// A wait that ends with an outcome, or is taken back when the task is cancelled.
+/// Wait for an outcome; the wait is taken back when the task is cancelled.
 ///
 /// - Parameters:
-///   - enter: puts the continuation into a queue, under the queue's lock, or says the outcome.
-///   - leave: takes the wait back, under the same lock; nil if it has its outcome already.
+///   - enter: puts the continuation into a queue, under the queue's lock, or returns the outcome.
+///   - leave: takes the wait back, under the same lock; nil if it already has its outcome.
 func waitCancellably<Outcome: Sendable>(
   _ id: UInt64, cancelled: Outcome,
   enter: @Sendable (UnsafeContinuation<Outcome, Never>) -> Admission<Outcome>,
@@ -118,7 +118,7 @@ func waitCancellably<Outcome: Sendable>(
     _ = isolation
     return await waitUncancellably { continuation in
       if case .now(let outcome) = enter(continuation) { return continuation.resume(returning: outcome) }
-      // A cancellation that came before the entry found nobody to take out.
+      // If the cancellation came before the entry, it did not find this task in the queue.
       if Task.isCancelled { leave(id)?.resume(returning: cancelled) }
     }
   } onCancel: {
@@ -126,7 +126,7 @@ func waitCancellably<Outcome: Sendable>(
   }
 }
 
-/// A wait that nothing takes back. The body puts the continuation into a queue, or resumes it.
+/// Wait for an outcome; nothing takes the wait back. The body puts the continuation into a queue, or resumes it.
 func waitUncancellably<Outcome: Sendable>(
   _ enter: (UnsafeContinuation<Outcome, Never>) -> Void, isolation: isolated (any Actor)? = #isolation
 ) async -> Outcome {

@@ -1,18 +1,18 @@
-/// The futures in the order in which they are done, as an asynchronous sequence of the futures themselves. Answers
-/// `as_completed()`.
+/// Return the futures in the order in which they are done, as an asynchronous sequence of the futures themselves.
+/// Answers `as_completed()`.
 ///
 /// ```swift
 /// for try await task in try asCompleted(tasks, timeout: .seconds(5)) { print(try task.result()) }
 /// ```
-/// Futures that are done already come first, in the order of the arguments; one that is given twice comes once. When
-/// the time is over ``TimeoutError`` is thrown, and when the task that iterates is cancelled `CancellationError`; no
-/// future is cancelled by either.
+/// Futures that are already done come first, in the order of the arguments; a future that is given twice comes once.
+/// When the time is over ``TimeoutError`` is thrown, and when the iterating task is cancelled `CancellationError`;
+/// neither cancels a future.
 ///
 /// - Parameters:
 ///   - futures: any number.
-///   - timeout: for the whole of it, from this call on, by the running loop's clock: code `noRunningLoop` outside of a
-///     loop's thread, here and in each step, and `closed` when that loop is closed before the time is over. Nil is no
-///     limit, and needs no loop.
+///   - timeout: the limit for the whole sequence, from this call on, by the running loop's clock: code `noRunningLoop`
+///     outside of a loop's thread, here and in each step, and `closed` if that loop is closed before the time is over.
+///     Nil means no limit, and needs no loop.
 public func asCompleted<Value: Sendable>(
   _ futures: some Sequence<Future<Value>>, timeout: Duration? = nil
 ) throws(EventLoopError) -> AsCompleted<Value> {
@@ -30,7 +30,8 @@ struct AsCompletedLimit: Sendable {
   var deadline: EventLoopInstant
 }
 
-/// What ``asCompleted(_:timeout:)`` returns. It can be iterated several times, each time from the beginning.
+/// The sequence that ``asCompleted(_:timeout:)`` returns. It can be iterated several times, each time from the
+/// beginning.
 public struct AsCompleted<Value: Sendable>: AsyncSequence, Sendable {
   private let futures: [Future<Value>]
   private let limit: AsCompletedLimit?
@@ -40,10 +41,10 @@ public struct AsCompleted<Value: Sendable>: AsyncSequence, Sendable {
     self.limit = limit
   }
 
-  /// Begins to watch the futures.
+  /// Begin to watch the futures.
   public func makeAsyncIterator() -> Iterator { Iterator(futures, limit) }
 
-  /// Gives one future after the other. For one task.
+  /// Gives one future after another. For one task.
   public struct Iterator: AsyncIteratorProtocol {
     private let arrivals: Arrivals<Value>
     private let limit: AsCompletedLimit?
@@ -55,7 +56,7 @@ public struct AsCompleted<Value: Sendable>: AsyncSequence, Sendable {
       left = futures.count
     }
 
-    /// The next one; nil after the last.
+    /// Return the next future; nil after the last.
     public mutating func next() async throws -> Future<Value>? {
       guard left > 0 else { return nil }
       try await checkpoint()
@@ -66,7 +67,7 @@ public struct AsCompleted<Value: Sendable>: AsyncSequence, Sendable {
   }
 }
 
-/// Futures that are done and were not given out yet, and who waits for the next one.
+/// Futures that are done and have not been returned yet, and the task that waits for the next one.
 struct ArrivalState<Value: Sendable> {
   var done: [Future<Value>] = []
   var given = 0
@@ -84,7 +85,7 @@ final class Arrivals<Value: Sendable>: Sendable {
     observers = Lock([])
     var observed: [(Future<Value>, UInt64)] = []
     for future in futures {
-      // Weak: futures that are not done must not hold an iterator that nobody uses any more.
+      // Weak: futures that are not done must not hold an iterator that is no longer used.
       let observer = future.observe(by: nil) { [weak self, unowned future] in self?.arrived(future) }
       if let observer { observed.append((future, observer)) } else { arrived(future) }
     }
@@ -114,7 +115,7 @@ final class Arrivals<Value: Sendable>: Sendable {
 
   func next(_ limit: AsCompletedLimit?) async throws -> Future<Value> {
     let end = OneWait<ArrivalEnd>()
-    // Registered before the look, so that nothing comes in between.
+    // Registered before the look, so that nothing is missed in between.
     state.withLock { $0.waiting = end }
     defer { state.withLock { $0.waiting = nil } }
     if let future = take() { return future }

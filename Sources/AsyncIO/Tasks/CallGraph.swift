@@ -1,12 +1,12 @@
-// Who waits for whom. A task that awaits a future stands, with the place in its code, beside the continuation that the
-// future keeps anyway; so the edges cost nothing while nobody asks, and are never wrong.
+// Which task waits for which. A task that awaits a future is stored, with the place in its code, beside the
+// continuation that the future keeps anyway; so the edges cost nothing until they are asked for, and are never wrong.
 //
 // Swift keeps no frames of a suspended task that could be read, so an entry has the place of the wait and, in debug
-// mode, the place where the future was made, and not a stack.
+// mode, the place where the future was made, instead of a stack.
 //
-// A chain of waits may be as long as the program's data, and two tasks that wait for one and are waited for by one make
-// twice as many ways. So nothing here calls itself, and a task is kept once, in a list; the entries of a graph are looks
-// at the list.
+// A chain of waits may be as long as the program's data, and two tasks that wait for one and are awaited by one double
+// the number of paths. So nothing here recurses, and a task is kept once, in a list; the entries of a graph are views
+// of the list.
 
 /// A future, or a task, and the tasks that wait for it. Answers asyncio's `FutureCallGraph`.
 public struct FutureCallGraph: Sendable, CustomStringConvertible {
@@ -15,10 +15,10 @@ public struct FutureCallGraph: Sendable, CustomStringConvertible {
   fileprivate let level: Int
   /// Where this task waits for the entry above it; nil for the first entry.
   public let waitsAt: CallSite?
-  /// True for a task that stands further up already: the tasks wait for each other, and will for ever.
+  /// True for a task that is already further up: the tasks wait for each other, and will for ever.
   public let isCycle: Bool
 
-  /// What it is: the name of a task, "a future".
+  /// The name of the task, or "a future".
   public var name: String { graph.nodes[node].name }
   /// Where it was made; in debug mode only.
   public var madeAt: CallSite? { graph.nodes[node].madeAt }
@@ -44,7 +44,7 @@ public struct FutureCallGraph: Sendable, CustomStringConvertible {
     return lines.joined(separator: "\n")
   }
 
-  /// From here on the lines are not moved to the right any more, but numbered.
+  /// The level from which on the lines are not indented any further, but numbered.
   private static var deepest: Int { 32 }
 
   private var line: String {
@@ -57,33 +57,33 @@ public struct FutureCallGraph: Sendable, CustomStringConvertible {
   }
 }
 
-/// Who waits for the future now, who waits for those, and so on. Waits by ``Future/get(fileID:line:)``, `gather`,
-/// `wait`, `shield` and groups of tasks are seen, those of child tasks and plain tasks are not. Any thread. Answers
-/// `capture_call_graph()`.
+/// Return which tasks wait for the future now, which wait for those, and so on. Waits by ``Future/get(fileID:line:)``,
+/// `gather`, `wait`, `shield` and groups of tasks are seen, those of child tasks and plain tasks are not. Any thread.
+/// Answers `capture_call_graph()`.
 ///
 /// - Parameters:
 ///   - future: a future or a task.
-///   - limit: how many levels of waiting tasks at most; nil for all.
+///   - limit: the largest number of levels of waiting tasks; nil for all.
 public func captureCallGraph<Value: Sendable>(_ future: Future<Value>, limit: Int? = nil) -> FutureCallGraph {
   CapturedGraph(of: future, limit: limit ?? .max).root
 }
 
-/// The same for the current task; nil where ``currentTask()`` is nil.
+/// Do the same for the current task; nil where ``currentTask()`` is nil.
 public func captureCallGraph(limit: Int? = nil) -> FutureCallGraph? {
   LoopTaskRegistry.shared.current.map { CapturedGraph(of: $0, limit: limit ?? .max).root }
 }
 
-/// ``captureCallGraph(_:limit:)`` as text, an entry on a line. Answers `format_call_graph()`.
+/// Return ``captureCallGraph(_:limit:)`` as text, one entry per line. Answers `format_call_graph()`.
 public func formatCallGraph<Value: Sendable>(_ future: Future<Value>, limit: Int? = nil) -> String {
   captureCallGraph(future, limit: limit).description
 }
 
-/// Who waits for whom, at one moment: each future once.
+/// Which tasks wait for which, at one moment: each future once.
 private final class CapturedGraph: Sendable {
   struct Edge: Sendable {
     var node: Int
     var waitsAt: CallSite
-    /// It leads back to where one comes from.
+    /// True if it leads back to a node on the path to it.
     var isCycle = false
   }
 
@@ -96,17 +96,17 @@ private final class CapturedGraph: Sendable {
   }
 
   let nodes: [Node]
-  /// How many levels of waiting tasks at most.
+  /// The largest number of levels of waiting tasks.
   let limit: Int
 
   init(of future: any Awaitable, limit: Int) {
     self.limit = limit
     var nodes = [Node(future)]
-    // Held until the end, as an address is a name only as long as its object lives.
+    // Held until the end, because an address identifies an object only as long as it lives.
     var futures: [(any Awaitable, level: Int)] = [(future, 0)]
     var places = [ObjectIdentifier(future): 0]
     var next = 0
-    // Level by level, so that a task is found on the shortest way to it, which the limit is about.
+    // Level by level, so that a task is found on the shortest path to it, which is what the limit counts.
     while next < futures.count {
       let (future, level) = futures[next]
       for awaiter in level < limit ? future.awaiters : [] {
@@ -125,7 +125,7 @@ private final class CapturedGraph: Sendable {
     self.nodes = nodes
   }
 
-  /// Goes all ways once, depth first: an edge to a node that one stands on, or came by, closes a cycle.
+  /// Follow all paths once, depth first: an edge to a node on the current path closes a cycle.
   private static func markCycles(_ nodes: inout [Node]) {
     var isOnWay = [Bool](repeating: false, count: nodes.count)
     var isSeen = isOnWay

@@ -1,16 +1,16 @@
-// Several futures, one wait. What is waited for may belong to several loops, and to closed ones: the waits use the
-// futures' direct observers and not their callbacks, which a closed loop does not run.
+// Several futures, one wait. The futures may belong to several loops, and to closed ones: the waits use the futures'
+// direct observers instead of their callbacks, which a closed loop does not run.
 
-/// Waits for all futures and returns their values in the order of the arguments. Answers `gather()`.
+/// Wait for all futures and return their values in the order of the arguments. Answers `gather()`.
 ///
 /// ```swift
 /// let (page, rank) = try await gather(
 ///   loop.createTask { try await fetch() }, loop.createTask { try await score() })
 /// ```
-/// The first error is thrown at once, and the others go on; an error of those that nobody looks at is reported. A
-/// future that is cancelled by somebody else throws `CancellationError` and leaves the others alone, too. Cancelling
+/// The first error is thrown at once, and the other futures go on; an error of theirs that is not retrieved is
+/// reported. A future that other code cancels throws `CancellationError`, and also leaves the others alone. Cancelling
 /// the task that waits cancels all the futures, waits for their ends, and throws `CancellationError`. A future that is
-/// given twice is waited for once. Throws code `invalidState` for the task that waits itself.
+/// given twice is waited for once. Throws code `invalidState` for the waiting task itself.
 public func gather<each Value: Sendable>(
   _ futures: repeat Future<each Value>, fileID: StaticString = #fileID, line: UInt = #line
 ) async throws -> (repeat each Value) {
@@ -20,7 +20,7 @@ public func gather<each Value: Sendable>(
   return try (repeat (each futures).result())
 }
 
-/// As the form above for any number of futures of one type. No futures, no wait.
+/// Wait for any number of futures of one type, like the form above. Without futures there is no wait.
 public func gather<Value: Sendable>(
   _ futures: some Sequence<Future<Value>>, fileID: StaticString = #fileID, line: UInt = #line
 ) async throws -> [Value] {
@@ -29,8 +29,8 @@ public func gather<Value: Sendable>(
   return try futures.map { try $0.result() }
 }
 
-/// Waits for all futures and returns what became of each, in the order of the arguments. Only a cancellation of the
-/// task that waits is thrown. Answers `gather(return_exceptions=True)`.
+/// Wait for all futures and return the result of each, in the order of the arguments. Only a cancellation of the
+/// waiting task is thrown. Answers `gather(return_exceptions=True)`.
 public func gatherResults<Value: Sendable>(
   _ futures: some Sequence<Future<Value>>, fileID: StaticString = #fileID, line: UInt = #line
 ) async throws -> [Result<Value, any Error>] {
@@ -39,18 +39,18 @@ public func gatherResults<Value: Sendable>(
   return futures.map { future in Result { try future.result() } }
 }
 
-/// What is still to come of the futures that are gathered.
+/// What is still to come of the gathered futures.
 struct GatherState {
   let endsWithFailure: Bool
   var pending: Int
   var isCancelled = false
   var firstFailure: Int?
 
-  /// `true`: the wait is over.
+  /// Note the end of a future. Returns `true` if the wait is over.
   mutating func ended(_ index: Int, hasFailed: Bool) -> Bool {
     pending -= 1
     if hasFailed, firstFailure == nil { firstFailure = index }
-    // Who cancels wants to know that everything has ended.
+    // A cancelled wait ends only when everything has ended.
     return pending == 0 || (hasFailed && endsWithFailure && !isCancelled)
   }
 }
@@ -61,7 +61,7 @@ private final class Gathering: Sendable {
   private let state: Lock<GatherState>
   private let end = OneWait<Void>()
 
-  /// Throws the first failure's error if that ends the wait, or for a cancellation of the calling task.
+  /// Wait. Throws the first error if that ends the wait, or `CancellationError` if the calling task is cancelled.
   static func wait(for futures: [any Awaitable], endsWithFailure: Bool, _ site: CallSite) async throws {
     try await checkpoint()
     for future in futures { try future.refuseSelfWait() }
@@ -99,14 +99,14 @@ private final class Gathering: Sendable {
   }
 
   private func cancel() {
-    // Before the futures are told: the last of them may be done, and the wait over, inside the loop.
-    // One that comes when all are done is too late.
+    // Set before the futures are told: the last of them may be done, and the wait over, inside the loop. A cancellation
+    // that comes when all are done is too late.
     state.withLock { $0.isCancelled = $0.pending > 0 }
     for future in futures { future.cancel(nil) }
   }
 }
 
-/// The same objects, each once, in their order.
+/// Return the same objects, each once, in their order.
 func unique<Element>(_ objects: [Element]) -> [Element] {
   var seen: Set<ObjectIdentifier> = []
   return objects.filter { seen.insert(ObjectIdentifier($0 as AnyObject)).inserted }

@@ -1,7 +1,7 @@
-/// Waits for a future that goes on when the waiting task is cancelled: `CancellationError` is then thrown at once, and
-/// the future is left alone. An error of it that nobody looks at is reported when it goes away. Cancelled by somebody
-/// else, the future throws `CancellationError`, too; ``Future/isCancelled`` tells the two apart. Throws code
-/// `invalidState` for the calling task itself. Answers `shield()`.
+/// Wait for a future that goes on when the waiting task is cancelled: `CancellationError` is then thrown at once, and
+/// the future is left alone. An error of the future that is not retrieved is reported when the future goes away. If
+/// other code cancels the future, this also throws `CancellationError`; ``Future/isCancelled`` tells the two apart.
+/// Throws code `invalidState` for the calling task itself. Answers `shield()`.
 public func shield<Value: Sendable>(
   _ future: Future<Value>, fileID: StaticString = #fileID, line: UInt = #line
 ) async throws -> Value {
@@ -18,7 +18,7 @@ public func shield<Value: Sendable>(
   return try future.result()
 }
 
-/// Runs the body as a task of the running loop that goes on when the calling one is cancelled; see
+/// Run the body as a task of the running loop that goes on when the calling task is cancelled; see
 /// ``shield(_:fileID:line:)-(Future<Value>,_,_)``. Throws code `noRunningLoop` outside of a loop's thread.
 public func shield<Value: Sendable>(
   fileID: StaticString = #fileID, line: UInt = #line, _ body: sending @escaping () async throws -> Value

@@ -1,5 +1,5 @@
-/// What went wrong in a group of tasks: all the errors, in the order in which they came. Answers the `ExceptionGroup`
-/// of asyncio's `TaskGroup`.
+/// The errors of a group of tasks, all of them, in the order in which they came. Answers the `ExceptionGroup` of
+/// asyncio's `TaskGroup`.
 public struct TaskGroupError: Error, CustomStringConvertible {
   /// At least one. Cancellations are not among them.
   public let errors: [any Error]
@@ -13,7 +13,7 @@ public struct TaskGroupError: Error, CustomStringConvertible {
   }
 }
 
-/// Runs the body with a group of tasks, waits for all of them, and returns what the body returned. Answers asyncio's
+/// Run the body with a group of tasks, wait for all of them, and return what the body returned. Answers asyncio's
 /// `TaskGroup`.
 ///
 /// ```swift
@@ -23,10 +23,10 @@ public struct TaskGroupError: Error, CustomStringConvertible {
 /// }
 /// ```
 /// The first error, of a task or of the body, cancels everything else: the other tasks, and the body if it still runs.
-/// When all have ended, all the errors are thrown in one ``TaskGroupError``. (Swift's own throwing task groups throw the
-/// first error alone, and only where it is looked for.) An ``InterruptError`` is thrown as it is. A task that is
-/// cancelled by itself is no error. Cancelling the caller cancels body and tasks; without other errors
-/// `CancellationError` is thrown then, and with them the caller is still cancelled.
+/// When all have ended, all the errors are thrown in one ``TaskGroupError``. (Swift's own throwing task groups throw
+/// only the first error, and only where it is looked for.) An ``InterruptError`` is thrown as it is. A single task that
+/// is cancelled is not an error. Cancelling the caller cancels body and tasks; without other errors this then throws
+/// `CancellationError`, and with them the caller is still cancelled.
 ///
 /// The closure does not escape: the body runs in a task of its own on the same loop while the caller waits. Throws code
 /// `noRunningLoop` outside of a loop's thread.
@@ -35,7 +35,7 @@ public func withLoopTaskGroup<Value: Sendable>(
   _ body: (LoopTaskGroup) async throws -> Value
 ) async throws -> Value {
   let core = try runningCore("withLoopTaskGroup")
-  // A named function: inside a closure literal the compiler refuses to hand the body on.
+  // A named function: inside a closure literal the compiler refuses to pass the body on.
   func run(_ body: @escaping (LoopTaskGroup) async throws -> Value) async throws -> Value {
     let group = LoopTaskGroup(core)
     let lent = LentBody {
@@ -60,13 +60,13 @@ public func withLoopTaskGroup<Value: Sendable>(
 public final class LoopTaskGroup: Sendable {
   private let core: BaseEventLoop
   private let state = Lock(TaskGroupState())
-  /// Who waits for the tasks in the end.
+  /// The task that waits for the tasks in the end.
   private let awaiter = Awaiter.current(CallSite())
 
   init(_ core: BaseEventLoop) { self.core = core }
 
-  /// Starts a task of the group on its loop; one that a body starts after the group was cancelled is cancelled at once.
-  /// Throws code `invalidState` when something in the group has failed, or when it has ended, and what
+  /// Start a task of the group on its loop; a task that a body starts after the group was cancelled is cancelled at
+  /// once. Throws code `invalidState` if something in the group has failed, or if it has ended, and what
   /// ``EventLoop/createTask(name:eagerStart:fileID:line:_:)`` throws. Answers `TaskGroup.create_task`.
   @discardableResult
   public func createTask<Value: Sendable>(
@@ -99,17 +99,17 @@ public final class LoopTaskGroup: Sendable {
     apply(state.withLock { $0.ended(task, with: failure) })
   }
 
-  /// Cancels what has not ended.
+  /// Cancel what has not ended.
   func cancel() { apply(state.withLock { $0.shutDown() }) }
 
   func begin(_ cancelBody: @escaping @Sendable () -> Void) {
     if state.withLock({ $0.begin(cancelBody) }) { cancelBody() }
   }
 
-  /// The body throws. Told by its own task, so that tasks which have not begun by then never do.
+  /// Note that the body throws. Its own task calls this, so that tasks which have not begun by then never do.
   func bodyFailed(_ error: any Error) { apply(state.withLock { $0.bodyFailed(error) }) }
 
-  /// The body has ended: waits for the tasks and gives the group's outcome.
+  /// End the body: wait for the tasks and return the group's outcome.
   func end<Value: Sendable>(_ outcome: Result<Value, any Error>) async throws -> Value {
     let end = OneWait<Void>()
     apply(state.withLock { $0.bodyEnded(end) })
@@ -128,7 +128,7 @@ public final class LoopTaskGroup: Sendable {
   }
 }
 
-/// What a group has to do; its changes say what follows from them.
+/// What a group has to do; its mutations return what follows from them.
 struct TaskGroupState {
   struct Actions {
     var cancelBody: (@Sendable () -> Void)?
@@ -137,26 +137,26 @@ struct TaskGroupState {
   }
 
   private var cancelBody: (@Sendable () -> Void)?
-  /// With the numbers under which they came: they are cancelled in that order, and not in that of a dictionary, which
+  /// With numbers in the order in which they came: they are cancelled in that order, because the order of a dictionary
   /// differs from run to run.
   private var tasks: [ObjectIdentifier: (number: UInt64, task: any AnyLoopTask)] = [:]
   private var arrivals: UInt64 = 0
-  /// Tasks that were begun, or are about to be, and have not ended.
+  /// The number of tasks that were begun, or are about to be, and have not ended.
   private var pending = 0
   private var isShuttingDown = false
   private var end: OneWait<Void>?
   private(set) var errors: [any Error] = []
 
-  /// `false`: no more tasks.
+  /// Add a task. Returns `false` if there may be no more tasks.
   mutating func add() -> Bool {
-    // When the body has ended, tasks may still add tasks; when none is left, nobody waits any more. A body that is
-    // cancelled and does not know it yet must not fail for that: what it adds is cancelled as well.
+    // When the body has ended, tasks may still add tasks; when none is left, the wait is over. A body that is cancelled
+    // and does not know it yet must not fail because of that: what it adds is cancelled as well.
     guard errors.isEmpty, end == nil || pending > 0 && !isShuttingDown else { return false }
     pending += 1
     return true
   }
 
-  /// `true`: the group was shut down meanwhile, cancel it.
+  /// Note a task that has started. Returns `true` if the group was shut down meanwhile, and the task must be cancelled.
   mutating func started(_ task: any AnyLoopTask) -> Bool {
     arrivals += 1
     tasks[ObjectIdentifier(task)] = (arrivals, task)

@@ -8,17 +8,17 @@ public enum WaitCondition: Hashable, Sendable {
   case allCompleted
 }
 
-/// Waits for some futures, and says which are done then and which are not, each list in the order of the arguments.
+/// Wait for some futures, and return which are then done and which are not, each list in the order of the arguments.
 /// Answers `wait()`.
 ///
-/// Nothing is thrown for a future that failed, nor when the time is over, and no future is ever cancelled by this. When
-/// the calling task is cancelled `CancellationError` is thrown at once, and the futures go on.
+/// Neither a failed future nor the end of the time throws, and this never cancels a future. When the calling task is
+/// cancelled, `CancellationError` is thrown at once, and the futures go on.
 ///
 /// - Parameters:
 ///   - futures: at least one; code `invalidArgument` for none, `invalidState` for the calling task itself.
 ///   - condition: what ends the wait.
 ///   - timeout: the longest wait, by the running loop's timers: code `noRunningLoop` outside of a loop's thread,
-///     `closed` when that loop is closed before. Nil is no limit, and needs no loop.
+///     `closed` if that loop is closed before. Nil means no limit, and needs no loop.
 ///   - fileID: where the wait is, for a captured call graph; as `line`, for the compiler to fill in.
 ///   - line: see `fileID`.
 public func wait<Value: Sendable>(
