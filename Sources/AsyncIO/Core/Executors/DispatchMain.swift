@@ -2,18 +2,18 @@ internal import CAsyncIO
 internal import Logging
 internal import Synchronization
 
-/// The main queue of Dispatch in a process that a loop has: nobody but the loop's thread may serve it, so the loop
-/// watches the descriptor that Dispatch has for this, and does what is queued in a callback of a turn. How that goes is
-/// Dispatch's own affair and promised nowhere; so the first thing that is queued is a question of ours, and if it is not
-/// answered the queue is left alone, with a line in the log.
+/// The main queue of Dispatch in a process that a loop has. Only the loop's thread may serve it, so the loop watches
+/// the descriptor that Dispatch has for this, and does what is queued in a callback of a turn. How that works is
+/// internal to Dispatch and not promised; so the first thing that is queued is a probe of ours, and if it does not run,
+/// the queue is left alone, with a line in the log.
 enum DispatchMain {
-  /// The question was answered: what the queue has is done by the loop.
+  /// True if the probe ran: the loop does what is queued.
   private static let isServed = Atomic<Bool>(false)
-  /// Once for the process.
+  /// Set once for the process.
   private static let hasFailed = Atomic<Bool>(false)
 
-  /// Lets a loop that has the process, and is about to run in the main thread, serve the queue until it is closed. Does
-  /// nothing where that cannot be, or `ASYNCIO_DISPATCH_MAIN` is 0.
+  /// Let a loop that has the process, and is about to run in the main thread, serve the queue until it is closed. Does
+  /// nothing if that is impossible, or if `ASYNCIO_DISPATCH_MAIN` is 0.
   static func serve(by loop: BaseEventLoop) {
     guard Environment.servesDispatchMain, !hasFailed.load(ordering: .relaxed),
       loop.capabilities.contains([.descriptorWatches, .systemDescriptors])
@@ -29,7 +29,7 @@ enum DispatchMain {
     } catch {
       return
     }
-    // It also makes the descriptor readable for what was queued before anybody asked for it.
+    // The probe also makes the descriptor readable for what was queued before it was opened.
     if !isServed.load(ordering: .relaxed) {
       casyncio_dispatch_main_enqueue({ _ in DispatchMain.isServed.store(true, ordering: .relaxed) }, nil)
     }

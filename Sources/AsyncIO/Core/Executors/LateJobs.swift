@@ -2,15 +2,15 @@ internal import CAsyncIO
 internal import Synchronization
 internal import SystemPackage
 
-/// What becomes of jobs that reach a loop after its close. None is ever dropped: a dropped job is a task that never
-/// resumes, with everything it holds, and an await that hangs. Only those of a simulated world are put away: nobody
+/// What happens to jobs that reach a loop after its close. None is ever dropped: a dropped job is a task that never
+/// resumes, with everything it holds, and an await that hangs. Only those of a simulated world are put away: nothing
 /// outside awaits them, and what they would do in threads of the system has no place there.
 ///
 /// Task-role jobs go to the platform's own executor. Serial-role jobs belong to actors, whose isolation is that their
 /// jobs do not overlap; a concurrent pool would break it (a probe kept 2,129 of 4,000 increments). They go to one
-/// serial thread for the whole process. Where the system has no thread for it they go, one at a time as well, to a loop
-/// that runs, or to the platform's executor, which waits for a thread. A sleeping job keeps its time. If the closed loop
-/// was the whole process's, its jobs wait for the next one.
+/// serial thread for the whole process. If the system has no thread for it they go, still one at a time, to a loop that
+/// runs, or to the platform's executor, which waits for a thread. A sleeping job keeps its time. If the closed loop was
+/// the whole process's, its jobs wait for the next one.
 enum LateJobs {
   /// How the job came in; a serial job is run in the name of the facade it came through.
   enum Role {
@@ -29,12 +29,12 @@ enum LateJobs {
   }
 
   private static let state = Lock(State())
-  /// Jobs that will not run, in sight of whoever looks for lost memory.
+  /// Jobs that will not run, kept where a search for lost memory finds them.
   private static let putAway = Lock<[UnownedJob]>([])
-  /// The intake whose job the serial thread runs now, and that thread.
+  /// The intake whose job the serial thread is running, and that thread.
   private static let servingIntake = Atomic<UInt>(0)
   private static let servingThread = Atomic<Int64>(0)
-  /// Jobs that came too late for their loop so far.
+  /// The number of jobs so far that came too late for their loop.
   static let count = Atomic<Int>(0)
 
   /// - Parameter deadline: for a job of the runtime's `Task.sleep`, in monotonic nanoseconds.
@@ -59,12 +59,12 @@ enum LateJobs {
     if start { beginDraining() }
   }
 
-  /// Somebody drains the queue, who need not be here. Not this thread itself: who enqueues a job may hold a lock.
+  /// Make another thread drain the queue. Not this one: the code that enqueues a job may hold a lock.
   private static func beginDraining() {
     do throws(Errno) {
       return try Thread.detach(name: "asyncio late") { while drainSome() {} }
     } catch {}
-    // A round at a time, and then a thread is asked for again: the jobs of a round may bring the next ones for ever.
+    // A round at a time, and then a thread is requested again: the jobs of a round may add more for ever.
     @Sendable func drainARound() { if drainSome() { beginDraining() } }
     if let loop = LoopTaskRegistry.shared.someRunningLoop {
       let action = PostedAction { _ in
@@ -77,7 +77,7 @@ enum LateJobs {
     Task(executorPreference: ProcessExecutors.platformExecutor) { drainARound() }
   }
 
-  /// Runs what is queued now. `false`: there was nothing, and nobody drains any more.
+  /// Run what is queued now. Returns `false` if there was nothing, and the draining has ended.
   private static func drainSome() -> Bool {
     let batch = state.withLock { state in
       defer { state.queue = [] }
@@ -98,7 +98,7 @@ enum LateJobs {
     UInt(bitPattern: Unmanaged.passUnretained(intake).toOpaque())
   }
 
-  /// True in the thread that serves while it runs a job of this loop.
+  /// True in the serving thread while it runs a job of this loop.
   static func isServing(_ intake: LoopIntake) -> Bool {
     servingIntake.load(ordering: .sequentiallyConsistent) == identity(intake)
       && servingThread.load(ordering: .sequentiallyConsistent) == casyncio_thread_number()
@@ -106,6 +106,6 @@ enum LateJobs {
 }
 
 extension LiveCounters {
-  /// Jobs that came too late for their loop so far.
+  /// The number of jobs so far that came too late for their loop.
   package static var lateJobs: Int { LateJobs.count.load(ordering: .relaxed) }
 }

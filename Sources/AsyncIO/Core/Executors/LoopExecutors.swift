@@ -1,12 +1,12 @@
 internal import CAsyncIO
 internal import Synchronization
 
-// A loop is an executor in two roles, and the job does not say in which one it came. Run in the wrong role, every
-// continuation, cancellation handler and peer actor costs one to three extra enqueues (measured), and a readiness
-// can be lost because a hop comes between a check and a suspension. So the loop has two identities: jobs that come in
+// A loop is an executor in two roles, and a job does not say in which role it came. Run in the wrong role, every
+// continuation, cancellation handler and peer actor costs one to three extra enqueues (measured), and a readiness can
+// be lost because a hop comes between a check and a suspension. So the loop has two identities: jobs that come in
 // through the task facade are run on the task facade, jobs that come in through the serial facade on the serial one.
 //
-// Both hold the loop's intake, not the loop: a job may come when the loop is long gone.
+// Both hold the loop's intake instead of the loop: a job may come when the loop is long gone.
 
 /// The loop as the executor that tasks prefer.
 final class TaskFacade: TaskExecutor {
@@ -30,7 +30,7 @@ final class TaskFacade: TaskExecutor {
     }
   }
 
-  /// The runtime's `Task.sleep`: the job runs at a time. It is never taken back, also not when the sleep is cancelled.
+  /// Run a job at a time, for the runtime's `Task.sleep`. The job is never taken back, even if the sleep is cancelled.
   func enqueue(_ job: UnownedJob, after delay: Int64) {
     if intake.isRunningInThisThread { return intake.core.insert(LoopWord(job, .taskJob), after: delay) }
     let deadline = MonotonicTime.after(delay)
@@ -39,14 +39,14 @@ final class TaskFacade: TaskExecutor {
 }
 
 extension BaseEventLoop {
-  /// Queues a job in some nanoseconds; loop thread only.
+  /// Queue a job to run after some nanoseconds; loop thread only.
   final func insert(_ job: LoopWord, after delay: Int64) {
     timers.insert(job, deadline: time().advanced(byNanoseconds: delay).nanoseconds)
   }
 }
 
 extension LoopIntake {
-  /// Posts a job for a time, in monotonic nanoseconds, from any thread. `false`: the loop is closed.
+  /// Post a job for a time, in monotonic nanoseconds, from any thread. Returns `false` if the loop is closed.
   func post(_ job: UnownedJob, at deadline: Int64) -> Bool {
     let action = PostedAction { core in
       core.timers.insert(LoopWord(job, .taskJob), deadline: deadline)
@@ -59,11 +59,11 @@ extension LoopIntake {
 
 /// The loop as the executor of actors that are pinned to it, and of the main actor after a take-over.
 ///
-/// A suspended function of the main actor names the facade that it left from by its bare address, for as long as it is
-/// suspended. So the facade of the first whole-process run is that of all others, too: it lives for ever, and follows
+/// A suspended function of the main actor refers to the facade that it left from by its bare address, for as long as it
+/// is suspended. So the facade of the first whole-process run serves all the others too: it lives for ever, and follows
 /// the process from loop to loop.
 final class SerialFacade: SerialExecutor {
-  /// What it was made with.
+  /// The intake that it was made with.
   private let own: LoopIntake
   /// The address of the intake that it stands for now.
   private let current: Atomic<UInt>
@@ -77,11 +77,11 @@ final class SerialFacade: SerialExecutor {
     UInt(bitPattern: Unmanaged.passUnretained(intake).toOpaque())
   }
 
-  /// Stands for another loop from here on. For ``ProcessExecutors``, which holds the intake until it calls this again.
+  /// Stand for another loop from here on. For ``ProcessExecutors``, which holds the intake until it calls this again.
   func follow(_ intake: LoopIntake) { current.store(Self.address(intake), ordering: .releasing) }
 
-  /// Of the loop that it stands for. One that has followed asks who holds the intake: the address alone could be that of
-  /// one that is just being replaced.
+  /// The intake of the loop that it stands for. A facade that has followed asks the code that holds the intake: the
+  /// address alone could be that of an intake that is just being replaced.
   var intake: LoopIntake {
     current.load(ordering: .acquiring) == Self.address(own) ? own : ProcessExecutors.latestIntake ?? own
   }
@@ -117,7 +117,7 @@ final class SerialFacade: SerialExecutor {
 
   func asUnownedSerialExecutor() -> UnownedSerialExecutor { unowned }
 
-  /// What makes `assumeIsolated` work in plain callbacks of the loop.
+  /// Makes `assumeIsolated` work in plain callbacks of the loop.
   func isIsolatingCurrentContext() -> Bool? {
     runningHere != nil || LateJobs.isServing(intake)
   }

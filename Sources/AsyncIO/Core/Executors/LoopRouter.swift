@@ -1,15 +1,15 @@
-/// The default executor of a process that has several loops: a job stays with the loop whose thread made it, and goes
-/// to the first one from any other thread. So what begins on a core goes on there, without a lock or a wake.
+/// The default executor of a process that has several loops: a job stays with the loop whose thread made it; from any
+/// other thread it goes to the first loop. So what begins on a core goes on there, without a lock or a wake.
 ///
-/// A job knows nothing of where its task was before. One that is resumed by another loop's thread goes on there, and an
-/// actor that two loops call at once may hand its caller to the other without asking anybody (found by experiment). So
-/// tasks that have to stay, those of `createTask` and of servers, carry a preference for their loop and never get here.
+/// A job knows nothing of where its task was before. A job that another loop's thread resumes goes on there, and an
+/// actor that two loops call at once may move its caller to the other loop (found by experiment). So tasks that have to
+/// stay, those of `createTask` and of servers, carry a preference for their loop and never get here.
 final class LoopRouter: TaskExecutor {
   private let first: TaskFacade
 
   init(_ first: TaskFacade) { self.first = first }
 
-  /// Brings the jobs of the loop's thread to it. Before it runs.
+  /// Bring the jobs of the loop's thread to the loop. Call it before the loop runs.
   func add(_ loop: BaseEventLoop) {
     loop.intake.isMember = true
     loop.router = self
@@ -26,7 +26,7 @@ final class LoopRouter: TaskExecutor {
     }
   }
 
-  /// The runtime's `Task.sleep`.
+  /// Run a job after a delay, for the runtime's `Task.sleep`.
   func enqueue(_ job: UnownedJob, after delay: Int64) {
     if let running = LoopIntake.running, running.isMember {
       running.core.insert(LoopWord(job, .routedJob), after: delay)

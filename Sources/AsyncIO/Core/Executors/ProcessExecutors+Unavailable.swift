@@ -1,6 +1,6 @@
 #if !(os(Linux) && compiler(>=6.3))
-  /// Where the runtime offers no way to replace its executors: a whole-process run is a scoped run whose tasks prefer
-  /// the loop, and the main actor stays where it is.
+  /// Stands in where the runtime offers no way to replace its executors: a whole-process run is a scoped run whose
+  /// tasks prefer the loop, and the main actor stays where it is.
   enum ProcessExecutors {
     static var platformExecutor: any TaskExecutor { globalConcurrentExecutor }
     static func install(_ loop: BaseEventLoop, beside others: [BaseEventLoop] = []) throws(EventLoopError) {}

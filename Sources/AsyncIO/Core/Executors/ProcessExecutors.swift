@@ -5,13 +5,13 @@
   // the whole process, and the protocol by which `Task.sleep` finds the loop's timers. What the runtime does with it
   // on 6.3.1, found by experiment:
   //
-  // - `_createExecutors(factory:)` works when it is called from a synchronous `main` before any task exists. Called
-  //   late it is silent damage: a hang, or two worlds. So a late call is detected and refused. One throw-away task
-  //   with a private executor tells: the id of its job is 1 if nothing ran before.
-  // - `Task.sleep` calls `enqueue(_:at:tolerance:clock:)` with an instant of the clock it was given, in absolute
-  //   time. Continuous clock and the loop's clock differ on a machine that was suspended, so only the distance to
-  //   that clock's "now" is used.
-  // - A sleep that is cancelled leaves its job here until its time; the job must be run, not dropped.
+  // - `_createExecutors(factory:)` works when it is called from a synchronous `main` before any task exists. A late
+  //   call does silent damage: a hang, or two worlds. So a late call is detected and refused. One throw-away task with
+  //   a private executor tells: the id of its job is 1 if nothing ran before.
+  // - `Task.sleep` calls `enqueue(_:at:tolerance:clock:)` with an instant of the clock it was given, in absolute time.
+  //   Continuous clock and the loop's clock differ on a machine that was suspended, so only the distance to that
+  //   clock's "now" is used.
+  // - A cancelled sleep leaves its job here until its time; the job must be run, not dropped.
   // - `typealias DefaultExecutorFactory` is silently ignored by 6.3.1.
 
   extension TaskFacade: SchedulingExecutor {
@@ -40,13 +40,13 @@
     func stop() { intake.core.stop() }
   }
 
-  /// The executors of the whole process: who has them, and how a loop takes them over.
+  /// The executors of the whole process: which loop has them, and how a loop takes them over.
   enum ProcessExecutors {
     /// A job between two runs.
     private struct Waiting {
       var job: UnownedJob
       var tag: LoopWord.Tag
-      /// When a sleep is over, in monotonic nanoseconds.
+      /// The end of a sleep, in monotonic nanoseconds.
       var deadline: Int64?
 
       func post(to intake: LoopIntake) -> Bool {
@@ -64,14 +64,14 @@
     private struct State {
       var wasInstalled = false
       var installing: Executors?
-      /// The loop of the whole-process run that is going on; of several, the one with the main actor.
+      /// The loop of the current whole-process run; of several, the one with the main actor.
       var current: LoopIntake?
       /// The executor of the main actor, the same in all whole-process runs, see ``SerialFacade``.
       var main: SerialFacade?
-      /// What that stands for: the loop of the last run, also when it is closed.
+      /// What that stands for: the loop of the last run, even after it is closed.
       var latest: LoopIntake?
       /// The default executors of the last runs. The runtime changes its own without a lock; a thread that has just
-      /// looked at the one before must not find it gone.
+      /// read the previous one must not find it gone.
       var recent: [any TaskExecutor] = []
       var waiting: [Waiting] = []
     }
@@ -85,8 +85,8 @@
     /// The loop of the last whole-process run, for its serial facade.
     static var latestIntake: LoopIntake? { state.withLock { $0.latest } }
 
-    /// Makes the loop the executor of the main actor and of every task without a preference; of these it gets its own
-    /// only, if there are others beside it. Refused with code `runtimeAlreadyStarted` when tasks ran before,
+    /// Make the loop the executor of the main actor and of every task without a preference; if there are others beside
+    /// it, it gets only its own tasks of these. Refused with code `runtimeAlreadyStarted` if tasks ran before,
     /// `anotherLoopRunning` while another loop has the process.
     static func install(_ loop: BaseEventLoop, beside others: [BaseEventLoop] = []) throws(EventLoopError) {
       if !state.withLock({ $0.wasInstalled }) && !isRuntimeUntouched() {
@@ -127,13 +127,13 @@
       for job in waiting { _ = job.post(to: loop.intake) }
     }
 
-    /// The whole-process run is over; jobs that come from here on wait for the next one.
+    /// End the whole-process run; jobs that come from here on wait for the next one.
     static func uninstall(_ loop: BaseEventLoop) {
       state.withLock { if $0.current === loop.intake { $0.current = nil } }
     }
 
-    /// Keeps a late job of a whole-process loop for the next such run, or gives it to the one that is going on. Of the
-    /// loops beside the first one that is so for jobs without an actor: the others stay in their order elsewhere.
+    /// Keep a late job of a whole-process loop for the next such run, or give it to the current one. For the loops
+    /// beside the first one this holds for jobs without an actor only: the others keep their order elsewhere.
     static func keep(
       _ job: UnownedJob, _ role: LateJobs.Role, of intake: LoopIntake, at deadline: Int64?
     ) -> Bool {
@@ -154,7 +154,7 @@
       return true
     }
 
-    /// Gives a sleeping job to the platform's executor, which has timers of its own.
+    /// Give a sleeping job to the platform's executor, which has timers of its own.
     static func enqueueOnPlatform(_ job: UnownedJob, at deadline: Int64) {
       guard let executor = platformExecutor as? any SchedulingExecutor else { return platformExecutor.enqueue(job) }
       let delay = Duration.nanoseconds(MonotonicTime.remaining(to: deadline))

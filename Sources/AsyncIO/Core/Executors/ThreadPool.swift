@@ -2,8 +2,8 @@ internal import CAsyncIO
 internal import Synchronization
 internal import SystemPackage
 
-/// A bounded pool of threads for work that blocks: file access, name look-up, a C library. Threads are made when
-/// there is work for them and end after some idle seconds, or at `shutDown()`. Answers `ThreadPoolExecutor`.
+/// A bounded pool of threads for work that blocks: file access, name look-up, a C library. Threads are made when there
+/// is work for them and end after some idle seconds, or at `shutDown()`. Answers `ThreadPoolExecutor`.
 public final class ThreadPool: @unchecked Sendable {
   // Right because everything mutable is under the one monitor.
   private let monitor = Monitor()
@@ -15,22 +15,22 @@ public final class ThreadPool: @unchecked Sendable {
   private var isShutDown = false
   private var whenEnded: [@Sendable () -> Void] = []
 
-  /// Most threads at a time.
+  /// The largest number of threads at a time.
   public let maximumThreads: Int
   private let name: String
   private let idleNanoseconds: Int64
-  /// Runs a step of a simulated thread. Nil: threads are the system's.
+  /// Runs a step of a simulated thread. Nil if the threads are the system's.
   private let runner: (@Sendable (@escaping @Sendable () -> Void) -> Void)?
 
   /// - Parameters:
-  ///   - maximumThreads: at least 1, and less is taken for 1; the default is asyncio's, min(32, processors + 4).
-  ///   - name: threads are named by it and a number.
+  ///   - maximumThreads: at least 1, and less is taken as 1; the default is asyncio's, min(32, processors + 4).
+  ///   - name: the first part of the threads' names, which end in a number.
   public convenience init(maximumThreads: Int? = nil, name: String = "asyncio") {
     self.init(maximumThreads: maximumThreads, name: name, idleTime: .seconds(10))
   }
 
   /// - Parameter idleTime: how long a thread waits for work before it ends.
-  /// - Parameter runner: runs what a thread would do for one piece of work, some time later; for pools without threads.
+  /// - Parameter runner: does one piece of a thread's work, some time later; for pools without threads.
   package init(
     maximumThreads: Int?, name: String = "asyncio", idleTime: Duration,
     runner: (@Sendable (@escaping @Sendable () -> Void) -> Void)? = nil
@@ -42,22 +42,22 @@ public final class ThreadPool: @unchecked Sendable {
     self.runner = runner
   }
 
-  /// Queues work. `false`: it was not taken, because the pool is shut down, or because it has no thread and the system
-  /// gives it none (see ``EventLoop/runInExecutor(_:_:)``, which tells the two apart). A pool that has threads lets the
-  /// work wait for one of them.
+  /// Queue work. Returns `false` if the work was not taken, because the pool is shut down, or because it has no thread
+  /// and the system gives it none (see ``EventLoop/runInExecutor(_:_:)``, which tells the two apart). In a pool that
+  /// has threads, the work waits for one of them.
   public func submit(_ work: @escaping @Sendable () -> Void) -> Bool {
     if case .taken = add(work) { true } else { false }
   }
 
-  /// What became of work that was brought.
+  /// What happened to the work.
   enum Answer {
     case taken
     case isShutDown
-    /// There is no thread that could do it, and this is why.
+    /// No thread could do it, for this reason.
     case noThread(Errno)
   }
 
-  /// Queues work. Any thread.
+  /// Queue work. Any thread.
   func add(_ work: @escaping @Sendable () -> Void) -> Answer {
     let (answer, startsRunner) = monitor.locked { () -> (Answer, Bool) in
       guard !isShutDown else { return (.isShutDown, false) }
@@ -78,7 +78,8 @@ public final class ThreadPool: @unchecked Sendable {
     return answer
   }
 
-  /// Inside of the monitor, so that nobody counts on a thread that may not come. Nil, or why there is none.
+  /// Start a thread, inside of the monitor, so that no other call counts on a thread that may not come. Returns nil, or
+  /// why there is none.
   private func startThread() -> Errno? {
     do throws(Errno) {
       try Thread.detach(name: "\(name)_\(made)") { self.serve() }
@@ -97,7 +98,7 @@ public final class ThreadPool: @unchecked Sendable {
     tellWhenEnded()
   }
 
-  /// The work of a simulated thread, a piece at a time. It ends when there is no more.
+  /// Do the work of a simulated thread, one piece at a time. It ends when there is no more.
   private func serveOne() {
     monitor.locked { head < queue.count ? takeFirst() : nil }?()
     let isDone = monitor.locked { () -> Bool in
@@ -110,7 +111,7 @@ public final class ThreadPool: @unchecked Sendable {
     if isDone { tellWhenEnded() } else { runner?({ self.serveOne() }) }
   }
 
-  /// A thread has ended; if it was the last one, those who wait for that hear of it.
+  /// Call back after the end of a thread, if it was the last one.
   private func tellWhenEnded() {
     let ended = monitor.locked { () -> [@Sendable () -> Void] in
       guard threads == 0 && isShutDown else { return [] }
@@ -120,8 +121,8 @@ public final class ThreadPool: @unchecked Sendable {
     for callback in ended { callback() }
   }
 
-  /// The next work; nil when this thread should end. It is counted out under the same lock: work that comes right
-  /// after must not count on a thread that is on its way out.
+  /// Return the next work; nil if this thread should end. The thread is counted out under the same lock: work that
+  /// comes right after must not count on a thread that is on its way out.
   private func next() -> (@Sendable () -> Void)? {
     monitor.locked {
       while head == queue.count {
@@ -150,7 +151,7 @@ public final class ThreadPool: @unchecked Sendable {
     return nil
   }
 
-  /// Takes no more work; what is queued is still done, then the threads end. Does not wait.
+  /// Take no more work; queued work is still done, then the threads end. Does not wait.
   public func shutDown() {
     monitor.locked {
       isShutDown = true
@@ -158,7 +159,7 @@ public final class ThreadPool: @unchecked Sendable {
     }
   }
 
-  /// Calls back when the pool was shut down and its last thread has ended; at once if that is so now.
+  /// Call back when the pool was shut down and its last thread has ended; at once if that has happened.
   func notifyWhenEnded(_ callback: @escaping @Sendable () -> Void) {
     let now = monitor.locked { () -> Bool in
       if isShutDown && threads == 0 { return true }

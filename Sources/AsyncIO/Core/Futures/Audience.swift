@@ -1,6 +1,6 @@
-/// Who is told when a future is done, in the order in which they came: callbacks and those who wait alike.
+/// The callbacks and waiting tasks of a future, in the order in which they came: all are told when it is done.
 ///
-/// Whoever takes something out releases it outside of the future's lock: what a closure captured may call back.
+/// Release what is taken out outside of the future's lock: what a closure captured may call back.
 struct Audience<Callback: Sendable>: Sendable {
   enum Member: Sendable {
     case task(UnsafeContinuation<Void, Never>, Awaiter?)
@@ -18,7 +18,7 @@ struct Audience<Callback: Sendable>: Sendable {
 
   private struct Place: Sendable {
     var number: UInt64
-    /// Nil: it was taken out.
+    /// Nil if it was taken out.
     var member: Member?
   }
 
@@ -26,20 +26,20 @@ struct Audience<Callback: Sendable>: Sendable {
   private var last: UInt64 = 0
   private var empty = 0
 
-  /// Returns a number to take it out by.
+  /// Add a member. Returns a number to take it out by.
   mutating func add(_ member: Member) -> UInt64 {
     last += 1
     places.append(Place(number: last, member: member))
     return last
   }
 
-  /// A number that nobody has.
+  /// Return a number that no member has.
   mutating func nextNumber() -> UInt64 {
     last += 1
     return last
   }
 
-  /// Takes one out; nil if it is not there any more. Numbers ascend, so that the one of many is found quickly.
+  /// Take a member out; nil if it is no longer there. Numbers ascend, so that one among many is found quickly.
   mutating func remove(_ number: UInt64) -> Member? {
     var (low, high) = (0, places.count)
     while low < high {
@@ -56,7 +56,7 @@ struct Audience<Callback: Sendable>: Sendable {
     return member
   }
 
-  /// Takes all out.
+  /// Take all members out.
   mutating func takeAll() -> Audience {
     var taken = Audience()
     taken.last = last

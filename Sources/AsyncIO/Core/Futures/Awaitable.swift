@@ -1,16 +1,16 @@
-/// What waits can be made of: a future of any value type. Everything here may be called from any thread.
+/// What a wait can be made of: a future of any value type. Everything here may be called from any thread.
 package protocol Awaitable: AnyObject, Sendable {
   var isDone: Bool { get }
   var isCancelled: Bool { get }
-  /// True for an error and for a cancellation. Nobody has looked at the error by asking this.
+  /// True for an error and for a cancellation. Asking this does not count as retrieving the error.
   var hasFailed: Bool { get }
-  /// Throws its error, which then counts as looked at. Code `invalidState` while it is pending.
+  /// Throw its error, which then counts as retrieved. Throws code `invalidState` while it is pending.
   func check() throws
   @discardableResult func cancel(_ message: String?) -> Bool
-  /// Code `invalidState` in the task that this is.
+  /// Throw code `invalidState` in the task that this is.
   func refuseSelfWait() throws(EventLoopError)
 
-  /// Calls the body once, directly, when it is done. Nil: it is done already, and the body is not called.
+  /// Call the body once, directly, when it is done. Returns nil, without a call, if it is already done.
   func observe(by awaiter: Awaiter?, _ body: @escaping @Sendable () -> Void) -> UInt64?
   func stopObserving(_ id: UInt64)
 
@@ -18,17 +18,17 @@ package protocol Awaitable: AnyObject, Sendable {
   var awaiters: [Awaiter] { get }
   /// Where it was made; kept in debug mode only.
   var madeAt: CallSite? { get }
-  /// What it is, for people.
+  /// Describe it for people.
   func describeForGraph() -> String
 }
 
-/// A task that waits, and where in its code it does: an edge of the call graph. It lies with the waiter that it belongs
-/// to and goes with it.
+/// A task that waits, and the place of the wait in its code: an edge of the call graph. It is stored with the waiter
+/// that it belongs to and goes with it.
 package struct Awaiter: Sendable {
   package let task: any CancellableTask
   package let site: CallSite
 
-  /// Nil where no task of `createTask` runs.
+  /// Return the current task as an awaiter; nil if no task of `createTask` runs.
   static func current(_ site: CallSite) -> Awaiter? {
     LoopTaskRegistry.shared.current.map { Awaiter(task: $0, site: site) }
   }
@@ -38,7 +38,7 @@ package struct Awaiter: Sendable {
 final class OneWait<Outcome: Sendable>: Sendable {
   private let state = Lock(OneWaitState<Outcome>())
 
-  /// `false`: it was ended before.
+  /// End the wait. Returns `false` if it had already ended.
   @discardableResult
   func end(_ outcome: Outcome) -> Bool {
     let (isFirst, continuation) = state.withLock { state in
@@ -51,7 +51,7 @@ final class OneWait<Outcome: Sendable>: Sendable {
     return isFirst
   }
 
-  /// Suspends until it is ended, or the task is cancelled, which ends it with an outcome of its own.
+  /// Suspend until it is ended, or the task is cancelled, which ends it with an outcome of its own.
   func wait(cancelled outcome: Outcome) async -> Outcome {
     await withTaskCancellationHandler {
       await wait()

@@ -1,8 +1,8 @@
 extension Future: CustomStringConvertible {
-  /// Which one it is: "Task-7 (pending)", "Future<Int> (done)", and in debug mode where it was made.
+  /// How logs show it: "Task-7 (pending)", "Future<Int> (done)", and in debug mode where it was made.
   ///
-  /// The state is pending, cancelling (of a task), done, failed or cancelled. The value and the error are not in it:
-  /// they may be large, and lead anywhere. Any thread.
+  /// The state is pending, cancelling (of a task), done, failed or cancelled. The value and the error are left out:
+  /// they may be large, and refer to anything. Any thread.
   public final var description: String {
     let task = self as? any AnyLoopTask
     let state =

@@ -1,18 +1,17 @@
 /// A result that will come, bound to a loop. Answers asyncio's `Future`.
 ///
-/// Pending, then done exactly once: with a value, with an error, or cancelled. Callbacks are always queued on the
-/// loop, also when the future is done already; they never run inside the call that completes it. Callbacks and tasks
-/// that await it are told in the order in which they came. All methods may be called from any thread: the state is
-/// under one lock, which is what makes the unchecked conformance right, and nobody is resumed or called while it is
-/// held.
+/// Pending, then done exactly once: with a value, with an error, or cancelled. Callbacks are always queued on the loop,
+/// even if the future is already done; they never run inside the call that completes it. Callbacks and tasks that await
+/// it are told in the order in which they came. All methods may be called from any thread: the state is under one lock,
+/// which is what makes the unchecked conformance right, and nothing is resumed or called while it is held.
 public class Future<Value: Sendable>: @unchecked Sendable {
-  /// Names a callback of one future for its removal.
+  /// Identifies a callback of one future for its removal.
   public struct CallbackToken: Hashable, Sendable {
     fileprivate let future: ObjectIdentifier
     fileprivate let id: UInt64
   }
 
-  /// What runs when the future is done, in the scoped policy of the code that asked for it, whoever completes it.
+  /// Runs when the future is done, in the scoped policy of the code that added it, whatever completes it.
   private struct Callback {
     var scope: CarriedScope?
     var body: @Sendable (Future<Value>) -> Void
@@ -32,7 +31,7 @@ public class Future<Value: Sendable>: @unchecked Sendable {
   /// Where it was made; kept in debug mode only.
   final let site: CallSite?
 
-  /// A pending future. Usually made by `loop.createFuture()`.
+  /// Create a pending future. Usually made by `loop.createFuture()`.
   public init(loop: any EventLoop, fileID: StaticString = #fileID, line: UInt = #line) {
     self.loop = loop
     site = loop.isDebug ? CallSite(file: fileID, line: line) : nil
@@ -40,7 +39,7 @@ public class Future<Value: Sendable>: @unchecked Sendable {
 
   deinit { reportLostError(taskName: nil) }
 
-  /// The last reference is going away: tells the loop of an error that nobody looked at, once.
+  /// Report an error that was not retrieved to the loop, once, as the last reference goes away.
   final func reportLostError(taskName: @autoclosure () -> String?) {
     let (lost, hasAudience): ((any Error)?, Bool) = state.withLock { state in
       let hasAudience = !state.audience.isEmpty
@@ -61,7 +60,8 @@ public class Future<Value: Sendable>: @unchecked Sendable {
     loop.callExceptionHandler(context)
   }
 
-  /// It was never done. What its callbacks captured may be the next such future, and so on: one goes after the other.
+  /// Release the audience of a future that was never done. The captures of its callbacks may hold the next such future,
+  /// and so on: they are released one after another.
   private func releaseAudience() {
     let parcel = Parcel(state.withLock { $0.audience.takeAll() })
     Sequel.run { parcel.content = nil }
@@ -76,7 +76,8 @@ public class Future<Value: Sendable>: @unchecked Sendable {
   /// The message of the cancellation that won.
   public final var cancelMessage: String? { state.withLock { $0.message } }
 
-  /// The value, or throws its error; `CancellationError` if cancelled. Code `invalidState` while pending.
+  /// Return the value, or throw its error; `CancellationError` if it was cancelled. Throws code `invalidState` while
+  /// pending.
   public final func result() throws -> Value {
     let outcome = state.withLock { state in
       if state.outcome != nil { state.wasRetrieved = true }
@@ -88,7 +89,8 @@ public class Future<Value: Sendable>: @unchecked Sendable {
     return try outcome.get()
   }
 
-  /// Its error, nil if it has a value. Throws `CancellationError` if cancelled, code `invalidState` while pending.
+  /// Return its error, nil if it has a value. Throws `CancellationError` if it was cancelled, code `invalidState` while
+  /// pending.
   public final func exception() throws -> (any Error)? {
     do {
       _ = try result()
@@ -101,8 +103,8 @@ public class Future<Value: Sendable>: @unchecked Sendable {
     }
   }
 
-  /// Waits for the result. Cancelling the awaiting task cancels the future, as asyncio does. Code `invalidState` in
-  /// a task that awaits itself.
+  /// Wait for the result. Cancelling the awaiting task cancels the future, as asyncio does. Throws code `invalidState`
+  /// in a task that awaits itself.
   public final func get(fileID: StaticString = #fileID, line: UInt = #line) async throws -> Value {
     try refuseSelfWait()
     if isDone {
@@ -120,33 +122,33 @@ public class Future<Value: Sendable>: @unchecked Sendable {
     return try result()
   }
 
-  /// Adds who is told. Nil: the future is done.
+  /// Add a member of the audience. Returns nil if the future is done.
   private func add(_ member: Audience<Callback>.Member) -> UInt64? {
     state.withLock { $0.outcome == nil ? $0.audience.add(member) : nil }
   }
 
-  /// Blocks the calling thread until the future is done, or until a time in monotonic nanoseconds. `false`: it is not
-  /// done yet.
+  /// Block the calling thread until the future is done, or until a time in monotonic nanoseconds. Returns `false` if it
+  /// is not done yet.
   final func block(until deadline: Int64) -> Bool {
     let gate = ThreadGate()
     guard let number = add(.thread(gate)), !gate.wait(until: deadline) else { return true }
-    // Nothing to take out: it was completed in the last moment.
+    // Nothing to take out: it was completed at the last moment.
     return state.withLock { $0.audience.remove(number) } == nil
   }
 
-  /// A task overrides this to refuse a wait that would never end.
+  /// Refuse a wait that would never end; a task overrides this.
   package func refuseSelfWait() throws(EventLoopError) {}
 
   package func describeForGraph() -> String { isDone ? "a future (done)" : "a future" }
 
   // MARK: Completing
 
-  /// Completes it with a value. Code `invalidState` if it is done.
+  /// Complete it with a value. Throws code `invalidState` if it is done.
   public final func setResult(_ value: Value) throws(EventLoopError) {
     guard complete(.success(value)) else { throw Self.alreadyDone("setResult") }
   }
 
-  /// Completes it with an error. Code `invalidState` if it is done.
+  /// Complete it with an error. Throws code `invalidState` if it is done.
   public final func setException(_ error: any Error) throws(EventLoopError) {
     guard complete(.failure(error)) else { throw Self.alreadyDone("setException") }
   }
@@ -155,13 +157,13 @@ public class Future<Value: Sendable>: @unchecked Sendable {
     EventLoopError(.invalidState, "\(operation): the future is already done; it can be completed once.")
   }
 
-  /// Cancels it; `false` if it is done already. The first message wins.
+  /// Cancel it. Returns `false` if it is already done. The first message wins.
   @discardableResult
   public func cancel(_ message: String? = nil) -> Bool {
     complete(.failure(CancellationError()), cancelled: true, message: message)
   }
 
-  /// Completes it if it is pending.
+  /// Complete it if it is pending.
   @discardableResult
   final func complete(
     _ outcome: Result<Value, any Error>, cancelled: Bool = false, message: String? = nil
@@ -187,7 +189,7 @@ public class Future<Value: Sendable>: @unchecked Sendable {
 
   // MARK: Callbacks
 
-  /// Queues the callback for when the future is done. Returns a token to remove it by.
+  /// Queue the callback for when the future is done. Returns a token to remove it by.
   @discardableResult
   public final func addDoneCallback(_ body: @escaping @Sendable (Future<Value>) -> Void) -> CallbackToken {
     let callback = Callback(scope: CarriedScope.ofCaller, body: body)
@@ -198,11 +200,11 @@ public class Future<Value: Sendable>: @unchecked Sendable {
     return CallbackToken(future: ObjectIdentifier(self), id: number)
   }
 
-  /// Removes a callback; `false` if it was not there any more, and for the token of another future. One that is queued
-  /// already runs.
+  /// Remove a callback. Returns `false` if it was no longer there, and for the token of another future. A callback that
+  /// is already queued runs.
   @discardableResult
   public final func removeDoneCallback(_ token: CallbackToken) -> Bool {
-    // The numbers of another future are those of other callbacks here, or of tasks that wait.
+    // The numbers of another future are those of other callbacks here, or of waiting tasks.
     guard token.future == ObjectIdentifier(self) else { return false }
     return state.withLock { $0.audience.remove(token.id) } != nil
   }
@@ -211,19 +213,19 @@ public class Future<Value: Sendable>: @unchecked Sendable {
     guard CarriedScope.ofCaller === callback.scope else {
       return CarriedScope.$current.withValue(callback.scope) { schedule(callback) }
     }
-    // A closed loop runs no callbacks; who awaits is resumed all the same.
+    // A closed loop runs no callbacks; tasks that await are resumed all the same.
     _ = try? loop.callSoonThreadsafe { callback.body(self) }
   }
 }
 
 extension Future: Awaitable {
-  /// Calls the body in whatever thread completes the future, without the loop, so also when that is closed. Nil: it is
-  /// done already, and the body is not called.
+  /// Call the body in whatever thread completes the future, without the loop, so even after that is closed. Returns
+  /// nil, without a call, if it is already done.
   package final func observe(by awaiter: Awaiter?, _ body: @escaping @Sendable () -> Void) -> UInt64? {
     add(.observer(awaiter, body))
   }
 
-  /// Takes an observer back; one that is being called may still be under way.
+  /// Take an observer back; one that is being called may still be under way.
   package final func stopObserving(_ id: UInt64) { _ = state.withLock { $0.audience.remove(id) } }
 
   package final var hasFailed: Bool {
@@ -239,7 +241,7 @@ extension Future: Awaitable {
   package final var madeAt: CallSite? { site }
 }
 
-/// What is released at a place of its own choice, in one thread.
+/// Holds what is to be released at a place of its own choice, in one thread.
 private final class Parcel<Content> {
   var content: Content?
   init(_ content: Content) { self.content = content }

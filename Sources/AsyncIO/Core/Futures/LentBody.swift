@@ -1,5 +1,5 @@
-/// The caller's closure in the hands of the task that runs it. Right because the caller is suspended until that task
-/// has ended: the two never run at the same time. So `currentTask()` inside is the caller's.
+/// The caller's closure, lent to the task that runs it. Right because the caller is suspended until that task has
+/// ended: the two never run at the same time. So `currentTask()` inside is the caller's.
 final class LentBody<Value: Sendable>: @unchecked Sendable {
   private var body: (() async throws -> Value)?
   private let owner = LoopTaskRegistry.shared.current

@@ -3,7 +3,7 @@ internal import Synchronization
 /// A Swift task that runs on a loop, seen as a future. Answers asyncio's `Task`.
 ///
 /// The loop holds it strongly until it has ended. A task that is cancelled before its first step never runs its body.
-/// After that cancellation is Swift's: a flag that the body sees at its next suspension point and may ignore.
+/// After that, cancellation is Swift's: a flag that the body sees at its next suspension point and may ignore.
 public class LoopTask<Value: Sendable>: Future<Value>, @unchecked Sendable {
   private struct Run {
     var name: String
@@ -13,7 +13,7 @@ public class LoopTask<Value: Sendable>: Future<Value>, @unchecked Sendable {
   }
 
   private let run: Lock<Run>
-  /// The body of `loop.run`: its end is in the hands of who called, and it begins even if that is cancelled already.
+  /// True for the body of `loop.run`: the caller handles its end, and it begins even if that is already cancelled.
   private let isBodyOfRun: Bool
   private static var numbers: TaskNumbers { .shared }
 
@@ -23,23 +23,23 @@ public class LoopTask<Value: Sendable>: Future<Value>, @unchecked Sendable {
     super.init(loop: loop, fileID: site.file, line: site.line)
   }
 
-  /// "Task-N" unless the task was given a name. It may be changed at any time, and `print`, call graphs and reports say
-  /// the new one from then on. Swift's own `Task.name` is another name: it is fixed when a Swift task is made, and is
-  /// nil in the body. Any thread. Answers `get_name()` and `set_name()`.
+  /// The name; "Task-N" unless the task was given one. It may be changed at any time, and `print`, call graphs and
+  /// reports then show the new one. Swift's own `Task.name` is another name: it is fixed when a Swift task is made, and
+  /// is nil in the body. Any thread. Answers `get_name()` and `set_name()`.
   public final var taskName: String {
     get { run.withLock { $0.name } }
     set {
       run.withLock { $0.name = newValue }
-      // A body that names its task in a first step that is slow: the report is to come.
+      // A body that names its task in a slow first step: the report is still to come.
       guard site != nil, let core = LoopIntake.running?.core, core.begunTask != nil else { return }
       if LoopTaskRegistry.shared.current === self { core.begunTask = reportName }
     }
   }
 
-  // Here and not in the superclass alone: the name is gone by then.
+  // Here, and not only in the superclass: the name is gone by then.
   deinit { reportLostError(taskName: taskName) }
 
-  /// Starts a task on a loop, past the loop's task factory: this is what factories call. Answers `asyncio.Task()`.
+  /// Start a task on a loop, past the loop's task factory: this is what factories call. Answers `asyncio.Task()`.
   ///
   /// Throws code `closed` for a closed loop, and in debug mode `wrongThread` for a running loop of another thread.
   public convenience init(
@@ -53,7 +53,7 @@ public class LoopTask<Value: Sendable>: Future<Value>, @unchecked Sendable {
     start(eagerly: request.eagerStart == true && runsHere, body)
   }
 
-  /// Begins the task, which is in the registry of its loop until it has ended.
+  /// Begin the task, which is in the registry of its loop until it has ended.
   final func start(eagerly: Bool = false, _ body: sending @escaping () async throws -> Value) {
     nonisolated(unsafe) let body = body  // sent here, used by the one task below
     @Sendable func whole() async {
@@ -63,7 +63,7 @@ public class LoopTask<Value: Sendable>: Future<Value>, @unchecked Sendable {
     let core = loop as? BaseEventLoop
     let task =
       if eagerly {
-        // Where the loop is the default executor no preference is needed, see `startTask`.
+        // If the loop is the default executor no preference is needed, see `startTask`.
         core?.isProcessWide == true
           ? Task.immediate { await whole() }
           : Task.immediate(executorPreference: loop.taskExecutor) { await whole() }
@@ -85,7 +85,7 @@ public class LoopTask<Value: Sendable>: Future<Value>, @unchecked Sendable {
       return
     }
     LoopTaskRegistry.shared.enter(self)
-    // In debug mode, when a slow first step is to name its task.
+    // In debug mode, so that a slow first step can name its task.
     if site != nil { LoopIntake.running?.core.begunTask = reportName }
     defer { LoopTaskRegistry.shared.leave() }
     do {
@@ -108,7 +108,7 @@ public class LoopTask<Value: Sendable>: Future<Value>, @unchecked Sendable {
     "\(taskName)\(isDone ? " (done)" : cancelling > 0 ? " (cancelling)" : "")"
   }
 
-  /// Asks the task to end; `false` if it is done. It is done when its body has ended, not before.
+  /// Ask the task to end. Returns `false` if it is done. It is done when its body has ended, not before.
   @discardableResult
   public override func cancel(_ message: String? = nil) -> Bool {
     if isDone { return false }
@@ -129,10 +129,10 @@ public class LoopTask<Value: Sendable>: Future<Value>, @unchecked Sendable {
   /// The loop was closed before the body had ended. The task goes on elsewhere, see `LateJobs`.
   package func loopDidClose() {}
 
-  /// How many cancellations were asked for and not taken back.
+  /// The number of cancellations that were requested and not taken back.
   public final var cancelling: Int { run.withLock { $0.requests } }
 
-  /// Takes one request to cancel back and returns how many are left. The flag of the Swift task stays set.
+  /// Take back one request to cancel, and return how many are left. The flag of the Swift task stays set.
   @discardableResult
   public final func uncancel() -> Int {
     run.withLock { run in
@@ -150,14 +150,14 @@ private final class TaskNumbers: Sendable {
 }
 
 extension EventLoop {
-  /// Starts a task on this loop. Answers `create_task`. Throws code `closed` for a closed loop, and in debug mode
+  /// Start a task on this loop. Answers `create_task`. Throws code `closed` for a closed loop, and in debug mode
   /// `wrongThread` for a running loop of another thread.
   ///
   /// - Parameters:
-  ///   - name: for reports; "Task-N" if it is nil.
-  ///   - eagerStart: the body runs to its first suspension inside this call, and one that never suspends is done when
-  ///     the call returns. So it is in the thread that runs the loop; elsewhere the task starts in the ordinary way.
-  ///     Nil leaves it to the loop's task factory; without one that is the ordinary way.
+  ///   - name: for reports; nil makes it "Task-N".
+  ///   - eagerStart: true runs the body to its first suspension inside this call; a body that never suspends is done
+  ///     when the call returns. That works in the thread that runs the loop; elsewhere the task starts in the ordinary
+  ///     way. Nil leaves it to the loop's task factory; without one that is the ordinary way.
   ///   - fileID: where the task is made, for reports in debug mode; as `line`, for the compiler to fill in.
   ///   - line: see `fileID`.
   ///   - body: what the task does. It runs on this loop.
@@ -175,15 +175,15 @@ extension EventLoop {
   package var unfinishedTasks: [any CancellableTask] { LoopTaskRegistry.shared.tasks(of: self) }
 }
 
-/// What a runner does to left-over tasks.
+/// A task that a runner ends if it is left over.
 package protocol CancellableTask: AnyLoopTask, Awaitable {
-  /// Waits for its end and returns its error, if it was not just cancelled.
+  /// Wait for its end and return its error, unless it was just cancelled.
   func waitUntilDone() async -> (any Error)?
   /// The loop was closed before the task had ended.
   func loopDidClose()
   /// The name and, in debug mode, the place, inside a sentence.
   var reportName: String { get }
-  /// What to tell of a task that is pending when its loop closes; nil if it is not.
+  /// The report of a task that is pending when its loop closes; nil if it is not pending.
   var pendingReport: ExceptionContext? { get }
 }
 

@@ -13,7 +13,7 @@ final class LoopTaskRegistry: Sendable {
   private struct State {
     var nextNumber: UInt64 = 0
     var entries: [ObjectIdentifier: [ObjectIdentifier: Entry]] = [:]
-    /// By the address of the Swift task that runs the body, or a part of it, right now.
+    /// By the address of the Swift task that is running the body, or a part of it.
     var running: [UInt: any CancellableTask] = [:]
   }
 
@@ -34,7 +34,7 @@ final class LoopTaskRegistry: Sendable {
     }
   }
 
-  /// In the order in which they were made.
+  /// Return the tasks of a loop in the order in which they were made.
   func tasks(of loop: any EventLoop) -> [any CancellableTask] {
     let entries = state.withLock { $0.entries[ObjectIdentifier(loop)] ?? [:] }
     return entries.values.sorted { $0.number < $1.number }.map(\.task)
@@ -52,19 +52,19 @@ final class LoopTaskRegistry: Sendable {
 
   private static var identity: UInt? { casyncio_current_task().map { UInt(bitPattern: $0) } }
 
-  /// The one whose body runs here; nil in callbacks, in child tasks and in plain tasks.
+  /// The task whose body runs here; nil in callbacks, in child tasks and in plain tasks.
   var current: (any CancellableTask)? {
     guard let identity = Self.identity else { return nil }
     return state.withLock { $0.running[identity] }
   }
 
-  /// The one whose body goes on with the job; nil for jobs of child tasks, plain tasks and actors. The job of a task is
-  /// the task itself to the runtime, at the same address.
+  /// Return the task whose body the job continues; nil for jobs of child tasks, plain tasks and actors. To the runtime
+  /// the job of a task is the task itself, at the same address.
   func task(ofJob word: LoopWord) -> (any CancellableTask)? {
     state.withLock { $0.running[word.bits & ~15] }
   }
 
-  /// The Swift task that calls this runs the body of a task, or a part of it, until `leave`.
+  /// Note that the calling Swift task runs the body of a task, or a part of it, until `leave`.
   func enter(_ task: any CancellableTask) {
     guard let identity = Self.identity else { return }
     state.withLock { $0.running[identity] = task }
@@ -76,9 +76,9 @@ final class LoopTaskRegistry: Sendable {
   }
 }
 
-/// A task of `createTask`, whatever its value: what can be said about it and done to it from anywhere.
+/// A task of `createTask`, of any value type: what can be said about it and done to it from anywhere.
 public protocol AnyLoopTask: AnyObject, Sendable {
-  /// "Task-N" unless it was given one; may be changed at any time, and is what is printed and reported from then on.
+  /// The name; "Task-N" unless it was given one. It may be changed, and is printed and reported from then on.
   var taskName: String { get set }
   /// The loop that it runs on.
   var loop: any EventLoop { get }
@@ -88,25 +88,25 @@ public protocol AnyLoopTask: AnyObject, Sendable {
   var isCancelled: Bool { get }
   /// The message of the cancellation that won.
   var cancelMessage: String? { get }
-  /// How many cancellations were asked for and not taken back.
+  /// The number of cancellations that were requested and not taken back.
   var cancelling: Int { get }
-  /// Takes one request to cancel back and returns how many are left. The flag of the Swift task stays set.
+  /// Take back one request to cancel, and return how many are left. The flag of the Swift task stays set.
   @discardableResult func uncancel() -> Int
-  /// Asks the task to end; `false` if it is done.
+  /// Ask the task to end. Returns `false` if it is done.
   @discardableResult func cancel(_ message: String?) -> Bool
 }
 
 extension AnyLoopTask {
-  /// Asks the task to end; `false` if it is done.
+  /// Ask the task to end. Returns `false` if it is done.
   @discardableResult public func cancel() -> Bool { cancel(nil) }
 }
 
-/// The task of `createTask`, or of a run, whose body runs here; nil in callbacks, in child tasks and in plain tasks.
-/// Any thread. Answers `current_task()`.
+/// Return the task of `createTask`, or of a run, whose body runs here; nil in callbacks, in child tasks and in plain
+/// tasks. Any thread. Answers `current_task()`.
 public func currentTask() -> (any AnyLoopTask)? { LoopTaskRegistry.shared.current }
 
-/// The tasks of the loop, or of the running one, that have not ended, oldest first: those of `createTask` and the body
-/// of the run. Any thread, with a loop. Throws code `noRunningLoop` if none is given and none runs here. Answers
+/// Return the unfinished tasks of the loop, or of the running one, oldest first: those of `createTask` and the body of
+/// the run. Any thread, with a loop. Throws code `noRunningLoop` if none is given and none runs here. Answers
 /// `all_tasks()`.
 public func allTasks(of loop: (any EventLoop)? = nil) throws(EventLoopError) -> [any AnyLoopTask] {
   if let loop { return loop.unfinishedTasks }

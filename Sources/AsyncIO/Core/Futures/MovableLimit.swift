@@ -1,12 +1,12 @@
-/// The time limit of a body, with a deadline that moves. It ends once, as a ``TimeLimit`` does. Any thread may move it,
+/// The time limit of a body, with a deadline that moves. It ends once, like a ``TimeLimit``. Any thread may move it,
 /// while the slot in the heap is the loop's.
 ///
-/// The fields behind the lock are guarded by it, and the slot and its deadline belong to the thread that runs or closes
-/// the loop; that is what makes the unchecked conformance right.
+/// The lock guards the fields behind it, and the slot and its deadline belong to the thread that runs or closes the
+/// loop; that is what makes the unchecked conformance right.
 final class MovableLimit: TimerNode, @unchecked Sendable {
   struct State {
     var deadline: EventLoopInstant?
-    /// From when the deadline was set to the deadline.
+    /// The time from the setting of the deadline to the deadline.
     var given = Duration.zero
     var end = TimeLimit.End.none
     /// False before the body has begun and after it has ended.
@@ -17,7 +17,7 @@ final class MovableLimit: TimerNode, @unchecked Sendable {
   private let state: Lock<State>
   /// Not the loop: what waits in a loop must not hold it.
   private let intake: LoopIntake
-  /// The deadline with which it stands in the heap.
+  /// The deadline under which it is in the heap.
   private var armed = Int64.max
 
   init(_ deadline: EventLoopInstant?, given: Duration, on core: BaseEventLoop) {
@@ -25,12 +25,12 @@ final class MovableLimit: TimerNode, @unchecked Sendable {
     intake = core.intake
   }
 
-  /// What holds now. Any thread.
+  /// The current state. Any thread.
   var current: (deadline: EventLoopInstant?, end: TimeLimit.End, isWatching: Bool) {
     state.withLock { ($0.deadline, $0.end, $0.isWatching) }
   }
 
-  /// The body has begun. `cancelBody` is called in the loop's thread, or in the one that closes the loop.
+  /// Begin with the body. `cancelBody` is called in the loop's thread, or in the thread that closes the loop.
   func begin(on core: BaseEventLoop, _ cancelBody: @escaping @Sendable () -> Void) {
     state.withLock { state in
       state.isWatching = true
@@ -39,7 +39,7 @@ final class MovableLimit: TimerNode, @unchecked Sendable {
     arm(on: core)
   }
 
-  /// Moves the deadline; `false`: the limit has struck, or the body has ended. Any thread.
+  /// Move the deadline. Returns `false` if the limit has struck, or the body has ended. Any thread.
   func move(to deadline: EventLoopInstant?, given: Duration, on core: BaseEventLoop) -> Bool {
     let isMoved = state.withLock { state in
       guard state.isWatching, state.end == .none else { return false }
@@ -51,7 +51,7 @@ final class MovableLimit: TimerNode, @unchecked Sendable {
     return isMoved
   }
 
-  /// The body has ended: how the limit did, and the time that it had given. Any thread.
+  /// Finish with the body. Returns how the limit ended, and the time that it had given. Any thread.
   func finish() -> (end: TimeLimit.End, given: Duration) {
     let outcome = state.withLock { state in
       state.isWatching = false
@@ -75,8 +75,7 @@ final class MovableLimit: TimerNode, @unchecked Sendable {
     }
   }
 
-  /// Puts it where its deadline is now. Whoever moves it calls this afterwards, so the last call finds the last
-  /// deadline.
+  /// Put it where its deadline is now. Every move calls this afterwards, so the last call finds the last deadline.
   private func place(in core: BaseEventLoop) {
     let deadline = state.withLock { $0.isWatching && $0.end == .none ? $0.deadline : nil }
     guard let deadline = deadline?.nanoseconds else { return core.timers.remove(self) }

@@ -14,14 +14,14 @@ public final class Timeout: Sendable {
   /// When the limit strikes, or struck, on the clock of the loop; nil if there is no limit. Answers `when()`.
   public var deadline: EventLoopInstant? { limit.current.deadline }
 
-  /// True once the limit has struck, also when the body then ended with a value. Answers `expired()`.
+  /// True once the limit has struck, even if the body then ended with a value. Answers `expired()`.
   public var isExpired: Bool { limit.current.end == .timedOut }
 
-  /// Moves the deadline. One that has passed strikes in the next turn, nil takes the limit away until there is another
+  /// Move the deadline. One that has passed strikes in the next turn, nil removes the limit until there is another
   /// deadline, and ``EventLoopInstant/distantFuture`` is never reached.
   ///
-  /// Returns `false` and does nothing if the limit has struck already or the body has ended. That is no error, because
-  /// a body may always come a moment too late to move its limit. Its next suspending call then throws
+  /// Returns `false` and does nothing if the limit has already struck or the body has ended. That is not an error,
+  /// because a body may always come a moment too late to move its limit. Its next suspending call then throws
   /// `CancellationError`, which becomes ``TimeoutError``. Answers `reschedule()`.
   @discardableResult
   public func reschedule(at deadline: EventLoopInstant?) -> Bool {
@@ -29,7 +29,8 @@ public final class Timeout: Sendable {
     return limit.move(to: deadline, given: max(given, .zero), on: core)
   }
 
-  /// Moves the deadline to a time from now, as ``reschedule(at:)``: how an idle limit is put off with every message.
+  /// Move the deadline to a time from now, like ``reschedule(at:)``: use it to put off an idle limit with every
+  /// message.
   @discardableResult
   public func reschedule(after duration: Duration) -> Bool {
     limit.move(to: core.time().advanced(by: duration), given: max(duration, .zero), on: core)
@@ -37,7 +38,8 @@ public final class Timeout: Sendable {
 }
 
 extension Timeout: CustomStringConvertible {
-  /// Which one it is: "Timeout at 12.5 s (running)"; else it is expired, closed with its loop, or ended. Any thread.
+  /// How logs show it: "Timeout at 12.5 s (running)"; or that it is expired, closed with its loop, or ended. Any
+  /// thread.
   public var description: String {
     let (deadline, end, isWatching) = limit.current
     let state =
@@ -50,7 +52,7 @@ extension Timeout: CustomStringConvertible {
   }
 }
 
-/// As ``withTimeout(_:_:)-(Duration,()->Value)``, with a limit that the body may move or take away. Answers
+/// Run the body with a limit that it may move or remove. See ``withTimeout(_:_:)-(Duration,()->Value)``. Answers
 /// `asyncio.timeout()`.
 ///
 /// ```swift
@@ -62,8 +64,8 @@ extension Timeout: CustomStringConvertible {
 /// }
 /// ```
 /// - Parameters:
-///   - limit: the time at first; nil for none until the body sets one. One that is zero or negative never starts the
-///     body.
+///   - limit: the time at first; nil for none until the body sets one. A limit that is zero or negative never starts
+///     the body.
 ///   - body: is cancelled when the deadline, wherever it is by then, has come.
 public func withTimeout<Value: Sendable>(
   _ limit: Duration?, _ body: (Timeout) async throws -> Value
@@ -74,8 +76,8 @@ public func withTimeout<Value: Sendable>(
   return try await withTimeout(MovableLimit(deadline, given: limit ?? .zero, on: core), on: core, body)
 }
 
-/// As ``withTimeout(_:_:)-(Duration?,(Timeout)->Value)``, with a deadline on the loop's clock. Nil sets no limit at
-/// first. A deadline that has passed never starts the body. Answers `asyncio.timeout_at()`.
+/// Run the body with a deadline on the loop's clock. Nil sets no limit at first. A deadline that has passed never
+/// starts the body. See ``withTimeout(_:_:)-(Duration?,(Timeout)->Value)``. Answers `asyncio.timeout_at()`.
 public func withTimeout<Value: Sendable>(
   at deadline: EventLoopInstant?, _ body: (Timeout) async throws -> Value
 ) async throws -> Value {
@@ -88,7 +90,7 @@ public func withTimeout<Value: Sendable>(
 private func withTimeout<Value: Sendable>(
   _ limit: MovableLimit, on core: BaseEventLoop, _ body: (Timeout) async throws -> Value
 ) async throws -> Value {
-  // A named function: inside a closure literal the compiler refuses to hand the body on.
+  // A named function: inside a closure literal the compiler refuses to pass the body on.
   func race(_ body: @escaping (Timeout) async throws -> Value) async throws -> Value {
     let timeout = Timeout(core, limit)
     let lent = LentBody { try await body(timeout) }

@@ -1,24 +1,24 @@
 internal import CAsyncIO
 
 // One cancellation leads to the next: a task that awaits a future cancels it, the future is a task that awaits another
-// one, and so on. Each on top of the one before, a long chain of awaits would use up the stack, and its length is the
-// program's data. So the first cancellation of a thread does all that follow from it, one after the other, before it
-// returns. What goes away with a future is treated likewise: its callbacks may hold the next one.
+// one, and so on. If each ran on top of the one before, a long chain of awaits would use up the stack, and the
+// program's data decide its length. So the first cancellation of a thread does all that follow from it, one after
+// another, before it returns. The same goes for what a future releases: its callbacks may hold the next one.
 
-/// Things that lead to each other, done one after the other.
+/// Actions that lead to each other, done one after another.
 ///
-/// A thread has at most one, on its stack; what the thread-local word names is alive while it is set.
+/// A thread has at most one, on its stack; what the thread-local word refers to is alive while it is set.
 struct Sequel {
   private var waiting: [() -> Void] = []
 
-  /// Cancels the task now, or as soon as the cancellation that goes on in this thread has come so far; in any case
-  /// before the outermost one returns.
+  /// Cancel the task now, or as soon as the current cancellation in this thread has come so far; in any case before the
+  /// outermost one returns.
   static func cancel<Value, Failure>(_ task: Task<Value, Failure>) {
     if let current { return current.pointee.waiting.append { task.cancel() } }
     begin { task.cancel() }
   }
 
-  /// Does something likewise.
+  /// Do something in the same way.
   static func run(_ body: @escaping () -> Void) {
     if let current { return current.pointee.waiting.append(body) }
     begin(body)

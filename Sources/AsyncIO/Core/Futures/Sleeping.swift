@@ -1,24 +1,24 @@
 internal import Synchronization
 
-/// Suspends the task for a duration on the running loop. Throws `CancellationError` when the task is cancelled, at
-/// once, and then leaves no timer behind (`Task.sleep` leaves its timer until its time). Zero and negative durations
-/// take exactly one turn. Throws code `noRunningLoop` outside of a loop's thread. Answers `asyncio.sleep()`.
+/// Suspend the task for a duration on the running loop. Throws `CancellationError` when the task is cancelled, at once,
+/// and then leaves no timer behind (`Task.sleep` leaves its timer until its time). Zero and negative durations take
+/// exactly one turn. Throws code `noRunningLoop` outside of a loop's thread. Answers `asyncio.sleep()`.
 public func sleep(for duration: Duration) async throws {
   let core = try runningCore("sleep")
   try await core.sleep(until: core.time().advanced(by: duration))
 }
 
-/// As ``sleep(for:)``, in seconds; NaN is refused with code `invalidArgument`.
+/// Suspend the task for some seconds; NaN is refused with code `invalidArgument`. See ``sleep(for:)``.
 public func sleep(seconds: Double) async throws {
   try await sleep(for: try Duration.checked(seconds: seconds, of: "sleep"))
 }
 
-/// As ``sleep(for:)``, until a time on the loop's clock.
+/// Suspend the task until a time on the loop's clock. See ``sleep(for:)``.
 public func sleep(until when: EventLoopInstant) async throws {
   try await runningCore("sleep").sleep(until: when)
 }
 
-/// The core that runs in this thread.
+/// Return the core that runs in this thread.
 func runningCore(_ operation: String) throws(EventLoopError) -> BaseEventLoop {
   if let running = LoopIntake.running { return running.core }
   throw .noRunningLoop("\(operation): ")
@@ -42,8 +42,8 @@ private final class Sleeper: TimerNode, @unchecked Sendable {
 }
 
 extension BaseEventLoop {
-  /// The isolation is handed to the closure by hand: without it the closure of `withTaskCancellationHandler` runs
-  /// wherever the task prefers, and for an actor of the loop whose task prefers nothing that is a thread of the pool.
+  /// The isolation is passed to the closure by hand: without it the closure of `withTaskCancellationHandler` runs
+  /// wherever the task prefers, and for an actor of the loop whose task has no preference that is a thread of the pool.
   func sleep(until when: EventLoopInstant, isolation: isolated (any Actor)? = #isolation) async throws {
     try checkCancellation()
     let sleeper = Sleeper()

@@ -1,6 +1,6 @@
 internal import Synchronization
 
-/// What `createTask` was asked for.
+/// The arguments of a `createTask` call.
 public struct TaskRequest: Sendable {
   /// The task's name; nil for "Task-N".
   public var name: String?
@@ -9,7 +9,7 @@ public struct TaskRequest: Sendable {
   /// Where the call is, for reports in debug mode.
   public var site: CallSite
 
-  /// A request; with no arguments, for an ordinary task.
+  /// Create a request; without arguments, for an ordinary task.
   public init(
     name: String? = nil, eagerStart: Bool? = nil, fileID: StaticString = #fileID, line: UInt = #line
   ) {
@@ -36,7 +36,7 @@ public struct TaskRequest: Sendable {
 /// }
 /// ```
 public protocol TaskFactory: Sendable {
-  /// Makes one task by ``LoopTask/init(loop:_:_:)``; any thread.
+  /// Make one task by ``LoopTask/init(loop:_:_:)``; any thread.
   func makeTask<Value: Sendable>(
     on loop: any EventLoop, _ request: TaskRequest, _ body: sending @escaping () async throws -> Value
   ) throws(EventLoopError) -> LoopTask<Value>
@@ -44,10 +44,10 @@ public protocol TaskFactory: Sendable {
 
 /// Starts every task eagerly, unless its request says otherwise. Answers `asyncio.eager_task_factory`.
 public struct EagerTaskFactory: TaskFactory {
-  /// The factory; it has no state.
+  /// Create the factory; it has no state.
   public init() {}
 
-  /// Starts the task inside the call, in the thread that runs the loop.
+  /// Start the task inside the call, in the thread that runs the loop.
   public func makeTask<Value: Sendable>(
     on loop: any EventLoop, _ request: TaskRequest, _ body: sending @escaping () async throws -> Value
   ) throws(EventLoopError) -> LoopTask<Value> {
@@ -58,15 +58,15 @@ public struct EagerTaskFactory: TaskFactory {
 }
 
 extension EventLoop {
-  /// Replaces what makes the tasks of `createTask`; nil restores the default. Any thread. Throws code `notOffered` for
-  /// loops that do not build on ``BaseEventLoop``. Answers `set_task_factory`.
+  /// Replace the factory of the tasks of `createTask`; nil restores the default. Any thread. Throws code `notOffered`
+  /// for loops that do not build on ``BaseEventLoop``. Answers `set_task_factory`.
   public func setTaskFactory(_ factory: (any TaskFactory)?) throws(EventLoopError) {
     let core = try core(for: "setTaskFactory")
     core.shared.withLock { $0.taskFactory = factory }
     core.hasTaskFactory.store(factory != nil, ordering: .releasing)
   }
 
-  /// What makes the tasks of `createTask`; nil is the default. Any thread. Answers `get_task_factory`.
+  /// Return the factory of the tasks of `createTask`; nil is the default. Any thread. Answers `get_task_factory`.
   public func getTaskFactory() -> (any TaskFactory)? {
     guard let core = self as? BaseEventLoop, core.hasTaskFactory.load(ordering: .acquiring) else { return nil }
     return core.shared.withLock { $0.taskFactory }

@@ -1,14 +1,14 @@
 extension EventLoop {
-  /// Starts a task on this loop from any thread, and gives that thread something to wait for. Answers
+  /// Start a task on this loop from any thread, and return a future that the thread can wait for. Answers
   /// `asyncio.run_coroutine_threadsafe()`.
   ///
   /// ```swift
   /// let future = try loop.runCoroutineThreadsafe { try await fetch() }
   /// let answer = try future.wait(timeout: .seconds(5))
   /// ```
-  /// The task is one of `createTask`: it runs on the loop as soon as that runs, and values, errors and cancellations
-  /// go both ways. Throws code `closed` for a closed loop. A loop that is closed before the body has ended ends the
-  /// future with code `closed` and cancels the body, which is not begun then if it had not begun.
+  /// The task is one of `createTask`: it runs on the loop as soon as that runs, and values, errors and cancellations go
+  /// both ways. Throws code `closed` for a closed loop. If the loop is closed before the body has ended, the future
+  /// ends with code `closed` and the body is cancelled; a body that had not begun then never begins.
   @discardableResult
   public func runCoroutineThreadsafe<Value: Sendable>(
     name: String? = nil, fileID: StaticString = #fileID, line: UInt = #line,
@@ -16,7 +16,7 @@ extension EventLoop {
   ) throws(EventLoopError) -> ThreadFuture<Value> {
     let future = ThreadFuture<Value>(loop: self, name: name, site: CallSite(file: fileID, line: line))
     LoopTaskRegistry.shared.insert(future, for: self)
-    // After the insertion: a close that comes from here on finds the future, one that came before is seen here.
+    // After the insertion: a close that comes from here on finds the future, an earlier one is seen here.
     if isClosed {
       LoopTaskRegistry.shared.remove(future, for: self)
       throw .closed("runCoroutineThreadsafe")
@@ -31,15 +31,15 @@ extension EventLoop {
 /// function.
 ///
 /// Like every ``LoopTask`` it may be awaited, cancelled, and asked for its state, from any thread; it is done when its
-/// body has ended. One thing is different: it ends with its loop, so that no thread waits for ever. The unchecked
+/// body has ended. One thing differs: it ends with its loop, so that no thread waits for ever. The unchecked
 /// conformance is right because it adds no state.
 public final class ThreadFuture<Value: Sendable>: LoopTask<Value>, @unchecked Sendable {
-  /// Blocks the calling thread until the body has ended, and returns its value or throws its error:
-  /// `CancellationError` if it was cancelled, code `closed` if the loop was closed first. Answers `result(timeout)`.
+  /// Block the calling thread until the body has ended, and return its value or throw its error: `CancellationError` if
+  /// it was cancelled, code `closed` if the loop was closed first. Answers `result(timeout)`.
   ///
-  /// - Parameter timeout: the longest wait; `nil` is no limit, zero and less do not wait. After it ``TimeoutError`` is
-  ///   thrown, and the body goes on; ``LoopTask/cancel(_:)`` ends it.
-  /// - Throws: code `wouldBlock` in a thread that runs an event loop, and inside a task, also when the future is done:
+  /// - Parameter timeout: the longest wait; `nil` means no limit, zero and less do not wait. After it ``TimeoutError``
+  ///   is thrown, and the body goes on; ``LoopTask/cancel(_:)`` ends it.
+  /// - Throws: code `wouldBlock` in a thread that runs an event loop, and inside a task, even if the future is done:
   ///   use ``Future/get(fileID:line:)`` or ``Future/result()`` there.
   @available(*, noasync, message: "it blocks the thread; await get() instead")
   public func wait(timeout: Duration? = nil) throws -> Value {
@@ -58,12 +58,12 @@ public final class ThreadFuture<Value: Sendable>: LoopTask<Value>, @unchecked Se
       "wait was called \(place), whose thread it would block. Use `try await future.get()`, or addDoneCallback.")
   }
 
-  /// Whoever waits gets an error; the body has nobody left to work for.
+  /// Every waiting thread gets an error, so the body's work is no longer wanted.
   package override func loopDidClose() {
     let error = EventLoopError(
       .closed, "\(taskName): the event loop was closed before the task had ended. Wait for it, then close the loop.")
     guard complete(.failure(error)) else { return }
-    // Known already to who closed the loop: an error that nobody looks at is not to be reported once more.
+    // The code that closed the loop already knows: an error that is not retrieved must not be reported once more.
     _ = try? result()
     requestCancel("the event loop was closed")
   }

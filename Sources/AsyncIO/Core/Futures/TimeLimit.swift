@@ -1,7 +1,7 @@
 internal import Synchronization
 
 /// The time limit of something that waits. It ends once: when its time has come, or when its loop is closed before.
-/// Either way somebody is told, so that nobody waits for ever for a timer that went with its loop.
+/// Either way it calls back, so that nothing waits for ever for a timer that went with its loop.
 ///
 /// The slot in the heap belongs to the thread that runs or closes the loop, and the rest does not change or is atomic;
 /// that is what makes the unchecked conformance right.
@@ -23,7 +23,7 @@ final class TimeLimit: TimerNode, @unchecked Sendable {
   /// How it ended. Any thread.
   var end: End { End(rawValue: reached.load(ordering: .acquiring)) ?? .none }
 
-  /// Begins at once. What it calls runs in the loop's thread or in the one that closes the loop, and must not wait.
+  /// Begin at once. The callback runs in the loop's thread or in the thread that closes the loop, and must not wait.
   init(until deadline: EventLoopInstant, on core: BaseEventLoop, _ ended: @escaping @Sendable (End) -> Void) {
     intake = core.intake
     self.ended = ended
@@ -52,7 +52,7 @@ final class TimeLimit: TimerNode, @unchecked Sendable {
     ended(end)
   }
 
-  /// Nobody waits any more: leaves the heap. Any thread.
+  /// Leave the heap: the wait is over. Any thread.
   func cancel() {
     if intake.isRunningInThisThread {
       intake.withCore { $0.timers.remove(self) }

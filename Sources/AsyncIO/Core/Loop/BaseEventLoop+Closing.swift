@@ -1,11 +1,11 @@
 internal import CAsyncIO
 internal import Synchronization
 
-// What becomes of everything that a loop holds when it is closed. Nothing is lost without a word: callbacks go with
-// their captures, operations end, jobs go where they can run, and tasks that are pending are reported.
+// What happens to everything that a loop holds when it is closed. Nothing is lost silently: callbacks go with their
+// captures, operations end, jobs go where they can run, and pending tasks are reported.
 
 extension BaseEventLoop {
-  /// Closes the loop for good; code `alreadyRunning` while it runs. Answers `close`.
+  /// Close the loop for good. Throws code `alreadyRunning` while it runs. Answers `close`.
   public final func close() throws {
     guard !isRunning else {
       throw EventLoopError(.alreadyRunning, "close: the event loop is running. Stop it first, then close it.")
@@ -13,7 +13,7 @@ extension BaseEventLoop {
     closeNow()
   }
 
-  /// Everything that is left goes: callbacks are dropped, operations end as cancelled, jobs go where they can run.
+  /// End everything that is left: callbacks are dropped, operations end as cancelled, jobs go where they can run.
   final func closeNow() {
     let (taken, _) = lifecycle.compareExchange(
       expected: Lifecycle.idle, desired: Lifecycle.closed, ordering: .acquiringAndReleasing)
@@ -28,8 +28,8 @@ extension BaseEventLoop {
     let left = residents.values
     residents = [:]
     for resident in left { resident.loopDidClose() }
-    // While the inbox is open still, so that no task goes on elsewhere before the backend is done with its descriptors
-    // and its lent memory. Nobody sleeps, so nobody is woken.
+    // While the inbox is still open, so that no task goes on elsewhere before the backend is done with its descriptors
+    // and its lent memory. Nothing sleeps, so nothing is woken.
     completeDeferred()
     backend.close()
     let posted = intake.close()
@@ -55,7 +55,7 @@ extension BaseEventLoop {
     }
     for service in services { service.loopDidClose() }
     executor?.shutDown()
-    // Last: the handler is the program's code and finds a loop that is closed altogether.
+    // Last: the handler is the program's code and must find a loop that is completely closed.
     for report in reports { callExceptionHandler(report) }
   }
 

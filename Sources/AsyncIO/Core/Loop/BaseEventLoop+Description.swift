@@ -1,7 +1,7 @@
 internal import Synchronization
 
 extension BaseEventLoop: CustomStringConvertible {
-  /// Which one it is: "SelectorEventLoop 2 (epoll, running)". The number counts the loops of the process. Any thread.
+  /// How logs show it: "SelectorEventLoop 2 (epoll, running)". The number counts the loops of the process. Any thread.
   public final var description: String {
     let state = isClosed ? "closed" : isRunning ? "running" : "idle"
     return "\(type(of: self)) \(number) (\(backendName), \(state))"

@@ -2,9 +2,9 @@ internal import Logging
 internal import Synchronization
 
 extension BaseEventLoop {
-  /// Runs blocking work on a thread of a pool and delivers its result to the loop. Code `closed` for a closed loop,
-  /// `executorShutDown` for a pool that takes no more work. A pool without a thread that gets none from the system ends
-  /// the future with ``IOError``, `.resourceTemporarilyUnavailable`. Any thread. Answers `run_in_executor`.
+  /// Run blocking work on a thread of a pool and deliver its result to the loop. Throws code `closed` for a closed
+  /// loop, `executorShutDown` for a pool that takes no more work. If the pool has no thread and the system gives it
+  /// none, the future ends with ``IOError`` `.resourceTemporarilyUnavailable`. Any thread. Answers `run_in_executor`.
   public final func runInExecutor<Value: Sendable>(
     _ executor: ThreadPool?, _ work: @escaping @Sendable () throws -> Value
   ) throws(EventLoopError) -> Future<Value> {
@@ -22,7 +22,7 @@ extension BaseEventLoop {
     }
     let future = Future<Value>(loop: self)
     let answer = pool.add {
-      // Cancelled while it was queued: nobody wants it any more.
+      // Cancelled while it was queued: the result is no longer wanted.
       if future.isDone { return }
       future.complete(Result { try work() })
     }
@@ -44,8 +44,8 @@ extension BaseEventLoop {
     }
   }
 
-  /// Runs blocking work on the default executor and suspends until it has ended, also when the task is cancelled: what
-  /// the work uses may go after the return. Loop thread. Code `executorShutDown`, ``IOError`` without a thread.
+  /// Run blocking work on the default executor and suspend until it has ended, even if the task is cancelled: what the
+  /// work uses may go after the return. Loop thread. Throws code `executorShutDown`, ``IOError`` without a thread.
   final func runToEnd<Value: Sendable>(
     _ operation: String, _ work: @escaping @Sendable () -> Value
   ) async throws -> Value {
@@ -63,12 +63,12 @@ extension BaseEventLoop {
     return try outcome.get()
   }
 
-  /// Replaces the default executor; the earlier one is not shut down. Any thread. Answers `set_default_executor`.
+  /// Replace the default executor; the earlier one is not shut down. Any thread. Answers `set_default_executor`.
   public final func setDefaultExecutor(_ executor: ThreadPool) {
     shared.withLock { $0.defaultExecutor = executor }
   }
 
-  /// Shuts the default executor down and waits for its work, at most `timeout`; `nil` waits without limit. Answers
+  /// Shut down the default executor and wait for its work, at most `timeout`; `nil` waits without limit. Answers
   /// `shutdown_default_executor`.
   public final func shutdownDefaultExecutor(timeout: Duration? = nil) async {
     let executor = shared.withLock { state in
@@ -91,7 +91,7 @@ extension BaseEventLoop {
     } catch  where ended.cancelMessage != nil {
       logger.warning("the executor did not end its work within \(timeout); its threads are left to end alone")
     } catch {
-      // The task that waits was cancelled: it waits no longer.
+      // The waiting task was cancelled: it waits no longer.
     }
   }
 }

@@ -2,25 +2,25 @@ internal import CAsyncIO
 internal import Synchronization
 
 // How operations of tasks reach the backend. A task may run anywhere: legal Swift brings a connection to a task of
-// another loop, of the pool or of the main actor. So every submit compares the loop with the one that runs in this
+// another loop, of the pool or of the main actor. So every submit compares the loop with the loop that runs in this
 // thread; if they differ the record travels through the inbox and its completion resumes the task where it belongs.
 
 extension BaseEventLoop {
   /// What is left to do after an operation was begun.
   enum Begun {
-    /// Nothing: its result is in the record; a task that was cancelled finds `-ECANCELED` there.
+    /// Nothing: its result is in the record; a cancelled task finds `-ECANCELED` there.
     case ended
     /// Suspend; the server that owns the task cancels the operation itself, so no handler is needed.
     case waitingOwned
-    /// Suspend with a cancellation handler, or hand the operation to the loop's thread.
+    /// Suspend with a cancellation handler, or pass the operation to the loop's thread.
     case waiting
-    /// Suspend for a turn: this task did not have to wait for long, others must get in.
+    /// Suspend for a turn: this task has not had to wait for a long time, and others must run.
     case othersFirst
   }
 
-  /// Submits an operation, in whatever thread the task runs, unless the task was cancelled. The caller holds the claim
-  /// of the record and then does what the answer says; ``complete(_:)`` is that in one call. Apart, a hot loop saves a
-  /// hop check.
+  /// Submit an operation, in whatever thread the task runs, unless the task was cancelled. The caller holds the claim
+  /// of the record and then does what the answer says; ``complete(_:)`` does both in one call. Apart, they save a hop
+  /// check in a hot loop.
   @inline(__always)
   final func begin(_ operation: IOOperation) -> Begun {
     operation.sequence &+= 1
@@ -34,8 +34,8 @@ extension BaseEventLoop {
       return .waiting
     }
     let descriptor = operation.descriptor
-    // A task may have been on its way from one operation to the next when the connection was closed. The number is
-    // the next connection's by now.
+    // A task may have been on its way from one operation to the next when the connection was closed. The number may
+    // already be the next connection's.
     if descriptor.isClosed {
       operation.end(-Int(EBADF))
       return .ended
@@ -45,7 +45,7 @@ extension BaseEventLoop {
     return .waitingOwned
   }
 
-  /// Submits and suspends until the operation has ended.
+  /// Submit and suspend until the operation has ended.
   @inline(__always)
   final func complete(_ operation: IOOperation) async {
     switch begin(operation) {
@@ -56,13 +56,13 @@ extension BaseEventLoop {
     }
   }
 
-  /// The same with a cancellation handler for this one operation.
+  /// Do the same with a cancellation handler for this one operation.
   ///
-  /// The isolation is handed to the closure by hand: without it the closure of `withTaskCancellationHandler` runs
-  /// wherever the task prefers, and for an actor of the loop whose task prefers nothing that is a thread of the pool.
-  /// The completion could then come before anybody waits for it.
+  /// The isolation is passed to the closure by hand: without it the closure of `withTaskCancellationHandler` runs
+  /// wherever the task prefers, and for an actor of the loop whose task has no preference that is a thread of the pool.
+  /// The completion could then come before the task waits for it.
   ///
-  /// Not inlined: what it needs would stand in the frame of every task that reads or writes, for as long as it lives.
+  /// Not inlined: what it needs would be in the frame of every task that reads or writes, for as long as it lives.
   @inline(never)
   final func completeCancellably(
     _ operation: IOOperation, isolation: isolated (any Actor)? = #isolation
@@ -73,13 +73,13 @@ extension BaseEventLoop {
       return await withUnsafeContinuation { (continuation: UnsafeContinuation<Void, Never>) in
         switch operation.state {
         case .inFlight: operation.continuation = continuation
-        // The task was cancelled before: the handler has run already, and the operation has ended with it.
+        // If the task was cancelled before, the handler has already run, and the operation has ended with it.
         case .done: continuation.resume()
         case .idle:
           operation.continuation = continuation
           post(operation)
         }
-        // A cancel that came between the check of the handler and the post was sent before the operation.
+        // A cancel that came between the handler's check and the post was sent before the operation.
         if Task.isCancelled { requestCancel(operation, sequence: sequence) }
       }
     } onCancel: {
@@ -94,7 +94,7 @@ extension BaseEventLoop {
     operation.complete(-Int(ECANCELED))
   }
 
-  /// A posted operation arrives.
+  /// Submit a posted operation that has arrived.
   final func submitNow(_ operation: IOOperation) {
     if operation.descriptor.isClosed {
       operation.state = .inFlight
@@ -105,12 +105,12 @@ extension BaseEventLoop {
     }
   }
 
-  /// Asks for the end of one use of a record, from any thread. A request that comes after that use has ended does
+  /// Ask for the end of one use of a record, from any thread. A request that comes after that use has ended does
   /// nothing to the next one.
   final func requestCancel(_ operation: IOOperation, sequence: UInt64) {
     if isRunningInThisThread {
-      // Before the suspension there is nobody to resume yet: the handler then runs inside the task itself, which
-      // finds its cancellation by its own check.
+      // Before the suspension there is no task to resume: the handler then runs inside the task itself, which finds its
+      // cancellation by its own check.
       if operation.sequence == sequence && operation.state == .inFlight { backend.cancel(operation) }
     } else {
       perform { loop in
@@ -121,8 +121,8 @@ extension BaseEventLoop {
 
   // MARK: Deferred completions
 
-  /// Delivers an operation that has ended in the next turn, after a poll: a task whose operations never have to wait
-  /// must let others in.
+  /// Deliver an operation that has ended in the next turn, after a poll: a task whose operations never have to wait
+  /// must let others run.
   @inline(never)
   final func completeInNextTurn(_ operation: IOOperation) async {
     await withUnsafeContinuation { (continuation: UnsafeContinuation<Void, Never>) in
@@ -131,13 +131,13 @@ extension BaseEventLoop {
     }
   }
 
-  /// Completes the operation in the next turn with the result that it has.
+  /// Complete the operation in the next turn with the result that it has.
   final func completeNextTurn(_ operation: IOOperation) {
     operation.state = .inFlight
     deferred.append(operation)
   }
 
-  /// Something goes on in the next turn that needs no event.
+  /// Note that something goes on in the next turn without an event.
   @inline(__always)
   final var hasDeferred: Bool { !deferred.isEmpty || !yielding.isEmpty }
 
@@ -153,7 +153,7 @@ extension BaseEventLoop {
 
   // MARK: Descriptors
 
-  /// Ends what waits on a descriptor and closes it, in the loop's thread or when there will be none any more.
+  /// End pending operations of a descriptor and close it, in the loop's thread or when there will be none any more.
   final func closeDescriptor(_ descriptor: IODescriptor) {
     if isRunningInThisThread { return closeDescriptorNow(descriptor) }
     guard !intake.post(descriptor, .closeDescriptor) else { return }
@@ -165,10 +165,10 @@ extension BaseEventLoop {
     numbers.withLock { _ in descriptor.closeNumber() }
   }
 
-  /// Uses the number of a descriptor for a system call that does not wait, in any thread. Nil: it is closed, or about
-  /// to be; its number may be somebody else's. A descriptor is marked before its number is given back, and that is
-  /// done under the lock, so a number that is found unmarked here stays until the call is over. In the loop's thread,
-  /// which is the one that gives numbers back while it runs, there is nobody to wait for.
+  /// Use the number of a descriptor for a system call that does not wait, in any thread. Returns nil if the descriptor
+  /// is closed, or about to be; its number may then be another file's. A descriptor is marked before its number is
+  /// given back, and that happens under the lock, so a number that is found unmarked here stays valid until the call is
+  /// over. The loop's thread, which is the one that gives numbers back while it runs, need not wait for any other.
   final func withNumber<R: Sendable>(of descriptor: IODescriptor, _ body: (Int32) -> R) -> R? {
     func use() -> R? { descriptor.isClosed ? nil : body(descriptor.fileDescriptor) }
     return isRunningInThisThread ? use() : numbers.withLock { _ in use() }

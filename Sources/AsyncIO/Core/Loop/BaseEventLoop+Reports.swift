@@ -2,20 +2,20 @@ internal import Logging
 internal import Synchronization
 
 extension BaseEventLoop {
-  /// Who is told about errors that no caller can be given; `nil` is the default handler. Any thread. Answers
+  /// Gets the errors that no caller can be given; `nil` is the default handler. Any thread. Answers
   /// `set_exception_handler`.
   public final var exceptionHandler: ExceptionHandler? {
     get { shared.withLock { $0.exceptionHandler } }
     set { shared.withLock { $0.exceptionHandler = newValue } }
   }
 
-  /// Logs the context as an error. Any thread. Answers `default_exception_handler`.
+  /// Log the context as an error. Any thread. Answers `default_exception_handler`.
   public final func defaultExceptionHandler(_ context: ExceptionContext) {
     logger.error("\(context)")
   }
 
-  /// Gives the context to the handler; an error of that goes to the default one, with the context inside. Any thread.
-  /// Answers `call_exception_handler`.
+  /// Give the context to the handler; an error of the handler goes to the default one, with the context inside. Any
+  /// thread. Answers `call_exception_handler`.
   public final func callExceptionHandler(_ context: ExceptionContext) {
     guard let handler = exceptionHandler else { return defaultExceptionHandler(context) }
     do {
@@ -29,7 +29,7 @@ extension BaseEventLoop {
 
   // MARK: Debug mode
 
-  /// The same as the fast path, with the time of every entry taken.
+  /// Do the same as the fast path, and measure the time of every entry.
   final func runReadyDebug() throws {
     var left = ready.count
     while left > 0 {

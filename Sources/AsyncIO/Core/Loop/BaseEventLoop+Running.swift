@@ -21,7 +21,7 @@ extension BaseEventLoop {
       throw EventLoopError(.foreignLoop, "runUntilComplete: the future belongs to another event loop.")
     }
     try checkRunnable("runUntilComplete")
-    // Queued in the turn that stopped for another reason, the callback must not stop the run after this one.
+    // If the callback was queued in a turn that stopped for another reason, it must not stop the next run.
     let number = runs &+ 1
     let token = future.addDoneCallback { [unowned self] _ in if self.runs == number { self.stop() } }
     defer { future.removeDoneCallback(token) }
@@ -33,7 +33,7 @@ extension BaseEventLoop {
     return try future.result()
   }
 
-  /// Refuses a run before anything has changed: a refused nested run must leave the outer one intact.
+  /// Refuse a run before anything has changed: a refused nested run must leave the outer one intact.
   final func checkRunnable(_ operation: String) throws(EventLoopError) {
     switch lifecycle.load(ordering: .acquiring) {
     case Lifecycle.closed: throw .closed(operation)
@@ -52,7 +52,7 @@ extension BaseEventLoop {
     }
   }
 
-  /// Takes the loop for this thread, turns until stopped, gives it back.
+  /// Take the loop for this thread, turn until stopped, and give it back.
   final func run() throws {
     let (taken, was) = lifecycle.compareExchange(
       expected: Lifecycle.idle, desired: Lifecycle.running, ordering: .acquiringAndReleasing)
@@ -70,12 +70,12 @@ extension BaseEventLoop {
     }
     do { try backend.runWillBegin() } catch { throw IOError(error, "begin to wait for events", "over \(backend.name)") }
     defer { backend.runDidEnd() }
-    // Operations that were recorded while nobody ran the loop complete into the queue of this run.
+    // Operations that were recorded while the loop did not run complete into the queue of this run.
     if intake.inbox.hasPosts { emptyInbox() }
     repeat { try turn() } while !isStopping
   }
 
-  /// Ends the run after the current turn. Any thread. Answers `stop`.
+  /// End the run after the current turn. Any thread. Answers `stop`.
   public final func stop() {
     if isRunningInThisThread {
       isStopping = true
@@ -116,7 +116,7 @@ extension BaseEventLoop {
     if let earliest = timers.earliest, earliest != .max {
       let now = time().nanoseconds
       if earliest <= now { return 0 }
-      // A bound on one wait: a day, as asyncio has it.
+      // A bound on one wait: a day, like asyncio's.
       timeout = min(earliest &- now, 86_400_000_000_000)
     }
     return intake.inbox.announceSleep() ? timeout : 0
@@ -150,8 +150,8 @@ extension BaseEventLoop {
     }
   }
 
-  /// The turn of a simulation: what is there is run in the order that the observer chooses, and what is added meanwhile
-  /// waits for the next turn, so that it can be chosen from, too.
+  /// Make a turn of a simulation: what is there is run in the order that the observer chooses, and what is added
+  /// meanwhile waits for the next turn, so that the observer can choose its place as well.
   private final func runOrdered(_ observer: any TurnObserver) throws {
     if let seed = observer.turnWillRun(entries: ready.count) { ready.shuffleJobs(seed) }
     var left = ready.count
@@ -196,7 +196,7 @@ extension BaseEventLoop {
 
   // MARK: The inbox
 
-  /// Moves what other threads posted to where it belongs.
+  /// Move what other threads posted to where it belongs.
   final func emptyInbox() {
     intake.inbox.take(spare: &spareWords)
     // By index: what is admitted may post, but not here.

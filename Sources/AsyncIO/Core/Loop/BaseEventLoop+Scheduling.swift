@@ -1,7 +1,7 @@
 internal import Synchronization
 
 extension BaseEventLoop {
-  /// Runs the callback in the next turn. Loop thread; from others it is posted. Answers `call_soon`.
+  /// Run the callback in the next turn. Loop thread; from others it is posted. Answers `call_soon`.
   @discardableResult
   public final func callSoon(
     context: CallbackContext, site: CallSite, _ callback: consuming sending @escaping () throws -> Void
@@ -24,7 +24,7 @@ extension BaseEventLoop {
     return handle
   }
 
-  /// Runs the callback soon, from any thread. Answers `call_soon_threadsafe`.
+  /// Run the callback soon, from any thread. Answers `call_soon_threadsafe`.
   @discardableResult
   public final func callSoonThreadsafe(
     context: CallbackContext, site: CallSite, _ callback: consuming sending @escaping () throws -> Void
@@ -42,7 +42,7 @@ extension BaseEventLoop {
     return handle
   }
 
-  /// Runs the callback at a time. Loop thread; from others it is posted. Answers `call_at`.
+  /// Run the callback at a time. Loop thread; from others it is posted. Answers `call_at`.
   @discardableResult
   public final func callAt(
     _ when: EventLoopInstant, context: CallbackContext, site: CallSite,
@@ -61,8 +61,8 @@ extension BaseEventLoop {
     return timer
   }
 
-  /// Whether the call comes from the loop's thread. Throws for a closed loop, and in debug mode for a running loop of
-  /// another thread.
+  /// Return whether the call comes from the loop's thread. Throws for a closed loop, and in debug mode for a running
+  /// loop of another thread.
   @inline(__always)
   final func checkThread(_ operation: String) throws(EventLoopError) -> Bool {
     if isRunningInThisThread { return true }
@@ -73,8 +73,8 @@ extension BaseEventLoop {
     }
   }
 
-  /// Does something in the loop's thread: at once if that is here, else when the inbox is emptied. `dropped` runs
-  /// instead when the loop is closed or closes first.
+  /// Do something in the loop's thread: at once if that is here, else when the inbox is emptied. `dropped` runs instead
+  /// if the loop is closed or closes first.
   final func perform(
     _ body: sending @escaping (BaseEventLoop) -> Void, dropped: sending @escaping () -> Void = {}
   ) {
@@ -83,15 +83,15 @@ extension BaseEventLoop {
     if !intake.post(action, .action) { action.dropped() }
   }
 
-  /// Timers that are set now. Loop thread, or while nobody runs the loop.
+  /// The number of timers that are set. Loop thread, or while the loop does not run.
   package final var scheduledTimerCount: Int { timers.count }
 
-  /// Entries of the own queue. Loop thread, or while nobody runs the loop.
+  /// The number of entries in the loop's queue. Loop thread, or while the loop does not run.
   package final var readyCount: Int { ready.count }
 
-  /// Entries that went into the own queue so far. Loop thread, or while nobody runs the loop.
+  /// The number of entries that have gone into the loop's queue. Loop thread, or while the loop does not run.
   package final var enqueueCount: Int { ready.pushed }
 
-  /// Turns made so far. Loop thread, or while nobody runs the loop.
+  /// The number of turns made. Loop thread, or while the loop does not run.
   package final var turnCount: UInt64 { turns }
 }

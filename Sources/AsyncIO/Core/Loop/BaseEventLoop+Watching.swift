@@ -3,27 +3,27 @@ internal import Synchronization
 internal import SystemPackage
 
 extension BaseEventLoop {
-  /// Calls back in every turn in which the descriptor can be read. Loop thread. Answers `add_reader`.
+  /// Call back in every turn in which the descriptor can be read. Loop thread. Answers `add_reader`.
   public final func addReader(
     _ fileDescriptor: Int32, site: CallSite, _ callback: sending @escaping () throws -> Void
   ) throws {
     try addWatch(fileDescriptor, \.reader, "addReader", site, callback)
   }
 
-  /// Calls back in every turn in which the descriptor can be written. Loop thread. Answers `add_writer`.
+  /// Call back in every turn in which the descriptor can be written. Loop thread. Answers `add_writer`.
   public final func addWriter(
     _ fileDescriptor: Int32, site: CallSite, _ callback: sending @escaping () throws -> Void
   ) throws {
     try addWatch(fileDescriptor, \.writer, "addWriter", site, callback)
   }
 
-  /// Removes the reader; `false` if there was none. Loop thread. Answers `remove_reader`.
+  /// Remove the reader. Returns `false` if there was none. Loop thread. Answers `remove_reader`.
   @discardableResult
   public final func removeReader(_ fileDescriptor: Int32) throws -> Bool {
     try removeWatch(fileDescriptor, \.reader, "removeReader")
   }
 
-  /// Removes the writer; `false` if there was none. Loop thread. Answers `remove_writer`.
+  /// Remove the writer. Returns `false` if there was none. Loop thread. Answers `remove_writer`.
   @discardableResult
   public final func removeWriter(_ fileDescriptor: Int32) throws -> Bool {
     try removeWatch(fileDescriptor, \.writer, "removeWriter")
@@ -56,20 +56,20 @@ extension BaseEventLoop {
     if let known, known.watch !== watch { known.descriptor.cancelWatch() }
   }
 
-  /// The watch is that of this file, and not over.
+  /// True if the watch is that of this file, and not over.
   private final func isWatching(_ watched: Watched, _ file: FileIdentity) -> Bool {
     let descriptor = watched.descriptor
     return watched.watch.file == file && backend.attached(descriptor.fileDescriptor) === descriptor
       && backend.namesWatchedFile(descriptor)
   }
 
-  /// Notes what the number stands for.
+  /// Note what the number stands for.
   private final func makeWatch(_ fd: Int32, _ file: FileIdentity) throws(Errno) -> Watched {
     let witness = try witness(for: file, fd)
     return Watched(descriptor: IODescriptor(fd, loop: self), watch: Watch(self, file, witness))
   }
 
-  /// Who remembers the file of a number, where neither its identity nor the backend tells it from others.
+  /// Return what remembers the file of a number, if neither its identity nor the backend tells it from others.
   private final func witness(for file: FileIdentity, _ fd: Int32) throws(Errno) -> FileWitness? {
     guard file.isShared, !backend.knowsWatchedFiles else { return nil }
     let witness: FileWitness
@@ -79,8 +79,8 @@ extension BaseEventLoop {
     return witness
   }
 
-  /// Calls back while the number stands for what it stood for. Looked at as late as can be: a callback before this one
-  /// may have closed the number, and opened something else.
+  /// Call back while the number stands for the same file. Checked as late as possible: a callback before this one may
+  /// have closed the number, and opened something else.
   private final func watchHandle(
     of descriptor: IODescriptor, _ site: CallSite, _ callback: sending @escaping () throws -> Void
   ) -> Handle {
@@ -96,7 +96,7 @@ extension BaseEventLoop {
     try checkNotOwned(fd, operation)
     guard let watched = watches[fd], let handle = watched.watch[keyPath: side] else { return false }
     let (descriptor, watch) = (watched.descriptor, watched.watch)
-    // A callback that is queued already must not run.
+    // A callback that is already queued must not run.
     handle.cancel()
     watch[keyPath: side] = nil
     if watch.isOver {
@@ -104,13 +104,13 @@ extension BaseEventLoop {
       descriptor.watch = nil
       watch.witness?.forget(fd)
     }
-    // It fails for a number that was closed first, and then the kernel has forgotten the other side, too.
+    // It fails for a number that was closed first, and then the kernel has forgotten the other direction as well.
     try? backend.watch(descriptor, readable: watch.waitsToRead, writable: watch.waitsToWrite)
     return true
   }
 
-  /// Watches change the table of the backend, so they are for the loop's thread, or for whoever sets up a loop that
-  /// nobody runs. There is no thread-safe path to take: the caller needs the answer.
+  /// Check the thread. Watches change the table of the backend, so they are for the loop's thread, or for the thread
+  /// that sets up a loop that does not run. There is no thread-safe path to take: the caller needs the answer.
   private final func checkWatchAccess(_ operation: String) throws(EventLoopError) {
     if isRunningInThisThread { return }
     switch lifecycle.load(ordering: .acquiring) {
@@ -126,7 +126,7 @@ extension BaseEventLoop {
       .invalidState, "\(operation): descriptor \(fd) belongs to an open connection. Use the connection, or close it.")
   }
 
-  /// Refuses dead numbers and files that are always ready, in the same way on every backend.
+  /// Refuse dead numbers and files that are always ready, in the same way on every backend.
   private static func checkWatchable(_ fd: Int32) throws(Errno) -> FileIdentity {
     var status = stat()
     guard fstat(fd, &status) == 0 else { throw Errno(rawValue: casyncio_errno()) }

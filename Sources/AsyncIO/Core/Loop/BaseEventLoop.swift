@@ -8,12 +8,12 @@ internal import SystemPackage
 ///
 /// One turn is: wait (not at all if something is ready), deliver completions, empty the inbox, move due timers to the
 /// queue, run what is queued. Handles and jobs are in one queue; the number of entries is taken when the running
-/// starts, and of what is added meanwhile only jobs are run in the same turn, up to a budget, and only while no
-/// handle stands before them. So a callback that schedules itself lets I/O in, and a chain of awaits does not pay a
-/// poll for every link.
+/// starts, and of what is added meanwhile only jobs are run in the same turn, up to a budget, and only while no handle
+/// is ahead of them. So a callback that schedules itself lets I/O in, and a chain of awaits does not pay a poll for
+/// every link.
 ///
 /// Thread rules: state without a lock belongs to the thread that runs the loop. Runs follow each other through an
-/// atomic word, which orders what one thread wrote before what the next one reads; while nobody runs the loop
+/// atomic word, which orders what one thread wrote before what the next one reads; while the loop does not run
 /// everything goes through the locked inbox. That is what makes the unchecked conformance right.
 open class BaseEventLoop: EventLoop, @unchecked Sendable {
   enum Lifecycle {
@@ -25,9 +25,9 @@ open class BaseEventLoop: EventLoop, @unchecked Sendable {
   final let backend: any IOBackend
   final let intake: LoopIntake
   final let taskFacade: TaskFacade
-  /// Its own, or the one of the process. Changes once at most, before the run.
+  /// Its own, or the facade of the process. Changes once at most, before the run.
   @exclusivity(unchecked) final private(set) var serialFacade: SerialFacade
-  /// The one that it was made with: actors may be pinned to it.
+  /// The facade that it was made with: actors may be pinned to it.
   private final var firstFacade: SerialFacade?
 
   // Hot state without exclusivity checks, see the thread rules above.
@@ -35,19 +35,19 @@ open class BaseEventLoop: EventLoop, @unchecked Sendable {
   @exclusivity(unchecked) final var timers = TimerHeap()
   @exclusivity(unchecked) final var spareHandles = SpareHandles()
   @exclusivity(unchecked) final var deferred: [IOOperation] = []
-  /// Tasks that let others in; they go on in the next turn.
+  /// Tasks that let others run; they go on in the next turn.
   @exclusivity(unchecked) final var yielding: [UnsafeContinuation<Void, Never>] = []
-  /// What is left to the running task of its share, see `Checkpoint.swift`.
+  /// The rest of the running task's share, see `Checkpoint.swift`.
   @exclusivity(unchecked) final var stepShare: Int32 = 0
   @exclusivity(unchecked) final var isStopping = false
   @exclusivity(unchecked) final var spareWords = Inbox.Words()
-  /// Runs begun and turns made so far.
+  /// The number of runs begun and turns made.
   @exclusivity(unchecked) final var runs: UInt64 = 0
   @exclusivity(unchecked) final var turns: UInt64 = 0
   @exclusivity(unchecked) final var watches: [Int32: Watched] = [:]
-  /// Tells watched files apart, where the numbers cannot. Made when it is needed first.
+  /// Tells watched files apart if the numbers cannot. Made when it is first needed.
   @exclusivity(unchecked) final var witness: FileWitness?
-  /// What has to end with the loop.
+  /// The objects that have to end with the loop.
   @exclusivity(unchecked) final var residents: [ObjectIdentifier: LoopResident] = [:]
 
   /// Tells it from the other loops of the process.
@@ -60,21 +60,21 @@ open class BaseEventLoop: EventLoop, @unchecked Sendable {
   final let shared = Lock(SharedState())
   /// Spares most calls of `createTask` the lock.
   final let hasTaskFactory = Atomic<Bool>(false)
-  /// Held while a number of a descriptor is given back, and while another thread uses one, see `withNumber`.
+  /// Held while a descriptor number is given back, and while another thread uses one, see `withNumber`.
   final let numbers = Lock(UInt8(0))
   /// Sockets of the system, or of a simulated network. Set while the loop is made.
   @exclusivity(unchecked) package final var sockets: any SocketCalls = SystemSockets.shared
-  /// Who decides in which order jobs run, if not the order in which they came. Set while the loop is made.
+  /// Decides the order of jobs, if it is not the order in which they came. Set while the loop is made.
   @exclusivity(unchecked) package final var turnObserver: (any TurnObserver)?
   /// True if this loop is the default executor of the process. Set once, before its run.
   @exclusivity(unchecked) final var isProcessWide = false
-  /// What tasks without a preference are run on: the runtime compares it with its default executor at every switch, and
-  /// what differs goes through the queue once more. The task facade, unless a ``LoopRouter`` has the process. Set once,
-  /// before the run.
+  /// The executor of tasks without a preference: the runtime compares it with its default executor at every switch, and
+  /// a different one goes through the queue once more. The task facade, unless a ``LoopRouter`` has the process. Set
+  /// once, before the run.
   @exclusivity(unchecked) final var ordinaryExecutor: UnownedTaskExecutor
-  /// Holds what `ordinaryExecutor` names, if that is a router.
+  /// Holds what `ordinaryExecutor` refers to, if that is a router.
   @exclusivity(unchecked) final var router: LoopRouter?
-  /// Where reports go. Replace it before the loop is used, if at all.
+  /// Takes the reports. Replace it before the loop is used, if at all.
   package final var logger = Logger(label: "asyncio")
 
   /// Settings and services that any thread may touch.
@@ -83,7 +83,7 @@ open class BaseEventLoop: EventLoop, @unchecked Sendable {
     var taskFactory: (any TaskFactory)?
     var defaultExecutor: ThreadPool?
     var executorIsShutDown = false
-    /// What rooms above have begun for the loop from any thread, and what ends with it, by the type that does so.
+    /// What the rooms above have begun for the loop from any thread, and what ends with it, by the type that does so.
     var services: [ObjectIdentifier: LoopResident] = [:]
     /// Replaces the system's resolver.
     var nameService: NameService?
@@ -91,7 +91,7 @@ open class BaseEventLoop: EventLoop, @unchecked Sendable {
     var nameThreads: ThreadPool?
   }
 
-  /// Makes a loop over a backend, which it owns from here on.
+  /// Make a loop over a backend, which it then owns.
   package init(backend: any IOBackend) {
     self.backend = backend
     debugFlag = Atomic(Environment.debug)
@@ -112,14 +112,14 @@ open class BaseEventLoop: EventLoop, @unchecked Sendable {
     LiveCounters.loops.subtract(1, ordering: .relaxed)
   }
 
-  /// Calls back, in the thread of the post, for each post from a thread that does not run the loop. Set while the loop
+  /// Call back, in the thread of the post, for each post from a thread that does not run the loop. Set while the loop
   /// is made.
   package final func onForeignPost(_ body: @escaping @Sendable () -> Void) { intake.foreignPost = body }
 
-  /// From its close on, the loop puts jobs away instead of giving them to other executors. In the loop's thread.
+  /// Make the loop put jobs away after its close instead of giving them to other executors. In the loop's thread.
   package final func putLateJobsAway() { intake.putsLateJobsAway = true }
 
-  /// Takes the process's serial facade for its own. Before the run.
+  /// Adopt the process's serial facade. Before the run.
   final func adopt(_ facade: SerialFacade) {
     firstFacade = serialFacade
     serialFacade = facade
@@ -142,9 +142,9 @@ open class BaseEventLoop: EventLoop, @unchecked Sendable {
   /// The name of the mechanism below: "epoll", "poll".
   public final var backendName: String { backend.name }
 
-  /// Where tasks of the loop run. Any thread.
+  /// The executor of the loop's tasks. Any thread.
   public final var taskExecutor: any TaskExecutor { taskFacade }
-  /// Where actors live that are pinned to the loop. Any thread.
+  /// The executor of actors that are pinned to the loop. Any thread.
   public final var serialExecutor: any SerialExecutor { serialFacade }
 
   /// Debug mode, see ``EventLoop/isDebug``; may change while the loop runs. Any thread. Answers `set_debug`.
@@ -153,19 +153,21 @@ open class BaseEventLoop: EventLoop, @unchecked Sendable {
     set { debugFlag.store(newValue, ordering: .relaxed) }
   }
 
-  /// From which time on a callback or job is logged in debug mode. Any thread. Answers `slow_callback_duration`.
+  /// How long a callback or job may take before it is logged in debug mode. Any thread. Answers
+  /// `slow_callback_duration`.
   public final var slowCallbackDuration: Duration {
     get { .nanoseconds(slowCallbackNanoseconds.load(ordering: .relaxed)) }
     set { slowCallbackNanoseconds.store(newValue.saturatedNanoseconds, ordering: .relaxed) }
   }
 
-  /// The clock of the loop; a simulation overrides it.
+  /// The time on the clock of the loop; a simulation overrides it.
   open func time() -> EventLoopInstant { EventLoopInstant(nanoseconds: casyncio_monotonic_nanoseconds()) }
 
-  /// Starts a task that stays on this loop. A preference for an executor costs a locked look-up at every suspension
-  /// (some 900 instructions for a message of an echo); where the loop is the default executor no preference is needed.
+  /// Start a task that stays on this loop. A preference for an executor costs a locked look-up at every suspension
+  /// (some 900 instructions for a message of an echo); if the loop is the default executor no preference is needed.
   ///
-  /// Generic, so that the closure has the shape that the runtime wants: else each task has two frames more for thunks.
+  /// Generic, so that the closure has the shape that the runtime wants: otherwise each task has two more frames for
+  /// thunks.
   @inline(__always)
   final func startTask<Value: Sendable>(
     _ body: sending @escaping @isolated(any) () async -> Value
@@ -173,7 +175,7 @@ open class BaseEventLoop: EventLoop, @unchecked Sendable {
     isProcessWide ? Task(operation: body) : Task(executorPreference: taskFacade, operation: body)
   }
 
-  /// Adds a word to the own queue; loop thread only.
+  /// Add a word to the loop's queue; loop thread only.
   @inline(__always)
   final func pushReady(_ handle: Handle) { ready.push(LoopWord(handle, .handle)) }
 }

@@ -1,19 +1,19 @@
 internal import Synchronization
 
-/// What callbacks carry from the code that scheduled them, at the price of one task-local look-up: the scope of a
-/// policy. The loop does not know policies; `withEventLoopPolicy` puts its scope here.
+/// The scope that callbacks carry from the code that scheduled them, at the price of one task-local look-up: the scope
+/// of a policy. The loop does not know policies; `withEventLoopPolicy` puts its scope here.
 ///
-/// The one subclass guards its state by a lock, which is what makes the unchecked conformance right.
+/// The only subclass guards its state by a lock, which is what makes the unchecked conformance right.
 class CarriedScope: @unchecked Sendable {
   @TaskLocal static var current: CarriedScope?
 
-  /// Some scope was ever made: a program without one is spared the look-up.
+  /// True once any scope was made: a program without one is spared the look-up.
   private static let exists = Atomic<Bool>(false)
 
   init() { Self.exists.store(true, ordering: .relaxed) }
 
-  /// As `current`. In the thread that made a scope the flag is seen, and the scope is seen nowhere else before whoever
-  /// made it has passed it on.
+  /// The same as `current`, without the look-up if it can be spared. The thread that made a scope sees the flag, and no
+  /// other code sees the scope before that thread has passed it on.
   @inline(__always)
   static var ofCaller: CarriedScope? { exists.load(ordering: .relaxed) ? current : nil }
 }

@@ -9,26 +9,27 @@
 /// processes, names and signals are built on ``BaseEventLoop`` and throw code `notOffered` or `noRunningLoop`, and so do
 /// ``sleep(for:)``, time limits and ``getRunningLoop()``, which ask what runs in the thread.
 ///
-/// **Threads.** One thread at a time runs a loop; it may be another thread in the next run. Every call is memory-safe
-/// from every thread, in release builds too. In debug mode (`ASYNCIO_DEBUG=1`) the calls marked "loop thread" throw
+/// **Threads.** One thread at a time runs a loop; the next run may be in another thread. Every call is memory-safe from
+/// every thread, in release builds too. In debug mode (`ASYNCIO_DEBUG=1`) the calls marked "loop thread" throw
 /// ``EventLoopError`` with code `wrongThread` when the loop runs in another thread; without debug mode they take the
-/// thread-safe path. Readers and writers are for the loop's thread always, and throw from others while it runs. ``callSoonThreadsafe(context:site:_:)`` is the one to use from other threads.
+/// thread-safe path. Readers and writers always need the loop's thread, and throw in others while it runs. Use
+/// ``callSoonThreadsafe(context:site:_:)`` from other threads.
 ///
-/// **Closed loops** refuse to schedule, to register and to run with code `closed`; removals answer `false`, `close()`
+/// **Closed loops** refuse to schedule, to register and to run with code `closed`; removals return `false`, `close()`
 /// does nothing, and reading properties goes on working.
 public protocol EventLoop: AnyObject, Sendable {
   // MARK: Running
 
-  /// Runs until ``stop()``. Throws if the loop is closed, runs already, or another loop runs in this thread; these
+  /// Run until ``stop()``. Throws if the loop is closed or already running, or another loop runs in this thread; these
   /// are checked before anything changes. An ``InterruptError`` thrown by a callback leaves through here.
   func runForever() throws
-  /// Runs until the future is done and returns its value or throws its error. Code `foreignLoop` if it belongs to
+  /// Run until the future is done, and return its value or throw its error. Throws code `foreignLoop` if it belongs to
   /// another loop, `stoppedBeforeCompletion` if the loop was stopped first.
   func runUntilComplete<Value: Sendable>(_ future: Future<Value>) throws -> Value
-  /// Ends the run after the current turn: what was ready when the turn began still runs, what that queued stays for
-  /// the next run. Before a run: the next run does one turn without waiting. Any thread; wakes the loop.
+  /// End the run after the current turn: what was ready when the turn began still runs, and what that queued stays for
+  /// the next run. Before a run: the next run makes one turn without waiting. Any thread; wakes the loop.
   func stop()
-  /// Drops what is queued, ends pending operations, releases descriptors. Throws if the loop runs; idempotent.
+  /// Drop what is queued, end pending operations, release descriptors. Throws if the loop runs; idempotent.
   func close() throws
   /// True while a thread runs the loop. Any thread.
   var isRunning: Bool { get }
@@ -37,75 +38,77 @@ public protocol EventLoop: AnyObject, Sendable {
 
   // MARK: Callbacks and time
 
-  /// Runs the callback in the next turn, after those queued before. Loop thread.
+  /// Run the callback in the next turn, after those queued before. Loop thread.
   @discardableResult
   func callSoon(
     context: CallbackContext, site: CallSite, _ callback: sending @escaping () throws -> Void
   ) throws(EventLoopError) -> Handle
-  /// As ``callSoon(context:site:_:)``, from any thread; wakes the loop. Its handle's `cancel()` waits for a callback
-  /// that is running in the loop's thread.
+  /// Run the callback in the next turn, from any thread; wakes the loop. See ``callSoon(context:site:_:)``. Its
+  /// handle's `cancel()` waits for a callback that is running in the loop's thread.
   @discardableResult
   func callSoonThreadsafe(
     context: CallbackContext, site: CallSite, _ callback: sending @escaping () throws -> Void
   ) throws(EventLoopError) -> Handle
-  /// Runs the callback at a time, never earlier; equal times run in the order of the calls. Loop thread.
+  /// Run the callback at a time, never earlier; equal times run in the order of the calls. Loop thread.
   @discardableResult
   func callAt(
     _ when: EventLoopInstant, context: CallbackContext, site: CallSite,
     _ callback: sending @escaping () throws -> Void
   ) throws(EventLoopError) -> TimerHandle
-  /// Now, on the loop's monotonic clock. Any thread.
+  /// The current time on the loop's monotonic clock. Any thread.
   func time() -> EventLoopInstant
 
   // MARK: Descriptors
 
-  /// Runs the callback in every turn in which the descriptor can be read, has hung up or failed. Replaces an earlier
-  /// reader. The callback sees the scoped policy of this call. Throws `Errno` for a descriptor that is dead (`EBADF`) or cannot be waited for (`EPERM`: regular files),
-  /// code `invalidState` if a connection of this package owns it. Loop thread.
+  /// Run the callback in every turn in which the descriptor can be read, has hung up or failed. This replaces an
+  /// earlier reader. The callback sees the scoped policy of this call. Throws `Errno` for a descriptor that is dead
+  /// (`EBADF`) or cannot be waited for (`EPERM`: regular files), code `invalidState` if a connection of this package
+  /// owns it. Loop thread.
   func addReader(
     _ fileDescriptor: Int32, site: CallSite, _ callback: sending @escaping () throws -> Void
   ) throws
-  /// As ``addReader(_:site:_:)``, for writing. Loop thread.
+  /// Run the callback in every turn in which the descriptor can be written. See ``addReader(_:site:_:)``. Loop thread.
   func addWriter(
     _ fileDescriptor: Int32, site: CallSite, _ callback: sending @escaping () throws -> Void
   ) throws
-  /// Removes the reader; `false` if there was none. The kernel forgets its interest at once. Loop thread.
+  /// Remove the reader. Returns `false` if there was none. The kernel forgets its interest at once. Loop thread.
   @discardableResult
   func removeReader(_ fileDescriptor: Int32) throws -> Bool
-  /// Removes the writer; `false` if there was none. Loop thread.
+  /// Remove the writer. Returns `false` if there was none. Loop thread.
   @discardableResult
   func removeWriter(_ fileDescriptor: Int32) throws -> Bool
 
   // MARK: Swift's executors
 
-  /// Where tasks run: `Task(executorPreference: loop.taskExecutor) { … }`.
+  /// The executor of the loop's tasks: `Task(executorPreference: loop.taskExecutor) { … }`.
   var taskExecutor: any TaskExecutor { get }
-  /// Where an actor lives that is pinned to the loop: `nonisolated var unownedExecutor` returns its unowned form.
+  /// The executor of actors that are pinned to the loop: `nonisolated var unownedExecutor` returns its unowned form.
   var serialExecutor: any SerialExecutor { get }
 
   // MARK: Blocking work
 
-  /// Runs blocking work on a thread of the pool (the default one for `nil`) and delivers its result to the loop.
-  /// Cancelling the future releases who awaits it; work that has started goes on to its end. Without a thread in the
-  /// pool and from the system, the future ends with ``IOError``, `.resourceTemporarilyUnavailable`.
+  /// Run blocking work on a thread of the pool (the default one for `nil`) and deliver its result to the loop.
+  /// Cancelling the future releases the tasks that await it; work that has started goes on to its end. If neither the
+  /// pool nor the system has a thread, the future ends with ``IOError`` `.resourceTemporarilyUnavailable`.
   func runInExecutor<Value: Sendable>(
     _ executor: ThreadPool?, _ work: @escaping @Sendable () throws -> Value
   ) throws(EventLoopError) -> Future<Value>
-  /// Replaces the default executor. Any thread.
+  /// Replace the default executor. Any thread.
   func setDefaultExecutor(_ executor: ThreadPool)
-  /// Shuts the default executor down and waits for its work, at most `timeout`; `nil` waits without limit. After the
+  /// Shut down the default executor and wait for its work, at most `timeout`; `nil` waits without limit. After the
   /// limit a warning is logged and the threads are left to end alone.
   func shutdownDefaultExecutor(timeout: Duration?) async
 
   // MARK: Errors and debugging
 
-  /// Who is told about errors that no caller can be given; `nil` is the default handler, which logs. Any thread.
+  /// Gets the errors that no caller can be given; `nil` is the default handler, which logs. Any thread.
   var exceptionHandler: ExceptionHandler? { get set }
-  /// Logs the error with its context.
+  /// Log the error with its context.
   func defaultExceptionHandler(_ context: ExceptionContext)
-  /// Reports an error: calls the handler, and the default one if that throws.
+  /// Report an error: call the handler, and the default one if that throws.
   func callExceptionHandler(_ context: ExceptionContext)
-  /// Debug mode: wrong threads are refused, slow callbacks logged, origins kept. Starts as `ASYNCIO_DEBUG` says.
+  /// Debug mode: wrong threads are refused, slow callbacks logged, origins kept. `ASYNCIO_DEBUG` gives the initial
+  /// value.
   var isDebug: Bool { get set }
   /// A callback or job that takes at least this long is logged in debug mode. 100 ms at first.
   var slowCallbackDuration: Duration { get set }
@@ -118,7 +121,7 @@ public struct CallSite: Sendable, CustomStringConvertible {
   /// The line in it.
   public var line: UInt
 
-  /// The place of the call, unless one is given.
+  /// Note the place of the call, unless one is given.
   public init(file: StaticString = #fileID, line: UInt = #line) {
     self.file = file
     self.line = line
@@ -136,10 +139,10 @@ public enum CallbackContext: Sendable {
   case taskLocals
 }
 
-// The forms people type. Their callbacks are `consuming`, and so are the implementation's: a callback that is only
-// `sending` is copied by each form that passes it on, which counts its references four times more for each call.
+// The forms that people type. Their callbacks are `consuming`, and so are the implementation's: a callback that is only
+// `sending` is copied by each form that passes it on, which counts its references four more times per call.
 extension EventLoop {
-  /// Runs the callback in the next turn. See the protocol's requirement.
+  /// Run the callback in the next turn. See the protocol's requirement.
   @discardableResult
   @inlinable
   public func callSoon(
@@ -149,7 +152,7 @@ extension EventLoop {
     try callSoon(context: context, site: CallSite(file: fileID, line: line), callback)
   }
 
-  /// Runs the callback soon, from any thread. See the protocol's requirement.
+  /// Run the callback soon, from any thread. See the protocol's requirement.
   @discardableResult
   @inlinable
   public func callSoonThreadsafe(
@@ -159,7 +162,7 @@ extension EventLoop {
     try callSoonThreadsafe(context: context, site: CallSite(file: fileID, line: line), callback)
   }
 
-  /// Runs the callback at a time on the loop's clock. See the protocol's requirement.
+  /// Run the callback at a time on the loop's clock. See the protocol's requirement.
   @discardableResult
   @inlinable
   public func callAt(
@@ -169,7 +172,7 @@ extension EventLoop {
     try callAt(when, context: context, site: CallSite(file: fileID, line: line), callback)
   }
 
-  /// Runs the callback after a delay; zero and negative delays mean the next turn. Answers `call_later`.
+  /// Run the callback after a delay; zero and negative delays mean the next turn. Answers `call_later`.
   @discardableResult
   @inlinable
   public func callLater(
@@ -180,8 +183,8 @@ extension EventLoop {
       time().advanced(by: delay), context: context, site: CallSite(file: fileID, line: line), callback)
   }
 
-  /// As ``callLater(_:context:fileID:line:_:)``, in seconds. NaN is refused with code `invalidArgument`; infinity
-  /// never fires.
+  /// Run the callback after some seconds. NaN is refused with code `invalidArgument`; infinity never fires. See
+  /// ``callLater(_:context:fileID:line:_:)``.
   @discardableResult
   public func callLater(
     seconds: Double, context: CallbackContext = .scopedPolicy, fileID: StaticString = #fileID, line: UInt = #line,
@@ -192,7 +195,7 @@ extension EventLoop {
       time().advanced(by: delay), context: context, site: CallSite(file: fileID, line: line), callback)
   }
 
-  /// Calls back while the descriptor can be read. See the protocol's requirement.
+  /// Call back while the descriptor can be read. See the protocol's requirement.
   public func addReader(
     _ fileDescriptor: Int32, fileID: StaticString = #fileID, line: UInt = #line,
     _ callback: consuming sending @escaping () throws -> Void
@@ -200,7 +203,7 @@ extension EventLoop {
     try addReader(fileDescriptor, site: CallSite(file: fileID, line: line), callback)
   }
 
-  /// Calls back while the descriptor can be written. See the protocol's requirement.
+  /// Call back while the descriptor can be written. See the protocol's requirement.
   public func addWriter(
     _ fileDescriptor: Int32, fileID: StaticString = #fileID, line: UInt = #line,
     _ callback: consuming sending @escaping () throws -> Void
@@ -208,14 +211,14 @@ extension EventLoop {
     try addWriter(fileDescriptor, site: CallSite(file: fileID, line: line), callback)
   }
 
-  /// Runs blocking work on the default executor. See the protocol's requirement.
+  /// Run blocking work on the default executor. See the protocol's requirement.
   public func runInExecutor<Value: Sendable>(
     _ work: @escaping @Sendable () throws -> Value
   ) throws(EventLoopError) -> Future<Value> {
     try runInExecutor(nil, work)
   }
 
-  /// A future bound to this loop. Answers `create_future`.
+  /// Create a future bound to this loop. Answers `create_future`.
   public func createFuture<Value: Sendable>(
     of type: Value.Type = Value.self, fileID: StaticString = #fileID, line: UInt = #line
   ) -> Future<Value> {

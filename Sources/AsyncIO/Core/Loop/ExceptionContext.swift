@@ -11,8 +11,8 @@ public struct ExceptionContext: Sendable, CustomStringConvertible {
   public var future: String?
   /// The task that it is about, as text.
   public var task: String?
-  /// The socket that it is about: "descriptor 8, 127.0.0.1:7000 to 127.0.0.1:51234". Of a connection that is closed
-  /// already the addresses are known in debug mode only.
+  /// The socket that it is about: "descriptor 8, 127.0.0.1:7000 to 127.0.0.1:51234". If the connection is already
+  /// closed, the addresses are known in debug mode only.
   public var socket: String?
   /// The transport that it is about, as text.
   public var transport: String?
@@ -23,7 +23,7 @@ public struct ExceptionContext: Sendable, CustomStringConvertible {
   /// For an error of an exception handler: what that handler had been given.
   public var nested: [ExceptionContext] = []
 
-  /// A context of which nothing else is known yet.
+  /// Create a context of which nothing else is known yet.
   public init(message: String, exception: (any Error)? = nil) {
     self.message = message
     self.exception = exception
@@ -44,5 +44,5 @@ public struct ExceptionContext: Sendable, CustomStringConvertible {
   }
 }
 
-/// Is told about errors that no caller can be given. Runs on the loop's thread where the error came from a callback.
+/// Gets the errors that no caller can be given. Runs on the loop's thread if the error came from a callback.
 public typealias ExceptionHandler = @Sendable (any EventLoop, ExceptionContext) throws -> Void

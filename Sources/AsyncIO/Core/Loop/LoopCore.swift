@@ -1,5 +1,5 @@
 extension EventLoop {
-  /// The core below this loop, for what only loops of this package can do. Throws code `notOffered` for others.
+  /// Return the core below this loop, for what only loops of this package can do. Throws code `notOffered` for others.
   func core(for operation: String) throws(EventLoopError) -> BaseEventLoop {
     if let core = self as? BaseEventLoop { return core }
     throw EventLoopError(
@@ -8,7 +8,7 @@ extension EventLoop {
         + "SelectorEventLoop(selector:).")
   }
 
-  /// The same for calls that deal in objects of the loop's own thread: they hand out what is not `Sendable`, and only
+  /// Do the same for calls that deal in objects of the loop's own thread: they return what is not `Sendable`, and only
   /// that thread may have it. Throws code `closed`, and `wrongThread` anywhere else.
   func coreOfThisThread(for operation: String) throws(EventLoopError) -> BaseEventLoop {
     let core = try core(for: operation)

@@ -1,11 +1,11 @@
 /// The callbacks of `addReader` and `addWriter` for one number, and the file that it stood for when they were added.
 ///
-/// Loop thread, or the one that closes the loop.
+/// Loop thread, or the thread that closes the loop.
 final class Watch: DescriptorWatch {
   private unowned let loop: BaseEventLoop
-  /// What the number stood for.
+  /// The file that the number stood for.
   let file: FileIdentity
-  /// Remembers the open file where the identity does not tell it from others.
+  /// Remembers the open file if the identity does not tell it from others.
   let witness: FileWitness?
 
   var reader: Handle?
@@ -33,7 +33,7 @@ final class Watch: DescriptorWatch {
     writer = nil
   }
 
-  /// The loop is closed: nobody is called any more.
+  /// Drop the callbacks of a loop that is closed.
   func drop() {
     reader?.drop()
     writer?.drop()

@@ -3,10 +3,10 @@ internal import Synchronization
 
 /// A callback that a loop will run, and the means to cancel it.
 ///
-/// `cancel()` may be called from any thread. Whoever moves the state out of "pending", by one atomic exchange, owns
-/// the callback from then on: the loop to run it, or the caller to release it with everything it captured. So a
-/// cancel that comes before the callback starts always wins, even if the loop holds the handle in its hands already.
-/// That rule is also what makes the unchecked conformance right. Answers asyncio's `Handle`.
+/// `cancel()` may be called from any thread. The thread that moves the state out of "pending", by one atomic exchange,
+/// owns the callback from then on: the loop to run it, or the caller to release it with everything it captured. So a
+/// cancel that comes before the callback starts always wins, even if the loop already holds the handle. That rule is
+/// also what makes the unchecked conformance right. Answers asyncio's `Handle`.
 public class Handle: @unchecked Sendable {
   private enum State {
     static let pending: UInt8 = 0
@@ -25,7 +25,7 @@ public class Handle: @unchecked Sendable {
     case awaitable
   }
 
-  /// What few handles have: it stands elsewhere, so that the others stay small.
+  /// What few handles have, kept elsewhere so that the others stay small.
   private final class Origin: Sendable {
     let scope: CarriedScope?
     let site: CallSite?
@@ -34,11 +34,11 @@ public class Handle: @unchecked Sendable {
 
   private let state = Atomic<UInt8>(State.pending)
   private let kind: Kind
-  // Whoever won the exchange of the state is alone with it.
+  // The thread that has won the exchange of the state is alone with it.
   @exclusivity(unchecked) private var callback: (() throws -> Void)?
   private let origin: Origin?
-  /// Where a cancel has more to do than to win: for timers, and where it waits. Not the loop: a cancel may come from
-  /// another thread while the loop closes and goes away. A reference of the handle's own.
+  /// The intake for a cancel that has more to do than to win: for timers, and if it waits. Not the loop: a cancel may
+  /// come from another thread while the loop closes and goes away. A reference of the handle's own.
   fileprivate final let intake: Unmanaged<LoopIntake>?
 
   /// Where it was made; kept in debug mode only.
@@ -56,7 +56,7 @@ public class Handle: @unchecked Sendable {
     origin = scope != nil || isDebug ? Origin(scope, isDebug ? site : nil) : nil
   }
 
-  /// A handle of no loop, to look at.
+  /// Create a handle of no loop, to look at.
   init(_ callback: @escaping () -> Void) {
     (intake, origin, kind) = (nil, nil, .once)
     self.callback = callback
@@ -64,10 +64,10 @@ public class Handle: @unchecked Sendable {
 
   deinit { intake?.release() }
 
-  /// One of `callSoon`, with nothing of its own but the callback, which can be used again.
+  /// True for a handle of `callSoon`, with nothing of its own but the callback, which can be used again.
   final var isPlain: Bool { origin == nil && intake == nil && kind == .once }
 
-  /// Takes another callback. For the loop's thread, which has the only reference.
+  /// Take another callback. For the loop's thread, which has the only reference.
   final func renew(_ callback: consuming sending @escaping () throws -> Void) {
     assert(isPlain && self.callback == nil)
     self.callback = consume callback
@@ -79,12 +79,12 @@ public class Handle: @unchecked Sendable {
 
   fileprivate final var isPending: Bool { state.load(ordering: .acquiring) == State.pending }
 
-  /// Makes sure that the callback does not run (again). Idempotent, any thread.
+  /// Make sure that the callback does not run (again). Idempotent, any thread.
   ///
-  /// For a handle of `callSoonThreadsafe` whose callback runs right now in the loop's thread, a cancel from another
-  /// thread returns when the callback has ended; the thread sleeps meanwhile. From inside the callback it returns at
-  /// once. So it does where the wait would never end, because the callback waits, by a cancel of its own, for the
-  /// callback that calls this: of callbacks that cancel each other on several loops the last one gives way.
+  /// For a handle of `callSoonThreadsafe` whose callback is running in the loop's thread, a cancel from another thread
+  /// returns when the callback has ended; the thread sleeps meanwhile. From inside the callback it returns at once. It
+  /// also returns at once where the wait would never end, because the callback itself waits, in a cancel of its own,
+  /// for the callback that makes this call: if callbacks on several loops cancel each other, the last one gives way.
   public final func cancel() {
     while true {
       let (won, was) = state.compareExchange(
@@ -111,7 +111,8 @@ public class Handle: @unchecked Sendable {
     }
   }
 
-  /// True while the callback runs; then its end wakes who waits. Inside of the monitor of ``RunningCallbacks``.
+  /// Announce that a thread waits: the end of the callback then wakes it. Returns `true` while the callback runs.
+  /// Inside of the monitor of ``RunningCallbacks``.
   final func announceWait() -> Bool {
     let (_, was) = state.compareExchange(
       expected: State.running, desired: State.awaited, ordering: .acquiringAndReleasing)
@@ -121,7 +122,7 @@ public class Handle: @unchecked Sendable {
   /// For timers: leave the heap.
   func wasCancelled() {}
 
-  /// Runs the callback unless a cancel came first. Only the loop calls this.
+  /// Run the callback unless a cancel came first. Only the loop calls this.
   final func run() throws {
     guard
       state.compareExchange(expected: State.pending, desired: State.running, ordering: .acquiringAndReleasing)
@@ -131,7 +132,7 @@ public class Handle: @unchecked Sendable {
       if kind == .once { state.store(State.finished, ordering: .releasing) } else { endOfRun() }
     }
     var work: (() throws -> Void)?
-    // Not copied: a reference less to count.
+    // Not copied: that is one reference less to count.
     if kind == .repeating { work = callback } else { swap(&work, &callback) }
     if let scope = origin?.scope {
       try CarriedScope.$current.withValue(scope) { try work?() }
@@ -151,7 +152,7 @@ public class Handle: @unchecked Sendable {
     }
   }
 
-  /// The loop closes: the callback goes away without running.
+  /// Drop the callback without running it, as the loop closes.
   final func drop() {
     if state.compareExchange(expected: State.pending, desired: State.finished, ordering: .acquiringAndReleasing)
       .exchanged
@@ -164,9 +165,10 @@ public class Handle: @unchecked Sendable {
 /// A callback that a loop will run at a given time. Answers asyncio's `TimerHandle`.
 public final class TimerHandle: Handle, @unchecked Sendable {
   private let dueNanoseconds: Atomic<Int64>
-  /// When the callback is due, on the clock of the loop. Stays valid after it fired or was cancelled. Any thread.
+  /// The time at which the callback is due, on the clock of the loop. Stays valid after it fired or was cancelled. Any
+  /// thread.
   public var when: EventLoopInstant { EventLoopInstant(nanoseconds: dueNanoseconds.load(ordering: .relaxed)) }
-  /// Slot in the heap of timers; -1 when not in it. Belongs to the thread that runs the loop.
+  /// The slot in the heap of timers; -1 if not in it. Belongs to the thread that runs the loop.
   @exclusivity(unchecked) var heapSlot: Int32 = -1
 
   init(
@@ -176,9 +178,9 @@ public final class TimerHandle: Handle, @unchecked Sendable {
     super.init(loop: loop, site: site, isTimer: true, callback: callback)
   }
 
-  /// Moves the callback to another time, where it is the last. `false`: its time has come already, or it was
-  /// cancelled, and nothing happens. Allocates nothing, which makes it the way to put off a time limit with every
-  /// message; for a body there is ``Timeout/reschedule(at:)``. Loop thread; throws code `wrongThread` elsewhere.
+  /// Move the callback to another time, after the others of that time. Returns `false` and does nothing if its time has
+  /// already come, or it was cancelled. Allocates nothing, so use it to put off a time limit with every message; for a
+  /// body there is ``Timeout/reschedule(at:)``. Loop thread; throws code `wrongThread` elsewhere.
   @discardableResult
   public func reschedule(at when: EventLoopInstant) throws(EventLoopError) -> Bool {
     guard isPending, let intake else { return false }
@@ -189,7 +191,7 @@ public final class TimerHandle: Handle, @unchecked Sendable {
     return true
   }
 
-  /// Out of the heap at once in the loop's thread, else as soon as the loop looks.
+  /// Leave the heap: at once in the loop's thread, else as soon as the loop looks.
   override func wasCancelled() {
     intake?._withUnsafeGuaranteedRef { intake in
       if intake.isRunningInThisThread {
@@ -202,7 +204,7 @@ public final class TimerHandle: Handle, @unchecked Sendable {
 }
 
 extension Handle: CustomStringConvertible {
-  /// Which one it is: "TimerHandle at 12.5 s (pending), made at File.swift:12"; the place is known in debug mode only.
+  /// How logs show it: "TimerHandle at 12.5 s (pending), made at File.swift:12"; the place is known in debug mode only.
   /// A watch is pending between its calls. Any thread.
   public final var description: String {
     let name = if let timer = self as? TimerHandle { "TimerHandle at \(timer.when)" } else { "\(type(of: self))" }

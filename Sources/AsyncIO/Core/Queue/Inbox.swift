@@ -4,13 +4,13 @@ internal import Synchronization
 /// How other threads reach a loop: words under a lock, and at most one wake-up per sleep.
 ///
 /// The traps, and what is done:
-/// - *Lost wake-up.* The loop announces that it will sleep and then looks at `hasPosts` once more; a producer sets
-///   `hasPosts` and then looks whether the loop sleeps. Both use sequentially consistent operations, so one of them
+/// - *Lost wake-up.* The loop announces that it will sleep and then checks `hasPosts` once more; a producer sets
+///   `hasPosts` and then checks whether the loop sleeps. Both use sequentially consistent operations, so one of them
 ///   sees the other.
 /// - *A storm of wake-ups.* The first producer of a burst takes the announcement back; the others find it gone.
 /// - *A convoy.* Many producers want the lock at once; it is a mutex that is not handed from one thread to the next.
-/// - *A wake-up after the close*, into a descriptor number that is somebody else's by then. The wake-up is sent under
-///   the lock that the close takes, too.
+/// - *A wake-up after the close*, into a descriptor number that may be another file's by then. The wake-up is sent
+///   under the lock that the close also takes.
 ///
 /// The unchecked conformance is right because what threads share is atomic or behind the mutex.
 struct Inbox: ~Copyable, @unchecked Sendable {
@@ -31,13 +31,13 @@ struct Inbox: ~Copyable, @unchecked Sendable {
       count += 1
     }
 
-    /// A burst that has gone leaves no memory behind.
+    /// Remove all words. A burst that has gone leaves no memory behind.
     mutating func removeAll() {
       count = 0
       if capacity > 1 << 16 { resize(to: 64) }
     }
 
-    /// Nothing comes any more: the memory goes as well.
+    /// Free the memory as well: no word comes any more.
     mutating func close() {
       count = 0
       resize(to: 0)
@@ -54,8 +54,8 @@ struct Inbox: ~Copyable, @unchecked Sendable {
     var isClosed = false
   }
 
-  // In memory of its own and touched under the mutex only: the compiler may not assume that it is alone with a place
-  // that it knows by nothing but a pointer, as it may with a stored property that a method changes.
+  // In memory of its own and touched under the mutex only: the compiler may not assume exclusive access to a place that
+  // it knows only by a pointer, as it may with a stored property that a method changes.
   private let contents = UnsafeMutablePointer<Contents>.allocate(capacity: 1)
   private let mutex = casyncio_mutex_make()
   private let hasPostsFlag = Atomic<Bool>(false)
@@ -69,7 +69,7 @@ struct Inbox: ~Copyable, @unchecked Sendable {
     casyncio_mutex_free(mutex)
   }
 
-  /// Adds a word from any thread. `false`: the loop is closed and the word was not taken.
+  /// Add a word from any thread. Returns `false` if the loop is closed and the word was not taken.
   borrowing func post(_ word: LoopWord, wake: () -> Void) -> Bool {
     casyncio_mutex_lock(mutex)
     defer { casyncio_mutex_unlock(mutex) }
@@ -82,7 +82,7 @@ struct Inbox: ~Copyable, @unchecked Sendable {
     return true
   }
 
-  /// The loop is about to wait. `false`: something is here already, do not wait.
+  /// Announce that the loop is about to wait. Returns `false` if something is already here: do not wait.
   @inline(__always)
   borrowing func announceSleep() -> Bool {
     sleeping.store(true, ordering: .sequentiallyConsistent)
@@ -93,14 +93,14 @@ struct Inbox: ~Copyable, @unchecked Sendable {
     return true
   }
 
-  /// The wait is over. If a producer was faster its wake-up is spent already or will end the next wait early.
+  /// Note the end of the wait. If a producer was faster, its wake-up is already spent or will end the next wait early.
   @inline(__always)
   borrowing func endSleep() { sleeping.store(false, ordering: .relaxed) }
 
   @inline(__always)
   var hasPosts: Bool { hasPostsFlag.load(ordering: .acquiring) }
 
-  /// Takes everything posted so far; `spare`, which is empty, becomes the next storage, so that steady traffic allocates
+  /// Take everything posted so far; `spare`, which is empty, becomes the next storage, so that steady traffic allocates
   /// nothing.
   borrowing func take(spare: inout Words) {
     assert(spare.count == 0)
@@ -110,18 +110,18 @@ struct Inbox: ~Copyable, @unchecked Sendable {
     swap(&contents.pointee.words, &spare)
   }
 
-  /// Refuses what comes from here on and returns what is left.
+  /// Refuse what comes from here on, and return what is left.
   borrowing func close() -> [UInt] {
     casyncio_mutex_lock(mutex)
     defer { casyncio_mutex_unlock(mutex) }
     contents.pointee.isClosed = true
-    // Intakes outlive their loops, and may for long.
+    // Intakes outlive their loops, perhaps for long.
     defer { contents.pointee.words.close() }
     return (0..<contents.pointee.words.count).map { contents.pointee.words[$0] }
   }
 }
 
-/// Something rare that another thread asks of a loop; it runs in the loop's thread when the inbox is emptied.
+/// A rare request of another thread to a loop; it runs in the loop's thread when the inbox is emptied.
 final class PostedAction: @unchecked Sendable {
   // Right because the word that carries the action is its only user.
   let run: (BaseEventLoop) -> Void

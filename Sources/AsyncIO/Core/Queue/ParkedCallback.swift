@@ -1,8 +1,8 @@
 /// Carries all task-local values of the scheduling code to a callback.
 ///
 /// Swift copies task-locals into a task and nowhere else. So the callback becomes the body of a task whose executor
-/// parks the task's first job instead of running it; the loop runs that job when the callback is due. A job must
-/// never be dropped: a cancelled callback's job is run with nothing to do.
+/// parks the task's first job instead of running it; the loop runs that job when the callback is due. A job must never
+/// be dropped: the job of a cancelled callback is run with nothing to do.
 final class ParkedCallback: @unchecked Sendable {
   // Right because the job is run once, by the loop's thread or by the last release, never by both.
   private final class ParkingExecutor: TaskExecutor {
@@ -32,7 +32,7 @@ final class ParkedCallback: @unchecked Sendable {
     }
   }
 
-  /// A callback that carries the task-local values of this call to the given one.
+  /// Return a callback that carries the task-local values of this call to the given one.
   static func parking(_ callback: sending @escaping () throws -> Void) -> sending () throws -> Void {
     let parked = ParkedCallback(callback)
     return { try parked.run() }

@@ -2,8 +2,8 @@ internal import CAsyncIO
 
 /// What a loop has to run or to do, in one machine word.
 ///
-/// Jobs of the Swift runtime and objects of Swift are aligned to 16 bytes, which leaves four bits for saying what the
-/// word is. Words that name objects own one reference.
+/// Jobs of the Swift runtime and objects of Swift are aligned to 16 bytes, which leaves four bits for the kind of the
+/// word. Words that refer to objects own one reference.
 struct LoopWord {
   enum Tag: UInt {
     /// A job that came in through the task facade.
@@ -36,7 +36,7 @@ struct LoopWord {
     bits = unsafeBitCast(job, to: UInt.self) | tag.rawValue
   }
 
-  /// Takes a reference of its own.
+  /// Take a reference of its own.
   @inline(__always)
   init(_ object: some AnyObject, _ tag: Tag) {
     bits = UInt(bitPattern: Unmanaged.passRetained(object).toOpaque()) | tag.rawValue
@@ -45,7 +45,7 @@ struct LoopWord {
   @inline(__always)
   var rawTag: UInt { bits & 15 }
   var tag: Tag { Tag(rawValue: rawTag)! }
-  /// A job of the Swift runtime, however it came.
+  /// A job of the Swift runtime, in whatever role it came.
   @inline(__always)
   var isJob: Bool { rawTag <= Tag.routedJob.rawValue }
 
@@ -55,11 +55,11 @@ struct LoopWord {
   @inline(__always)
   func unmanaged<T: AnyObject>(_: T.Type) -> Unmanaged<T> { .fromOpaque(UnsafeRawPointer(bitPattern: bits & ~15)!) }
 
-  /// Gives up the word's reference to the caller.
+  /// Give up the word's reference to the caller.
   @inline(__always)
   func object<T: AnyObject>(_ type: T.Type) -> T { unmanaged(type).takeRetainedValue() }
 
-  /// Does something with the object, whose reference stays with the word.
+  /// Do something with the object, whose reference stays with the word.
   @inline(__always)
   func withObject<T: AnyObject>(_ type: T.Type, _ body: (T) -> Void) {
     unmanaged(type)._withUnsafeGuaranteedRef(body)
@@ -68,7 +68,7 @@ struct LoopWord {
 
 /// The queue of a loop's own thread: a ring of words that grows. First in, first out; no locks, no checks.
 struct ReadyQueue: ~Copyable {
-  /// From how many at a time on it pays to ask for the memory of the next one: fewer stay in the cache by themselves.
+  /// The number of words from which on it pays to prefetch the next one: fewer stay in the cache by themselves.
   static var crowd: Int { 64 }
 
   private var storage: UnsafeMutablePointer<UInt>
@@ -87,7 +87,7 @@ struct ReadyQueue: ~Copyable {
   var count: Int { tail &- head }
   @inline(__always)
   var isEmpty: Bool { tail == head }
-  /// Words pushed so far: the places go on counting, also when the ring grows.
+  /// The number of words pushed so far: the places go on counting, even when the ring grows.
   var pushed: Int { tail }
 
   @inline(__always)
@@ -105,13 +105,13 @@ struct ReadyQueue: ~Copyable {
     return LoopWord(bits: bits)
   }
 
-  /// The word that `pop` would give.
+  /// The word that `pop` would return.
   @inline(__always)
   var first: LoopWord { LoopWord(bits: storage[head & mask]) }
 
-  /// Asks for the memory of the jobs behind the first one, while the first one runs: the task two entries ahead, and
-  /// the frame of the one that comes next. Entries that are not there any more are old words, and asking for what they
-  /// name does no harm; only jobs are followed, and only those that are queued.
+  /// Prefetch the jobs after the first one, while the first one runs: the task two entries ahead, and the frame of the
+  /// next one. Entries that are no longer there are old words, and prefetching what they refer to does no harm; only
+  /// jobs are followed, and only those that are queued.
   @inline(__always)
   func prefetchNext() {
     guard count > 2 else { return }
@@ -125,10 +125,10 @@ struct ReadyQueue: ~Copyable {
     casyncio_prefetch(task.map { $0 + 128 })
   }
 
-  /// Changes places among the jobs, as a seed says; callbacks keep their order and their places.
+  /// Shuffle the jobs by a seed; callbacks keep their order and their places.
   mutating func shuffleJobs(_ seed: UInt64) {
     var state = seed
-    // Where the jobs so far are: without callbacks, which is the rule, it is simply where the queue is.
+    // The places of the jobs: without callbacks, which is the rule, a job's place is its place in the queue.
     var places: [Int] = []
     var isMixed = false
     var jobs = 0

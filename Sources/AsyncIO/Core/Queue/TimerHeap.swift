@@ -4,19 +4,19 @@
 //   behind to be skipped, counted or compacted, and what its callback captured is gone.
 // - An entry is 16 bytes of plain memory, and the four children of a node are one cache line. Half as deep as a binary
 //   heap, it touches a line for each level.
-// - An entry that moves has to tell where it went, and to tell an object is a cache miss in a large heap. So places
-//   are kept side by side, four bytes each, and objects are touched only when they come and go.
+// - When an entry moves, its place has to be recorded, and recording it in an object is a cache miss in a large heap.
+//   So places are kept side by side, four bytes each, and objects are touched only when they come and go.
 // - Sequence numbers of 32 bits end some day. Then the entries are sorted and numbered anew: a sorted list is a heap.
-// - Jobs of `Task.sleep` are in the same heap; the runtime never takes one back, so nobody asks for their slot.
+// - Jobs of `Task.sleep` are in the same heap; the runtime never takes one back, so their slots are not needed.
 
-/// Something of the loop that waits for a time in its heap, other than a callback.
+/// An object of the loop that waits for a time in its heap, other than a callback.
 class TimerNode {
   /// Slot in the heap, -1 when not in it. Kept by the heap.
   @exclusivity(unchecked) final var heapSlot: Int32 = -1
 
-  /// The time has come. Called in the timer phase, after the node has left the heap.
+  /// Act: the time has come. Called in the timer phase, after the node has left the heap.
   func fire() {}
-  /// The loop closes before the time has come.
+  /// Act on the close of the loop, which came before the time.
   func drop() {}
 }
 
@@ -24,7 +24,7 @@ class TimerNode {
 struct TimerHeap: ~Copyable {
   private struct Entry {
     var deadline: Int64
-    /// What comes first of those with the same deadline in the upper half, the slot in the lower.
+    /// The upper half decides the order among equal deadlines, the lower half is the slot.
     var rank: UInt64
 
     @inline(__always)
@@ -42,12 +42,12 @@ struct TimerHeap: ~Copyable {
     }
   }
 
-  // Memory of the heap's own. All but the first entry stand in groups of four, each a cache line; the entries behind the
-  // last one, as far as there have ever been any, keep the slots that are free.
+  // Memory of the heap's own. All entries but the first are in groups of four, each a cache line; the entries after the
+  // last one, as far as there have ever been any, keep the free slots.
   private var entries: UnsafeMutablePointer<Entry>
-  /// Of each slot, where its entry is.
+  /// Index of each slot's entry.
   private var places: UnsafeMutablePointer<UInt32>
-  /// Of each slot, what waits, with its reference.
+  /// What waits in each slot, with its reference.
   private var words: UnsafeMutablePointer<LoopWord>
   private var capacity: Int
   private(set) var count = 0
@@ -57,7 +57,7 @@ struct TimerHeap: ~Copyable {
 
   private static var least: Int { 16 }
 
-  /// `sequence` is the number of the first timer.
+  /// - Parameter sequence: the number of the first timer.
   init(sequence: UInt32 = 0) {
     nextSequence = sequence
     capacity = Self.least
@@ -77,7 +77,7 @@ struct TimerHeap: ~Copyable {
   /// The earliest deadline, in nanoseconds.
   var earliest: Int64? { count == 0 ? nil : entries[0].deadline }
 
-  /// Takes the reference of the word.
+  /// Insert a word; takes its reference.
   mutating func insert(_ word: LoopWord, deadline: Int64) {
     if count == capacity { resize(to: capacity * 2) }
     if count == slots {
@@ -92,22 +92,22 @@ struct TimerHeap: ~Copyable {
     siftUp(entry, from: count - 1)
   }
 
-  /// Takes a node out. No-op if it is not in the heap.
+  /// Remove a node. Does nothing if it is not in the heap.
   mutating func remove(_ node: TimerNode) {
     guard node.heapSlot >= 0 else { return }
     removeEntry(at: place(of: node.heapSlot)).unmanaged(TimerNode.self).release()
   }
 
-  /// Takes a callback out. No-op if it is not in the heap.
+  /// Remove a callback. Does nothing if it is not in the heap.
   mutating func remove(_ handle: TimerHandle) {
     guard handle.heapSlot >= 0 else { return }
     removeEntry(at: place(of: handle.heapSlot)).unmanaged(TimerHandle.self).release()
   }
 
-  /// Moves a callback to another time, behind the others of that time. It has to be in the heap.
+  /// Move a callback to another time, after the others of that time. It must be in the heap.
   mutating func move(_ handle: TimerHandle, to deadline: Int64) { moveEntry(of: handle.heapSlot, to: deadline) }
 
-  /// Moves a node to another time, behind the others of that time. It has to be in the heap.
+  /// Move a node to another time, after the others of that time. It must be in the heap.
   mutating func move(_ node: TimerNode, to deadline: Int64) { moveEntry(of: node.heapSlot, to: deadline) }
 
   @inline(__always)
@@ -118,13 +118,13 @@ struct TimerHeap: ~Copyable {
     if entry < entries[index] { siftUp(entry, from: index) } else { siftDown(entry, from: index) }
   }
 
-  /// Takes out the earliest entry if it is due, with its reference.
+  /// Take out the earliest entry if it is due, with its reference.
   mutating func popDue(now: Int64) -> LoopWord? {
     guard count > 0, entries[0].deadline <= now, entries[0].deadline != .max else { return nil }
     return removeEntry(at: 0)
   }
 
-  /// Takes everything out, each with its reference; earliest first is not promised.
+  /// Take everything out, each with its reference, in no particular order.
   mutating func removeAll() -> [(word: LoopWord, deadline: Int64)] {
     let all = (0..<count).map { index in
       let word = words[entries[index].slot]
@@ -157,7 +157,7 @@ struct TimerHeap: ~Copyable {
     return Int(places[Int(slot)])
   }
 
-  /// Tells who waits his slot.
+  /// Tell a waiting object its slot.
   @inline(__always)
   private func setSlot(_ slot: Int, of word: LoopWord) {
     let slot = Int32(truncatingIfNeeded: slot)
@@ -174,7 +174,7 @@ struct TimerHeap: ~Copyable {
     places[entry.slot] = UInt32(truncatingIfNeeded: index)
   }
 
-  /// Puts an entry at a free place, or above it.
+  /// Put an entry at a free place, or above it.
   private func siftUp(_ entry: Entry, from start: Int) {
     var index = start
     while index > 0 {
@@ -186,7 +186,7 @@ struct TimerHeap: ~Copyable {
     put(entry, at: index)
   }
 
-  /// Puts an entry at a free place, or below it.
+  /// Put an entry at a free place, or below it.
   private func siftDown(_ entry: Entry, from start: Int) {
     var index = start
     while true {
@@ -200,7 +200,7 @@ struct TimerHeap: ~Copyable {
     put(entry, at: index)
   }
 
-  /// Nobody can guess which child is the least: three comparisons without a jump.
+  /// The branch predictor cannot guess which child is the least: three comparisons without a jump.
   @inline(__always)
   private func leastOfFour(from first: Int) -> Int {
     let left = entries[first &+ 1] < entries[first] ? first &+ 1 : first
@@ -214,7 +214,7 @@ struct TimerHeap: ~Copyable {
     return least
   }
 
-  /// The number of what is put in next.
+  /// The number of the next entry.
   @inline(__always)
   private mutating func takeSequence() -> UInt32 {
     if nextSequence == .max { renumber() }
