@@ -1,10 +1,10 @@
 internal import CAsyncIO
 
-/// The kind of an address, or of addresses that are wanted. Answers the `family` of asyncio's calls.
+/// The kind of an address, or of requested addresses. Answers the `family` of asyncio's calls.
 public struct AddressFamily: RawRepresentable, Hashable, Sendable, CustomStringConvertible {
-  /// The system's number, `AF_INET` for instance.
+  /// The system's number, for instance `AF_INET`.
   public let rawValue: Int32
-  /// A family by the system's number.
+  /// Create a family from the system's number.
   public init(rawValue: Int32) { self.rawValue = rawValue }
 
   /// Any family.
@@ -16,7 +16,7 @@ public struct AddressFamily: RawRepresentable, Hashable, Sendable, CustomStringC
   /// Unix sockets: paths, and on Linux abstract names.
   public static let unix = AddressFamily(rawValue: AF_UNIX)
 
-  /// True for an address of this family, and for `unspecified` always.
+  /// Return whether an address of `family` is admitted; `unspecified` admits any.
   func admits(_ family: AddressFamily) -> Bool { self == .unspecified || self == family }
 
   /// "IPv4", "IPv6", "Unix".
@@ -33,9 +33,9 @@ public struct AddressFamily: RawRepresentable, Hashable, Sendable, CustomStringC
 
 /// What a socket carries. Answers the `type` of asyncio's calls.
 public struct SocketType: RawRepresentable, Hashable, Sendable {
-  /// The system's number, `SOCK_STREAM` for instance.
+  /// The system's number, for instance `SOCK_STREAM`.
   public let rawValue: Int32
-  /// A type by the system's number.
+  /// Create a type from the system's number.
   public init(rawValue: Int32) { self.rawValue = rawValue }
 
   /// Any type.
@@ -52,20 +52,20 @@ public struct SocketType: RawRepresentable, Hashable, Sendable {
 public struct AddressInfoFlags: OptionSet, Hashable, Sendable {
   /// The system's bits.
   public let rawValue: Int32
-  /// Flags by the system's bits.
+  /// Create flags from the system's bits.
   public init(rawValue: Int32) { self.rawValue = rawValue }
 
-  /// Addresses to listen on: without a host, every interface and not the loopback.
+  /// Addresses to listen on: without a host, every interface instead of the loopback.
   public static let passive = AddressInfoFlags(rawValue: AI_PASSIVE)
   /// The first result carries the canonical name.
   public static let canonicalName = AddressInfoFlags(rawValue: AI_CANONNAME)
-  /// The host is a literal; nothing is asked for it.
+  /// The host is a literal; it is not looked up.
   public static let numericHost = AddressInfoFlags(rawValue: AI_NUMERICHOST)
   /// The port is a number.
   public static let numericService = AddressInfoFlags(rawValue: AI_NUMERICSERV)
   /// IPv4 addresses as IPv6 ones if there are no others.
   public static let v4Mapped = AddressInfoFlags(rawValue: AI_V4MAPPED)
-  /// With ``v4Mapped``: IPv4 addresses beside the IPv6 ones.
+  /// With ``v4Mapped``: IPv4 addresses in addition to the IPv6 ones.
   public static let all = AddressInfoFlags(rawValue: AI_ALL)
   /// Only families that this machine has addresses of.
   public static let configuredOnly = AddressInfoFlags(rawValue: AI_ADDRCONFIG)
@@ -75,10 +75,10 @@ public struct AddressInfoFlags: OptionSet, Hashable, Sendable {
 public struct NameInfoFlags: OptionSet, Hashable, Sendable {
   /// The system's bits.
   public let rawValue: Int32
-  /// Flags by the system's bits.
+  /// Create flags from the system's bits.
   public init(rawValue: Int32) { self.rawValue = rawValue }
 
-  /// The address in digits; nothing is asked.
+  /// The address in digits; it is not looked up.
   public static let numericHost = NameInfoFlags(rawValue: NI_NUMERICHOST)
   /// The port in digits.
   public static let numericService = NameInfoFlags(rawValue: NI_NUMERICSERV)
@@ -96,14 +96,14 @@ public struct AddressInfo: Hashable, Sendable {
   public var family: AddressFamily
   /// The type of the socket.
   public var type: SocketType
-  /// The protocol of the socket by the system's number, `IPPROTO_TCP` for instance; 0 is the usual one of the type.
+  /// The system's number of the protocol of the socket, for instance `IPPROTO_TCP`; 0 is the usual one of the type.
   public var proto: Int32
-  /// The canonical name, if it was asked for; in the first result only.
+  /// The canonical name, if it was requested; in the first result only.
   public var canonicalName: String?
   /// Host and port.
   public var address: SocketAddress
 
-  /// A result, for resolvers of your own.
+  /// Create a result, for resolvers of your own.
   public init(
     _ address: SocketAddress, type: SocketType = .stream, proto: Int32 = 0, canonicalName: String? = nil
   ) {
@@ -114,7 +114,7 @@ public struct AddressInfo: Hashable, Sendable {
     self.address = address
   }
 
-  /// A socket for it is one of TCP.
+  /// True if a socket for it is a TCP socket.
   var isTCP: Bool { address.isIP && type == .stream && (proto == 0 || proto == Int32(IPPROTO_TCP)) }
 }
 

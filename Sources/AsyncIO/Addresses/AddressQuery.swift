@@ -1,4 +1,4 @@
-/// What is looked up.
+/// What to look up.
 package struct AddressQuery: Hashable, Sendable {
   /// A name or a literal; nil and "" mean this machine: every interface with the flag `passive`, else the loopback.
   package var host: String?

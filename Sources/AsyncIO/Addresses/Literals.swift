@@ -4,14 +4,14 @@ internal import CAsyncIO
 // that the system gives, without its thread.
 
 enum Literals {
-  /// The kinds of socket that the system answers with when none is asked for, with their protocols.
+  /// The kinds of socket that the system answers with if none is requested, with their protocols.
   private static let kinds: [(type: SocketType, proto: Int32)] = [
     (.stream, Int32(IPPROTO_TCP)), (.datagram, Int32(IPPROTO_UDP)), (.raw, 0),
   ]
 
   /// A query whose text was read, once: the system answers it, or `addresses` does.
   struct Reading {
-    /// With nothing in it that the C library would read in another way than this package.
+    /// The query, without anything that the C library would read in another way than this package.
     var query: AddressQuery
     /// The host, if it is an address.
     fileprivate var literal: SocketAddress?
@@ -19,7 +19,7 @@ enum Literals {
     fileprivate var port: UInt16?
   }
 
-  /// Throws for text that is neither an address nor a name, and neither a port nor a service.
+  /// Read a query. Throws for text that is neither an address nor a name, and neither a port nor a service.
   static func read(_ query: AddressQuery) throws(ResolutionError) -> Reading {
     if let host = query.host { try check(text: host) }
     if let service = query.service { try check(text: service) }
@@ -37,13 +37,13 @@ enum Literals {
     return reading
   }
 
-  /// A NUL inside would cut the name short: the C call would look up another host than the caller named.
+  /// Check for a NUL, which would cut the name short: the C call would look up another host than the caller named.
   private static func check(text: String) throws(ResolutionError) {
     guard text.hasNUL || text.utf8.count > 1024 else { return }
     throw ResolutionError(host: text, reason: "it is not a name")
   }
 
-  /// The C library would take a sign, cut what is too large, and skip white space.
+  /// Check a service: the C library would take a sign, cut what is too large, and skip white space.
   private static func check(service: String, port: UInt16?) throws(ResolutionError) {
     let digits = UInt8(ascii: "0")...UInt8(ascii: "9")
     let first = service.utf8.first ?? 0
@@ -54,7 +54,7 @@ enum Literals {
     throw ResolutionError(host: service, reason: "it is neither a port from 0 to 65535 nor the name of a service")
   }
 
-  /// Nil if the query needs the resolver.
+  /// Return the addresses; nil if the query needs the resolver.
   static func addresses(_ reading: Reading) throws(ResolutionError) -> [AddressInfo]? {
     let query = reading.query
     guard let port = reading.port, isPlain(query.flags), let sockets = sockets(query) else { return nil }
@@ -64,7 +64,7 @@ enum Literals {
     }
   }
 
-  /// Flags that change addresses or add to them are the system's.
+  /// Return whether the flags are plain: those that change addresses or add to them are left to the system.
   private static func isPlain(_ flags: AddressInfoFlags) -> Bool {
     flags.isSubset(of: [.passive, .numericHost, .numericService, .configuredOnly])
   }

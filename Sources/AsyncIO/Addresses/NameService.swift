@@ -1,4 +1,4 @@
-/// Who answers what needs a thread. Tests put their own in; it is called in a thread of the resolver's and may block.
+/// Answers what needs a thread. Tests put in their own; it is called in a thread of the resolver and may block.
 package struct NameService: Sendable {
   package var addresses: @Sendable (AddressQuery) throws -> [AddressInfo]
   package var names: @Sendable (SocketAddress, NameInfoFlags) throws -> NameInfo

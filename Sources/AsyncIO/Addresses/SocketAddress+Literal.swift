@@ -1,17 +1,17 @@
 internal import CAsyncIO
 
-// IP addresses as text, read and written. All of the package goes through this one reader, so that what one call takes
-// for an address no other one takes for a name, or for another address. The traps:
+// IP addresses as text, read and written. The whole package uses this one reader, so that what one call takes for an
+// address no other call takes for a name, or for another address. The traps:
 //
 // - A Swift string may have a NUL inside, where the C library would stop reading.
-// - `split` leaves out empty parts, and Swift's numbers may have a sign: "%::1" and "fe80::1%+4" are no addresses.
+// - `split` leaves out empty parts, and Swift's numbers may have a sign: "%::1" and "fe80::1%+4" are not addresses.
 // - An interface may have digits for its name, so a zone is looked up as a name first, as the C library does it.
 // - The C library's resolver knows more forms than its reader of addresses: "127.1", "0177.0.0.1" and "2130706433" are
-//   127.0.0.1 there. Such text is no address here, and what has the look of one is no name either.
+//   127.0.0.1 there. Such text is not an address here, and what looks like one is not a name either.
 
 extension SocketAddress {
-  /// A literal IP address and a port; nil if `host` is not a literal. IPv4 is four decimal numbers. An IPv6 address may
-  /// have a zone, the name or the number of an interface of this machine: "fe80::1%eth0".
+  /// Create the address of a literal IP address and a port; nil if `host` is not a literal. IPv4 is four decimal
+  /// numbers. An IPv6 address may have a zone, the name or the number of an interface of this machine: "fe80::1%eth0".
   public init?(ipLiteral host: String, port: UInt16) {
     guard !host.hasNUL else { return nil }
     var v4 = sockaddr_in()
@@ -33,7 +33,7 @@ extension SocketAddress {
     self = withUnsafeBytes(of: v6) { SocketAddress(copying: $0) }
   }
 
-  /// The number of an interface; nil for what names none.
+  /// Return the number of an interface; nil if there is none of this name.
   private static func zone(_ text: Substring) -> UInt32? {
     let named = if_nametoindex(String(text))
     if named != 0 { return named }
@@ -41,8 +41,8 @@ extension SocketAddress {
     return UInt32(text).flatMap { $0 == 0 ? nil : $0 }
   }
 
-  /// Whether text can only be an address: it has a character that no name has, or its last part is a number. What is
-  /// no literal in spite of that names no host, whatever a resolver makes of it.
+  /// Return whether text can only be an address: it has a character that no name has, or its last part is a number. If
+  /// it is not a literal despite that, it names no host, whatever a resolver makes of it.
   static func isNoName(_ host: String) -> Bool {
     let text = host.utf8Span.span
     for index in text.indices {
@@ -60,7 +60,8 @@ extension SocketAddress {
     return isNumber(text.extracting(start..<end))
   }
 
-  /// A number as the C library's resolver reads the parts of an address: decimal, octal or hexadecimal, with a sign.
+  /// Return whether text is a number in the way in which the C library's resolver reads the parts of an address:
+  /// decimal, octal or hexadecimal, with a sign.
   private static func isNumber(_ text: Span<UInt8>) -> Bool {
     var start = text[0] == UInt8(ascii: "+") || text[0] == UInt8(ascii: "-") ? 1 : 0
     let hasPrefix =
@@ -77,8 +78,8 @@ extension SocketAddress {
     return true
   }
 
-  /// The host of an IP address, as a literal, with the zone if it has one: the same text as `getnameinfo` gives, and the
-  /// same address when it is read again. Nil for others.
+  /// The host of an IP address as a literal, with its zone if it has one: the text that `getnameinfo` returns, which
+  /// reads back as the same address. Nil for others.
   public var host: String? {
     var text = [CChar](repeating: 0, count: Int(INET6_ADDRSTRLEN))
     let capacity = socklen_t(text.count)
@@ -95,7 +96,7 @@ extension SocketAddress {
     return scope.map { "\(literal)%\(zoneName(of: $0))" } ?? literal
   }
 
-  /// The name of the interface for an address of its link, else the number, as the C library has it.
+  /// Return the name of the interface for an address of its link, else the number, like the C library.
   private func zoneName(of scope: UInt32) -> String {
     let (first, second) = withUnsafeBytes(of: load(sockaddr_in6.self).sin6_addr) { ($0[0], $0[1]) }
     let isOfLink = first == 0xFE && second & 0xC0 == 0x80 || first == 0xFF && second & 0x0F == 0x02

@@ -6,10 +6,10 @@ public import SystemPackage
 // - The field is of fixed size and the kernel refuses what does not fit, so a path that is too long gets its own error
 //   here, with both numbers in it, and is never cut.
 // - The length of the address counts. A path ends with a NUL that is counted; an abstract name begins with a NUL, may
-//   hold more of them, and ends where the length says. A socket without a name has the family alone.
+//   hold more of them, and ends where the length says. A socket without a name has only the family.
 
 extension SocketAddress {
-  /// Bytes that the system has for a name; a path needs one of them for its end.
+  /// The number of bytes that the system has for a name; a path needs one of them for its terminating NUL.
   private static var unixCapacity: Int { MemoryLayout.size(ofValue: sockaddr_un().sun_path) }
 
   private static var unixNameOffset: Int { MemoryLayout<sockaddr_un>.offset(of: \.sun_path)! }
@@ -17,7 +17,7 @@ extension SocketAddress {
   /// The longest path, in bytes: 107 on Linux.
   public static var maximumUnixPathLength: Int { unixCapacity - 1 }
 
-  /// The address of a Unix socket: a path, or with a NUL in front an abstract name (Linux), which has no file.
+  /// Create the address of a Unix socket: a path, or an abstract name that begins with a NUL (Linux) and has no file.
   ///
   /// Throws code `invalidArgument` for an empty name, for one that is too long (107 bytes on Linux), and for a path
   /// with a NUL inside.
@@ -33,7 +33,7 @@ extension SocketAddress {
       throw EventLoopError(
         .invalidArgument, "unixPath \"\(path)\" has a NUL inside. Only an abstract name begins with one.")
     }
-    // An abstract name has no end mark and may use the byte of it.
+    // An abstract name has no terminating NUL and may use its byte.
     let limit = isAbstract ? Self.unixCapacity : Self.maximumUnixPathLength
     guard name.count <= limit else {
       throw EventLoopError(
@@ -44,7 +44,7 @@ extension SocketAddress {
     self.init(unixName: name, terminated: !isAbstract)
   }
 
-  /// As ``init(unixPath:)`` for a path, whose bytes need not be UTF-8.
+  /// Create the address of a path, whose bytes need not be UTF-8. See ``init(unixPath:)``.
   public init(unixPath path: FilePath) throws(EventLoopError) {
     try self.init(
       unixBytes: path.withPlatformString { Array(UnsafeBufferPointer(start: $0, count: path.length)) }
@@ -66,20 +66,20 @@ extension SocketAddress {
     return name.first == 0 ? name : Array(name.prefix { $0 != 0 })
   }
 
-  /// The path of a Unix socket, or with a NUL in front its abstract name; nil for other addresses and for a socket
-  /// without a name.
+  /// The path of a Unix socket, or its abstract name with the NUL that it begins with; nil for other addresses and for
+  /// a socket without a name.
   public var unixPath: String? {
     let name = unixName
     return name.isEmpty ? nil : String(decoding: name, as: UTF8.self)
   }
 
-  /// The path of the file of a Unix socket as the system takes it, with its end; nil for what has no file.
+  /// The path of the file of a Unix socket as the system takes it, with its terminating NUL; nil if there is no file.
   var unixFilePath: [CChar]? {
     let name = unixName
     return name.isEmpty || name[0] == 0 ? nil : name.map { CChar(bitPattern: $0) } + [0]
   }
 
-  /// True for a name that is no file.
+  /// True for a name that is not a file.
   var isAbstract: Bool { unixName.first == 0 }
 
   var unixDescription: String {

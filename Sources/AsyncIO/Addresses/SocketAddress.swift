@@ -6,7 +6,7 @@ public struct SocketAddress: Hashable, Sendable, CustomStringConvertible {
   private typealias Short = (UInt32, UInt32, UInt32, UInt32, UInt32, UInt32, UInt32)
 
   /// The system's form for addresses of all kinds, `sockaddr_storage`, has 128 bytes, for the sake of a few long names.
-  /// An address is in each transport, twice, and in each datagram; so what is short stands here, in 32 bytes.
+  /// Each transport holds two addresses, and each datagram one; so short addresses are stored here, in 32 bytes.
   private enum Storage: Sendable {
     case short(Short, count: UInt8)
     case long([UInt8])
@@ -14,7 +14,8 @@ public struct SocketAddress: Hashable, Sendable, CustomStringConvertible {
 
   private let storage: Storage
 
-  /// Nothing but a family: where the system has no address to tell, as of a Unix socket that was not bound.
+  /// Create an address with only a family: the system has no address to report, for instance for an unbound Unix
+  /// socket.
   init(unnamed family: AddressFamily) {
     var address = sockaddr()
     address.sa_family = sa_family_t(family.rawValue)
@@ -23,7 +24,7 @@ public struct SocketAddress: Hashable, Sendable, CustomStringConvertible {
     }
   }
 
-  /// Copies what the system filled in.
+  /// Copy what the system filled in.
   package init(copying bytes: UnsafeRawBufferPointer) {
     guard bytes.count <= MemoryLayout<Short>.size else {
       storage = .long(Array(bytes.prefix(MemoryLayout<sockaddr_storage>.size)))
@@ -34,7 +35,7 @@ public struct SocketAddress: Hashable, Sendable, CustomStringConvertible {
     storage = .short(short, count: UInt8(bytes.count))
   }
 
-  /// What getsockname or getpeername says; nil if it has nothing to say.
+  /// Ask getsockname or getpeername; nil if it has no answer.
   init?(of fd: Int32, _ call: (Int32, UnsafeMutablePointer<sockaddr>, UnsafeMutablePointer<socklen_t>) -> Int32) {
     var storage = sockaddr_storage()
     var length = socklen_t(MemoryLayout<sockaddr_storage>.size)
@@ -50,7 +51,7 @@ public struct SocketAddress: Hashable, Sendable, CustomStringConvertible {
   static func local(of fd: Int32) -> SocketAddress? { SocketAddress(of: fd) { getsockname($0, $1, $2) } }
   static func peer(of fd: Int32) -> SocketAddress? { SocketAddress(of: fd) { getpeername($0, $1, $2) } }
 
-  /// Lends the address in the form that system calls take.
+  /// Lend the address in the form that system calls take.
   func withSockaddr<R>(_ body: (UnsafePointer<sockaddr>, socklen_t) -> R) -> R {
     withBytes { bytes in
       // Right because a call looks at no more than the length says, and the bytes are aligned for every family.
@@ -58,7 +59,7 @@ public struct SocketAddress: Hashable, Sendable, CustomStringConvertible {
     }
   }
 
-  /// Bytes of the form that system calls take.
+  /// The number of bytes in the form that system calls take.
   var length: socklen_t { withBytes { socklen_t($0.count) } }
 
   var family: Int32 { Int32(load(sockaddr.self).sa_family) }
@@ -74,7 +75,7 @@ public struct SocketAddress: Hashable, Sendable, CustomStringConvertible {
 
   var isIP: Bool { isIPv4 || isIPv6 }
 
-  /// The interface that an IPv6 address is for; nil if it says none.
+  /// The interface that an IPv6 address is for; nil if it names none.
   var scope: UInt32? {
     guard isIPv6 else { return nil }
     let scope = load(sockaddr_in6.self).sin6_scope_id
@@ -90,19 +91,19 @@ public struct SocketAddress: Hashable, Sendable, CustomStringConvertible {
     }
   }
 
-  /// True if every byte of the addresses is the same.
+  /// Return whether every byte of the addresses is the same.
   public static func == (a: SocketAddress, b: SocketAddress) -> Bool {
     a.withBytes { a in
       b.withBytes { b in a.count == b.count && memcmp(a.baseAddress!, b.baseAddress!, a.count) == 0 }
     }
   }
 
-  /// Feeds the bytes of the address to the hasher.
+  /// Feed the bytes of the address to the hasher.
   public func hash(into hasher: inout Hasher) {
     withBytes { hasher.combine(bytes: $0) }
   }
 
-  /// Lends the bytes of the form that system calls take.
+  /// Lend the bytes in the form that system calls take.
   package func withBytes<R>(_ body: (UnsafeRawBufferPointer) -> R) -> R {
     switch storage {
     case .short(let short, let count):
@@ -111,8 +112,8 @@ public struct SocketAddress: Hashable, Sendable, CustomStringConvertible {
     }
   }
 
-  /// The beginning of the address in one of the system's forms for IP addresses, which are plain bytes; zeros stand
-  /// where it is shorter.
+  /// Load the beginning of the address as one of the system's forms for IP addresses, which are plain bytes; the rest
+  /// is zeros if the address is shorter.
   func load<Form>(_: Form.Type) -> Form {
     switch storage {
     case .short(let short, _): withUnsafeBytes(of: short) { $0.load(as: Form.self) }

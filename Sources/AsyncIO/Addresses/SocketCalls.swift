@@ -1,20 +1,20 @@
 internal import SystemPackage
 
-/// Calls on sockets that do not wait and are made a few times in a socket's life: to make it, to name it, to set it up
-/// and to close it. What is done for every message is the backend's.
+/// Calls on sockets that do not wait and are made a few times in a socket's life: to create it, to name it, to set it
+/// up and to close it. What is done for every message is the backend's.
 ///
-/// The system answers them, or a simulated network, which then also is behind the loop's backend. Results are values
-/// >= 0 or negated errno values.
+/// The system answers them, or a simulated network, which then is also behind the loop's backend. Results are values >=
+/// 0 or negated errno values.
 ///
 /// Any thread, for numbers that are open, unless ``isForAnyThread`` says otherwise.
 package protocol SocketCalls: AnyObject, Sendable {
-  /// A new non-blocking socket.
+  /// Create a non-blocking socket.
   func socket(_ family: Int32, _ type: Int32, _ proto: Int32) -> Int32
   func bind(_ fd: Int32, _ address: SocketAddress) -> Int32
   func listen(_ fd: Int32, _ backlog: Int32) -> Int32
-  /// For datagram sockets: what is sent goes there, and nothing from elsewhere is received.
+  /// Connect a datagram socket: what is sent goes there, and nothing from elsewhere is received.
   func connect(_ fd: Int32, _ address: SocketAddress) -> Int32
-  /// The next connection, non-blocking; `-EAGAIN` if there is none.
+  /// Accept the next connection, non-blocking; returns `-EAGAIN` if there is none.
   func accept(_ fd: Int32) -> Int32
   func localAddress(of fd: Int32) -> SocketAddress?
   func peerAddress(of fd: Int32) -> SocketAddress?
@@ -22,54 +22,55 @@ package protocol SocketCalls: AnyObject, Sendable {
   func setOption(_ fd: Int32, _ level: Int32, _ name: Int32, _ words: [Int32]) -> Int32
   /// - Parameter how: `SHUT_RD`, `SHUT_WR` or `SHUT_RDWR`.
   func shutdown(_ fd: Int32, _ how: Int32) -> Int32
-  /// Bytes of a file from an offset on, at most `count`; `-ENOSYS` if a program has to do it itself.
+  /// Send bytes of a file from an offset on, at most `count`; returns `-ENOSYS` if the program has to do it itself.
   func sendFile(_ fd: Int32, _ file: Int32, _ offset: Int64, _ count: Int) -> Int64
-  /// Bytes that were sent and that the peer's system has not taken; 0 where a system cannot tell.
+  /// Return the number of bytes that were sent and that the peer's system has not taken; 0 if a system cannot tell.
   func undeliveredBytes(of fd: Int32) -> Int
-  /// 1 if calls on the number do not wait, 0 if they do.
+  /// Return 1 if calls on the number do not wait, 0 if they do.
   func isNonBlocking(_ fd: Int32) -> Int32
   func setNonBlocking(_ fd: Int32) -> Int32
   func close(_ fd: Int32)
 
-  /// The same, for whoever calls now: for what makes sockets later, in a callback. A simulated network has many hosts.
+  /// The calls of the current caller: for code that creates sockets later, in a callback. A simulated network has many
+  /// hosts.
   var ofCaller: any SocketCalls { get }
 
-  /// Paths of Unix sockets are paths of this machine.
+  /// True if paths of Unix sockets are paths of this machine.
   var hasFileSystem: Bool { get }
 
-  /// False: while a loop runs, for its thread only.
+  /// False if only the loop's thread may use it while a loop runs.
   var isForAnyThread: Bool { get }
 }
 
 extension SocketCalls {
   package var isForAnyThread: Bool { true }
 
-  /// A new non-blocking socket for a result of a look-up.
+  /// Create a non-blocking socket for a result of a look-up.
   func open(for info: AddressInfo) throws(IOError) -> Int32 {
     let fd = socket(info.family.rawValue, info.type.rawValue, info.proto)
     guard fd >= 0 else { throw IOError(result: Int(fd), "socket", "\(info.address)") }
     return fd
   }
 
-  /// Gives a socket its address.
+  /// Give a socket its address.
   func bind(_ fd: Int32, to address: SocketAddress) throws(IOError) {
     let result = bind(fd, address)
     if result < 0 { throw IOError(result: Int(result), "bind", "\(address)") }
   }
 
-  /// Lets a bound socket take connections; again, it changes the backlog.
+  /// Let a bound socket take connections; a second call changes the backlog.
   func listen(_ fd: Int32, backlog: Int32, _ address: SocketAddress) throws(IOError) {
     let result = listen(fd, backlog)
     if result < 0 { throw IOError(result: Int(result), "listen", "\(address)") }
   }
 
-  /// Turns an option on. Nil: it is on.
+  /// Turn an option on. Returns nil if it is on.
   func enable(_ option: SocketOption<Bool>, _ fd: Int32) -> Errno? {
     let result = setOption(fd, option.level, option.name, [1])
     return result < 0 ? Errno(rawValue: -result) : nil
   }
 
-  /// Small messages must not wait for the acknowledgement of earlier ones. Fails on sockets that are not TCP, where
-  /// it means nothing.
+  /// Send small messages without waiting for the acknowledgement of earlier ones. Fails on sockets that are not TCP,
+  /// where it means nothing.
   func setNoDelay(_ fd: Int32) { _ = enable(.noDelay, fd) }
 }

@@ -8,7 +8,7 @@ public struct SocketOption<Value: Sendable>: Sendable {
   /// The system's number of the option.
   public let name: Int32
   private let isReadOnly: Bool
-  /// The system's form, one number or more; nil for a value that has none, and what it must be.
+  /// The system's form, one number or more; nil for a value that has none, and a text that says what it must be.
   private let encode: @Sendable (Value) -> [Int32]?
   private let range: String
   private let decode: @Sendable ([Int32]) -> Value
@@ -22,7 +22,7 @@ public struct SocketOption<Value: Sendable>: Sendable {
     (self.encode, self.decode) = (encode, decode)
   }
 
-  /// The value that the descriptor has.
+  /// Return the value that the descriptor has.
   func get(_ fd: Int32, _ sockets: any SocketCalls) throws(IOError) -> Value {
     var words = [Int32](repeating: 0, count: width)
     let result = sockets.getOption(fd, level, name, &words)
@@ -45,29 +45,30 @@ public struct SocketOption<Value: Sendable>: Sendable {
 }
 
 extension SocketOption where Value == Int32 {
-  /// Any option whose value is a number, by the system's numbers: `IPPROTO_TCP` and `TCP_USER_TIMEOUT`, for instance.
+  /// Create any option whose value is a number, by the system's numbers: for instance `IPPROTO_TCP` and
+  /// `TCP_USER_TIMEOUT`.
   public init(level: Int32, name: Int32) {
     self.init(level, name, encode: { [$0] }, decode: { $0[0] })
   }
 }
 
 extension SocketOption where Value == Bool {
-  /// An option that is on or off, by the system's numbers.
+  /// Create an option that is on or off, by the system's numbers.
   public init(switchAtLevel level: Int32, name: Int32) {
     self.init(level, name, encode: { [$0 ? 1 : 0] }, decode: { $0[0] != 0 })
   }
 
-  /// Bind although connections of an earlier socket linger (`SO_REUSEADDR`).
+  /// Bind even if connections of an earlier socket linger (`SO_REUSEADDR`).
   public static var reuseAddress: Self { Self(switchAtLevel: SOL_SOCKET, name: SO_REUSEADDR) }
   /// Share the port with other sockets of this user (`SO_REUSEPORT`).
   public static var reusePort: Self { Self(switchAtLevel: SOL_SOCKET, name: SO_REUSEPORT) }
-  /// Datagrams may go to broadcast addresses (`SO_BROADCAST`).
+  /// Allow datagrams to broadcast addresses (`SO_BROADCAST`).
   public static var broadcast: Self { Self(switchAtLevel: SOL_SOCKET, name: SO_BROADCAST) }
-  /// Ask now and then whether an idle peer is still there (`SO_KEEPALIVE`).
+  /// Probe now and then whether an idle peer is still there (`SO_KEEPALIVE`).
   public static var keepAlive: Self { Self(switchAtLevel: SOL_SOCKET, name: SO_KEEPALIVE) }
   /// Send small amounts at once (`TCP_NODELAY`).
   public static var noDelay: Self { Self(switchAtLevel: Int32(IPPROTO_TCP), name: TCP_NODELAY) }
-  /// An IPv6 socket takes no IPv4 peers (`IPV6_V6ONLY`).
+  /// Take no IPv4 peers on an IPv6 socket (`IPV6_V6ONLY`).
   public static var ipv6Only: Self { Self(switchAtLevel: Int32(IPPROTO_IPV6), name: IPV6_V6ONLY) }
   /// True for a socket that listens (`SO_ACCEPTCONN`); can only be read.
   public static var isListening: Self {
@@ -82,15 +83,16 @@ extension SocketOption where Value == Int {
       SOL_SOCKET, name, range: "0 or more", encode: { $0 < 0 ? nil : [Int32(clamping: $0)] }, decode: { Int($0[0]) })
   }
 
-  /// Bytes that the system keeps for the reader (`SO_RCVBUF`). Linux doubles what is set.
+  /// The number of bytes that the system keeps for the reader (`SO_RCVBUF`). Linux doubles what is set.
   public static var receiveBufferSize: Self { Self(size: SO_RCVBUF) }
-  /// Bytes that the system takes from the writer (`SO_SNDBUF`). Linux doubles what is set.
+  /// The number of bytes that the system takes from the writer (`SO_SNDBUF`). Linux doubles what is set.
   public static var sendBufferSize: Self { Self(size: SO_SNDBUF) }
 }
 
 extension SocketOption where Value == Duration? {
   /// How long a close waits for unsent data; nil leaves that to the system, and zero makes the peer see a reset
-  /// (`SO_LINGER`). The system counts whole seconds, so a part of one is a whole one. Negative is refused.
+  /// (`SO_LINGER`). The system counts whole seconds, so a part of a second counts as a whole one. A negative value is
+  /// refused.
   public static var linger: Self {
     Self(
       SOL_SOCKET, SO_LINGER, width: 2, range: "zero or more, or nil",

@@ -2,7 +2,7 @@ internal import CAsyncIO
 
 /// The system's resolver. Blocks its thread.
 package enum SystemNames {
-  /// Answers a query by getaddrinfo(3).
+  /// Answer a query by getaddrinfo(3).
   package static func addresses(_ query: AddressQuery) throws -> [AddressInfo] {
     var hints = addrinfo()
     hints.ai_family = query.family.rawValue
@@ -10,7 +10,7 @@ package enum SystemNames {
     hints.ai_protocol = query.proto
     hints.ai_flags = query.flags.rawValue
     var list: UnsafeMutablePointer<addrinfo>?
-    // The system wants one of the two at least.
+    // The system needs at least one of the two.
     let service = query.host == nil ? query.service ?? "0" : query.service
     let status = CAsyncIO.getaddrinfo(query.host, service, &hints, &list)
     guard status == 0 else { throw ResolutionError(query, status: status) }
@@ -29,7 +29,7 @@ package enum SystemNames {
     return found
   }
 
-  /// Names an address by getnameinfo(3).
+  /// Name an address by getnameinfo(3).
   package static func names(_ address: SocketAddress, _ flags: NameInfoFlags) throws -> NameInfo {
     // As long as the system ever makes them.
     var host = [CChar](repeating: 0, count: 1025)
@@ -48,12 +48,12 @@ package enum SystemNames {
 }
 
 extension ResolutionError {
-  /// From what getaddrinfo answered.
+  /// Create the error of a getaddrinfo status.
   init(_ query: AddressQuery, status: Int32) {
     self.init(host: (status == EAI_SERVICE ? query.service : query.host) ?? "", status: status)
   }
 
-  /// From what getnameinfo answered.
+  /// Create the error of a getnameinfo status.
   init(host: String, status: Int32) {
     self.init(host: host, reason: String(cString: gai_strerror(status)))
   }

@@ -1,16 +1,17 @@
 internal import CAsyncIO
 
 // Whether a file blocks is a property of the open file, not of the number: the standard input of a program is often the
-// terminal that its shell and its parent read, too, and standard input, output and error are often one open file. A
-// program that leaves it non-blocking behind breaks the others (`cat: Resource temporarily unavailable`). So what was
-// changed here is changed back when the last descriptor of this process that needs it is closed, or the process exits.
+// terminal that its shell and its parent also read, and standard input, output and error are often one open file. A
+// program that leaves it non-blocking breaks the others (`cat: Resource temporarily unavailable`). So what was changed
+// here is changed back when the last descriptor of this process that needs it is closed, or the process exits.
 //
 // A child that is started here gets an open file of its own in its place, see `SpawnFiles`.
 //
-// The system does not say which numbers share an open file. But who finds a file of a known inode non-blocking already
-// shares it, or cannot be told from one that does; who has to change it himself has an open file of his own.
+// The system does not say which numbers share an open file. But if a file of a known inode is already non-blocking, it
+// shares the open file, or cannot be told from one that does; if its mode has to be changed, it has an open file of its
+// own.
 
-/// The files that this process made non-blocking and owes their old mode. Any thread.
+/// The files that this process made non-blocking and must restore. Any thread.
 enum BlockingMode {
   /// The descriptors that need one open file to be non-blocking. Under the lock.
   final class Debt: @unchecked Sendable {
@@ -33,7 +34,7 @@ enum BlockingMode {
 
   private static let ledger = Lock(Ledger())
 
-  /// Makes the file non-blocking until the descriptor is closed. A negated errno if it cannot be.
+  /// Make the file non-blocking until the descriptor is closed. Returns a negated errno if that is impossible.
   static func enter(_ descriptor: IODescriptor) -> Int32 {
     let fd = descriptor.fileDescriptor
     guard let file = FileIdentity(fd) else { return -EBADF }
@@ -41,7 +42,7 @@ enum BlockingMode {
       let wasNonBlocking = casyncio_is_nonblocking(fd)
       if wasNonBlocking < 0 { return wasNonBlocking }
       if wasNonBlocking == 1 {
-        // Somebody else's doing is nobody's debt.
+        // A mode that other code has set is not restored.
         guard let debt = ledger.debts[file] else { return 0 }
         debt.holders += 1
         ledger.holders[descriptor.generation] = Holder(file: file, debt: debt, fileDescriptor: fd)
@@ -61,7 +62,7 @@ enum BlockingMode {
     }
   }
 
-  /// The descriptor is about to be closed.
+  /// Note that the descriptor is about to be closed.
   static func leave(_ descriptor: IODescriptor) {
     ledger.withLock { ledger in
       guard let holder = ledger.holders.removeValue(forKey: descriptor.generation) else { return }
@@ -72,13 +73,13 @@ enum BlockingMode {
     }
   }
 
-  /// Whether the file of the number is non-blocking because this process made it so.
+  /// True if the file of the number is non-blocking because this process made it so.
   static func isOwed(by fileDescriptor: Int32) -> Bool {
     guard let file = FileIdentity(fileDescriptor) else { return false }
     return ledger.withLock { $0.debts[file] != nil } && casyncio_is_nonblocking(fileDescriptor) == 1
   }
 
-  /// The process exits with descriptors open.
+  /// Restore all modes: the process exits with descriptors open.
   private static func restoreAll() {
     ledger.withLock { ledger in
       for holder in ledger.holders.values { _ = casyncio_set_blocking(holder.fileDescriptor) }

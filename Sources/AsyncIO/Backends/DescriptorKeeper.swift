@@ -1,7 +1,8 @@
-// What a descriptor knows of the floor above it: a loop has it, and somebody may watch it. The descriptor is used for
-// every message and stands below the loop, so it calls upwards through these two only, and for no message.
+// What a descriptor knows of the floor above it: a loop has it, and a watch may be called for it. The descriptor is
+// used for every message and stands below the loop, so it calls upwards through these two protocols only, and never for
+// a message.
 
-/// Who has a descriptor in care: a loop.
+/// The owner that has a descriptor in care: a loop.
 ///
 /// Descriptors do not hold their keeper: it outlives them, or closes them at its own end.
 protocol DescriptorKeeper: AnyObject {
@@ -9,26 +10,26 @@ protocol DescriptorKeeper: AnyObject {
   var backend: any IOBackend { get }
   /// The calls that its number is used with: the system's, or those of a simulated network.
   var sockets: any SocketCalls { get }
-  /// Held while a number is given back, and while a thread that does not run the loop uses one. A byte, as the address
-  /// of an empty value is that of what stands behind it, and the thread sanitizer takes the two for one.
+  /// Held while a number is given back, and while a thread that does not run the loop uses one. A `UInt8`, not `Void`:
+  /// an empty value would share the next field's address, and the thread sanitizer would mistake the two locks for one.
   var numbers: Lock<UInt8> { get }
 
-  /// Ends what waits on the descriptor and gives its number back; at once in the loop's thread, else as soon as the
-  /// loop gets to it. Any thread, once.
+  /// End pending operations of the descriptor and give its number back; at once in the loop's thread, else as soon as
+  /// the loop gets to it. Any thread, once.
   func close(_ descriptor: IODescriptor)
 }
 
-/// Who is called when a watched descriptor is ready. Loop thread.
+/// Called when a watched descriptor is ready. Loop thread.
 protocol DescriptorWatch: AnyObject {
-  /// Somebody is to be called when the descriptor can be read.
+  /// True if there is a callback for when the descriptor can be read.
   var waitsToRead: Bool { get }
-  /// Somebody is to be called when the descriptor can be written.
+  /// True if there is a callback for when the descriptor can be written.
   var waitsToWrite: Bool { get }
 
-  /// Queues the callbacks of what is ready, the reader's first.
+  /// Queue the callbacks of what is ready, the reader's first.
   func deliver(readable: Bool, writable: Bool)
-  /// The number is somebody else's now: the callbacks have lost.
+  /// Cancel the callbacks: the number may be another file's by now.
   func cancel()
-  /// The number stands for the file that it stood for when the watch began.
+  /// Return whether the number still stands for the file that it stood for when the watch began.
   func isSameFile(as fileDescriptor: Int32) -> Bool
 }

@@ -5,7 +5,7 @@ internal import CAsyncIO
 struct FileIdentity: Hashable {
   let device: dev_t
   let inode: ino_t
-  /// One of the kernel's objects that have no type, and one inode for all of them.
+  /// True for the kernel's objects that have no type, and share one inode.
   let isShared: Bool
 
   init(_ status: stat) {

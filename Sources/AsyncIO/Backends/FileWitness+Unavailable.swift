@@ -1,7 +1,7 @@
 #if !os(Linux) && !os(Android)
   internal import SystemPackage
 
-  /// Where the kernel's objects without a type do not exist there is nothing to tell apart.
+  /// Without the kernel's objects of no type there is nothing to tell apart.
   final class FileWitness {
     init() throws(Errno) {}
     func remember(_ fileDescriptor: Int32) throws(Errno) {}

@@ -2,11 +2,11 @@
   internal import CAsyncIO
   internal import SystemPackage
 
-  // An inode does not tell one eventfd from another: they share one. What does is an epoll instance, which keeps
-  // entries by number and open file. So one that nobody ever waits for serves as a memory that holds no file: a change
-  // of an entry finds it only while number and file belong together.
+  // An inode does not tell one eventfd from another: they share one. An epoll instance does, because it keeps entries
+  // by number and open file. So an instance that is never waited for serves as a memory that holds no file: a change of
+  // an entry finds it only while number and file belong together.
 
-  /// Remembers which open files numbers stand for. Loop thread, or the one that closes the loop.
+  /// Remembers which open files numbers stand for. Loop thread, or the thread that closes the loop.
   final class FileWitness {
     private let epoll: Int32
 
@@ -18,7 +18,7 @@
 
     deinit { _ = CAsyncIO.close(epoll) }
 
-    /// From here on the number stands for the file that it has now.
+    /// Remember the file that the number has now.
     func remember(_ fileDescriptor: Int32) throws(Errno) {
       let error = control(EPOLL_CTL_ADD, fileDescriptor)
       guard let error, error != .fileExists else { return }
@@ -27,7 +27,7 @@
 
     func forget(_ fileDescriptor: Int32) { _ = control(EPOLL_CTL_DEL, fileDescriptor) }
 
-    /// The number stands for a file that was remembered under it.
+    /// Return whether the number stands for a file that was remembered under it.
     func knows(_ fileDescriptor: Int32) -> Bool { control(EPOLL_CTL_MOD, fileDescriptor) == nil }
 
     private func control(_ operation: Int32, _ fileDescriptor: Int32) -> Errno? {

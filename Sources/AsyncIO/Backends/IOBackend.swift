@@ -1,10 +1,10 @@
 package import SystemPackage
 
-/// What a backend offers beyond streams of bytes, to be asked instead of tried.
+/// What a backend offers beyond streams of bytes, so that callers can ask instead of trying.
 public struct IOCapabilities: OptionSet, Sendable {
   /// The bits.
   public let rawValue: UInt32
-  /// Makes a set from its bits.
+  /// Create a set from its bits.
   public init(rawValue: UInt32) { self.rawValue = rawValue }
 
   /// `addReader` and `addWriter` work on any pollable descriptor.
@@ -21,7 +21,7 @@ public struct IOCapabilities: OptionSet, Sendable {
   public static let unixSockets = IOCapabilities(rawValue: 1 << 6)
   /// Other threads, and so signals, may give the loop something to do while it runs.
   package static let threads = IOCapabilities(rawValue: 1 << 7)
-  /// Time passes by itself, also while a callback runs.
+  /// Time passes by itself, even while a callback runs.
   package static let systemClock = IOCapabilities(rawValue: 1 << 8)
   /// Waits are not rounded to whole milliseconds.
   public static let subMillisecondWaits = IOCapabilities(rawValue: 1 << 2)
@@ -31,12 +31,12 @@ public struct IOCapabilities: OptionSet, Sendable {
 ///
 /// The interface has the shape of a completion system. An operation is a reused record (``IOOperation``) that is
 /// submitted by a plain call and ends in exactly one completion, at once or in a later ``poll(timeout:)``. A backend
-/// over readiness tries the call first and waits only when it would block; a backend over completions hands it to the
+/// over readiness tries the call first and waits only if it would block; a backend over completions passes it to the
 /// kernel; a simulation plays it.
 ///
 /// All calls come from the thread that runs the loop, except ``wake()``, which any thread may make until ``close()``
-/// was called, and calls made while no thread runs the loop, which its owner serialises. Errors are negated errno
-/// values in `IOOperation.result`.
+/// was called, and calls made while the loop does not run, which its owner serialises. Errors are negated errno values
+/// in `IOOperation.result`.
 package protocol IOBackend: AnyObject {
   /// A short name for reports: "epoll", "poll".
   var name: String { get }
@@ -44,115 +44,117 @@ package protocol IOBackend: AnyObject {
   /// What this backend can do.
   var capabilities: IOCapabilities { get }
 
-  /// A thread begins to run the loop. A backend that belongs to a thread sets itself up here.
+  /// Set up for the thread that begins to run the loop, if the backend belongs to a thread.
   func runWillBegin() throws(Errno)
 
-  /// The thread stops running the loop; operations in flight must survive until the next run, on any thread.
+  /// End the run of the thread; operations in flight must survive until the next run, on any thread.
   func runDidEnd()
 
-  /// Waits for completions and delivers them.
+  /// Wait for completions and deliver them.
   ///
   /// - Parameter timeout: nanoseconds; 0 does not wait, a negative value waits until something happens.
   func poll(timeout: Int64) throws(Errno)
 
-  /// Ends the current or the next wait early. Any thread, also a signal handler.
+  /// End the current or the next wait early. Any thread, even a signal handler.
   func wake()
 
-  /// Starts an operation. `true`: it has ended and its result is in the record, no completion follows.
-  /// `false`: ``IOOperation/complete(_:)`` will be called exactly once.
+  /// Start an operation. Returns `true` if it has ended and its result is in the record: no completion follows. Returns
+  /// `false` if ``IOOperation/complete(_:)`` will be called, exactly once.
   func submit(_ operation: IOOperation) -> Bool
 
-  /// Asks for an early end. The operation still ends by its own completion, with what had happened by then or with
-  /// `-ECANCELED`; that completion may come before this call returns. A no-op if it is not in flight.
+  /// Ask for an early end. The operation still ends by its own completion, with what had happened by then or with
+  /// `-ECANCELED`; that completion may come before this call returns. Does nothing if it is not in flight.
   func cancel(_ operation: IOOperation)
 
-  /// Fetches the bytes of a lent receive that completed: fills `buffer` and `result`. `false`: nothing was there
-  /// after all (a spurious wake-up), submit again.
+  /// Fetch the bytes of a lent receive that completed: fill `buffer` and `result`. Returns `false` if nothing was there
+  /// after all (a spurious wake-up); submit again then.
   func claimLent(_ operation: IOOperation) -> Bool
 
-  /// Sends what the system takes at once, without an operation: the number of bytes, 0 if it would have to wait, or a
-  /// negated errno. No send of the descriptor is in flight.
+  /// Send what the system takes at once, without an operation. Returns the number of bytes, 0 if it would have to wait,
+  /// or a negated errno. No send of the descriptor is in flight.
   func trySend(_ descriptor: IODescriptor, _ bytes: UnsafeRawBufferPointer) -> Int
 
-  /// Why bytes were not sent that a send had taken, as a negated errno that no send was told of yet; 0 if there is no
-  /// such error, as in a backend that takes only what the system does.
+  /// Return the error that lost bytes an earlier send had already accepted, if no send has reported it yet, as a
+  /// negated errno; 0 if there is none, as in a backend that takes only what the system does.
   func sendError(of descriptor: IODescriptor) -> Int
 
-  /// The same, and from here on somebody was told of it.
+  /// Return the same error, and count it as reported from here on.
   func takeSendError(of descriptor: IODescriptor) -> Int
 
-  /// The peer is to see the end of the stream, behind everything that was sent.
+  /// End the stream after everything that was sent: the peer sees the end.
   func endWriting(_ descriptor: IODescriptor) throws(Errno)
 
-  /// Gives the lent buffer of an operation back to the pool. The one call that may follow ``close()``, then from any
+  /// Give the lent buffer of an operation back to the pool. The one call that may follow ``close()``, then from any
   /// thread.
   func returnLent(_ operation: IOOperation)
 
-  /// A connection takes the descriptor into its care; nothing is waited for yet.
+  /// Attach a descriptor that a connection takes into its care; nothing is waited for yet.
   func attach(_ descriptor: IODescriptor)
 
-  /// The descriptor in care under this number, if any.
+  /// Return the descriptor in care under this number, if any.
   func attached(_ fileDescriptor: Int32) -> IODescriptor?
 
-  /// Ends every operation of the descriptor with `-ECANCELED` and forgets it. `closing`: the caller closes the
+  /// End every operation of the descriptor with `-ECANCELED` and forget it. With `closing` the caller closes the
   /// descriptor right after this call.
   func detach(_ descriptor: IODescriptor, closing: Bool)
 
-  /// Lets go of the number of a descriptor that has left while the system works for it still, so that it can be closed
-  /// and its address is free. `false`: the system does not do that now; the number is let go later.
+  /// Release the number of a descriptor that has left while the system still works for it, so that it can be closed and
+  /// its address is free. Returns `false` if the system does not do that now; the number is released later.
   func letNumberGo(of descriptor: IODescriptor) -> Bool
 
-  /// True if bytes that a send took are not with the system yet; a ``IOOperation/Kind/flush`` waits until they are.
+  /// Return `true` if bytes that a send took are not with the system yet; a ``IOOperation/Kind/flush`` waits until they
+  /// are.
   func hasUnsent(_ descriptor: IODescriptor) -> Bool
 
-  /// Asks the system to end the receive that it does ahead, with no operation of the descriptor in flight. `true`: it
-  /// does none, or has ended it. Ask again in the next turn otherwise.
+  /// Ask the system to end the receive that it does ahead, with no operation of the descriptor in flight. Returns
+  /// `true` if it does none, or has ended it; otherwise ask again in the next turn.
   func endReceiving(_ descriptor: IODescriptor) -> Bool
 
-  /// Gives up the bytes that were received ahead, piece by piece, and returns the error that was, as a negated errno; 0
-  /// if there was none. The receive has ended, and the descriptor leaves.
+  /// Give up the bytes that were received ahead, piece by piece, and return the error that was received, as a negated
+  /// errno; 0 if there was none. The receive has ended, and the descriptor leaves.
   func takeInput(of descriptor: IODescriptor, _ take: (UnsafeRawBufferPointer) -> Void) -> Int
 
-  /// Sets what `addReader` and `addWriter` wait for on a watched descriptor; the loop is told by
-  /// ``IODescriptor/deliverWatch(readable:writable:)``.
+  /// Set what `addReader` and `addWriter` wait for on a watched descriptor;
+  /// ``IODescriptor/deliverWatch(readable:writable:)`` tells the loop.
   func watch(_ descriptor: IODescriptor, readable: Bool, writable: Bool) throws(Errno)
 
-  /// True if this backend itself knows which open file a watch was registered for. Else the descriptors compare what
-  /// the system says of the number.
+  /// True if this backend itself knows which open file a watch was registered for. Otherwise the descriptors compare
+  /// what the system says of the number.
   var knowsWatchedFiles: Bool { get }
 
-  /// Whether the number of a watch stands for the open file that it was registered for. Asked before each call back: a
-  /// program may close a number while its file lives on elsewhere, and what has the number then is nobody's to look at.
+  /// Return whether the number of a watch stands for the open file that it was registered for. Asked before each
+  /// callback: a program may close a number while its file lives on elsewhere, and the next file under that number is
+  /// not to be watched.
   func namesWatchedFile(_ descriptor: IODescriptor) -> Bool
 
-  /// It does not: the watch is over, and nothing may be reported for it any more.
+  /// End a watch whose number stands for another file: nothing may be reported for it any more.
   func watchIsLost(_ descriptor: IODescriptor)
 
-  /// Ends every operation with `-ECANCELED` and releases the mechanism. No call follows.
+  /// End every operation with `-ECANCELED` and release the mechanism. No call follows.
   func close()
 }
 
 extension IOBackend {
   /// False: the system is asked.
   package var knowsWatchedFiles: Bool { false }
-  /// Compares what the number stood for with what it stands for.
+  /// Compare what the number stood for with what it stands for.
   package func namesWatchedFile(_ descriptor: IODescriptor) -> Bool { descriptor.isSameFile }
-  /// Lets go of the descriptor.
+  /// Detach the descriptor.
   package func watchIsLost(_ descriptor: IODescriptor) { detach(descriptor, closing: false) }
 
-  /// 0: this backend takes only what the system does.
+  /// Return 0: this backend takes only what the system does.
   package func sendError(of descriptor: IODescriptor) -> Int { 0 }
 
-  /// True: this backend keeps no numbers.
+  /// Return `true`: this backend keeps no numbers.
   package func letNumberGo(of descriptor: IODescriptor) -> Bool { true }
 
-  /// 0: this backend takes only what the system does.
+  /// Return 0: this backend takes only what the system does.
   package func takeSendError(of descriptor: IODescriptor) -> Int { 0 }
 
-  /// False: this backend does nothing ahead.
+  /// Return `false`: this backend does nothing ahead.
   package func hasUnsent(_ descriptor: IODescriptor) -> Bool { false }
-  /// True: this backend does nothing ahead.
+  /// Return `true`: this backend does nothing ahead.
   package func endReceiving(_ descriptor: IODescriptor) -> Bool { true }
-  /// Nothing, and no error: this backend does nothing ahead.
+  /// Give nothing, and no error: this backend does nothing ahead.
   package func takeInput(of descriptor: IODescriptor, _ take: (UnsafeRawBufferPointer) -> Void) -> Int { 0 }
 }

@@ -2,12 +2,12 @@ internal import CAsyncIO
 
 /// One asynchronous operation: a record that is made once per connection and direction and used again and again.
 ///
-/// A record is idle, in flight, or done. Whoever submits it fills the fields that its ``Kind`` names, calls
-/// `IOBackend.submit`, and gets exactly one completion. Nothing here allocates and nothing here locks; that is why
-/// the fields carry no exclusivity checks (a fifth of the instructions of an echo, measured).
+/// A record is idle, in flight, or done. Its user fills the fields that its ``Kind`` names, calls `IOBackend.submit`,
+/// and gets exactly one completion. Nothing here allocates and nothing here locks; that is why the fields carry no
+/// exclusivity checks (a fifth of the instructions of an echo, measured).
 ///
-/// Thread rules: the fields belong to the thread that runs the loop while the operation is in flight, and to whoever
-/// holds its `claim` otherwise. That is what makes the unchecked conformance right.
+/// Thread rules: the fields belong to the thread that runs the loop while the operation is in flight, and otherwise to
+/// the holder of its `claim`. That is what makes the unchecked conformance right.
 package final class IOOperation: @unchecked Sendable {
   /// What an operation does, and what its fields and its `result` mean then.
   package enum Kind: UInt8, Sendable {
@@ -21,16 +21,16 @@ package final class IOOperation: @unchecked Sendable {
     case receiveLent
     /// `buffer` and `count`: the bytes. Ends once, with all bytes sent (`result` = `count`) or with an error.
     case send
-    /// `receive` for pipes and other descriptors that are no sockets.
+    /// `receive` for pipes and other descriptors that are not sockets.
     case read
     /// `send` for the same.
     case write
     /// Completes with 0 when the descriptor is readable, and takes nothing: a process's (pidfd), when it has ended.
     case ready
-    /// Completes with 0 when the descriptor may be written, and sends nothing. What was sent before is on its way then.
+    /// Completes with 0 when the descriptor may be written, and sends nothing. What was sent before is then on its way.
     case writable
-    /// Completes with 0 when what was sent before is with the system, whether there is room for more or not; or with the
-    /// error of bytes that a backend had taken and could not send, if nobody was told of it.
+    /// Completes with 0 when what was sent before is with the system, whether there is room for more or not; or with
+    /// the error of bytes that a backend had taken and could not send, if it has not been reported.
     case flush
     /// `buffer` and `count`: room for one message; ``messageAddress`` gets its sender. `result`: its bytes, as far as
     /// there was room for them (``isMessageTruncated``). Takes nothing when it is cancelled. Of a stream: what is there.
@@ -53,9 +53,9 @@ package final class IOOperation: @unchecked Sendable {
   /// with the completion.
   @exclusivity(unchecked) package var buffer: UnsafeMutableRawPointer?
   @exclusivity(unchecked) package var count = 0
-  /// Bytes of a send that are gone already.
+  /// Bytes of a send that are already gone.
   @exclusivity(unchecked) package var transferred = 0
-  /// The address of a message. Whoever works with messages owns it; others have none.
+  /// The address of a message. The user of messages owns it; other operations have none.
   @exclusivity(unchecked) var message: UnsafeMutablePointer<casyncio_message>?
   /// The outcome: a value >= 0, or a negated errno.
   @exclusivity(unchecked) package var result = 0
@@ -66,29 +66,29 @@ package final class IOOperation: @unchecked Sendable {
   @exclusivity(unchecked) var sequence: UInt64 = 0
   /// The task that awaits this use.
   @exclusivity(unchecked) var continuation: UnsafeContinuation<Void, Never>?
-  /// Is told in the poll phase, when no continuation is set. Unmanaged: it outlives its operations' uses.
+  /// Called in the poll phase, if no continuation is set. Unmanaged: it outlives its operations' uses.
   @exclusivity(unchecked) var observer: Unmanaged<OperationObserver>?
 
-  /// Makes an idle record; it may be used again and again, also with another kind.
+  /// Create an idle record; it may be used again and again, even with another kind.
   package init(_ kind: Kind, on descriptor: IODescriptor) {
     self.kind = kind
     self.descriptor = descriptor
   }
 
-  /// True if it is the one that a backend keeps there.
+  /// Return whether it is the operation that a backend keeps there.
   @inline(__always)
   func isParked(in slot: Unmanaged<IOOperation>?) -> Bool {
     slot?.toOpaque() == Unmanaged.passUnretained(self).toOpaque()
   }
 
-  /// Ends the operation before it was submitted.
+  /// End the operation before it was submitted.
   func end(_ result: Int) {
     state = .done
     self.result = result
   }
 
-  /// Ends the operation: resumes the awaiting task or tells the observer. Called by backends only, once per submit
-  /// that answered `false`, on the loop's thread (or while the loop closes).
+  /// End the operation: resume the awaiting task or tell the observer. Called by backends only, once per submit that
+  /// answered `false`, on the loop's thread (or while the loop closes).
   @inline(__always)
   package func complete(_ result: Int) {
     precondition(state == .inFlight, "an operation completed twice")
@@ -96,7 +96,7 @@ package final class IOOperation: @unchecked Sendable {
     self.result = result
     if let continuation {
       self.continuation = nil
-      // For the thread sanitizer, which does not see how the runtime hands a task to another thread.
+      // For the thread sanitizer, which does not see how the runtime moves a task to another thread.
       casyncio_lock_leaving(Unmanaged.passUnretained(self).toOpaque())
       continuation.resume()
     } else {
@@ -108,6 +108,6 @@ package final class IOOperation: @unchecked Sendable {
 /// Runs code inside the completion of operations, in the loop's poll phase. (A class: a call through it costs neither
 /// a retain nor a look-up.)
 class OperationObserver {
-  /// The operation has ended; its result is in it.
+  /// Handle the end of an operation, which holds its result.
   func operationEnded(_ operation: IOOperation) {}
 }

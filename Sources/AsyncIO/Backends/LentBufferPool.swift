@@ -1,32 +1,32 @@
 /// The buffers that receives are lent from.
 ///
-/// One connection holds at most one lent chunk, but a closure may hold its chunk as long as it likes, and a peer that
-/// never reads makes an echo hold it for ever. So the pool has a bound and a way to live near it:
+/// One connection holds at most one lent chunk, but a closure may hold its chunk as long as it wants, and a peer that
+/// never reads makes an echo hold it for ever. So the pool has a bound and a way to work near it:
 ///
 /// - Large buffers are kept on a stack: the one used last is lent next, so one buffer that stays in the cache serves
 ///   thousands of connections whose closures do not suspend.
 /// - When fewer than a quarter of the large buffers are left, a chunk is copied into a buffer of just its size and the
 ///   large one stays here; a receive then asks for no more than a small buffer holds. What is held grows with what is
-///   really unread, a few KiB a connection, and the large buffers stay for those that return them.
+///   really unread, a few KiB per connection, and the large buffers stay for those that return them.
 /// - Memory in large buffers never exceeds `maximumLargeBuffers * largeCapacity` (16 MiB).
 ///
-/// A lent chunk is memory of the pool until it is given back, also after the loop has closed: buffers in use then are
-/// freed by their return.
+/// A lent chunk is memory of the pool until it is given back, even after the loop has closed: the return of a buffer
+/// then frees it.
 struct LentBufferPool: ~Copyable {
-  /// What a stream of large messages fills: bulk through it takes a quarter less time than through 64 KiB.
+  /// What a stream of large messages fills: bulk data takes a quarter less time than with 64 KiB.
   static let largeCapacity = 256 * 1024
   static let smallCapacity = 4 * 1024
   static let maximumLargeBuffers = 64
-  /// For chunks of one's own: the C library maps and unmaps memory for each one that is larger than twice that.
+  /// For chunks that are not shared: the C library maps and unmaps memory for each one that is larger than twice that.
   static let ownCapacity = 64 * 1024
 
   struct Buffer {
     var base: UnsafeMutableRawPointer
-    /// Bytes that may be received into it.
+    /// The number of bytes that may be received into it.
     var capacity: Int
   }
 
-  /// A stack of buffers that are here; as large as it can get, so that it never grows.
+  /// A stack of the buffers that are here; as large as it can get, so that it never grows.
   private let free = UnsafeMutablePointer<UnsafeMutableRawPointer>.allocate(capacity: maximumLargeBuffers)
   private var freeCount = 0
   private(set) var largeAllocated = 0
@@ -37,10 +37,10 @@ struct LentBufferPool: ~Copyable {
     freeCount + (Self.maximumLargeBuffers - largeAllocated) < Self.maximumLargeBuffers / 4
   }
 
-  /// Large buffers lent out, or taken for a receive.
+  /// The number of large buffers lent out, or taken for a receive.
   var largeLent: Int { largeAllocated - freeCount }
 
-  /// A buffer to receive into. Follow it by `lend` if bytes came, else by `giveBack`.
+  /// Take a buffer to receive into. Follow it by `lend` if bytes came, else by `giveBack`.
   @inline(__always)
   mutating func take() -> Buffer {
     guard freeCount > 0 else { return takeNew() }
@@ -49,14 +49,15 @@ struct LentBufferPool: ~Copyable {
   }
 
   private mutating func takeNew() -> Buffer {
-    // Never out of buffers: while low, none leaves for longer than one receive.
+    // Never out of buffers: when they run low, none leaves for longer than one receive.
     precondition(largeAllocated < Self.maximumLargeBuffers, "lent buffers: more were taken than the pool keeps")
     largeAllocated += 1
     let base = UnsafeMutableRawPointer.allocate(byteCount: Self.largeCapacity, alignment: 64)
     return Buffer(base: base, capacity: isLow ? Self.smallCapacity : Self.largeCapacity)
   }
 
-  /// Bytes came into a taken buffer: decides which memory is lent, copying a short chunk when large buffers run low.
+  /// Lend a taken buffer into which bytes came: decides which memory is lent, and copies a short chunk if large buffers
+  /// run low.
   @inline(__always)
   mutating func lend(_ buffer: Buffer, filled: Int) -> Buffer {
     guard buffer.capacity == Self.smallCapacity else { return buffer }
@@ -67,7 +68,7 @@ struct LentBufferPool: ~Copyable {
     return Buffer(base: small, capacity: -1)
   }
 
-  /// A buffer returns. Its capacity says which kind it is: a negative one marks a copy.
+  /// Take back a buffer. Its capacity says which kind it is: a negative one marks a copy.
   @inline(__always)
   mutating func giveBack(_ base: UnsafeMutableRawPointer, capacity: Int) {
     // After the close any thread may return its chunk, so no count is touched any more.
@@ -87,7 +88,7 @@ struct LentBufferPool: ~Copyable {
     freeCount += 1
   }
 
-  /// Frees what is here; what is still lent is freed when it returns.
+  /// Free what is here; what is still lent is freed when it returns.
   mutating func deallocateAll() {
     isClosed = true
     for index in 0..<freeCount { free[index].deallocate() }

@@ -1,7 +1,7 @@
 #if canImport(Darwin)
   internal import CAsyncIO
 
-  /// The clock that the limits of waits for a condition count on: Darwin's conditions know the date's clock only.
+  /// The clock for the limits of waits for a condition: Darwin's conditions know only the date's clock.
   enum ConditionClock {
     static var id: clockid_t { CLOCK_REALTIME }
 

@@ -1,7 +1,7 @@
 #if !canImport(Darwin)
   internal import CAsyncIO
 
-  /// The clock that the limits of waits for a condition count on: the monotonic one.
+  /// The clock for the limits of waits for a condition: the monotonic one.
   enum ConditionClock {
     static var id: clockid_t { CLOCK_MONOTONIC }
 

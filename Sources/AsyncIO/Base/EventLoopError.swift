@@ -20,11 +20,11 @@ public struct EventLoopError: Error, Hashable, Sendable, CustomStringConvertible
 
     /// The loop is closed.
     public static var closed: Code { Code(.closed) }
-    /// This loop runs already, here or in another thread.
+    /// This loop is already running, here or in another thread.
     public static var alreadyRunning: Code { Code(.alreadyRunning) }
-    /// Another loop runs in this thread.
+    /// Another loop is running in this thread.
     public static var anotherLoopRunning: Code { Code(.anotherLoopRunning) }
-    /// No loop runs in this thread.
+    /// No loop is running in this thread.
     public static var noRunningLoop: Code { Code(.noRunningLoop) }
     /// No current loop is set in this context.
     public static var noCurrentLoop: Code { Code(.noCurrentLoop) }
@@ -36,7 +36,7 @@ public struct EventLoopError: Error, Hashable, Sendable, CustomStringConvertible
     public static var invalidArgument: Code { Code(.invalidArgument) }
     /// The object belongs to another loop.
     public static var foreignLoop: Code { Code(.foreignLoop) }
-    /// A synchronous run was asked for inside a task.
+    /// A synchronous run was requested inside a task.
     public static var runInsideTask: Code { Code(.runInsideTask) }
     /// The call would block a thread that runs an event loop or tasks.
     public static var wouldBlock: Code { Code(.wouldBlock) }
@@ -46,7 +46,7 @@ public struct EventLoopError: Error, Hashable, Sendable, CustomStringConvertible
     public static var executorShutDown: Code { Code(.executorShutDown) }
     /// The loop's kind does not offer the operation.
     public static var notOffered: Code { Code(.notOffered) }
-    /// Another task uses the object in the same way right now.
+    /// Another task is using the object in the same way.
     public static var busy: Code { Code(.busy) }
     /// The future or task is in the wrong state for the call.
     public static var invalidState: Code { Code(.invalidState) }
@@ -59,7 +59,7 @@ public struct EventLoopError: Error, Hashable, Sendable, CustomStringConvertible
   /// What was refused and what to do about it, for people.
   public let description: String
 
-  /// For loops and policies of your own.
+  /// Create an error, for loops and policies of your own.
   public init(_ code: Code, _ description: String) {
     self.code = code
     self.description = description
@@ -69,8 +69,8 @@ public struct EventLoopError: Error, Hashable, Sendable, CustomStringConvertible
     EventLoopError(.closed, "\(operation): the event loop is closed. Make a new one with newEventLoop().")
   }
 
-  /// The fix depends on where the caller stands: who is in a task, as everybody is under an `async` main, cannot call
-  /// what blocks the thread.
+  /// The fix depends on the caller: in a task, as all code is under an `async` main, nothing that blocks the thread can
+  /// be called.
   static func noRunningLoop(_ lead: String) -> EventLoopError {
     let isInsideTask = withUnsafeCurrentTask { $0 != nil }
     let fix =
@@ -94,12 +94,12 @@ public struct EventLoopError: Error, Hashable, Sendable, CustomStringConvertible
   }
 }
 
-/// An error that ends the run of the loop instead of being reported: it leaves `runForever` as it is. The loop is
-/// not closed and what was queued runs in the next run. Answers Python's `KeyboardInterrupt` and `SystemExit`.
+/// An error that ends the run of the loop instead of being reported: it leaves `runForever` as it is. The loop is not
+/// closed, and what was queued runs in the next run. Answers Python's `KeyboardInterrupt` and `SystemExit`.
 public protocol InterruptError: Error {}
 
 /// The user asked the program to stop.
 public struct KeyboardInterrupt: InterruptError, Hashable {
-  /// An interruption.
+  /// Create an interruption.
   public init() {}
 }

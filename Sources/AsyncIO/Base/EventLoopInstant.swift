@@ -6,13 +6,13 @@ public struct EventLoopInstant: InstantProtocol, Hashable, Sendable, CustomStrin
   /// Nanoseconds since the clock's start.
   public var nanoseconds: Int64
 
-  /// A time on the clock of a loop, in nanoseconds.
+  /// Create a time on the clock of a loop, in nanoseconds.
   public init(nanoseconds: Int64) { self.nanoseconds = nanoseconds }
 
   /// A deadline that is never reached.
   public static let distantFuture = EventLoopInstant(nanoseconds: .max)
 
-  /// The time after a duration; saturates.
+  /// Return the time after a duration; saturates.
   public func advanced(by duration: Duration) -> EventLoopInstant {
     advanced(byNanoseconds: duration.saturatedNanoseconds)
   }
@@ -22,13 +22,13 @@ public struct EventLoopInstant: InstantProtocol, Hashable, Sendable, CustomStrin
     return EventLoopInstant(nanoseconds: overflow ? (delta < 0 ? .min : .max) : sum)
   }
 
-  /// From this time to another one; negative if that is earlier.
+  /// Return the duration from this time to another one; negative if that is earlier.
   public func duration(to other: EventLoopInstant) -> Duration {
     let (difference, overflow) = other.nanoseconds.subtractingReportingOverflow(nanoseconds)
     return .nanoseconds(overflow ? (other < self ? .min : .max) : difference)
   }
 
-  /// True if the first time is earlier.
+  /// Return whether the first time is earlier.
   public static func < (a: EventLoopInstant, b: EventLoopInstant) -> Bool { a.nanoseconds < b.nanoseconds }
 
   /// The time in seconds.
@@ -46,7 +46,7 @@ extension Duration {
     return seconds * 1_000_000_000 + part
   }
 
-  /// Seconds as a duration. Throws for NaN, which asyncio accepts and which then corrupts its order of timers;
+  /// Convert seconds to a duration. Throws for NaN, which asyncio accepts and which then corrupts its order of timers;
   /// infinite and huge values saturate.
   static func checked(seconds: Double, of operation: String) throws(EventLoopError) -> Duration {
     guard !seconds.isNaN else {

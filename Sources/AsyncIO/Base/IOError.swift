@@ -1,8 +1,8 @@
 internal import CAsyncIO
 public import SystemPackage
 
-/// A system call of an I/O operation failed. The description names the operation, the address, the cause, and where
-/// there is one the fix. Answers Python's `OSError`.
+/// A system call of an I/O operation failed. The description names the operation, the address, the cause and, where
+/// there is one, the fix. Answers Python's `OSError`.
 public struct IOError: Error, Hashable, Sendable, CustomStringConvertible {
   /// The system's number.
   public let errno: Errno
@@ -11,14 +11,14 @@ public struct IOError: Error, Hashable, Sendable, CustomStringConvertible {
   /// The address or descriptor it was tried on.
   public let subject: String?
 
-  /// An error of an operation, with what it was about.
+  /// Create the error of an operation, with what it was about.
   public init(_ errno: Errno, _ operation: String, _ subject: String? = nil) {
     self.errno = errno
     self.operation = operation
     self.subject = subject
   }
 
-  /// From a negated errno, as operations report it.
+  /// Create an error from a negated errno, as operations report it.
   init(result: Int, _ operation: String, _ subject: String? = nil) {
     self.init(Errno(rawValue: Int32(truncatingIfNeeded: 0 &- result)), operation, subject)
   }
@@ -32,7 +32,7 @@ public struct IOError: Error, Hashable, Sendable, CustomStringConvertible {
     return text
   }
 
-  /// There is no thread for an operation that needs one.
+  /// Create the error of an operation that needs a thread and cannot get one.
   static func noThread(_ error: Errno, for operation: String) -> IOError {
     IOError(error, "start a thread", "for \(operation)")
   }
@@ -70,7 +70,7 @@ public struct IOError: Error, Hashable, Sendable, CustomStringConvertible {
     }
   }
 
-  /// The other side ended the connection the hard way: worth a line in debug mode, not an alarm.
+  /// True if the other side ended the connection abruptly: worth a line in debug mode, not an alarm.
   var isConnectionLoss: Bool {
     let losses: [Errno] = [.connectionReset, .brokenPipe, .connectionAbort, .timedOut, .socketNotConnected]
     return losses.contains(errno)
@@ -84,7 +84,7 @@ public struct ResolutionError: Error, Hashable, Sendable, CustomStringConvertibl
   /// The resolver's own words.
   public let reason: String
 
-  /// Makes an error.
+  /// Create an error.
   package init(host: String, reason: String) { (self.host, self.reason) = (host, reason) }
 
   /// The resolver's words, and what to do about it.

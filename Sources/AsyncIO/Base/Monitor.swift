@@ -1,12 +1,12 @@
 internal import CAsyncIO
 
-/// A mutex with a condition, for threads that wait for each other; `Lock` has nothing to wait with.
+/// A mutex with a condition, for threads that wait for each other; `Lock` cannot wait.
 ///
-/// Waits with a limit count on the monotonic clock, so a change of the date neither ends nor prolongs them. Where a
-/// condition cannot be told so it counts on the date's clock, and a wait that ends early goes on.
+/// Waits with a limit count on the monotonic clock, so a change of the date neither ends nor prolongs them. If a
+/// condition cannot use that clock it counts on the date's clock, and a wait that ends early goes on.
 ///
 /// The unchecked conformance is right because the two pointers do not change and what they point to is made for
-/// threads; the state that a monitor guards is its owner's, who touches it inside of `locked` only.
+/// threads; the state that a monitor guards belongs to its owner, which touches it inside of `locked` only.
 final class Monitor: @unchecked Sendable {
   private let mutex = UnsafeMutablePointer<pthread_mutex_t>.allocate(capacity: 1)
   private let condition = UnsafeMutablePointer<pthread_cond_t>.allocate(capacity: 1)
@@ -33,14 +33,14 @@ final class Monitor: @unchecked Sendable {
     return try body()
   }
 
-  /// Wakes one thread that waits.
+  /// Wake one thread that waits.
   func signal() { pthread_cond_signal(condition) }
 
-  /// Wakes all threads that wait.
+  /// Wake all threads that wait.
   func broadcast() { pthread_cond_broadcast(condition) }
 
-  /// Waits for a wake-up, or until a time in monotonic nanoseconds; `false` when that has come. Wake-ups may come
-  /// without a reason. Inside of `locked` only.
+  /// Wait for a wake-up, or until a time in monotonic nanoseconds; returns `false` when that has come. Wake-ups may
+  /// come without a reason. Inside of `locked` only.
   func wait(until deadline: Int64 = .max) -> Bool {
     if deadline == .max { return pthread_cond_wait(condition, mutex) == 0 }
     let left = MonotonicTime.remaining(to: deadline)
@@ -55,7 +55,7 @@ final class Monitor: @unchecked Sendable {
   }
 }
 
-/// Opens once, and lets the threads through that wait for it. (A task awaits instead.)
+/// Opens once, and lets the waiting threads through. (A task awaits instead.)
 ///
 /// The flag is under the monitor, which is what makes the unchecked conformance right.
 package final class ThreadGate: @unchecked Sendable {
@@ -74,7 +74,8 @@ package final class ThreadGate: @unchecked Sendable {
   /// Blocks the thread until the gate is open.
   package func wait() { _ = wait(until: .max) }
 
-  /// Blocks the thread until the gate is open, or until a time in monotonic nanoseconds. `false`: it is not open yet.
+  /// Block the thread until the gate is open, or until a time in monotonic nanoseconds. Returns `false` if it is not
+  /// open yet.
   package func wait(until deadline: Int64) -> Bool {
     monitor.locked {
       while !isOpen && monitor.wait(until: deadline) {}

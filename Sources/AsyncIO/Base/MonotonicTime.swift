@@ -7,7 +7,7 @@ package enum MonotonicTime {
     return overflow ? .max : time
   }
 
-  /// Nanoseconds from now on, never negative, whatever the time is.
+  /// Return the nanoseconds from now to a time; 0 if the time has passed.
   static func remaining(to time: Int64) -> Int64 {
     let now = casyncio_monotonic_nanoseconds()
     return time > now ? time - now : 0

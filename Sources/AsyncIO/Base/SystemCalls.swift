@@ -1,6 +1,6 @@
 internal import CAsyncIO
 
-/// Makes a system call again for as long as a signal interrupts it: its result, or the negated errno.
+/// Make a system call again for as long as a signal interrupts it. Returns its result, or the negated errno.
 @inline(__always)
 func uninterrupted(_ call: () -> Int) -> Int {
   while true {

@@ -12,8 +12,8 @@ package enum Thread {
     }
   }
 
-  /// Starts a detached thread. Throws the system's error, `.resourceTemporarilyUnavailable` when it has none left to
-  /// give: a limit of the user, of the container or of the memory is reached. Then the body is released without a call.
+  /// Start a detached thread. Throws the system's error, `.resourceTemporarilyUnavailable` if it has none left to give:
+  /// a limit of the user, of the container or of the memory is reached. Then the body is released without a call.
   package static func detach(name: String, _ body: sending @escaping () -> Void) throws(Errno) {
     let start = Unmanaged.passRetained(Start(name, body))
     let status = casyncio_thread_detach({ Thread.begin($0) }, start.toOpaque())
@@ -23,7 +23,7 @@ package enum Thread {
     }
   }
 
-  /// Memory that is missing for a thread is a thread that is missing, for whoever asked for one.
+  /// Memory that is missing for a thread counts as a missing thread, for whatever needs the thread.
   private static func refusal(_ status: Int32) -> Errno {
     status == ENOMEM ? .resourceTemporarilyUnavailable : Errno(rawValue: status)
   }
@@ -48,13 +48,13 @@ package enum Thread {
   }
 }
 
-/// A thread that is waited for, as whoever makes one has to, once.
+/// A thread that is waited for, once: the code that makes one must join it.
 ///
 /// The pointer does not change, which is what makes the unchecked conformance right.
 final class JoinableThread: @unchecked Sendable {
   private let thread: UnsafeMutableRawPointer
 
-  /// Starts the thread. Throws the system's error, `.resourceTemporarilyUnavailable` when it has none left to give.
+  /// Start the thread. Throws the system's error, `.resourceTemporarilyUnavailable` if it has none left to give.
   init(name: String, _ body: sending @escaping () -> Void) throws(Errno) {
     thread = try Thread.start(name: name, body)
   }

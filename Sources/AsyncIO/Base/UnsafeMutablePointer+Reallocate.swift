@@ -1,5 +1,5 @@
 extension UnsafeMutablePointer {
-  /// Moves the first elements, all that are initialized, to memory with room for `capacity`, and gives the old one back.
+  /// Move the first elements, all that are initialized, to memory with room for `capacity`, and free the old memory.
   mutating func reallocate(count: Int, capacity: Int) {
     let other = Self.allocate(capacity: capacity)
     other.moveInitialize(from: self, count: count)

@@ -1,7 +1,7 @@
 internal import CAsyncIO
 internal import SystemPackage
 
-/// A pair of descriptors whose one use is to end a wait: an eventfd, or a pipe where there is none.
+/// A pair of descriptors whose one use is to end a wait: an eventfd, or a pipe if the system has none.
 struct WakeDescriptor {
   /// Tags the selector's own event; no descriptor has generation 0.
   static let token: UInt64 = 0

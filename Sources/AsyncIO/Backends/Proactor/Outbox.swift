@@ -1,11 +1,11 @@
 internal import CAsyncIO
 
-/// Small writes of one stream that were taken and are on their way: one block with the system, one that is filled
+/// Small writes of one stream that were taken and are on their way: one block is with the system, one is filled
 /// meanwhile. A connection that has nothing to send has no block.
 struct Outbox {
   static let blockSize = 4096
 
-  /// The block that is sent, with what of it is gone.
+  /// The block that is sent, and how much of it is gone.
   private(set) var block: UnsafeMutableRawPointer?
   private var count = 0
   private var gone = 0
@@ -15,10 +15,10 @@ struct Outbox {
 
   var isEmpty: Bool { block == nil }
 
-  /// What of the first block is left to send.
+  /// The rest of the first block.
   var unsent: UnsafeRawBufferPointer { UnsafeRawBufferPointer(start: block! + gone, count: count - gone) }
 
-  /// Takes the bytes, all or none. `needsStart`: nothing was on its way before.
+  /// Take the bytes, all or none. Returns `needsStart` if nothing was on its way before.
   @inline(__always)
   mutating func take(_ bytes: UnsafeRawBufferPointer, _ pool: inout OutboxBlocks) -> Bool {
     if block == nil {
@@ -39,10 +39,10 @@ struct Outbox {
     return true
   }
 
-  /// Bytes of the first block are gone.
+  /// Count bytes of the first block as gone.
   mutating func advance(_ bytes: Int) { gone += bytes }
 
-  /// The first block is gone. `true`: there is another one to send.
+  /// Drop the first block, which is gone. Returns `true` if there is another one to send.
   @inline(__always)
   mutating func removeFirst(_ pool: inout OutboxBlocks) -> Bool {
     pool.giveBack(block!)
@@ -51,14 +51,14 @@ struct Outbox {
     return block != nil
   }
 
-  /// Nothing more will be sent.
+  /// Drop everything: nothing more will be sent.
   mutating func removeAll(_ pool: inout OutboxBlocks) {
     while !isEmpty { _ = removeFirst(&pool) }
   }
 }
 
-/// The blocks of all outboxes of a backend. The one used last is given out next, so that a few of them stay in the
-/// cache. Bounded: without a block a write waits, as it does where the system has no room.
+/// The blocks of all outboxes of a backend. The block used last is given out next, so that a few of them stay in the
+/// cache. Bounded: without a block a write waits, as it does if the system has no room.
 struct OutboxBlocks: ~Copyable {
   private static let limit = 4096
 

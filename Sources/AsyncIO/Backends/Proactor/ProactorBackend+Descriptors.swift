@@ -1,6 +1,6 @@
 internal import CAsyncIO
 
-// Descriptors in care: by number, each with the stream that is its part in the port, until the system has let go.
+// Descriptors in care: by number, each with the stream that is its part in the port, until the system has released it.
 
 extension ProactorBackend {
   @inline(__always)
@@ -13,12 +13,12 @@ extension ProactorBackend {
     return descriptor.stream!
   }
 
-  /// Takes the descriptor into care under its number, and gives it a stream.
+  /// Take the descriptor into care under its number, and give it a stream.
   package func attach(_ descriptor: IODescriptor) {
     let fd = Int(descriptor.fileDescriptor)
     while slots.count <= fd { slots.append(nil) }
     if let old = slots[fd], old.toOpaque() != Unmanaged.passUnretained(descriptor).toOpaque() {
-      // The number was closed behind the loop's back and is somebody else's now. What waited under it has lost.
+      // The number was closed without the loop's knowledge and is another file's now. What waited under it has lost.
       old._withUnsafeGuaranteedRef { old in
         old.cancelWatch()
         detach(old, closing: false)
@@ -30,13 +30,13 @@ extension ProactorBackend {
     }
   }
 
-  /// The descriptor in care under this number, if any.
+  /// Return the descriptor in care under this number, if any.
   package func attached(_ fileDescriptor: Int32) -> IODescriptor? {
     let fd = Int(fileDescriptor)
     return fd >= 0 && fd < slots.count ? slots[fd]?.takeUnretainedValue() : nil
   }
 
-  /// Ends the operations and lets go of the descriptor, whose number is closed when the system has let go, too. A
+  /// End the operations and detach the descriptor; its number is closed when the system has released it as well. A
   /// descriptor that closes with bytes in its outbox lingers until they are sent.
   package func detach(_ descriptor: IODescriptor, closing: Bool) {
     guard let stream = descriptor.stream, !stream.pointee.isDetached else { return }
@@ -54,14 +54,14 @@ extension ProactorBackend {
     freeIfEnded(stream)
   }
 
-  /// A wait that was cancelled holds the file until the ring is entered again, and so the address. One call ends that;
-  /// the events of it come with the next poll.
+  /// Release the number. A cancelled wait holds the file until the ring is entered again, and so the address. One call
+  /// ends that; its events come with the next poll.
   package func letNumberGo(of descriptor: IODescriptor) -> Bool {
     guard let stream = descriptor.stream, stream.pointee.isDetached else { return true }
     return isStarted && stream.pointee.outbox.isEmpty && casyncio_port_settle(port) != 0
   }
 
-  /// What was on its way is not sent any more.
+  /// Stop sending what was on its way.
   private func stopSending(_ stream: ProactorStream.Pointer) {
     if stream.pointee.isSending {
       stream.pointee.isWriteCancelled = true
@@ -71,7 +71,7 @@ extension ProactorBackend {
     }
   }
 
-  /// A detached stream goes when the system has let go of it, and the number with it.
+  /// Free a detached stream once the system has released it, and close its number.
   @inline(__always)
   func freeIfEnded(_ stream: ProactorStream.Pointer) {
     guard stream.pointee.isDetached else { return }

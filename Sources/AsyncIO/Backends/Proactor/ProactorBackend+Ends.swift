@@ -1,20 +1,21 @@
 internal import CAsyncIO
 
-// What a stream has taken to send may fail when the peer is gone, and then the end of the peer's stream is often there
-// first: the end tells of itself, the error is the result of a send. On its own the end would say that all is well. So
-// it waits for the sends that are on their way and tells their error in its place, if there is one that nobody was told
-// of. It does not wait for a peer that only does not read: what is not sent by the next poll waits for room.
+// What a stream has taken to send may fail if the peer is gone, and then the end of the peer's stream often arrives
+// first: the end reports itself, the error is the result of a send. On its own the end would say that all is well. So
+// it waits for the sends that are on their way and reports their error in its place, if there is one that has not been
+// reported. It does not wait for a peer that merely does not read: what the next poll does not send is waiting for
+// room.
 
 extension ProactorBackend {
-  /// A stream that is kept by a pin until its end is told.
+  /// A stream that a pin keeps until its end is told.
   struct HeldEnd {
     let stream: ProactorStream.Pointer
-    /// A poll has submitted everything that the stream had to send.
+    /// True once a poll has submitted everything that the stream had to send.
     var isPolled = false
   }
 
-  /// The end is next, and bytes are on their way that were written after it had come: it is held. `true`: nothing is to
-  /// be had.
+  /// Hold the end if it is next, and bytes are on their way that were written after it had come. Returns `true` if
+  /// there is nothing to read.
   @inline(__always)
   func defersEnd(_ stream: ProactorStream.Pointer) -> Bool {
     guard stream.pointee.end == 0 else { return false }
@@ -29,13 +30,13 @@ extension ProactorBackend {
     return true
   }
 
-  /// An end alone would not be the whole truth, or perhaps not.
+  /// True if an end alone might not be the whole truth.
   @inline(__always)
   func isUnsettled(_ stream: ProactorStream.Pointer) -> Bool {
     stream.pointee.lost != 0 || !stream.pointee.outbox.isEmpty
   }
 
-  /// The input has ended while bytes are on their way, or were lost.
+  /// Hold the end of an input that has ended while bytes are on their way, or were lost.
   func holdEnd(_ stream: ProactorStream.Pointer) {
     if stream.pointee.holdsEnd { return }
     stream.pointee.holdsEnd = true
@@ -43,9 +44,9 @@ extension ProactorBackend {
     heldEnds.append(HeldEnd(stream: stream))
   }
 
-  /// After the events of a poll.
+  /// Release ends after the events of a poll.
   ///
-  /// - Parameter sawEverything: no event was left for the next poll.
+  /// - Parameter sawEverything: true if no event was left for the next poll.
   func releaseEnds(sawEverything: Bool) {
     let batch = heldEnds
     heldEnds = []
@@ -59,7 +60,7 @@ extension ProactorBackend {
     }
   }
 
-  /// The run has ended.
+  /// Release all ends after the run has ended.
   func releaseAllEnds() {
     let batch = heldEnds
     heldEnds = []

@@ -1,8 +1,8 @@
 internal import CAsyncIO
 
-// How a connection leaves for another loop. A lent receive is with the system whether anybody waits or not, so it is
-// ended first; what it brings until it has is queued, as always, and goes along with what was there before. An error
-// that the system has told to this backend it does not tell again, so that goes along, too.
+// How a connection leaves for another loop. A lent receive is with the system whether a task waits or not, so it is
+// ended first; what it brings until then is queued, as always, and goes along with what was there before. The system
+// does not report an error twice, so an error that this backend has got goes along as well.
 
 extension ProactorBackend {
   /// True while bytes of the outbox are not with the system.
@@ -10,7 +10,7 @@ extension ProactorBackend {
     descriptor.stream.map { !$0.pointee.outbox.isEmpty } ?? false
   }
 
-  /// Cancels the receive that goes on while nobody waits. False: it has not ended yet.
+  /// Cancel the receive that goes on while no task waits. Returns `false` if it has not ended yet.
   package func endReceiving(_ descriptor: IODescriptor) -> Bool {
     guard let stream = descriptor.stream, stream.pointee.isReceiving else { return true }
     precondition(stream.pointee.reading == nil, "a connection leaves while an operation waits to read")
@@ -18,7 +18,8 @@ extension ProactorBackend {
     return false
   }
 
-  /// Hands over the chunks that are queued and gives their memory back to the port; then the error, if one was told.
+  /// Hand over the chunks that are queued and give their memory back to the port; return the error, if one was
+  /// reported.
   package func takeInput(of descriptor: IODescriptor, _ take: (UnsafeRawBufferPointer) -> Void) -> Int {
     guard let stream = descriptor.stream else { return 0 }
     while !stream.pointee.chunks.isEmpty {

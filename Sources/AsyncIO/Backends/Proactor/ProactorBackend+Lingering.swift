@@ -1,7 +1,8 @@
 internal import CAsyncIO
 
-// Connections that were closed while bytes of theirs were on their way. Most are sent by the next poll. A peer that does
-// not read could keep the rest, and the number with it, for ever; so it gets a time, and then the connection is cut.
+// Connections that were closed while their bytes were on their way. The next poll sends most of them. A peer that does
+// not read could keep the rest, and the number with it, for ever; so it gets a time limit, and then the connection is
+// cut.
 
 extension ProactorBackend {
   struct Lingering {
@@ -9,15 +10,15 @@ extension ProactorBackend {
     let deadline: Int64
   }
 
-  /// A closed connection has unsent bytes.
+  /// Let a closed connection that has unsent bytes linger.
   func linger(_ stream: ProactorStream.Pointer) {
     stream.pointee.pins += 1
     closed.append(stream)
   }
 
-  /// The wait, shortened to the next deadline.
+  /// Shorten the wait to the next deadline.
   func boundByLingering(_ timeout: Int64) -> Int64 {
-    // Nothing may happen in this wait, so those of this turn get their time before it.
+    // Nothing may happen in this wait, so the time limit of the connections closed in this turn begins before it.
     if timeout != 0 { startLingering(closed) }
     guard let first = lingering.first else { return timeout }
     let left = max(0, first.deadline - casyncio_monotonic_nanoseconds())
@@ -31,7 +32,8 @@ extension ProactorBackend {
     for stream in streams { lingering.append(Lingering(stream: stream, deadline: deadline)) }
   }
 
-  /// After the events of a poll: those whose bytes did not go at once get their time; those whose time is up are cut.
+  /// Check the lingering connections after the events of a poll: those whose bytes did not go at once get their time
+  /// limit, and those whose time is up are cut.
   func checkLingering() {
     let isOneGone = hasLingered || closed.contains { !$0.pointee.isSending }
     hasLingered = false
@@ -54,7 +56,8 @@ extension ProactorBackend {
     casyncio_port_cancel(port, stream.sendingRecord)
   }
 
-  /// The run has ended, and nothing is with the system: the last bytes of closed connections get one more chance.
+  /// End the lingering with the run. Nothing is with the system: the last bytes of closed connections get one more
+  /// chance.
   func endLingering() {
     let streams = closed + lingering.map(\.stream)
     closed = []
@@ -66,7 +69,7 @@ extension ProactorBackend {
     }
   }
 
-  /// Sends what the system takes of an outbox, without waiting.
+  /// Send what the system takes of an outbox, without waiting.
   func sendNow(_ stream: ProactorStream.Pointer) {
     let fd = stream.pointee.descriptor._withUnsafeGuaranteedRef { $0.fileDescriptor }
     while !stream.pointee.outbox.isEmpty {
@@ -76,7 +79,7 @@ extension ProactorBackend {
     }
   }
 
-  /// One list fewer refers to the stream.
+  /// Note that one list fewer refers to the stream.
   func unpin(_ stream: ProactorStream.Pointer) {
     stream.pointee.pins -= 1
     freeIfEnded(stream)

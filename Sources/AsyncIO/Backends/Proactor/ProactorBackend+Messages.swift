@@ -1,17 +1,17 @@
 internal import CAsyncIO
 
-// Messages, and waits until a descriptor may be written. They are not handed to the port: the call is tried here, and
-// the port only waits for readiness (`casyncio_port_watch`) when it would block. Why:
+// Messages, and waits until a descriptor may be written. They are not passed to the port: the call is tried here, and
+// the port only waits for readiness (`casyncio_port_watch`) if it would block. Why:
 //
-// - A wait for readiness takes nothing, so a cancelled receive loses no datagram, at whatever moment the request comes,
-//   also when a run ends. Ended by the system, a receive may bring its datagram in the same instant.
+// - A wait for readiness takes nothing, so a cancelled receive loses no datagram, whenever the request comes, even at
+//   the end of a run. If the system ended a receive, it could bring its datagram in the same instant.
 // - An ICMP error is the result of one call and then gone. In a request that is with the system it would wait behind
 //   the readiness that it makes, and both directions could see it.
 // - A burst costs a call for each datagram and no turn; through the ring each of them would be an event of its own, as
 //   the kernel has no multishot receive with addresses that all supported versions share.
-// - Callers of `.writable` make the call themselves (sendfile has none in the ring), and their memory is nobody else's.
+// - Callers of `.writable` make the call themselves (sendfile has none in the ring), and their memory is theirs alone.
 //
-// `.writable` stands behind the outbox like every other write: when it completes, what was written before is with the
+// `.writable` queues after the outbox like every other write: when it completes, what was written before is with the
 // system, and an error of that is its result. `.flush` is the half of it that needs no room.
 
 extension ProactorBackend {
@@ -24,7 +24,7 @@ extension ProactorBackend {
     return false
   }
 
-  /// `true`: the receive has ended, with a message or with an error.
+  /// Take a message. Returns `true` if the receive has ended, with a message or with an error.
   func takeMessage(_ operation: IOOperation, _ stream: ProactorStream.Pointer) -> Bool {
     stream.pointee.isReadable = false
     if stream.pointee.end != Int.max {
@@ -48,7 +48,7 @@ extension ProactorBackend {
     return false
   }
 
-  /// Waits for the outbox only.
+  /// Wait for the outbox only.
   func submitFlush(_ operation: IOOperation, _ stream: ProactorStream.Pointer) -> Bool {
     if stream.pointee.outbox.isEmpty {
       operation.end(stream.pointee.takeLost())
@@ -60,21 +60,21 @@ extension ProactorBackend {
     return false
   }
 
-  /// The error of an earlier write, which nobody was told of. That the stream was ended here is said to every write.
+  /// Take the unreported error of an earlier write. Every write is told that the stream was ended here.
   private func takeSendError(_ operation: IOOperation, _ stream: ProactorStream.Pointer) -> Bool {
     guard stream.pointee.sendError != 0 else { return false }
     operation.result = stream.pointee.takeSendError()
     return true
   }
 
-  /// Makes the call of a send. `true`: it has ended.
+  /// Make the call of a send. Returns `true` if it has ended.
   private func send(_ operation: IOOperation) -> Bool {
     guard operation.kind == .sendTo else { return false }
     operation.result = operation.trySendMessage()
     return operation.result != -Int(EAGAIN)
   }
 
-  /// The wait of a write has ended.
+  /// Handle the end of a write's wait.
   func becameWritable(_ event: casyncio_event, _ stream: ProactorStream.Pointer, _ operation: IOOperation) {
     if stream.pointee.isWriteCancelled { return endWrite(operation, -Int(ECANCELED), stream) }
     switch -Int(event.result) {

@@ -1,15 +1,15 @@
 internal import CAsyncIO
 
 // What brings something in: receives, lent receives, accepts. All of them use the stream's receiving record, one at a
-// time; a lent receive and an accept stay with the system over many events, whether anybody waits or not.
+// time; a lent receive and an accept stay with the system over many events, whether a task waits or not.
 
 extension ProactorBackend {
-  /// Bytes that a stream may queue before it is paused.
+  /// The number of bytes that a stream may queue before it is paused.
   private static var queueLimit: Int { 256 * 1024 }
 
   // MARK: Starting
 
-  /// Starts what the waiting operation needs, unless it is with the system already.
+  /// Start what the waiting operation needs, unless it is already with the system.
   func startReading(_ stream: ProactorStream.Pointer) {
     guard !stream.pointee.isReceiving, !stream.pointee.holdsEnd, let operation = stream.pointee.reading else { return }
     let record = stream.receivingRecord
@@ -34,7 +34,7 @@ extension ProactorBackend {
 
   // MARK: What is there already
 
-  /// Serves an operation from what has come. `true`: it has ended.
+  /// Serve an operation from what has come. Returns `true` if it has ended.
   func takeInput(_ operation: IOOperation, _ stream: ProactorStream.Pointer) -> Bool {
     switch operation.kind {
     case .receiveLent: operation.result = 0  // The bytes are claimed later.
@@ -61,7 +61,7 @@ extension ProactorBackend {
 
   private func takeEnd(_ stream: ProactorStream.Pointer) -> Int { stream.pointee.takeEnd() }
 
-  /// Copies lent bytes to where the operation wants them: a stream that was read chunk by chunk is now read otherwise.
+  /// Copy lent bytes to where the operation wants them: a stream that was read chunk by chunk is now read otherwise.
   private func copyInput(_ operation: IOOperation, _ stream: ProactorStream.Pointer) -> Int {
     guard !stream.pointee.chunks.isEmpty else { return takeEnd(stream) }
     let chunk = stream.pointee.chunks.firstChunk
@@ -75,7 +75,7 @@ extension ProactorBackend {
     return n
   }
 
-  /// Gives back what came for a descriptor that nobody reads any more.
+  /// Give back what came for a descriptor that is no longer read.
   func dropInput(_ stream: ProactorStream.Pointer) {
     while !stream.pointee.chunks.isEmpty {
       let chunk = stream.pointee.chunks.removeFirst()
@@ -83,7 +83,7 @@ extension ProactorBackend {
     }
   }
 
-  /// A connection that was accepted for nobody. Not by way of the loop, which may be on its way out.
+  /// Close a connection that was accepted while no call waited. Not through the loop, which may be on its way out.
   private func close(_ connection: Chunk) { SystemSockets.shared.close(Int32(connection.count)) }
 
   // MARK: Events
@@ -98,20 +98,20 @@ extension ProactorBackend {
     receivedRarely(event, stream)
   }
 
-  /// Ends the waiting operation with what is there.
+  /// End the waiting operation with what is there.
   @inline(__always)
   func serve(_ stream: ProactorStream.Pointer) {
     guard let parked = stream.pointee.reading else { return }
     parked._withUnsafeGuaranteedRef { operation in
       guard takeInput(operation, stream) else { return startIfIdle(stream) }
-      // The stream is not touched after the completion, which may let go of it.
+      // The stream is not touched after the completion, which may release it.
       stream.pointee.reading = nil
       operation.state = .inFlight
       operation.complete(operation.result)
     }
   }
 
-  /// A task holds its chunk, or is busy, or gone. What it may find later is bounded.
+  /// Handle bytes that no task waits for: it holds its chunk, or is busy, or gone. What it may find later is bounded.
   private func bytesForNobody(_ stream: ProactorStream.Pointer) {
     if stream.pointee.isDetached {
       dropInput(stream)
@@ -122,16 +122,16 @@ extension ProactorBackend {
   }
 
   private func receivedRarely(_ event: casyncio_event, _ stream: ProactorStream.Pointer) {
-    // Strong: what happens here may let go of the descriptor.
+    // Strong: what happens here may release the descriptor.
     let descriptor = stream.pointee.descriptor.takeUnretainedValue()
     if descriptor.isWatch { return watchReported(event, stream, of: descriptor) }
     let result = Int(event.result)
-    // Readiness of a listening socket is a number, too, but not that of a connection.
+    // Readiness of a listening socket is also a number, but not that of a connection.
     let isAccept = event.record.pointee.kind == UInt8(CASYNCIO_KIND_ACCEPT)
     if isAccept && result >= 0 { return accepted(result, stream) }
     if stream.pointee.isDetached { return endedDetached(result, stream) }
     switch -result {
-    // Asked for by this backend: a pause, or the end of the run.
+    // Requested by this backend: a pause, or the end of the run.
     case Int(ECANCELED) where !stream.pointee.isReadCancelled: startIfIdle(stream)
     // No lent memory: readiness, then.
     case Int(ENOBUFS) where event.record.pointee.kind == UInt8(CASYNCIO_KIND_RECEIVE_LENT): startReadiness(stream)
@@ -160,20 +160,21 @@ extension ProactorBackend {
     }
   }
 
-  /// The record's operation has ended for good: the end of the stream, an error, readiness, or bytes in the caller's
-  /// memory.
+  /// Handle the end of the record's operation for good: the end of the stream, an error, readiness, or bytes in the
+  /// caller's memory.
   private func ended(_ result: Int, _ kind: UInt8, _ stream: ProactorStream.Pointer) {
     if result == 0 && kind != UInt8(CASYNCIO_KIND_WATCH) && isUnsettled(stream) { return holdEnd(stream) }
     guard Self.isForCallersMemory(kind), let parked = stream.pointee.reading else {
       note(result, kind, stream)
       return serve(stream)
     }
-    // The stream is not touched after the completion, which may let go of it.
+    // The stream is not touched after the completion, which may release it.
     stream.pointee.reading = nil
     parked._withUnsafeGuaranteedRef { $0.complete(result) }
   }
 
-  /// The last event of a stream that was let go. If somebody waits it is for memory that was with the system.
+  /// Handle the last event of a detached stream. An operation that still waits, waits for memory that was with the
+  /// system.
   private func endedDetached(_ result: Int, _ stream: ProactorStream.Pointer) {
     if let parked = stream.pointee.reading {
       stream.pointee.reading = nil
@@ -191,7 +192,7 @@ extension ProactorBackend {
   }
 
   private func accepted(_ number: Int, _ stream: ProactorStream.Pointer) {
-    // The system takes the lowest number, also one of a standard stream that is closed.
+    // The system takes the lowest number, even that of a standard stream that is closed.
     let fd = Int(casyncio_above_standard(Int32(number)))
     guard fd >= 0 else { return lostAtNumber(fd, stream) }
     stream.pointee.chunks.append(Chunk(bytes: nil, count: fd))
@@ -200,12 +201,12 @@ extension ProactorBackend {
       dropInput(stream)
       freeIfEnded(stream)
     } else if isStarted {
-      // Nobody takes connections: leave the others in the system's queue.
+      // No task takes connections: leave the others in the system's queue.
       casyncio_port_cancel(port, stream.receivingRecord)
     }
   }
 
-  /// A connection that got no number it could keep: a shortage, as the system's own.
+  /// Handle a connection that got no number it could keep: a shortage, like the system's own.
   private func lostAtNumber(_ error: Int, _ stream: ProactorStream.Pointer) {
     if stream.pointee.isDetached { return freeIfEnded(stream) }
     if isStarted { casyncio_port_cancel(port, stream.receivingRecord) }
@@ -232,7 +233,7 @@ extension ProactorBackend {
 
   // MARK: Lent bytes
 
-  /// Takes the next chunk of the queue, or the end of the stream. Short of lent memory it fetches bytes that are there.
+  /// Take the next chunk of the queue, or the end of the stream. If lent memory is short, fetch bytes that are there.
   @inline(__always)
   package func claimLent(_ operation: IOOperation) -> Bool {
     guard let stream = operation.descriptor.stream else {
@@ -261,7 +262,7 @@ extension ProactorBackend {
     return claimReadable(operation)
   }
 
-  /// Fetches bytes into the pool for times of shortage.
+  /// Fetch bytes into the pool for times of shortage.
   private func claimReadable(_ operation: IOOperation) -> Bool {
     let buffer = pool.take()
     let n = uninterrupted {
@@ -284,7 +285,7 @@ extension ProactorBackend {
     return n != -Int(EAGAIN)
   }
 
-  /// Gives the chunk back to the port, or to the pool that stood in for it. After `close()` from any thread.
+  /// Give the chunk back to the port, or to the pool that stood in for it. After `close()` from any thread.
   @inline(__always)
   package func returnLent(_ operation: IOOperation) {
     guard let buffer = operation.buffer else { return }

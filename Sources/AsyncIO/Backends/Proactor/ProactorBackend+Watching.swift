@@ -4,7 +4,7 @@ package import SystemPackage
 // `addReader` and `addWriter`: waits for readiness, one for each direction, with the stream's two records.
 
 extension ProactorBackend {
-  /// Arms a poll of the ring for what is waited for, or takes it away.
+  /// Arm a poll of the ring for what is waited for, or remove it.
   package func watch(_ descriptor: IODescriptor, readable: Bool, writable: Bool) throws(Errno) {
     guard readable || writable else { return detach(descriptor, closing: false) }
     attach(descriptor)
@@ -14,7 +14,7 @@ extension ProactorBackend {
     if !writable { casyncio_port_cancel(port, stream.sendingRecord) }
   }
 
-  /// Waits for what the callbacks want and what is not waited for already.
+  /// Wait for what the callbacks want and is not yet waited for.
   func armWatch(_ stream: ProactorStream.Pointer) {
     stream.pointee.descriptor._withUnsafeGuaranteedRef { descriptor in
       let fd = descriptor.fileDescriptor
@@ -29,11 +29,11 @@ extension ProactorBackend {
     }
   }
 
-  /// One wait of a watch has ended. It begins anew before the next poll, after the callbacks have run: so a callback
-  /// that leaves something unread is called again, as with the other loops.
+  /// Handle the end of one wait of a watch. The wait begins anew before the next poll, after the callbacks have run: so
+  /// a callback that leaves something unread is called again, as with the other loops.
   func watchReported(_ event: casyncio_event, _ stream: ProactorStream.Pointer, of descriptor: IODescriptor) {
     guard !stream.pointee.isDetached else { return freeIfEnded(stream) }
-    // A number that was closed. One that was used again is found out before the callback runs.
+    // A number that was closed. One that was reused is found out before the callback runs.
     guard event.result != -Int64(EBADF) else { return detach(descriptor, closing: false) }
     let isReader = event.record == stream.receivingRecord
     if event.result >= 0 { descriptor.deliverWatch(readable: isReader, writable: !isReader) }
@@ -46,7 +46,7 @@ extension ProactorBackend {
     for stream in takeWatchesToArm() { armWatch(stream) }
   }
 
-  /// The run ends; the next one arms everything.
+  /// Forget them as the run ends; the next one arms everything.
   func forgetWatchesToArm() { _ = takeWatchesToArm() }
 
   private func takeWatchesToArm() -> [ProactorStream.Pointer] {

@@ -3,18 +3,20 @@ package import SystemPackage
 
 // How operations meet a completion port. The traps:
 //
-// - The ring belongs to the thread that runs the loop, and to no other one after it. So it is made when a run begins and
-//   given back when the run returns: by then everything was cancelled and has ended. What did not complete is recorded
-//   again and starts with the next run, on whatever thread. Between runs there is no ring, and nothing can reach it.
-// - A number may be given out again while the system still works on what it stood for. So a descriptor's number is
-//   closed when the last of its records has ended, one turn after the close in most cases.
-// - A lent receive goes on after an event, so bytes come also while nobody waits for them. They are queued, and a stream
-//   that queues too much is paused by ending its receive. Cancelling a wait for lent bytes therefore takes nothing but
-//   the waiting away: no byte can get lost.
-// - Lent memory can run out when many connections hold their chunks. Then receives wait for readiness instead and fetch
-//   their bytes as the selector backend does, into memory that grows with what is really held. So nobody starves.
+// - The ring belongs to the thread that runs the loop, and to no other one after it. So it is made when a run begins
+//   and given back when the run returns: by then everything was cancelled and has ended. What did not complete is
+//   recorded again and starts with the next run, on whatever thread. Between runs there is no ring, and nothing can
+//   reach it.
+// - A number may be reused while the system still works on what it stood for. So a descriptor's number is closed when
+//   the last of its records has ended, one turn after the close in most cases.
+// - A lent receive goes on after an event, so bytes come even while no task waits for them. They are queued, and a
+//   stream that queues too much is paused by ending its receive. Cancelling a wait for lent bytes therefore removes
+//   only the waiting: no byte can get lost.
+// - Lent memory can run out if many connections hold their chunks. Then receives wait for readiness instead and fetch
+//   their bytes as the selector backend does, into memory that grows with what is really held. So no connection
+//   starves.
 
-/// The backend of ``ProactorEventLoop``: hands operations to the kernel's completion port.
+/// The backend of ``ProactorEventLoop``: passes operations to the kernel's completion port.
 ///
 /// Thread rules as for ``IOBackend``: that is what makes the unchecked conformance right.
 package final class ProactorBackend: IOBackend, @unchecked Sendable {
@@ -32,25 +34,26 @@ package final class ProactorBackend: IOBackend, @unchecked Sendable {
   @exclusivity(unchecked) var slots: [Unmanaged<IODescriptor>?] = []
   /// Memory for small writes.
   @exclusivity(unchecked) var blocks = OutboxBlocks()
-  /// Closed connections with bytes on their way: of this turn, and those whose peers are slow, the earliest first.
+  /// Closed connections with bytes on their way: those of this turn; and those whose peers are slow, the earliest
+  /// first.
   @exclusivity(unchecked) var closed: [ProactorStream.Pointer] = []
   @exclusivity(unchecked) var lingering: [Lingering] = []
-  /// One of the latter has sent its last byte.
+  /// True if one of the latter has sent its last byte.
   @exclusivity(unchecked) var hasLingered = false
-  /// How long a closed connection may take to get rid of its last bytes, in nanoseconds. Set before the first run.
+  /// How long a closed connection may take to send its last bytes, in nanoseconds. Set before the first run.
   var lingerTime: Int64 = 30_000_000_000
-  /// Streams that were let go and are with the system still.
+  /// Streams that were detached and are still with the system.
   @exclusivity(unchecked) var leaving: Set<ProactorStream.Pointer> = []
-  /// Streams whose input has ended while bytes of theirs are on their way.
+  /// Streams whose input has ended while their bytes are on their way.
   @exclusivity(unchecked) var heldEnds: [HeldEnd] = []
   /// Watches that have reported and wait to be armed again.
   @exclusivity(unchecked) var watchesToArm: [ProactorStream.Pointer] = []
-  /// A thread drives the port and operations can start.
+  /// True while a thread drives the port and operations can start.
   @exclusivity(unchecked) var isStarted = false
   @exclusivity(unchecked) var hasLent = false
   private var isClosed = false
 
-  /// Makes a backend. It takes a ring when a run begins; ``ProactorDetection`` says beforehand whether that will work.
+  /// Create a backend. It takes a ring when a run begins; ``ProactorDetection`` says beforehand whether that will work.
   package convenience init() throws(Errno) { try self.init(options: casyncio_port_options()) }
 
   init(options: casyncio_port_options) throws(Errno) {
@@ -72,7 +75,7 @@ package final class ProactorBackend: IOBackend, @unchecked Sendable {
   /// "io_uring".
   package var name: String { "io_uring" }
 
-  /// All that there are.
+  /// All capabilities there are.
   package var capabilities: IOCapabilities {
     [
       .descriptorWatches, .streamSockets, .pipes, .datagrams, .systemDescriptors, .unixSockets, .threads,
@@ -83,7 +86,7 @@ package final class ProactorBackend: IOBackend, @unchecked Sendable {
 
   // MARK: Runs
 
-  /// Makes the ring, and starts what was recorded between runs. Throws the errno of the step that failed.
+  /// Make the ring, and start what was recorded between runs. Throws the errno of the step that failed.
   package func runWillBegin() throws(Errno) {
     var step: Int32 = 0
     let error = casyncio_port_begin(port, &step)
@@ -96,7 +99,7 @@ package final class ProactorBackend: IOBackend, @unchecked Sendable {
     }
   }
 
-  /// Starts what waits on a stream and is not with the system.
+  /// Start what waits on a stream and is not with the system.
   private func startRecorded(_ stream: ProactorStream.Pointer) {
     let isWatch = stream.pointee.descriptor._withUnsafeGuaranteedRef { $0.isWatch }
     if isWatch { return armWatch(stream) }
@@ -104,7 +107,7 @@ package final class ProactorBackend: IOBackend, @unchecked Sendable {
     startWriting(stream)
   }
 
-  /// Cancels what the system has, waits until that has ended, and gives the ring back. What did not complete is kept.
+  /// Cancel what the system has, wait until that has ended, and give the ring back. What did not complete is kept.
   package func runDidEnd() {
     // Sends that the system takes at once are gone before anything is cancelled.
     var isAlive = deliverEvents(timeout: 0)
@@ -119,7 +122,7 @@ package final class ProactorBackend: IOBackend, @unchecked Sendable {
     endLingering()
   }
 
-  /// The system answers no more. The ring is gone, and with it what it worked on.
+  /// Take everything back: the system has stopped answering. The ring is gone, and with it what it worked on.
   private func takeBack() {
     let attached = slots.compactMap { slot in slot?._withUnsafeGuaranteedRef { $0.stream } }
     for stream in attached + leaving {
@@ -136,7 +139,7 @@ package final class ProactorBackend: IOBackend, @unchecked Sendable {
 
   // MARK: Waiting
 
-  /// Submits what is queued, waits, and delivers events.
+  /// Submit what is queued, wait, and deliver events.
   package func poll(timeout: Int64) throws(Errno) {
     if !watchesToArm.isEmpty { armWatches() }
     var wait = closed.isEmpty && lingering.isEmpty ? timeout : boundByLingering(timeout)
@@ -149,7 +152,7 @@ package final class ProactorBackend: IOBackend, @unchecked Sendable {
     assert(casyncio_lent_is_sound(lent) != 0, "lent memory: a buffer is neither with the system nor in use")
   }
 
-  /// `false`: the system answers no more.
+  /// Deliver events. Returns `false` if the system has stopped answering.
   private func deliverEvents(timeout: Int64) -> Bool {
     let n = casyncio_port_reap(port, events, UInt32(Self.eventCapacity), timeout)
     if n > 0 { deliver(Int(n)) }
@@ -173,12 +176,12 @@ package final class ProactorBackend: IOBackend, @unchecked Sendable {
     }
   }
 
-  /// Ends the current or the next wait. Any thread, also a signal handler.
+  /// End the current or the next wait. Any thread, even a signal handler.
   package func wake() { casyncio_port_wake(port) }
 
   // MARK: Operations
 
-  /// Takes what is queued for the descriptor, or queues the operation for the ring.
+  /// Take what is queued for the descriptor, or queue the operation for the ring.
   @inline(__always)
   package func submit(_ operation: IOOperation) -> Bool {
     let stream = self.stream(of: operation.descriptor)
@@ -197,7 +200,7 @@ package final class ProactorBackend: IOBackend, @unchecked Sendable {
     return false
   }
 
-  /// Ends the wait. A lent receive itself goes on, so no byte is lost.
+  /// End the wait. A lent receive itself goes on, so no byte is lost.
   package func cancel(_ operation: IOOperation) {
     guard let stream = operation.descriptor.stream else { return }
     if operation.isParked(in: stream.pointee.reading) {
@@ -207,7 +210,7 @@ package final class ProactorBackend: IOBackend, @unchecked Sendable {
     }
   }
 
-  /// Sends what can be sent at once, ends all operations and destroys the port. Lent chunks may come back later.
+  /// Send what can be sent at once, end all operations and destroy the port. Lent chunks may come back later.
   package func close() {
     for index in slots.indices {
       guard let descriptor = slots[index]?.takeUnretainedValue() else { continue }
@@ -217,7 +220,7 @@ package final class ProactorBackend: IOBackend, @unchecked Sendable {
       detach(descriptor, closing: false)
     }
     pool.deallocateAll()
-    // Now and not with the backend: from here on lent chunks come back from any thread, and the port has to know.
+    // Now, before the backend goes: from here on lent chunks come back from any thread, and the port has to know.
     isClosed = true
     casyncio_port_destroy(port)
   }

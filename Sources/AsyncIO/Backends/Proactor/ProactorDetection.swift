@@ -1,7 +1,7 @@
 internal import CAsyncIO
 internal import SystemPackage
 
-/// Whether completions can be had on this machine, found out once per process by trying.
+/// Whether this machine has completions, found out once per process by trying.
 ///
 /// A kernel may be too old, an administrator may have turned io_uring off, and the sandboxes of most container engines
 /// refuse its system calls. So nothing is concluded from version numbers: a ring is made with the flags that a loop
@@ -17,17 +17,17 @@ public struct ProactorDetection: Sendable {
     case selfTest = "the self-test (io_uring_enter)"
   }
 
-  /// The step that said no; nil if all of them worked.
+  /// The step that failed; nil if all of them worked.
   package let failedStep: Step?
   /// The negated errno of that step, or 0.
   let error: Int32
   /// `CASYNCIO_PORT_` bits.
   let features: UInt32
 
-  /// True where a ``ProactorEventLoop`` can be made.
+  /// True if a ``ProactorEventLoop`` can be made.
   public var isAvailable: Bool { failedStep == nil }
 
-  /// The result of this process; the first use finds it out, in less than a millisecond where io_uring works. The
+  /// The result of this process; the first use finds it out, in less than a millisecond if io_uring works. The
   /// environment variable is read then, once. A system that was short of descriptors or memory is asked again.
   public static var current: ProactorDetection {
     found.withLock { found in
@@ -41,7 +41,7 @@ public struct ProactorDetection: Sendable {
   private static let found = Lock<ProactorDetection?>(nil)
   private static let isAllowed = Environment.allowsRing
 
-  /// What was missing may be there the next time.
+  /// True if what was missing may be there the next time.
   private var isShortage: Bool { [EMFILE, ENFILE, ENOMEM, EAGAIN].contains(-error) }
 
   init(allowed: Bool = Environment.allowsRing) {
@@ -66,7 +66,7 @@ public struct ProactorDetection: Sendable {
     }
   }
 
-  /// What the system said to the step that failed; nil if it was not asked.
+  /// The system's reason for the failed step; nil if it was not asked.
   package var cause: String? { error == 0 ? nil : Errno(rawValue: -error).description }
 
   /// What is missing, and what helps; or what there is.

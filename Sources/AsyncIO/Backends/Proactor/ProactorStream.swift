@@ -2,35 +2,35 @@ internal import CAsyncIO
 internal import Synchronization
 
 /// What the proactor backend knows about one descriptor: the two records that the system works on, the operations that
-/// wait for them, and what has come while nobody waited.
+/// wait for them, and what has come while no task waited.
 ///
-/// It is memory of its own and not a class, because the system holds the addresses of its records; it lives until the
-/// last of them has ended, whatever happens to the descriptor meanwhile.
+/// It is memory of its own instead of a class, because the system holds the addresses of its records; it lives until
+/// the last of them has ended, whatever happens to the descriptor meanwhile.
 struct ProactorStream {
   typealias Pointer = UnsafeMutablePointer<ProactorStream>
 
   /// Receives, lent receives, accepts, and what `addReader` waits for. First, so that its address is the stream's.
   var receiving = casyncio_record()
-  /// The operation that waits to receive or accept. Unmanaged: whoever awaits it keeps it alive.
+  /// The operation that waits to receive or accept. Unmanaged: the task that awaits it keeps it alive.
   var reading: Unmanaged<IOOperation>?
-  /// Chunks that came while nobody waited; most often one at most.
+  /// Chunks that came while no task waited; in most cases at most one.
   var chunks = ChunkQueue()
-  /// How the stream ended, behind the chunks: 0, or a negated errno.
+  /// How the stream ended, after the chunks: 0, or a negated errno.
   var end = Int.max
   /// The system was asked to wait for readiness, and said that bytes are there.
   var isReadable = false
-  /// The request to end the receive that is with the system came from this program's operation, not from the backend.
+  /// True if this program's operation, not the backend, asked to end the receive that is with the system.
   var isReadCancelled = false
   var isWriteCancelled = false
-  /// The records are with the system, or their last events have not been looked at yet. (The port's own view changes as
-  /// a batch of events is fetched, before its first one is delivered.)
+  /// True while the records are with the system, or their last events have not been looked at yet. (The port's own view
+  /// changes as a batch of events is fetched, before its first one is delivered.)
   var isReceiving = false
   var isSending = false
-  /// The descriptor was let go; what is still with the system only has to end.
+  /// True if the descriptor was detached; what is still with the system only has to end.
   var isDetached = false
-  /// The stream is to end behind the bytes on their way.
+  /// True if the stream is to end after the bytes on their way.
   var endsWriting = false
-  /// Lists of the backend that refer to it.
+  /// The number of lists of the backend that refer to it.
   var pins: UInt8 = 0
 
   /// Sends, connects, and what `addWriter` waits for.
@@ -39,7 +39,7 @@ struct ProactorStream {
   /// Small writes on their way, and what the next write is told instead of being taken.
   var outbox = Outbox()
   var sendError = 0
-  /// The error of bytes that were taken and not sent, which nobody was told of yet; 0 if there is none.
+  /// The unreported error of bytes that were taken and not sent; 0 if there is none.
   var lost = 0
   /// The end of the input is here, and waits for the result of bytes on their way; or it has waited for that.
   var holdsEnd = false
@@ -58,7 +58,7 @@ struct ProactorStream {
     return stream
   }
 
-  /// Frees the memory. Nothing of it is with the system, and nothing waits.
+  /// Free the memory. Nothing of it is with the system, and nothing waits.
   static func free(_ stream: Pointer) {
     assert(!stream.pointee.isWithSystem, "a stream that the system still uses was freed")
     assert(stream.pointee.chunks.isEmpty && stream.pointee.outbox.isEmpty, "a stream was freed with bytes in it")
@@ -70,19 +70,19 @@ struct ProactorStream {
     descriptor.release()
   }
 
-  /// Somebody is told of the bytes that were lost.
+  /// Take the error of lost bytes, which is then reported.
   mutating func takeLost() -> Int {
     defer { lost = 0 }
     return lost
   }
 
-  /// The end of the input, or the error of bytes that were lost before it.
+  /// Take the end of the input, or the error of bytes that were lost before it.
   mutating func takeEnd() -> Int {
     defer { (end, endIsFinal) = (Int.max, false) }
     return end == 0 ? takeLost() : end
   }
 
-  /// What a write is told: the error of an earlier one, once, or for ever that the stream was ended here.
+  /// Take what a write is told: the error of an earlier one, once; or, for good, that the stream was ended here.
   mutating func takeSendError() -> Int {
     lost = 0
     defer { if sendError != -Int(EPIPE) { sendError = 0 } }
@@ -90,7 +90,7 @@ struct ProactorStream {
   }
 
   var isWithSystem: Bool { isReceiving || isSending }
-  /// Something is there for whoever reads next.
+  /// True if something is there for the next read.
   var hasInput: Bool { isReadable || !chunks.isEmpty || end != Int.max }
 }
 
@@ -113,7 +113,7 @@ struct Chunk {
   var lease: UInt32 = 0
 }
 
-/// A queue of chunks, the first of them in place: a stream rarely has two.
+/// A queue of chunks, the first of them stored in place: a stream rarely has two.
 struct ChunkQueue {
   private final class Node {
     var chunk: Chunk
@@ -123,7 +123,7 @@ struct ChunkQueue {
 
   private var head = Chunk()
   private(set) var count = 0
-  /// All bytes in it.
+  /// The number of all bytes in it.
   private(set) var byteCount = 0
   private var first: Node?
   private unowned(unsafe) var last: Node?
@@ -158,7 +158,7 @@ struct ChunkQueue {
     if first == nil { last = nil }
   }
 
-  /// The first bytes were taken; the chunk goes on behind them.
+  /// Drop the first bytes, which were taken; the chunk goes on after them.
   mutating func dropFirst(_ bytes: Int) {
     head.bytes! += bytes
     head.count -= bytes

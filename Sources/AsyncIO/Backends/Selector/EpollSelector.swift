@@ -4,31 +4,31 @@
 
   // The traps of epoll, and what is done about each here.
   //
-  // 1. A registration belongs to the open file description, not to the number. Close a descriptor that was inherited
-  //    by a child process (or duplicated) and the registration lives on, reports a number that may be somebody else's
-  //    by now, and cannot be removed through that number any more. So every registration carries a token with a
-  //    generation, events with an old one are dropped by the backend, and when such ghosts keep coming `reset()`
-  //    makes a new epoll instance: the only cure there is. Changing a registration finds it by number and file, so it
-  //    says ENOENT when the two do not belong together any more: that is how a watch knows, exactly and by one call.
+  // 1. A registration belongs to the open file description, not to the number. If a descriptor that a child process
+  //   inherited (or a duplicated one) is closed, the registration lives on, reports a number that may be another file's
+  //   by now, and cannot be removed through that number any more. So every registration carries a token with a
+  //   generation, the backend drops events with an old one, and when such ghosts keep coming `reset()` makes a new
+  //   epoll instance: the only cure there is. Changing a registration finds it by number and file, so it returns ENOENT
+  //   if the two no longer belong together: that is how a watch knows, exactly and by one call.
   // 2. EPOLLHUP and EPOLLERR cannot be masked. A registration without interest would report them for ever, so the
-  //    backend has none: it unregisters.
-  // 3. Edge-triggered registration reports a change once. It is used for sockets of the stream layer, which keep
-  //    their own readiness bits; watches of user code are level-triggered, as asyncio promises.
-  // 4. epoll_wait counts in milliseconds and rounding down spins, rounding up is late. epoll_pwait2 counts in
-  //    nanoseconds; the C side falls back to rounding up where the kernel lacks it.
+  //   backend has none: it unregisters.
+  // 3. Edge-triggered registration reports a change once. It is used for sockets of the stream layer, which keep their
+  //   own readiness bits; watches of user code are level-triggered, as asyncio promises.
+  // 4. epoll_wait counts in milliseconds: rounding down spins, rounding up is late. epoll_pwait2 counts in nanoseconds;
+  //   the C side falls back to rounding up if the kernel lacks it.
   // 5. Regular files are refused with EPERM at registration. That is passed on.
   // 6. The eventfd for wake-ups is edge-triggered and never read, which spares a system call for each: every write to
-  //    it is an edge, whatever its count is. Nothing may hang on the edge itself, as an event loop may see one edge
-  //    for two wake-ups: what was posted is looked for after every wait. The count is full after 2^64 wake-ups.
-  // 7. A receive of TCP stops at an urgent byte, and what is queued behind it is no change that would be reported. So
-  //    streams ask for EPOLLPRI as well. It costs no event more: what wakes for it wakes for EPOLLIN, too, and the mask
-  //    of a report is that of the moment in which it is fetched. An urgent byte that comes later makes a report of its
-  //    own.
+  //   it is an edge, whatever its count is. Nothing may depend on the edge itself, as an event loop may see one edge
+  //   for two wake-ups: the loop looks for posts after every wait. The count is full after 2^64 wake-ups.
+  // 7. A receive of TCP stops at an urgent byte, and what is queued after that byte is not a change that would be
+  //   reported. So streams ask for EPOLLPRI as well. It costs no extra event: what wakes for it also wakes for EPOLLIN,
+  //   and the mask of a report is that of the moment in which it is fetched. An urgent byte that comes later makes a
+  //   report of its own.
 
   /// The selector of Linux.
   ///
-  /// Thread rules as for ``IOSelector``; the unchecked conformance is right because `wake()` uses nothing but a
-  /// descriptor that does not change.
+  /// Thread rules as for ``IOSelector``; the unchecked conformance is right because `wake()` uses only a descriptor
+  /// that does not change.
   public final class EpollSelector: IOSelector, @unchecked Sendable {
     private var epoll: Int32
     private let wakeDescriptor: WakeDescriptor
@@ -38,12 +38,12 @@
     public let name = "epoll"
     /// True: streams are registered once, for changes.
     public let supportsEdgeTriggering = true
-    /// True: an urgent byte is reported for as long as it is in the queue, also beside ordinary ones.
+    /// True: an urgent byte is reported for as long as it is in the queue, even beside ordinary ones.
     public let reportsUrgentData = true
-    /// True: longer waits are by `epoll_pwait2`, where the system has it.
+    /// True: longer waits use `epoll_pwait2`, if the system has it.
     public var hasSubMillisecondWaits: Bool { true }
 
-    /// Makes an epoll instance and its eventfd. Throws the errno of the step that failed.
+    /// Create an epoll instance and its eventfd. Throws the errno of the step that failed.
     public init() throws(Errno) {
       wakeDescriptor = try WakeDescriptor()
       epoll = casyncio_above_standard(epoll_create1(Int32(EPOLL_CLOEXEC)))
@@ -69,7 +69,7 @@
       throw Errno(rawValue: casyncio_errno())
     }
 
-    /// Adds the descriptor or changes its interest. `EPERM`: a file that epoll cannot wait for.
+    /// Add the descriptor or change its interest. Throws `EPERM` for a file that epoll cannot wait for.
     public func register(_ fd: Int32, interest: SelectorFlags, token: UInt64) throws(Errno) {
       let events = Self.events(for: interest)
       do {
@@ -88,7 +88,7 @@
       return events
     }
 
-    /// Asks the kernel, by a change that changes nothing.
+    /// Ask the kernel, by a change that changes nothing.
     public func namesRegisteredFile(_ fd: Int32, interest: SelectorFlags, token: UInt64) -> Bool {
       do {
         try control(EPOLL_CTL_MOD, fd, Self.events(for: interest), token)
@@ -98,13 +98,13 @@
       }
     }
 
-    /// Removes the descriptor; one that is not there is ignored.
+    /// Remove the descriptor; an unknown one is ignored.
     public func unregister(_ fd: Int32) {
       try? control(EPOLL_CTL_DEL, fd, 0, 0)
     }
 
-    /// A new epoll instance in place of the old one, which a forked child shares with its parent. Where there is none
-    /// to be had the old one stays as it is.
+    /// Replace the epoll instance, which a forked child shares with its parent, by a new one. If the system has none,
+    /// the old one stays as it is.
     public func reset() throws(Errno) {
       let old = epoll
       epoll = casyncio_above_standard(epoll_create1(Int32(EPOLL_CLOEXEC)))
@@ -119,7 +119,7 @@
       _ = CAsyncIO.close(old)
     }
 
-    /// Waits, at most the nanoseconds, and fills in what is ready. An interrupted wait reports 0.
+    /// Wait at most this many nanoseconds, and fill in what is ready. An interrupted wait reports 0.
     public func select(
       timeout: Int64, into events: UnsafeMutableBufferPointer<SelectorEvent>
     ) throws(Errno) -> Int {
@@ -141,7 +141,7 @@
 
     @inline(__always)
     private static func flags(of events: UInt32) -> SelectorFlags {
-      // The common case first: readable and writable have the same bits on both sides but for their places.
+      // The common case first: readable and writable have the same bits on both sides, only in other places.
       var flags: UInt32 = events & EPOLLIN.rawValue
       if events & EPOLLOUT.rawValue != 0 { flags |= SelectorFlags.writable.rawValue }
       if events & (EPOLLRDHUP.rawValue | EPOLLHUP.rawValue) != 0 { flags |= SelectorFlags.hangup.rawValue }
@@ -150,10 +150,10 @@
       return SelectorFlags(rawValue: flags)
     }
 
-    /// Ends the current or the next wait. Any thread, also a signal handler.
+    /// End the current or the next wait. Any thread, even a signal handler.
     public func wake() { wakeDescriptor.signal() }
 
-    /// Closes the epoll instance and its eventfd.
+    /// Close the epoll instance and its eventfd.
     public func close() {
       if epoll >= 0 { _ = CAsyncIO.close(epoll) }
       wakeDescriptor.close()

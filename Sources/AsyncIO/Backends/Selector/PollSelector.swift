@@ -5,15 +5,15 @@ public import SystemPackage
 //
 // 1. The kernel keeps nothing: the whole set goes in with every call. The cost grows with the number of descriptors,
 //    so this selector is the portable one and the one for small programs, not the fast one.
-// 2. POLLHUP, POLLERR and POLLNVAL are reported for every entry, whatever was asked. So an entry exists only while
-//    somebody waits for it.
-// 3. A closed number in the set answers POLLNVAL for ever. It is reported as an error and, since the waiter then
-//    finds EBADF by its own call, ends there.
+// 2. POLLHUP, POLLERR and POLLNVAL are reported for every entry, whatever was requested. So an entry exists only while
+//   an operation or a watch waits for it.
+// 3. A closed number in the set returns POLLNVAL for ever. It is reported as an error; the waiter then finds EBADF by
+//   its own call, which ends the reports.
 
 /// The selector for any POSIX system, over poll(2).
 ///
-/// Thread rules as for ``IOSelector``; the unchecked conformance is right because `wake()` uses nothing but a
-/// descriptor that does not change.
+/// Thread rules as for ``IOSelector``; the unchecked conformance is right because `wake()` uses only a descriptor that
+/// does not change.
 public final class PollSelector: IOSelector, @unchecked Sendable {
   private var entries: [pollfd] = []
   private var tokens: [UInt64] = []
@@ -24,10 +24,10 @@ public final class PollSelector: IOSelector, @unchecked Sendable {
   public let name = "poll"
   /// False: `poll` knows states only.
   public let supportsEdgeTriggering = false
-  /// True where the system has `ppoll`.
+  /// True if the system has `ppoll`.
   public let hasSubMillisecondWaits = casyncio_poll_is_exact() != 0
 
-  /// Makes the set and its wake descriptor. Throws the errno of the step that failed.
+  /// Create the set and its wake descriptor. Throws the errno of the step that failed.
   public init() throws(Errno) {
     wakeDescriptor = try WakeDescriptor()
     append(wakeDescriptor.readEnd, Int16(POLLIN), WakeDescriptor.token)
@@ -52,7 +52,7 @@ public final class PollSelector: IOSelector, @unchecked Sendable {
     }
   }
 
-  /// Takes the descriptor out of the set; one that is not there is ignored.
+  /// Remove the descriptor from the set; an unknown one is ignored.
   public func unregister(_ fd: Int32) {
     guard let position = positions.removeValue(forKey: fd) else { return }
     let last = entries.count - 1
@@ -73,7 +73,7 @@ public final class PollSelector: IOSelector, @unchecked Sendable {
     append(wakeDescriptor.readEnd, Int16(POLLIN), WakeDescriptor.token)
   }
 
-  /// Waits, at most the nanoseconds, and fills in what is ready. An interrupted wait reports 0.
+  /// Wait at most this many nanoseconds, and fill in what is ready. An interrupted wait reports 0.
   public func select(
     timeout: Int64, into events: UnsafeMutableBufferPointer<SelectorEvent>
   ) throws(Errno) -> Int {
@@ -105,7 +105,7 @@ public final class PollSelector: IOSelector, @unchecked Sendable {
     return flags
   }
 
-  /// Ends the current or the next wait. Any thread, also a signal handler.
+  /// End the current or the next wait. Any thread, even a signal handler.
   public func wake() { wakeDescriptor.signal() }
 
   /// Closes the wake descriptor.

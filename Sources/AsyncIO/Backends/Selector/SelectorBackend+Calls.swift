@@ -4,7 +4,8 @@ package import SystemPackage
 // One system call per kind of operation, tried without waiting.
 
 extension SelectorBackend {
-  /// Makes the system call. `true`: the operation has ended, `result` says how. `false`: it would block.
+  /// Make the system call. Returns `true` if the operation has ended, and then `result` says how; `false` if it would
+  /// block.
   @inline(__always)
   func attempt(_ operation: IOOperation) -> Bool {
     switch operation.kind {
@@ -51,7 +52,7 @@ extension SelectorBackend {
     return n
   }
 
-  /// What a call says about the next one.
+  /// Note what a call says about the next one.
   @inline(__always)
   private func noteInput(_ n: Int, of count: Int, _ descriptor: IODescriptor) {
     if n >= 0 {
@@ -62,14 +63,14 @@ extension SelectorBackend {
     }
   }
 
-  /// Less came than there was room for, and more may be there. Where states are reported the next wait will tell; where
-  /// changes are, only a call does.
+  /// Note that less came than there was room for, and more may be there. If the selector reports states the next wait
+  /// will tell; if it reports changes, only a call does.
   private func noteShortRead(_ descriptor: IODescriptor) {
     if isEdgeTriggered { descriptor.isInDoubt = true } else { descriptor.isReadable = false }
   }
 
-  /// Asks before a wait, which costs no more than a receive that finds nothing. Such a receive would take an urgent byte
-  /// away that is the last one in the queue, and a task or a protocol would have a turn for nothing.
+  /// Ask before a wait, which costs no more than a receive that finds nothing. Such a receive would take away an urgent
+  /// byte that is the last one in the queue, and a task or a protocol would have a turn for nothing.
   private func isStillReadable(_ descriptor: IODescriptor) -> Bool {
     descriptor.isInDoubt = false
     if descriptor.isHungUp || casyncio_is_ready(descriptor.fileDescriptor, POLLIN) != 0 { return true }
@@ -86,7 +87,7 @@ extension SelectorBackend {
     return transferAll(operation) { write($0, $1, $2) }
   }
 
-  /// Calls until all bytes are gone or it would block.
+  /// Send until all bytes are gone or it would block.
   @inline(__always)
   private func transferAll(
     _ operation: IOOperation, _ call: (Int32, UnsafeRawPointer, Int) -> Int
@@ -112,7 +113,7 @@ extension SelectorBackend {
     return true
   }
 
-  /// One send that does not wait. 0: the socket is full.
+  /// Send once, without waiting. Returns 0 if the socket is full.
   @inline(__always)
   package func trySend(_ descriptor: IODescriptor, _ bytes: UnsafeRawBufferPointer) -> Int {
     guard descriptor.isWritable else { return 0 }
@@ -122,7 +123,7 @@ extension SelectorBackend {
     return 0
   }
 
-  /// Shuts the sending side down.
+  /// Shut down the sending side.
   package func endWriting(_ descriptor: IODescriptor) throws(Errno) {
     if shutdown(descriptor.fileDescriptor, Int32(SHUT_WR)) != 0 { throw Errno(rawValue: casyncio_errno()) }
   }
@@ -158,14 +159,14 @@ extension SelectorBackend {
     return finishConnect(operation, fd)
   }
 
-  /// The first call has answered with an error, or with that it goes on.
+  /// Handle the errno of the first call: an error, or a sign that the connect goes on.
   func beganConnect(_ operation: IOOperation, _ error: Int32) -> Bool {
     switch error {
     case EINPROGRESS, EALREADY:
       operation.descriptor.isWritable = false
       return false
     case EINTR:
-      // Goes on in the kernel, or never began: the same call again tells, by EALREADY or by beginning.
+      // It goes on in the kernel, or never began: the same call again tells, by EALREADY or by beginning.
       operation.transferred = 0
       return attemptConnect(operation)
     default:

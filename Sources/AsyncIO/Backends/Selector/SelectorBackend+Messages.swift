@@ -3,7 +3,8 @@ internal import CAsyncIO
 // Messages, and waits that take nothing. Two rules of streams do not hold here:
 //
 // - A message that is shorter than the room for it says nothing about the next one, so only EAGAIN means "drained".
-// - A wait that takes nothing clears no bit by its call, and whoever asked makes the call itself: a bit that an earlier
+// - A wait that takes nothing clears no bit by its call, and the caller that asked makes the call itself: a bit that an
+//   earlier report set may be stale. So the system is asked, and asking also makes it report the next change.
 //   report set may be stale. So the system is asked, and asking also makes it report the next change.
 
 extension SelectorBackend {

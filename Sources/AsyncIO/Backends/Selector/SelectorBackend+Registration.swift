@@ -11,12 +11,12 @@ extension SelectorBackend {
     attach(descriptor)
   }
 
-  /// Takes the descriptor into care under its number; it is registered with its first wait.
+  /// Take the descriptor into care under its number; its first wait registers it.
   package func attach(_ descriptor: IODescriptor) {
     let fd = Int(descriptor.fileDescriptor)
     while slots.count <= fd { slots.append(nil) }
     if let old = slots[fd], old.toOpaque() != Unmanaged.passUnretained(descriptor).toOpaque() {
-      // The number was closed behind the loop's back and is somebody else's now. What waited under it has lost.
+      // The number was closed without the loop's knowledge and is another file's now. What waited under it has lost.
       abandon(old.takeUnretainedValue())
       old.release()
       slots[fd] = nil
@@ -25,7 +25,7 @@ extension SelectorBackend {
     if missesUrgentData { descriptor.shortReadsDrain = false }
   }
 
-  /// The descriptor in care under this number, if any.
+  /// Return the descriptor in care under this number, if any.
   package func attached(_ fileDescriptor: Int32) -> IODescriptor? {
     let fd = Int(fileDescriptor)
     return fd >= 0 && fd < slots.count ? slots[fd]?.takeUnretainedValue() : nil
@@ -45,7 +45,7 @@ extension SelectorBackend {
     return interest
   }
 
-  /// Level-triggered selectors are told what is waited for now; edge-triggered ones know all they need.
+  /// Tell a level-triggered selector what is waited for now; an edge-triggered one knows all it needs.
   @inline(__always)
   func refreshInterest(_ descriptor: IODescriptor) {
     if !isEdgeTriggered { updateInterest(descriptor) }
@@ -68,13 +68,13 @@ extension SelectorBackend {
     cancelParked(descriptor)
   }
 
-  /// Ends what waits on the descriptor and unregisters it, by a call only where closing does not do that anyway.
+  /// End pending operations of the descriptor and unregister it, by a call only if closing does not do that anyway.
   package func detach(_ descriptor: IODescriptor, closing: Bool) {
     detachedInBatch = true
     let fd = Int(descriptor.fileDescriptor)
     if fd < slots.count, let slot = slots[fd], slot.toOpaque() == Unmanaged.passUnretained(descriptor).toOpaque() {
       slots[fd] = nil
-      // Closing a socket removes its edge-triggered registration; the call to do it by hand would be wasted.
+      // Closing a socket removes its edge-triggered registration; a call to do it by hand would be wasted.
       if descriptor.isRegistered && !(closing && isEdgeTriggered && !descriptor.isWatch) {
         selector.unregister(descriptor.fileDescriptor)
       }
@@ -99,7 +99,7 @@ extension SelectorBackend {
     }
   }
 
-  /// Registers what is waited for; a descriptor that nobody waits for leaves.
+  /// Register what is waited for; a descriptor without a wait leaves.
   package func watch(_ descriptor: IODescriptor, readable: Bool, writable: Bool) throws(Errno) {
     if readable || writable {
       try register(descriptor)

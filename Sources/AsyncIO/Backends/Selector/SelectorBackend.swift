@@ -7,22 +7,22 @@ package import SystemPackage
 // when its bit is set and parks the operation when the bit is clear or the call would block; a report from the
 // selector sets the bits and tries what is parked. Three rules keep this free of lost wake-ups and needless calls:
 //
-// - A short read of TCP means "drained", so the bit is cleared without the extra call that would answer EAGAIN. With
+// - A short read of TCP means "drained", so the bit is cleared without the extra call that would return EAGAIN. With
 //   edge triggering the next byte is a new edge. Two things end that, for good: an urgent byte, at which receives stop
-//   while more is queued (asked for and reported as `.urgent`, so it is known before the receive), and the peer's
-//   hang-up, as the end of the stream may hide behind the short read. No new edge will come for either.
-// - A short read of anything else means nothing: receives of Unix sockets stop at messages that carry descriptors, those
-//   of pipes at packets, of sequenced packets at records, of terminals at lines. Whether more is there the system is
-//   asked, before a wait. (A program that takes an urgent byte itself, by MSG_OOB, before the loop has seen it hides it
-//   from the loop, and may wait for the next byte.)
+//   while more is queued (requested and reported as `.urgent`, so it is known before the receive), and the peer's
+//   hang-up, as the short read may hide the end of the stream. No new edge will come for either.
+// - A short read of anything else means nothing: receives of Unix sockets stop at messages that carry descriptors,
+//   those of pipes at packets, of sequenced packets at records, of terminals at lines. Before a wait, the system is
+//   asked whether more is there. (A program that takes an urgent byte itself, by MSG_OOB, before the loop has seen it
+//   hides it from the loop, and may wait for the next byte.)
 // - A new descriptor is not readable until the selector says so, and is writable until a call says otherwise.
-// - EAGAIN clears the bit and trusts the system to make a new edge. Linux keeps that: a stream socket answers EAGAIN
+// - EAGAIN clears the bit and trusts the system to make a new edge. Linux keeps that: a stream socket returns EAGAIN
 //   only with its receive queue, its accept queue or its send space empty, and whatever fills one reports it. (A tool
 //   that injects EAGAIN into a ready socket eats an edge; the next byte or connection then brings the work on.)
 // - Hang-up and error set both bits and try both operations: the calls themselves say what happened.
 //
-// Lent receives are not read when they become ready but when their task (or handler) comes to fetch them: a burst of
-// a thousand ready connections then goes through one buffer that stays in the cache, not through a thousand.
+// Lent receives are not read when they become ready but when their task (or handler) comes to fetch them: a burst of a
+// thousand ready connections then goes through one buffer that stays in the cache instead of a thousand.
 
 /// The backend of ``SelectorEventLoop``: turns what an ``IOSelector`` reports into completions.
 ///
@@ -33,17 +33,17 @@ package final class SelectorBackend: IOBackend, @unchecked Sendable {
   /// Reports of one poll. Few, so that what a report touches is still in the nearest caches when its task runs.
   private let events = UnsafeMutableBufferPointer<SelectorEvent>.allocate(capacity: 64)
   let isEdgeTriggered: Bool
-  /// A receive may stop at an urgent byte that nobody has reported, and no state is reported either.
+  /// A receive may stop at an urgent byte that was not reported, and no state is reported either.
   let missesUrgentData: Bool
   let sendFlags = casyncio_send_flags()
 
   /// Registered descriptors by number, each retained once.
   @exclusivity(unchecked) var slots: [Unmanaged<IODescriptor>?] = []
-  /// A descriptor left while the current batch was delivered: a stale event in it is no ghost.
+  /// True if a descriptor left while the current batch was delivered: a stale event in it is not a ghost.
   @exclusivity(unchecked) var detachedInBatch = false
   @exclusivity(unchecked) private var ghosts = 0
 
-  /// - Parameter selector: the mechanism; the backend owns it from here on.
+  /// - Parameter selector: the mechanism, which the backend then owns.
   package init(_ selector: any IOSelector) {
     self.selector = selector
     isEdgeTriggered = selector.supportsEdgeTriggering
@@ -65,16 +65,16 @@ package final class SelectorBackend: IOBackend, @unchecked Sendable {
     return offered
   }
 
-  /// Nothing: a selector belongs to no thread.
+  /// Do nothing: a selector belongs to no thread.
   package func runWillBegin() throws(Errno) {}
-  /// Nothing: what waits is registered still.
+  /// Do nothing: what waits is still registered.
   package func runDidEnd() {}
-  /// Ends the current or the next wait. Any thread, also a signal handler.
+  /// End the current or the next wait. Any thread, even a signal handler.
   package func wake() { selector.wake() }
 
   // MARK: Waiting
 
-  /// Waits for readiness, tries the calls that waited for it and completes those that succeed.
+  /// Wait for readiness, try the calls that waited for it and complete those that succeed.
   package func poll(timeout: Int64) throws(Errno) {
     detachedInBatch = false
     let n = try selector.select(timeout: timeout, into: events)
@@ -104,7 +104,7 @@ package final class SelectorBackend: IOBackend, @unchecked Sendable {
       descriptor.isInDoubt = false
     }
     if writable { descriptor.isWritable = true }
-    // A completion may let go of the descriptor, so nothing touches it afterwards.
+    // A completion may release the descriptor, so nothing touches it afterwards.
     if readable, descriptor.reading != nil {
       if writable, descriptor.writing != nil { return deliverBoth(descriptor) }
       serveReading(descriptor)
@@ -113,7 +113,7 @@ package final class SelectorBackend: IOBackend, @unchecked Sendable {
     }
   }
 
-  /// A short read says nothing any more.
+  /// Note that a short read says nothing any more.
   private func noteTrouble(_ flags: SelectorFlags, _ descriptor: IODescriptor) {
     if flags.contains(.urgent) { descriptor.shortReadsDrain = false }
     if !flags.isDisjoint(with: [.hangup, .error]) { descriptor.isHungUp = true }
@@ -149,36 +149,37 @@ package final class SelectorBackend: IOBackend, @unchecked Sendable {
   /// True where the kernel keeps registrations: it knows by which file it has one.
   package var knowsWatchedFiles: Bool { isEdgeTriggered }
 
-  /// Asks the kernel if it knows, else compares the files.
+  /// Ask the kernel if it knows, else compare the files.
   package func namesWatchedFile(_ descriptor: IODescriptor) -> Bool {
     guard isEdgeTriggered, descriptor.isRegistered else { return descriptor.isSameFile }
     return selector.namesRegisteredFile(
       descriptor.fileDescriptor, interest: interest(of: descriptor), token: descriptor.token)
   }
 
-  /// A kernel that keeps registrations would report for ever, and only forgetting them all ends that.
+  /// Reset the selector: a kernel that keeps registrations would report for ever, and only forgetting them all ends
+  /// that.
   package func watchIsLost(_ descriptor: IODescriptor) {
     detach(descriptor, closing: false)
     if isEdgeTriggered { ghosts = Self.ghostLimit }
   }
 
-  /// So many ghosts are no accident.
+  /// The number of ghosts from which on they are not an accident.
   private static var ghostLimit: Int { 16 }
 
-  /// An event whose descriptor is not registered (any more). One or two are ordinary: closed in this very batch.
+  /// Count an event whose descriptor is not registered (any more). One or two are ordinary: closed in this very batch.
   private func noteGhost() {
     if !detachedInBatch { ghosts += 1 }
   }
 
-  /// Registrations of closed descriptors that another process keeps open report for ever. Start anew without them.
+  /// Start anew without the registrations of closed descriptors that another process keeps open: they report for ever.
   private func exorcise() {
     ghosts = 0
-    // Asked while the old registrations are there. A number that is somebody else's is not watched again.
+    // Asked while the old registrations are there. A number that is another file's by now is not watched again.
     for index in slots.indices {
       guard let descriptor = slots[index]?.takeUnretainedValue(), descriptor.isWatch else { continue }
       if !namesWatchedFile(descriptor) { detach(descriptor, closing: false) }
     }
-    // Without a descriptor for it the old one does for a while longer.
+    // If there is no descriptor for it, the old one serves for a while longer.
     guard (try? selector.reset()) != nil else { return }
     for index in slots.indices {
       guard let descriptor = slots[index]?.takeUnretainedValue() else { continue }
@@ -189,7 +190,7 @@ package final class SelectorBackend: IOBackend, @unchecked Sendable {
 
   // MARK: Operations
 
-  /// Tries the call if the descriptor may be ready; otherwise it waits for a report.
+  /// Try the call if the descriptor may be ready; otherwise wait for a report.
   @inline(__always)
   package func submit(_ operation: IOOperation) -> Bool {
     let descriptor = operation.descriptor
@@ -218,7 +219,7 @@ package final class SelectorBackend: IOBackend, @unchecked Sendable {
     return true
   }
 
-  /// The first wait of a descriptor, or any wait of a level-triggered selector.
+  /// Register the first wait of a descriptor, or any wait of a level-triggered selector.
   private func registerParked(_ operation: IOOperation) -> Bool {
     let descriptor = operation.descriptor
     do {
@@ -231,7 +232,7 @@ package final class SelectorBackend: IOBackend, @unchecked Sendable {
     }
   }
 
-  /// Completes an operation that waits with `-ECANCELED`.
+  /// Complete a waiting operation with `-ECANCELED`.
   package func cancel(_ operation: IOOperation) {
     let descriptor = operation.descriptor
     if operation.isParked(in: descriptor.reading) {
@@ -247,7 +248,7 @@ package final class SelectorBackend: IOBackend, @unchecked Sendable {
 
   // MARK: Lent receiving
 
-  /// Receives into a buffer of the pool. False: nothing was there.
+  /// Receive into a buffer of the pool. Returns `false` if nothing was there.
   @inline(__always)
   package func claimLent(_ operation: IOOperation) -> Bool {
     let descriptor = operation.descriptor
@@ -266,7 +267,7 @@ package final class SelectorBackend: IOBackend, @unchecked Sendable {
     return n != -Int(EAGAIN)
   }
 
-  /// Gives the buffer back to the pool.
+  /// Give the buffer back to the pool.
   @inline(__always)
   package func returnLent(_ operation: IOOperation) {
     guard let buffer = operation.buffer else { return }
