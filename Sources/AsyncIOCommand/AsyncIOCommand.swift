@@ -26,7 +26,7 @@ struct AsyncIOCommand: ParsableCommand {
     main(nil)
   }
 
-  /// `help` with a word that is no command. The parser's own `help` shows the overview then, as if all was well.
+  /// Refuse `help` with an unknown command. The parser's own `help` would show the overview, as if all were well.
   private static func unknownTopic(_ words: [String]) -> ValidationError? {
     guard words.first == "help" else { return nil }
     let known = configuration.subcommands.map { $0._commandName }

@@ -33,8 +33,7 @@ struct ConformanceCommand: ParsableCommand {
   @Option(help: ArgumentHelp("Run one check in this process, for the launcher.", visibility: .private))
   var single: String?
 
-  /// A negative number behind `--line`, which takes several words and for which the parser therefore takes it for another
-  /// option.
+  /// Refuse a negative number after `--line`, which takes several words: the parser would take it for another option.
   static func negativeLine(_ words: [String]) -> ValidationError? {
     guard words.first == "conformance" else { return nil }
     var isLine = false

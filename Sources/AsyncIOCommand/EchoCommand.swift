@@ -37,7 +37,7 @@ struct EchoCommand: ParsableCommand {
   func run() throws {
     let (host, port, api) = (host, port, api)
     let ready = try Barrier(loops.number)
-    // Told when every loop listens: from then on clients are dealt out among all.
+    // Printed when every loop listens: from then on clients are dealt out among all.
     let tell: @Sendable ([SocketAddress], LoopGroup) async throws -> Void = { addresses, group in
       try await ready.wait()
       guard group.index == 0 else { return }
@@ -68,7 +68,7 @@ struct EchoCommand: ParsableCommand {
   }
 }
 
-/// Sends back what comes, and reads no more while its peer does not read.
+/// Sends back what comes, and stops reading while its peer does not read.
 private final class EchoProtocol: StreamProtocol {
   private var transport: StreamTransport?
 

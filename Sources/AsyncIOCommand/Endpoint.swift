@@ -48,7 +48,7 @@ enum Endpoint: Sendable {
     self = .network(host: host.isEmpty ? nil : String(host), port: port)
   }
 
-  /// Digits only: a sign is no part of a port.
+  /// Read digits only: a sign is not part of a port.
   private static func port(_ text: Substring) -> UInt16? {
     text.utf8.allSatisfy { (48...57).contains($0) } ? UInt16(text) : nil
   }

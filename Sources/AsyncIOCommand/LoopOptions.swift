@@ -14,7 +14,7 @@ struct LoopOptions: ParsableArguments {
     loop.map { NamedLoopPolicy($0) } ?? getEventLoopPolicy()
   }
 
-  /// Runs the body on a loop of the policy that has the whole process, or on each of several that have it together.
+  /// Run the body on a loop of the policy that has the whole process, or on each of several that have it together.
   func run(loops count: Int = 1, _ body: @escaping @Sendable (LoopGroup) async throws -> Void) throws {
     do {
       _ = try withEventLoopPolicy(policy) { try AsyncIO.run(loops: count, body) }

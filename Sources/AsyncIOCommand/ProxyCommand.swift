@@ -112,7 +112,7 @@ struct ProxyCommand: ParsableCommand {
           for line in ProxyFigures.Snapshot.summary(figures, uptime: start.duration(to: loop.time())) { announce(line) }
         }
       }
-      // Told when every loop listens and every signal is heard.
+      // Printed when every loop listens and every signal is handled.
       try await ready.wait()
       tell("proxy on \(listener.addresses.map(\.description).joined(separator: ", "))")
       do { try await serving.get() } catch is CancellationError {}

@@ -11,18 +11,18 @@ func printNow(_ text: String) {
   fflush(nil)
 }
 
-/// Prints a line at once, also to a file or a pipe: whoever started a server waits for it.
+/// Print a line at once, even to a file or a pipe: the program that started a server waits for it.
 func announce(_ line: String) {
   printNow(line + "\n")
 }
 
 extension String {
-  /// Spaces behind the text, up to a width.
+  /// Append spaces to the text, up to a width.
   func padded(to width: Int) -> String {
     count >= width ? self : self + String(repeating: " ", count: width - count)
   }
 
-  /// Lines of at most so many characters, broken between words.
+  /// Wrap the text into lines of at most this many characters, broken between words.
   func wrapped(at width: Int) -> [String] {
     split(separator: " ").reduce(into: [""]) { lines, word in
       let line = lines[lines.count - 1]
@@ -38,7 +38,7 @@ extension String {
 }
 
 extension Double {
-  /// Rounded to some decimal places.
+  /// Round to some decimal places.
   func rounded(to places: Int) -> Double {
     let scale = (0..<places).reduce(1.0) { scale, _ in scale * 10 }
     return (self * scale).rounded() / scale

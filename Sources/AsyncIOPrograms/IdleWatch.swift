@@ -5,8 +5,8 @@ internal import AsyncIO
 // - A byte moves when the peer takes it, not when a write of many ends. A slow reader of a large chunk keeps one write
 //   waiting for minutes, and when all is written it may still take minutes to fetch it from the system.
 // - The system lets a writer go on when a third of its buffer is free, so small writes do not show the movement either.
-//   What shows it is how many bytes the peer's system has not taken; that costs a system call, and is asked for only
-//   when something is under way and otherwise the time would be over.
+//   The number of bytes that the peer's system has not taken shows it; that costs a system call, and is asked for only
+//   when something is under way and the time would otherwise be over.
 
 /// Calls back once when no byte has moved on some connections for a while. One timer, which looks at a time stamp: a
 /// message costs a store, not a timer. Loop thread only; that is what makes the unchecked conformance right.
@@ -23,7 +23,7 @@ final class IdleWatch: @unchecked Sendable {
   private var last: EventLoopInstant
   private var timer: TimerHandle?
 
-  /// `onIdle` runs in a callback of the loop.
+  /// Watch the connections. `onIdle` runs in a callback of the loop.
   init(_ limit: Duration, _ connections: [StreamConnection], _ onIdle: @escaping () -> Void) throws {
     (self.limit, self.onIdle) = (limit, onIdle)
     sides = connections.map { Side(connection: $0) }
@@ -32,7 +32,7 @@ final class IdleWatch: @unchecked Sendable {
     arm(at: last.advanced(by: limit))
   }
 
-  /// Something has moved.
+  /// Note that something has moved.
   func touch() { last = loop.time() }
 
   func stop() { timer?.cancel() }
@@ -53,7 +53,7 @@ final class IdleWatch: @unchecked Sendable {
     }
     let end = last.advanced(by: limit)
     guard end > now else { return onIdle() }
-    // An eighth: so much later than it should be a cut comes at most.
+    // An eighth of the limit: that is the most by which a cut comes late.
     arm(at: isUnderWay ? min(end, now.advanced(by: max(limit / 8, .milliseconds(1)))) : end)
   }
 }

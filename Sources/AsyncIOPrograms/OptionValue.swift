@@ -1,7 +1,7 @@
-/// Reads values of a command's options. What is wrong with one is said with what is allowed; the command adds the value
-/// and the option.
+/// Reads values of a command's options. An error says what is wrong and what is allowed; the command adds the value and
+/// the option.
 package enum OptionValue {
-  /// A number of seconds in a range. Numbers that no `Duration` holds are out of range, as are `inf` and `nan`.
+  /// Read a number of seconds in a range. Numbers that no `Duration` holds are out of range, as are `inf` and `nan`.
   package static func seconds(_ range: ClosedRange<Double>) -> @Sendable (String) throws -> Double {
     { text in
       guard let number = Double(text), range.contains(number) else {
@@ -11,7 +11,7 @@ package enum OptionValue {
     }
   }
 
-  /// A whole number in a range.
+  /// Read a whole number in a range.
   package static func number<Number: FixedWidthInteger & Sendable>(
     _ range: ClosedRange<Number>
   ) -> @Sendable (String) throws -> Number {
@@ -23,7 +23,7 @@ package enum OptionValue {
     }
   }
 
-  /// One of some words.
+  /// Read one of some words.
   package static func word(of known: [String]) -> @Sendable (String) throws -> String {
     { text in
       guard known.contains(text) else { throw WrongValue("Use one of: \(known.joined(separator: ", ")).") }
@@ -31,7 +31,7 @@ package enum OptionValue {
     }
   }
 
-  /// One case of an enumeration, by its word.
+  /// Read one case of an enumeration, by its word.
   package static func choice<Choice: RawRepresentable<String> & CaseIterable & Sendable>(
     _: Choice.Type
   ) -> @Sendable (String) throws -> Choice {

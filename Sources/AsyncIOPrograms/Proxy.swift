@@ -4,11 +4,11 @@ package import AsyncIO
 package struct Proxy: Sendable {
   /// How the proxy treats its clients.
   package struct Options: Sendable {
-    /// After so long without a byte in either direction a client is cut; nil is never.
+    /// How long a client may be idle in both directions before it is cut; nil means for ever.
     package var idleTimeout: Duration?
     /// How long an attempt to reach the target may take; nil leaves it to the system.
     package var connectTimeout: Duration?
-    /// Tells the target about the client, in front of everything else.
+    /// Tells the target about the client, before everything else.
     package var header: ProxyHeader.Version?
 
     package init(
@@ -18,7 +18,7 @@ package struct Proxy: Sendable {
     }
   }
 
-  /// Connects to where it forwards to.
+  /// Connects to the target.
   private let target: @Sendable () async throws -> StreamConnection
   private let options: Options
 
@@ -26,14 +26,14 @@ package struct Proxy: Sendable {
     (self.options, self.target) = (options, target)
   }
 
-  /// Connects to the target and forwards both directions until both have ended or one has failed. Counts what happens.
+  /// Connect to the target and forward both directions until both have ended or one has failed. Counts what happens.
   ///
-  /// Throws what the attempt to connect throws, ``ProxyError``, and `CancellationError`. A connection that is lost, a
-  /// client that leaves and one that is cut are no errors: they are a proxy's daily bread.
+  /// Throws what the attempt to connect throws, ``ProxyError``, and `CancellationError`. A lost connection, a client
+  /// that leaves and one that is cut are not errors: they are a proxy's daily bread.
   package func forward(_ client: StreamConnection, _ figures: ProxyFigures) async throws {
     figures.begin()
     defer { figures.end() }
-    // Asked for now: a client that has gone has no address any more.
+    // Asked for now: a client that has gone no longer has an address.
     let header = options.header.map { version in
       ProxyHeader(source: client.peerAddress, destination: client.localAddress).bytes(version)
     }
@@ -43,7 +43,7 @@ package struct Proxy: Sendable {
       defer { upstream.close() }
       let exchange = ProxyExchange(client, upstream, options.idleTimeout, figures)
       try await exchange.run(header: header ?? [], early: attempt.early)
-    // Counted first: who sees the end may ask at once.
+    // Counted first: a reader that sees the end may ask at once.
     case .failed(let error):
       if !(error is CancellationError) { figures.noteFailure(error) }
       client.abort()

@@ -2,12 +2,13 @@ internal import AsyncIO
 
 // The time in which a client waits for the target. The traps:
 //
-// - The client is there already. It sends, and it may leave; nobody would notice if nobody read from it. So what it
-//   sends is read, up to a bound, and goes to the target first.
+// - The client is there already. It sends, and it may leave, which is noticed only by reading from it. So what it sends
+//   is read, up to a bound, and goes to the target first.
 // - The end of a TCP stream does not say whether the client still reads. `printf x | nc -N` ends its stream at once and
 //   waits for an answer; a client that was closed looks the same. So an end gives the attempt a moment more, and no
 //   longer: a client that was closed must not keep its place until the system gives the target up.
-// - Most targets answer at once. The client is left alone for a moment first, which spares it a wait that is cancelled.
+// - Most targets answer at once. So the client is left alone for a moment first, which spares it a wait that is
+//   cancelled.
 
 /// One attempt to reach the target for a client. Loop thread only; that is what makes the unchecked conformance right.
 final class ProxyAttempt: @unchecked Sendable {
@@ -20,7 +21,7 @@ final class ProxyAttempt: @unchecked Sendable {
     case idle
     /// The client has gone.
     case left
-    /// Not of interest any more.
+    /// No longer of interest.
     case dismissed
   }
 
@@ -32,7 +33,7 @@ final class ProxyAttempt: @unchecked Sendable {
   private let start: EventLoopInstant
   private var last: EventLoopInstant
 
-  /// How much of a client's words is kept; the rest stays with the system.
+  /// How many of a client's bytes are kept; the rest stays with the system.
   private static var room: Int { 64 * 1024 }
   /// How long the client is left alone.
   private static var patience: Duration { .milliseconds(50) }
@@ -45,7 +46,7 @@ final class ProxyAttempt: @unchecked Sendable {
     last = start
   }
 
-  /// Tries until one of the outcomes is there. A connection that comes too late is closed.
+  /// Try until one of the outcomes is there. A connection that comes too late is closed.
   func run(_ target: @escaping @Sendable () async throws -> StreamConnection) async -> Outcome {
     await withTaskGroup(of: Outcome.self) { group in
       group.addTask { await Self.connect(target) }
@@ -65,7 +66,7 @@ final class ProxyAttempt: @unchecked Sendable {
     do { return .connected(try await target()) } catch { return .failed(error) }
   }
 
-  /// Ends when the client has gone, or is dismissed.
+  /// Watch the client. Ends when it has gone, or is dismissed.
   private func watchClient() async -> Outcome {
     do {
       try await sleep(for: Self.patience)
@@ -88,7 +89,7 @@ final class ProxyAttempt: @unchecked Sendable {
     }
   }
 
-  /// Ends when the attempt has taken too long, or nothing has moved for too long.
+  /// Watch the time. Ends when the attempt has taken too long, or nothing has moved for too long.
   private func watchTime() async -> Outcome {
     do {
       while true {

@@ -4,17 +4,17 @@ internal import AsyncIO
 //
 // - Both streams end: both connections are closed, and the system delivers what it has.
 // - One is lost: the loss is passed on, by a reset. A stream that lacks its rest must not look whole.
-// - It is cut, because it was idle or the proxy ends: nothing that was written is thrown away. A side that has been told
-//   everything is closed, and so is one for which the system still has bytes. Reset are a side that is owed bytes which
-//   the proxy has in hand, and one that has everything so far and whose stream has not ended.
+// - It is cut, because it was idle or the proxy ends: nothing that was written is thrown away. A side that has been
+//   told everything is closed, and so is one for which the system still has bytes. A side is reset if it is owed bytes
+//   that the proxy holds, or if it has everything so far and its stream has not ended.
 
 /// The two directions of a client's connection. Loop thread only; that is what makes the unchecked conformance right.
 final class ProxyExchange: @unchecked Sendable {
-  /// What goes to one side.
+  /// The flow to one side.
   private struct Direction {
-    /// Bytes were received that the system has not taken yet.
+    /// True if bytes were received that the system has not taken yet.
     var hasInHand = false
-    /// Everything was passed on, and the end.
+    /// True if everything was passed on, including the end.
     var hasEnded = false
   }
 
@@ -36,7 +36,7 @@ final class ProxyExchange: @unchecked Sendable {
     self.idleTimeout = idleTimeout
   }
 
-  /// Forwards until both directions have ended, one is lost, or the exchange is cut. `header` goes to the target first,
+  /// Forward until both directions have ended, one is lost, or the exchange is cut. `header` goes to the target first,
   /// then what the client has said `early`.
   func run(header: [UInt8], early: [UInt8]) async throws {
     watch = try idleTimeout.map { limit in
@@ -45,7 +45,7 @@ final class ProxyExchange: @unchecked Sendable {
         end(.cut)
       }
     }
-    // Also what the watch's closure refers to ends here.
+    // This also ends what the watch's closure refers to.
     defer { watch?.stop() }
     async let up: Void = pass(from: client, to: upstream, \.toUpstream, .toTarget, header: header, early: early)
     do {
@@ -56,7 +56,7 @@ final class ProxyExchange: @unchecked Sendable {
     }
   }
 
-  /// One direction. A failure ends both.
+  /// Pass one direction on. A failure ends both.
   private func pass(
     from: StreamConnection, to: StreamConnection, _ direction: Path, _ figure: ProxyFigures.Figure,
     header: [UInt8] = [], early: [UInt8] = []

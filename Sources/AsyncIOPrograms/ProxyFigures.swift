@@ -4,7 +4,7 @@ internal import SystemPackage
 
 /// What a proxy counts, for one loop. Any thread may read; the loop's thread counts.
 package final class ProxyFigures: Sendable {
-  /// What is counted beside connections.
+  /// The figures besides connections.
   package enum Figure: Int, CaseIterable, Sendable {
     /// Bytes of clients that the target's connection has taken, and the other way round.
     case toTarget, toClients
@@ -70,7 +70,7 @@ package final class ProxyFigures: Sendable {
     }
   }
 
-  /// The target could not be reached.
+  /// Note that the target could not be reached.
   func noteFailure(_ error: any Error) { add(Self.isRefusal(error) ? .refused : .failed) }
 
   private static func isRefusal(_ error: any Error) -> Bool {
@@ -81,7 +81,7 @@ package final class ProxyFigures: Sendable {
     }
   }
 
-  /// The figures now. Those of a moment ago may be among them: nobody is stopped for it.
+  /// The figures now. Some may be a moment old: nothing is stopped to count.
   package var snapshot: Snapshot {
     var snapshot = Snapshot()
     snapshot.now = now.load(ordering: .relaxed)
@@ -110,7 +110,7 @@ extension ProxyFigures.Snapshot {
       + "\(self[.left]) left early, \(self[.cut]) cut as idle; \(self[.lost]) connections lost"
   }
 
-  /// What an operator gets who asks: all loops together, and each if there are several.
+  /// What an operator sees: all loops together, and each if there are several.
   package static func summary(_ loops: [ProxyFigures], uptime: Duration) -> [String] {
     let each = loops.map(\.snapshot)
     let sum = each.reduce(ProxyFigures.Snapshot(), +)

@@ -46,7 +46,7 @@ extension ProxyHeader {
     return (ProxyHeader(try content(bytes[13], bytes[fixedCount..<count])), count)
   }
 
-  /// What is said of families and transports that are not known is not used, as the protocol asks.
+  /// The content for unknown families and transports is not used, as the protocol asks.
   private static func content(_ family: UInt8, _ rest: ArraySlice<UInt8>) throws(ProxyHeaderError) -> Content {
     let rest = Array(rest)
     switch family {
@@ -68,7 +68,7 @@ extension ProxyHeader {
     }
   }
 
-  /// A path ends with the first NUL; an abstract name begins with one, and its end is not told.
+  /// A path ends with the first NUL; an abstract name begins with one, and its length is not given.
   private static func name(_ room: ArraySlice<UInt8>) -> [UInt8] {
     guard room.first == 0 else { return Array(room.prefix { $0 != 0 }) }
     let end = room.lastIndex { $0 != 0 }.map { $0 + 1 } ?? room.startIndex

@@ -29,7 +29,7 @@ extension ProxyHeader {
   }
 
   private static func content(of words: [String]) throws(ProxyHeaderError) -> Content {
-    // Whatever stands behind this word has no meaning.
+    // What follows this word has no meaning.
     if words.first == "UNKNOWN" { return .unknown }
     guard words.count == 5, words[0] == "TCP4" || words[0] == "TCP6" else {
       throw ProxyHeaderError("\"\(words.joined(separator: " "))\" is not TCP4 or TCP6, two addresses and two ports.")

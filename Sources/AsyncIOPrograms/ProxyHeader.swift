@@ -1,8 +1,8 @@
 package import AsyncIO
 
-/// What a proxy tells its target about a client, in front of the client's bytes: the header of the PROXY protocol of
-/// HAProxy, version 1 (a line of text) or 2 (binary). A target that expects it knows the client's address as if there was
-/// no proxy.
+/// What a proxy tells its target about a client, before the client's bytes: the header of the PROXY protocol of
+/// HAProxy, version 1 (a line of text) or 2 (binary). A target that expects it knows the client's address as if there
+/// were no proxy.
 package struct ProxyHeader: Equatable, Sendable {
   package enum Version: String, CaseIterable, Sendable { case v1, v2 }
 
@@ -13,10 +13,10 @@ package struct ProxyHeader: Equatable, Sendable {
     /// A Unix socket. Names are up to 108 bytes, abstract ones with their NUL, empty for none. Version 2 only; version 1
     /// has no word for it and says that it does not know.
     case unix(source: [UInt8], destination: [UInt8])
-    /// The proxy forwards for somebody it cannot name.
+    /// The proxy forwards for a client that it cannot name.
     case unknown
-    /// The proxy speaks for itself, such as when it looks whether the target lives. Version 2 only; version 1 says that it
-    /// does not know.
+    /// The proxy speaks for itself, for instance to check whether the target lives. Version 2 only; version 1 says that
+    /// it does not know.
     case local
   }
 
@@ -24,8 +24,9 @@ package struct ProxyHeader: Equatable, Sendable {
 
   package init(_ content: Content) { self.content = content }
 
-  /// For a connection from a source to the address at which the proxy got it. An address that is not known, or of another
-  /// family than the other one, makes it ``Content/unknown``. IPv4 in an IPv6 socket (`::ffff:192.0.2.1`) is IPv4.
+  /// Create the header for a connection from a source to the address at which the proxy got it. An unknown address, or
+  /// two addresses of different families, make it ``Content/unknown``. IPv4 in an IPv6 socket (`::ffff:192.0.2.1`) is
+  /// IPv4.
   package init(source: SocketAddress?, destination: SocketAddress?) {
     guard let source, let destination else {
       self.init(.unknown)
@@ -51,15 +52,15 @@ package struct ProxyHeader: Equatable, Sendable {
   }
 }
 
-/// Bytes that are no header.
+/// The bytes are not a header.
 package struct ProxyHeaderError: Error, Equatable, CustomStringConvertible {
   package let description: String
   init(_ description: String) { self.description = "PROXY header: \(description)" }
 }
 
 extension ProxyHeader {
-  /// Reads a header of either version from the beginning of a stream: the header, and how many bytes it has; nil if there
-  /// are not enough bytes yet. Throws for bytes that are none.
+  /// Read a header of either version from the beginning of a stream. Returns the header and its length in bytes; nil if
+  /// there are not enough bytes yet. Throws if the bytes are not a header.
   package static func parse(_ bytes: [UInt8]) throws(ProxyHeaderError) -> (header: ProxyHeader, count: Int)? {
     // The two differ in their first byte.
     if bytes.first == signature[0] { return try parseBinary(bytes) }
@@ -87,7 +88,7 @@ extension SocketAddress {
     }
   }
 
-  /// The address as IPv4, also if it is one in an IPv6 socket.
+  /// The address as IPv4, even if it is one in an IPv6 socket.
   fileprivate var plainIPv4: SocketAddress? {
     if isIPv4 { return self }
     let bytes = ipBytes
@@ -102,7 +103,7 @@ extension SocketAddress {
     isIPv6 ? SocketAddress(ipBytes: ipBytes[...], port: port ?? 0) : nil
   }
 
-  /// The name of a Unix socket, as the system has it, without the end mark of a path.
+  /// The name of a Unix socket, as the system has it, without the terminating NUL of a path.
   fileprivate var unixNameBytes: [UInt8] {
     let name = withBytes { Array($0.dropFirst(2)) }
     return name.first == 0 ? name : Array(name.prefix { $0 != 0 })

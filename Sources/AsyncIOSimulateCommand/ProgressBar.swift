@@ -8,7 +8,7 @@ import Synchronization
   import Darwin
 #endif
 
-/// A line on a terminal that grows. Elsewhere it is silent. Any thread.
+/// A growing line on a terminal. Elsewhere it is silent. Any thread.
 final class ProgressBar: Sendable {
   private let name: String
   private let total: Int
@@ -17,7 +17,7 @@ final class ProgressBar: Sendable {
 
   init(_ name: String, _ total: Int) { (self.name, self.total) = (name, max(1, total)) }
 
-  /// So many are done.
+  /// Show that this many are done.
   func show(_ done: Int) {
     guard isTerminal else { return }
     let share = min(40, done * 40 / total)

@@ -20,7 +20,7 @@ struct SimulateCommand: ParsableCommand {
     version: Version.current
   )
 
-  /// So many seeds that nobody lives to see the last one, and so few that they can be counted.
+  /// More seeds than anybody could wait for, and few enough to be counted.
   private static let mostSeeds: UInt64 = 1_000_000_000_000
 
   @Option(

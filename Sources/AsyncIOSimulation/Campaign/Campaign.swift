@@ -2,9 +2,9 @@ internal import CSimulation
 
 /// What a campaign of simulations has seen.
 public struct CampaignReport: Sendable, CustomStringConvertible {
-  /// How many seeds were run.
+  /// The number of seeds that were run.
   public internal(set) var seeds = 0
-  /// How many of them were run twice, and went the same way.
+  /// The number of seeds that were run twice, and went the same way.
   public internal(set) var repeated = 0
   /// The time that passed in all worlds together.
   public internal(set) var simulated: Duration = .zero
@@ -14,9 +14,9 @@ public struct CampaignReport: Sendable, CustomStringConvertible {
   public internal(set) var deliveries = 0
   /// How often each kind of fault struck.
   public internal(set) var struck: [FaultClass: Int] = [:]
-  /// What was said to happen sometimes, and in how many worlds it did.
+  /// What was declared to happen sometimes, and in how many worlds it did.
   public internal(set) var sometimes: [String: Int] = [:]
-  /// All traces, in one number: the same for the same seeds, faults and options.
+  /// All traces in one number: the same for the same seeds, faults and options.
   public internal(set) var traceHash: UInt64 = 0
 
   /// A few lines.
@@ -38,28 +38,28 @@ public struct CampaignReport: Sendable, CustomStringConvertible {
   private func rounded(_ number: Double) -> String { "\((number * 10).rounded() / 10)" }
 }
 
-/// What a campaign does beside running a scenario with each seed.
+/// What a campaign does besides running a scenario with each seed.
 public struct CampaignOptions: Sendable {
-  /// In which order jobs run that are ready at the same time.
+  /// The order of jobs that are ready at the same time.
   public var order = SimulationEventLoop.Order.seeded
   /// How long messages take.
   public var profile = NetworkProfile()
-  /// One seed in so many is run a second time, and must go the same way; 0 is none.
+  /// One in this many seeds is run a second time, and must go the same way; 0 repeats none.
   public var repeatEvery: UInt64 = 20
-  /// How many worlds at a time, each in a thread of its own, from 1 to 1024; nil is one for each processor.
+  /// The number of worlds at a time, each in a thread of its own, from 1 to 1024; nil is one for each processor.
   public var threads: Int?
   /// Look for the fewest faults with which a failure of the same kind still happens.
   public var shrinks = true
-  /// In a campaign of at least so many seeds it is a failure if something that was said to happen sometimes never did.
+  /// In a campaign of at least this many seeds it is a failure if something declared to happen sometimes never did.
   public var coverageSeeds = 50
   /// A run that goes on for longer, in simulated time, is a livelock.
   public var timeLimit: Duration = .seconds(24 * 3600)
-  /// Is told how many seeds are done, now and then, in threads of the campaign.
+  /// Called now and then with the number of seeds that are done, in threads of the campaign.
   public var progress: (@Sendable (Int) -> Void)?
   /// How a reader of a failure runs one seed of this scenario again; "%SEED" and "%FAULTS" are replaced.
   public var replay = "ASYNCIO_SEED=%SEED ASYNCIO_FAULTS=%FAULTS with the same test or program"
 
-  /// The usual ones.
+  /// Create the usual options.
   public init() {}
 }
 
@@ -71,7 +71,7 @@ struct Campaign: Sendable {
   let options: CampaignOptions
   let scenario: Scenario
 
-  /// What came of one seed.
+  /// The outcome of one seed.
   struct Outcome: Sendable {
     var seed: UInt64
     var failure: SimulationFailure?
@@ -82,7 +82,7 @@ struct Campaign: Sendable {
     var sometimes: [String: Bool]
   }
 
-  /// One run, in this thread, which runs nothing else.
+  /// Run a seed once, in this thread, which runs nothing else.
   func play(_ seed: UInt64, _ faults: FaultPlan, patience: Duration = .seconds(1)) -> Outcome {
     let loop = SimulationEventLoop(seed: seed, faults: faults, order: options.order, profile: options.profile)
     let world = loop.world!
@@ -94,7 +94,7 @@ struct Campaign: Sendable {
       deliveries: world.deliveries, struck: world.struck, sometimes: world.sometimes)
   }
 
-  /// One seed, twice if it is its turn: the second run must go as the first one.
+  /// Run a seed, twice if it is its turn: the second run must go as the first one.
   func examine(_ seed: UInt64) -> (Outcome, isRepeated: Bool) {
     let outcome = play(seed, faults)
     guard options.repeatEvery > 0, seed % options.repeatEvery == 0 else { return (outcome, false) }
@@ -113,14 +113,14 @@ struct Campaign: Sendable {
     return (diverged, true)
   }
 
-  /// The same failure with as few faults as possible, found by leaving out one after the other.
+  /// Find the same failure with as few faults as possible, by leaving out one after another.
   func shrink(_ outcome: Outcome) -> Outcome {
     guard options.shrinks, let failure = outcome.failure, failure.kind != .divergence else { return outcome }
     var best = outcome
     var plan = faults.drawn(by: outcome.seed)
     for kind in plan.classes {
       let smaller = plan.without(kind)
-      // The same failure is looked for: who was not there in a second will not come.
+      // The same failure is looked for: a foreign thread that did not come within a second will not come.
       let attempt = play(outcome.seed, smaller, patience: .milliseconds(50))
       guard attempt.failure?.kind == failure.kind else { continue }
       plan = smaller
@@ -129,7 +129,7 @@ struct Campaign: Sendable {
     return best
   }
 
-  /// With the way to see it again.
+  /// Complete a failure with the way to see it again.
   func finished(_ outcome: Outcome) -> SimulationFailure? {
     guard var failure = shrink(outcome).failure else { return nil }
     failure.replay = options.replay

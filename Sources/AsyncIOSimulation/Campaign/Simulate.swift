@@ -10,8 +10,8 @@ internal import SystemPackage
   internal import Darwin
 #endif
 
-/// Runs a scenario once for each seed, each time in a world of its own: another order of events, another network, other
-/// faults. Throws a ``SimulationFailure`` of the lowest seed that fails, made as small as it gets.
+/// Run a scenario once for each seed, each time in a world of its own: another order of events, another network, other
+/// faults. Throws the ``SimulationFailure`` of the lowest seed that fails, shrunk as far as it gets.
 ///
 ///     try simulate(seeds: 0..<1000, faults: .hostile) { world in
 ///       let server = world.host("server")
@@ -19,11 +19,11 @@ internal import SystemPackage
 ///       try await world.host("client").run { … }
 ///     }
 ///
-/// The scenario runs as a task of the world's loop. Everything that the library does works as elsewhere; `Task.sleep`,
-/// the clocks and tasks without a preference belong to the world, too. When the scenario returns, the world is healed,
-/// the programs of its hosts are cancelled, and sockets or tasks that are left then are a failure.
+/// The scenario runs as a task of the world's loop. Everything in the library works as it does elsewhere; `Task.sleep`,
+/// the clocks and tasks without a preference also belong to the world. When the scenario returns, the world is healed,
+/// the programs of its hosts are cancelled, and sockets or tasks that are then left are a failure.
 ///
-/// With `ASYNCIO_SEED` in the environment only that seed is run, with the faults that `ASYNCIO_FAULTS` has, as a failure
+/// With `ASYNCIO_SEED` in the environment only that seed is run, with the faults in `ASYNCIO_FAULTS`, as a failure
 /// prints them.
 ///
 /// - Parameters:
@@ -42,7 +42,7 @@ public func simulate(
   return try CampaignRun(campaign, seed..<seed + 1).run()
 }
 
-/// The same for tests that are tasks: their thread is not blocked.
+/// Do the same for tests that are tasks: their thread is not blocked.
 @discardableResult
 public func simulate(
   seeds: Range<UInt64>, faults: FaultPlan = .none, options: CampaignOptions = CampaignOptions(),
@@ -102,7 +102,7 @@ private final class CampaignRun: Sendable {
     var end: UInt64
     var report = CampaignReport()
     var failed: Campaign.Outcome?
-    /// The same, made as small as it gets.
+    /// The same failure, shrunk as far as it gets.
     var failure: SimulationFailure?
   }
 
@@ -118,7 +118,7 @@ private final class CampaignRun: Sendable {
   func run() throws(SimulationFailure) -> CampaignReport {
     let began = csimulation_real_nanoseconds()
     let processors = max(1, Int(sysconf(Int32(_SC_NPROCESSORS_ONLN))))
-    // There may be more seeds than an Int counts, and more threads asked for than any system has.
+    // There may be more seeds than an Int counts, and more threads requested than any system has.
     let worlds = Int(clamping: seeds.upperBound - seeds.lowerBound)
     let count = max(1, min(campaign.options.threads ?? processors, worlds, 1024))
     var gates: [ThreadGate] = []
@@ -140,7 +140,7 @@ private final class CampaignRun: Sendable {
     var (report, failed) = state.withLock { ($0.report, $0.failed) }
     report.elapsed = .nanoseconds(csimulation_real_nanoseconds() - began)
     if let failed {
-      // In a thread that runs nothing else, as every run.
+      // In a thread that runs nothing else, like every run.
       let gate = ThreadGate()
       do throws(Errno) {
         try Thread.detach(name: "simulation") { [self] in
@@ -149,7 +149,7 @@ private final class CampaignRun: Sendable {
           gate.open()
         }
       } catch {
-        // As it is, then, and not as small as it gets.
+        // The failure as it is, then, without shrinking.
         throw failed.failure ?? .noThread(error)
       }
       gate.wait()
@@ -166,7 +166,7 @@ private final class CampaignRun: Sendable {
         state.report.add(outcome, isRepeated: isRepeated)
         if outcome.failure != nil, outcome.seed < state.failed?.seed ?? .max {
           state.failed = outcome
-          // Lower ones are still run: the lowest that fails is the one to show, whatever thread was faster.
+          // Lower ones are still run: the failure to show is that of the lowest seed, whatever thread was faster.
           state.end = min(state.end, seed)
         }
         return state.report.seeds
@@ -201,7 +201,7 @@ extension CampaignReport {
     deliveries += outcome.deliveries
     struck.merge(outcome.struck, uniquingKeysWith: +)
     for (name, happened) in outcome.sometimes { sometimes[name, default: 0] += happened ? 1 : 0 }
-    // The order in which threads finish is chance: a sum does not know it.
+    // The order in which threads finish is chance; a sum does not depend on it.
     traceHash &+= outcome.traceHash
   }
 }

@@ -1,6 +1,6 @@
 internal import AsyncIO
 
-/// Threads of a simulated world: what they do happens in the loop's thread, a while after it was asked for.
+/// Threads of a simulated world: their work happens in the loop's thread, a while after it was requested.
 ///
 /// In the loop's thread, which is what makes the unchecked conformance right.
 final class SimulatedThreads: @unchecked Sendable {
@@ -8,7 +8,7 @@ final class SimulatedThreads: @unchecked Sendable {
 
   init(_ network: SimulatedNetwork) { self.network = network }
 
-  /// A pool for `runInExecutor`, `toThread` and look-ups.
+  /// Make a pool for `runInExecutor`, `toThread` and look-ups.
   func pool(_ name: String, maximumThreads: Int, slowedBy slow: FaultClass) -> ThreadPool {
     ThreadPool(maximumThreads: maximumThreads, name: name, idleTime: .zero) { [network] work in
       var time = 20_000 + network.random.around(50_000 as Int64)

@@ -6,7 +6,7 @@ internal import SystemPackage
 extension SimulationBackend {
   private static var again: Int { -Int(Errno.resourceTemporarilyUnavailable.rawValue) }
 
-  /// `true`: the operation has ended, `result` says how.
+  /// Attempt an operation. Returns `true` if it has ended; `result` says how.
   func attempt(_ operation: IOOperation, _ socket: SimulatedSocket) -> Bool {
     if socket.isDead { return settle(operation, -Int(Errno.networkDown.rawValue)) }
     switch operation.kind {

@@ -4,12 +4,12 @@ internal import SystemPackage
 // The operations of a loop over the simulated network: tried at once, as a system does it, and parked if they would
 // have to wait. The traps:
 //
-// - A completion resumes tasks and calls observers, which may submit, cancel and close whatever they like. So an
-//   operation leaves its place before it is completed, and a place is looked at anew after each completion.
-// - A cancel may end at once or with the next poll; then the operation may still succeed. Whoever cancels must be ready
-//   for both, and a simulation shows both.
-// - The clock moves here and nowhere else: to the next event when nothing is to be done, and a little in each turn that
-//   has something to do, so that a program that waits by yielding gets there.
+// - A completion resumes tasks and calls observers, which may submit, cancel and close anything. So an operation leaves
+//   its place before it is completed, and a place is looked at anew after each completion.
+// - A cancel may end at once or with the next poll; in the latter case the operation may still succeed. Callers must be
+//   ready for both, and a simulation shows both.
+// - The clock moves here and nowhere else: to the next event if there is nothing to do, and a little in each turn that
+//   has something to do, so that a program that waits by yielding makes progress.
 
 /// The backend of a simulation. In the loop's thread; that is what makes the unchecked conformance right.
 final class SimulationBackend: IOBackend, @unchecked Sendable {
@@ -17,11 +17,11 @@ final class SimulationBackend: IOBackend, @unchecked Sendable {
   private var attachments: [Int32: IODescriptor] = [:]
   private var memory: [UnsafeMutableRawPointer] = []
   private var isClosed = false
-  /// A run begins or ends in this thread.
+  /// Called when a run begins or ends in this thread.
   var onRun: (_ begins: Bool) -> Void = { _ in }
-  /// The loop is closed.
+  /// Called when the loop is closed.
   var onClose: () -> Void = {}
-  /// Nothing is to be done, and nothing will happen by itself.
+  /// Called when there is nothing to do, and nothing will happen by itself.
   var onDeadlock: () -> Void = {}
 
   /// What a turn costs in simulated time.
@@ -51,10 +51,10 @@ final class SimulationBackend: IOBackend, @unchecked Sendable {
     }
   }
 
-  /// Moves the clock to the next thing that happens.
+  /// Move the clock to the next event.
   private func jump(_ timeout: Int64) {
     let limit: Int64? = timeout < 0 ? nil : network.now.addingReportingOverflow(timeout).partialValue
-    // Without a timer only the network can end the wait, and if it has nothing to say nobody ever will.
+    // Without a timer only the network can end the wait, and if it has nothing to deliver, nothing ever will.
     if limit == nil, network.isIdle { return onDeadlock() }
     switch (network.events.nextTime, limit) {
     case (let event?, let limit?): network.clock.pointee = max(network.now, min(event, limit))
@@ -71,7 +71,7 @@ final class SimulationBackend: IOBackend, @unchecked Sendable {
     }
   }
 
-  /// The operation leaves its place, and is told.
+  /// Take the operation out of its place, and complete it.
   private func end(_ operation: IOOperation, _ socket: SimulatedSocket, _ result: Int) {
     if operation.kind.isReading {
       socket.reading = nil
@@ -181,7 +181,7 @@ final class SimulationBackend: IOBackend, @unchecked Sendable {
     }
   }
 
-  /// Descriptors of the system have no place in a simulated world.
+  /// Refuse: descriptors of the system have no place in a simulated world.
   func watch(_ descriptor: IODescriptor, readable: Bool, writable: Bool) throws(Errno) { throw .notSupported }
 
   func close() {
@@ -201,7 +201,7 @@ final class SimulationBackend: IOBackend, @unchecked Sendable {
 }
 
 extension IOOperation.Kind {
-  /// It waits for what comes in.
+  /// True if it waits for what comes in.
   var isReading: Bool {
     switch self {
     case .receive, .receiveLent, .accept, .read, .ready, .receiveFrom: true

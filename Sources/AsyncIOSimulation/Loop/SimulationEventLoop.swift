@@ -9,11 +9,11 @@ internal import CSimulation
 ///
 /// Thread rules: its state belongs to the thread that runs it; that is what makes the unchecked conformance right.
 public final class SimulationEventLoop: BaseEventLoop, @unchecked Sendable {
-  /// In which order jobs run that are ready at the same time.
+  /// The order of jobs that are ready at the same time.
   public enum Order: Sendable {
-    /// As the seed says: an order that no program may rely on is another one with every seed.
+    /// By the seed: an order that no program may rely on is different with every seed.
     case seeded
-    /// In the order in which they became ready, as other loops do it.
+    /// In the order in which they became ready, like other loops.
     case fifo
   }
 
@@ -24,14 +24,14 @@ public final class SimulationEventLoop: BaseEventLoop, @unchecked Sendable {
   /// True where tasks without a preference run in the world; on other platforms they escape to the system's threads.
   public static var holdsPlainTasks: Bool { csimulation_can_route() == 1 }
 
-  /// Makes a loop with a world of its own.
+  /// Make a loop with a world of its own.
   ///
   /// - Parameters:
   ///   - seed: decides everything that chance decides.
   ///   - faults: what can go wrong.
   ///   - order: of jobs.
   ///   - profile: how long messages take.
-  ///   - traceLength: how many of the last things that happened a failure shows.
+  ///   - traceLength: how many of the last events a failure shows.
   public init(
     seed: UInt64, faults: FaultPlan = .none, order: Order = .seeded, profile: NetworkProfile = NetworkProfile(),
     traceLength: Int = 60
@@ -48,7 +48,7 @@ public final class SimulationEventLoop: BaseEventLoop, @unchecked Sendable {
     connect(backend, to: network)
   }
 
-  /// What a thread would do happens in the loop's thread, a while later.
+  /// Make the work of threads happen in the loop's thread, a while later.
   private func connect(_ backend: SimulationBackend, to network: SimulatedNetwork) {
     let threads = SimulatedThreads(network)
     setDefaultExecutor(threads.pool("asyncio", maximumThreads: 8, slowedBy: .slowThreads))
@@ -67,7 +67,7 @@ public final class SimulationEventLoop: BaseEventLoop, @unchecked Sendable {
   /// The loop's time is the world's. Answers `time`.
   public override func time() -> EventLoopInstant { EventLoopInstant(nanoseconds: world.network.now) }
 
-  /// Nothing is queued, no timer is set, and nothing is on its way.
+  /// Handle a standstill: nothing is queued, no timer is set, and nothing is on its way.
   private func nothingToDo() {
     if world.isEnding { return stop() }
     if keeper.waitForForeigner() { return }
@@ -76,13 +76,13 @@ public final class SimulationEventLoop: BaseEventLoop, @unchecked Sendable {
 
   // MARK: Whole runs
 
-  /// Runs a scenario on this loop, in this thread, which runs nothing else; then clears up after it. Returns why it
+  /// Run a scenario on this loop, in this thread, which runs nothing else; then clear up after it. Returns why it
   /// failed.
   func play(_ scenario: @escaping @Sendable (SimulationWorld) async throws -> Void) -> SimulationFailure? {
     let world = self.world!
     var failure: SimulationFailure?
-    // What nobody can be given is in the trace, unless the scenario sets a handler. A failure is one wherever it comes
-    // from, the handler of a connection for instance.
+    // Errors that no caller can be given are in the trace, unless the scenario sets a handler. A failure is one
+    // wherever it comes from, for instance the handler of a connection.
     exceptionHandler = { _, context in
       if let failure = context.exception as? SimulationFailure { return world.fail(failure) }
       world.note("\(context)")
@@ -107,14 +107,14 @@ public final class SimulationEventLoop: BaseEventLoop, @unchecked Sendable {
     return failure ?? world.failure
   }
 
-  /// Lets everything that is left come to an end, as far as it will. What is left behind then never goes on: it would do
-  /// so in threads of the system, several at a time, with a world that is gone.
+  /// Let everything that is left come to an end, as far as it will. The rest must never go on: it would do so in
+  /// threads of the system, several at a time, with a world that is gone.
   private func clearUp() {
     world.isEnding = true
     world.heal()
     for host in world.hosts { host.stopPrograms() }
     exceptionHandler = { _, _ in }
-    // What does not end in so many turns does not end.
+    // What does not end in this many turns does not end.
     keeper.limit(turns: 10_000)
     do { try runForever() } catch {}
     putLateJobsAway()

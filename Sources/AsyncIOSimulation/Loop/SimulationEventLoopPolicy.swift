@@ -1,7 +1,7 @@
 public import AsyncIO
 internal import Synchronization
 
-/// Makes simulation loops: the program that runs on them is replayed by its seed, without another edit.
+/// Makes simulation loops: the seed replays the program that runs on them, without another edit.
 ///
 /// Each loop of the policy has a world of its own; the first one has the seed, the next ones the seeds that follow.
 open class SimulationEventLoopPolicy: DefaultEventLoopPolicy, @unchecked Sendable {
@@ -11,13 +11,13 @@ open class SimulationEventLoopPolicy: DefaultEventLoopPolicy, @unchecked Sendabl
   public let faults: FaultPlan
   private let made = Atomic<UInt64>(0)
 
-  /// Makes a policy.
+  /// Create a policy.
   public init(seed: UInt64, faults: FaultPlan = .none) {
     (self.seed, self.faults) = (seed, faults)
     super.init()
   }
 
-  /// A new ``SimulationEventLoop``, whatever the environment says.
+  /// Make a ``SimulationEventLoop``, whatever the environment says.
   open override func newEventLoop() throws -> any EventLoop {
     let number = made.add(1, ordering: .relaxed).oldValue
     return SimulationEventLoop(seed: seed &+ number, faults: faults)

@@ -1,8 +1,8 @@
 internal import AsyncIO
 internal import CSimulation
 
-/// Brings the jobs of a simulated thread to its loop: those of tasks that prefer no executor would run in the threads of
-/// the pool.
+/// Brings the jobs of a simulated thread to its loop: jobs of tasks that prefer no executor would otherwise run in the
+/// threads of the pool.
 ///
 /// In the loop's thread, which is what makes the unchecked conformance right.
 final class SimulationRouter: @unchecked Sendable {
@@ -20,7 +20,7 @@ final class SimulationRouter: @unchecked Sendable {
       router.executor.enqueue(ExecutorJob(unsafeBitCast(job, to: UnownedJob.self)))
     })
 
-  /// The thread is simulated from here on.
+  /// Simulate the thread from here on.
   func enter(_ clock: UnsafePointer<Int64>) {
     _ = Self.installed
     csimulation_enter(clock, Unmanaged.passUnretained(self).toOpaque())

@@ -2,17 +2,17 @@ internal import AsyncIO
 internal import CSimulation
 internal import Synchronization
 
-/// Looks at each turn of a simulated loop: the order of its jobs, the invariants of its world, and threads that have no
-/// business in it.
+/// Watches each turn of a simulated loop: the order of its jobs, the invariants of its world, and threads that do not
+/// belong in it.
 ///
-/// In the loop's thread, but for the note of a foreign one, which is behind a lock; that is what makes the unchecked
-/// conformance right.
+/// In the loop's thread, except for the note of a foreign thread, which is behind a lock; that is what makes the
+/// unchecked conformance right.
 final class TurnKeeper: TurnObserver, @unchecked Sendable {
   unowned var world: SimulationWorld!
   private var random: SimulationRandom
   private let order: SimulationEventLoop.Order
   private var turnsLeft = Int.max
-  /// A thread runs the loop.
+  /// True while a thread runs the loop.
   private let isRunning = Atomic<Bool>(false)
   private let hasForeigner = Atomic<Bool>(false)
   private let foreigner = Lock<String?>(nil)
@@ -24,7 +24,7 @@ final class TurnKeeper: TurnObserver, @unchecked Sendable {
 
   func runDidChange(_ begins: Bool) { isRunning.store(begins, ordering: .releasing) }
 
-  /// Stops the loop after so many turns.
+  /// Stop the loop after this many turns.
   func limit(turns: Int) { turnsLeft = turns }
 
   func turnWillRun(entries: Int) -> UInt64? {
@@ -37,9 +37,9 @@ final class TurnKeeper: TurnObserver, @unchecked Sendable {
 
   func turnDidRun() { world.turnDidRun() }
 
-  /// A thread that does not run the loop gave it something to do.
+  /// Note that a thread that does not run the loop gave it something to do.
   func noteForeignThread() {
-    // Before and after its run a loop is set up from wherever; and the thread may come when all is gone.
+    // Before and after its run a loop may be set up from anywhere; and the thread may come when everything is gone.
     guard isRunning.load(ordering: .acquiring) else { return }
     var name = [CChar](repeating: 0, count: 64)
     csimulation_thread_name(&name, name.count)
@@ -64,8 +64,9 @@ final class TurnKeeper: TurnObserver, @unchecked Sendable {
           + "simulation, and the main actor is outside of it: use tasks, actors, runInExecutor or toThread."))
   }
 
-  /// Nothing is to be done. If that is because something outside of the world was asked, it answers in a moment of real
-  /// time, and is then found to have no business here. `false`: nobody answered.
+  /// Wait for a foreign thread, as there is nothing to do. If that is because something outside of the world was asked,
+  /// the answer comes in a moment of real time, and shows a thread that does not belong here. Returns `false` if none
+  /// came.
   func waitForForeigner() -> Bool {
     let end = csimulation_real_nanoseconds() + Int64(world.patience / .nanoseconds(1))
     while !hasForeigner.load(ordering: .acquiring) {

@@ -1,4 +1,4 @@
-/// Bytes that have arrived and were not read yet, in the pieces in which they came.
+/// Bytes that have arrived and have not been read yet, in the pieces in which they came.
 struct ByteQueue {
   private var pieces: [[UInt8]] = []
   /// Pieces and bytes of the first piece that are read.
@@ -14,7 +14,7 @@ struct ByteQueue {
     count += bytes.count
   }
 
-  /// Moves bytes out: as many as there are, and at most `limit`.
+  /// Move bytes out: as many as there are, and at most `limit`.
   mutating func read(into memory: UnsafeMutableRawPointer, _ limit: Int) -> Int {
     var done = 0
     while done < limit, first < pieces.count {

@@ -2,9 +2,9 @@
 final class Link {
   let from: SimulatedHost
   let to: SimulatedHost
-  /// The tester has cut it.
+  /// True if the tester has cut it.
   var isParted = false
-  /// How many partitions of the weather cut it.
+  /// The number of weather partitions that cut it.
   var storms = 0
   /// Everything waits until then.
   var cloggedUntil: Int64 = 0
@@ -15,7 +15,7 @@ final class Link {
 
   init(from: SimulatedHost, to: SimulatedHost) { (self.from, self.to) = (from, to) }
 
-  /// Nothing gets through.
+  /// True if nothing gets through.
   var isCut: Bool { isParted || storms > 0 }
   var isLoopback: Bool { from === to }
 }

@@ -7,17 +7,17 @@ final class SimulatedHost {
   /// In the order in which a look-up gives them.
   let addresses: [String]
   var isUp = true
-  /// Bound sockets by their address, several where all of them share the port. Those that a listener accepted have its
+  /// Bound sockets by their address, several if all of them share the port. Sockets that a listener accepted have its
   /// address, and are not here.
   private var streams: [SocketAddress: [SimulatedSocket]] = [:]
   private var datagrams: [SocketAddress: [SimulatedSocket]] = [:]
   /// The next port that is tried for a socket without one.
   var nextPort: UInt16 = 49152
-  /// Most sockets at a time; more are refused as the system refuses them.
+  /// The largest number of sockets at a time; more are refused as the system refuses them.
   var socketLimit = 1024
   var socketCount = 0
 
-  /// - Parameter index: 0 is the host of programs that name none; it has the loopback addresses only.
+  /// - Parameter index: 0 is the host of programs that name none; it has only the loopback addresses.
   init(_ name: String, index: Int) {
     self.name = name
     self.index = index
@@ -25,16 +25,16 @@ final class SimulatedHost {
       index == 0 ? ["::1", "127.0.0.1"] : ["fd00::\(String(index, radix: 16))", "10.0.\(index >> 8).\(index & 255)"]
   }
 
-  /// An address that is each machine's own.
+  /// Return whether an address is each machine's own.
   static func isLoopback(_ host: String) -> Bool { host == "::1" || host.hasPrefix("127.") }
 
-  /// Whether an address is one of this machine.
+  /// Return whether an address belongs to this machine.
   func owns(_ address: SocketAddress) -> Bool {
     guard let host = address.host else { return false }
     return addresses.contains(host) || Self.isLoopback(host)
   }
 
-  /// The own address of the same family.
+  /// Return the host's address of the same family.
   func address(like other: SocketAddress) -> String? { addresses.first { $0.contains(":") == other.isIPv6 } }
 
   // MARK: Bound sockets
@@ -66,9 +66,9 @@ final class SimulatedHost {
     datagrams = [:]
   }
 
-  /// Who listens there: at this very address, or at all of them.
+  /// Return the sockets that listen there: at this very address, or at all of them.
   func listeners(at address: SocketAddress) -> [SimulatedSocket] { find(address, .stream) { $0.listener != nil } }
-  /// Who receives datagrams there.
+  /// Return the sockets that receive datagrams there.
   func receivers(at address: SocketAddress) -> [SimulatedSocket] { find(address, .datagram) { _ in true } }
 
   private func find(

@@ -27,7 +27,7 @@ extension SimulatedNetwork {
     return 0
   }
 
-  /// Gives a socket that is about to talk to an address the host's own address of that kind. Nil: done.
+  /// Give a socket that is about to talk to an address the host's address of that kind. Returns nil on success.
   func bindToAnyPort(_ socket: SimulatedSocket, for remote: SocketAddress) -> Int32? {
     let loopback = remote.isIPv6 ? "::1" : "127.0.0.1"
     let isLocal = remote.host.map(SimulatedHost.isLoopback) ?? false
@@ -71,7 +71,7 @@ extension SimulatedNetwork {
     return 0
   }
 
-  /// Clients that wait are refused.
+  /// Stop listening; waiting clients are refused.
   func stopListening(_ socket: SimulatedSocket) {
     guard let listener = socket.listener else { return }
     for end in listener.queue {
@@ -81,7 +81,7 @@ extension SimulatedNetwork {
     listener.queue = []
   }
 
-  /// The number is given back; what the socket was, ends.
+  /// Close a socket: its number is given back, and what it was ends.
   func close(_ socket: SimulatedSocket, abortively: Bool) {
     switch socket.role {
     case .fresh: break
@@ -90,7 +90,7 @@ extension SimulatedNetwork {
     case .stream(let end): close(end, abortively: abortively)
     case .datagrams: break
     }
-    // What it was names the socket again: an attempt that nobody answers, a datagram of its own that nobody reads.
+    // What it was refers to the socket again: an attempt without an answer, a datagram of its own that is not read.
     socket.role = .fresh
     socket.host.leave(socket)
     forget(socket)

@@ -4,12 +4,12 @@ internal import SystemPackage
 // How connections are made and how they end.
 
 extension SimulatedNetwork {
-  /// How often a request is sent, each time waiting twice as long: a connect that nobody answers takes 127 seconds.
+  /// How often a request is sent, each time waiting twice as long: a connect without an answer takes 127 seconds.
   private static var tries: Int { 7 }
 
   // MARK: Connecting
 
-  /// Begins a connect. 0 or a negated errno: it is over; nil: it goes on.
+  /// Begin a connect. Returns 0 or a negated errno if it is over, nil if it goes on.
   func connect(_ socket: SimulatedSocket, to address: SocketAddress) -> Int32? {
     switch socket.role {
     case .stream: return -Errno.socketIsConnected.rawValue
@@ -26,7 +26,7 @@ extension SimulatedNetwork {
     if strike(.refusals) {
       send(.refused(attempt), over: link(target, socket.host))
     } else if strike(.blackHoles) {
-      // Nobody answers, ever.
+      // There is no answer, ever.
       events.schedule(
         .action { [weak self] in self?.finishConnect(attempt, -Errno.timedOut.rawValue) }, at: now + 127_000_000_000)
     } else {
@@ -43,7 +43,7 @@ extension SimulatedNetwork {
     attempt.tries += 1
   }
 
-  /// A request has arrived at its host.
+  /// Handle a request that has arrived at its host.
   func connectionRequested(_ attempt: ConnectAttempt, over link: Link) {
     guard attempt.target.isUp else { return note(.packetLost, 0, attempt.target.index, "the host is down") }
     guard !attempt.isOver else { return }
@@ -66,7 +66,7 @@ extension SimulatedNetwork {
     send(.accepted(attempt, client), over: back)
   }
 
-  /// One of the sockets that share a port.
+  /// Choose one of the sockets that share a port.
   func choose(_ sockets: [SimulatedSocket]) -> SimulatedSocket? {
     sockets.count < 2 ? sockets.first : sockets[random.below(sockets.count)]
   }
@@ -86,7 +86,7 @@ extension SimulatedNetwork {
 
   func connectionAccepted(_ attempt: ConnectAttempt, _ end: StreamEnd) {
     guard !attempt.isOver else {
-      // Given up meanwhile: the other end hears of it.
+      // Given up meanwhile: the other end is told of it.
       if attempt.socket.stream !== end { close(end) }
       return
     }
@@ -111,7 +111,7 @@ extension SimulatedNetwork {
 
   // MARK: Accepting
 
-  /// The next connection: its number, or a negated errno.
+  /// Accept the next connection. Returns its number, or a negated errno.
   func accept(_ socket: SimulatedSocket) -> Int32 {
     guard let listener = socket.listener else { return -Errno.invalidArgument.rawValue }
     guard !listener.queue.isEmpty else { return -Errno.resourceTemporarilyUnavailable.rawValue }
@@ -135,7 +135,7 @@ extension SimulatedNetwork {
 
   // MARK: Ending
 
-  /// The own end goes: the other one sees the end of the stream, or a reset if bytes are lost that way.
+  /// Close one end: the other sees the end of the stream, or a reset if bytes are lost that way.
   func close(_ end: StreamEnd, abortively: Bool = false) {
     guard !end.isClosed else { return }
     end.isClosed = true
@@ -152,7 +152,7 @@ extension SimulatedNetwork {
     if other.isClosed { end.part() }
   }
 
-  /// The other end sees the end of the stream, behind everything that was sent.
+  /// End the output of one end: the other sees the end of the stream after everything that was sent.
   func endWriting(_ end: StreamEnd) -> Int32 {
     guard end.error == 0 else { return -Errno.notConnectedValue }
     guard !end.hasSentEnd else { return 0 }

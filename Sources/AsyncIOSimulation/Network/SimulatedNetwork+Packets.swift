@@ -4,14 +4,14 @@ internal import SystemPackage
 // How packets travel: when they arrive, whether they do, and what a host answers that has no use for them.
 
 extension SimulatedNetwork {
-  /// After how long without an answer a connection is given up.
+  /// How long a connection may be silent before it is given up.
   private static var silence: Int64 { 60_000_000_000 }
-  /// After how long a lost segment is sent again.
+  /// How long until a lost segment is sent again.
   private static var retransmission: Int64 { 200_000_000 }
 
   // MARK: Sending
 
-  /// Sends a packet. `end`: the stream's end that it goes to, whose order it keeps.
+  /// Send a packet. `end` is the stream's end that it goes to, whose order it keeps.
   func send(_ packet: Packet, over link: Link, to end: StreamEnd? = nil, bytes: Int = 0) {
     note(.packetSent, bytes, link.to.index)
     var time = later(travelTime(link, bytes))
@@ -26,7 +26,7 @@ extension SimulatedNetwork {
 
   func travelTime(_ link: Link, _ bytes: Int) -> Int64 {
     if link.isLoopback { return 5_000 + Int64(random.below(5_000)) }
-    // What a profile says is a tester's number: less than nothing is nothing, and too much is for ever.
+    // A profile holds a tester's numbers: less than nothing counts as nothing, and too much as for ever.
     var time = max(0, profile.latency.nanoseconds)
       .advancedSaturating(by: random.around(max(0, profile.jitter.nanoseconds)))
     if let bandwidth = profile.bandwidth {
@@ -42,7 +42,7 @@ extension SimulatedNetwork {
 
   func arrive(_ link: Link, _ packet: Packet) {
     if link.isCut { return hold(packet, on: link) }
-    // The clock may be past the end of a clog, and what was held back still be there.
+    // The clock may be past the end of a clog while what was held back is still there.
     if link.cloggedUntil > now || !link.held.isEmpty {
       link.held.append(packet)
       note(.packetHeld, 0, link.to.index)
@@ -52,7 +52,7 @@ extension SimulatedNetwork {
     deliver(packet, over: link)
   }
 
-  /// The link is cut: a protocol that sends again does so until it works, or gives up.
+  /// Hold a packet while the link is cut: a reliable protocol sends again until the link works, or gives up.
   private func hold(_ packet: Packet, on link: Link) {
     guard packet.isReliable else { return note(.packetLost, 0, link.to.index, "the link is cut") }
     link.held.append(packet)
@@ -63,23 +63,23 @@ extension SimulatedNetwork {
     }
   }
 
-  /// Nobody answers: the sender waits so long, and no longer.
+  /// Begin a silence: the sender waits this long, and no longer.
   func beginSilence(_ end: StreamEnd) {
     guard end.silentSince == 0 else { return }
     end.silentSince = now
     events.schedule(.timeOut(end), at: now + Self.silence)
   }
 
-  /// The sender to a silent end gives up.
+  /// Let the sender to a silent end give up.
   func timeOut(_ end: StreamEnd) {
-    // Of an earlier silence, if this one has not lasted as long.
+    // From an earlier silence, if this one has not lasted as long.
     guard end.silentSince > 0, now - end.silentSince >= Self.silence else { return }
     guard let sender = end.other, !sender.isClosed else { return }
     end.silentSince = 0
     fail(sender, .timedOut)
   }
 
-  /// What was held back arrives, in its order.
+  /// Let what was held back arrive, in its order.
   func release(_ link: Link) {
     let held = link.held
     link.held = []
@@ -88,7 +88,7 @@ extension SimulatedNetwork {
       case .bytes(let end, _), .end(let end), .reset(let end), .room(let end): end.silentSince = 0
       default: break
       }
-      // Not by the queue of events: what was sent later may be due already, and must not come before.
+      // Not through the queue of events: what was sent later may already be due, and must not come before.
       deliveries += 1
       deliver(packet, over: link)
     }
@@ -124,7 +124,7 @@ extension SimulatedNetwork {
     noteSocket(end.socket)
   }
 
-  /// Bytes for an end that is gone: a host that is up says so, one that is down says nothing.
+  /// Answer bytes for an end that is gone: a host that is up refuses them, one that is down is silent.
   private func answerForClosed(_ end: StreamEnd) {
     guard let sender = end.other else { return }
     if end.host.isUp {
@@ -134,7 +134,7 @@ extension SimulatedNetwork {
     }
   }
 
-  /// The connection is over for one end.
+  /// End the connection for one end.
   func fail(_ end: StreamEnd, _ error: Errno) {
     // Told once, however many packets say so.
     guard !end.isClosed, end.error == 0, !end.hasFailed else { return }
@@ -166,7 +166,7 @@ extension SimulatedNetwork {
   private func take(_ datagram: Datagram, _ host: SimulatedHost) {
     guard host.isUp else { return note(.packetLost, datagram.bytes.count, host.index, "the host is down") }
     let receivers = host.receivers(at: datagram.route.destination)
-    // Mostly there is one, which listens to everybody.
+    // In most cases there is one, which listens to everybody.
     let fitting =
       receivers.count == 1 && receivers[0].peer == nil
       ? receivers : receivers.filter { $0.peer == nil || $0.peer == datagram.route.source }
@@ -182,7 +182,7 @@ extension SimulatedNetwork {
     noteSocket(socket)
   }
 
-  /// Only a connected socket hears of it.
+  /// Refuse a datagram; only a connected socket is told.
   private func refuse(_ socket: SimulatedSocket) {
     guard socket.peer != nil, self.socket(socket.number) === socket else { return }
     socket.error = Errno.connectionRefused.rawValue

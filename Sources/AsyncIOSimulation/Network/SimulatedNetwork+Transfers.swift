@@ -31,7 +31,7 @@ extension SimulatedNetwork {
     return false
   }
 
-  /// The error that waits on a socket, once.
+  /// Take the error that waits on a socket, once.
   func takeError(_ socket: SimulatedSocket) -> Int32? {
     guard socket.error != 0 else { return nil }
     defer { socket.error = 0 }
@@ -42,7 +42,7 @@ extension SimulatedNetwork {
     if socket.isDead { return -Int(Errno.networkDown.rawValue) }
     guard let end = socket.stream else { return -Int(Errno.socketNotConnected.rawValue) }
     if end.error != 0 {
-      // Told once; then it is an end.
+      // Told once; after that it is an end.
       let error = end.error
       end.error = 0
       end.hasEnded = true
@@ -132,7 +132,7 @@ extension SimulatedNetwork {
     return .success(route)
   }
 
-  /// Every host, and every socket of the own one.
+  /// Every host, and every socket of this one.
   private static var broadcasts: Set<String> { ["255.255.255.255", "10.255.255.255", "127.255.255.255"] }
 
   private func maySendToAll(_ socket: SimulatedSocket) -> Bool {
@@ -140,7 +140,8 @@ extension SimulatedNetwork {
     return socket.options[.init(level: option.level, name: option.name)] == [1]
   }
 
-  /// What the receiver sees: a socket that is bound to every interface has the address of the one that it sends by.
+  /// Return what the receiver sees: a socket that is bound to every interface has the address of the one that it sends
+  /// by.
   private func sourceAddress(of socket: SimulatedSocket, for destination: SocketAddress) -> SocketAddress? {
     guard let local = socket.local, let port = local.port else { return nil }
     guard local.host == "0.0.0.0" || local.host == "::" else { return local }

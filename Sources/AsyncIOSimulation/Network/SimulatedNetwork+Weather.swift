@@ -1,10 +1,10 @@
 // What goes wrong between hosts by itself: partitions and clogs that come and go.
 
 extension SimulatedNetwork {
-  /// How long it is until the weather changes, on average.
+  /// The average time until the weather changes.
   private static var season: Duration { .seconds(2) }
 
-  /// Begins, once there are two hosts.
+  /// Begin the weather, once there are two hosts.
   func beginWeather() {
     let kinds: [FaultClass] = [.partitions, .oneWayPartitions, .clogs]
     guard kinds.contains(where: { faults.plan[$0] > 0 }) else { return }
@@ -28,7 +28,7 @@ extension SimulatedNetwork {
     }
   }
 
-  /// Two hosts by chance.
+  /// Draw two hosts by chance.
   private func pair(for kind: FaultClass) -> (SimulatedHost, SimulatedHost)? {
     let a = 1 + faults.number(below: hosts.count - 1, for: kind)
     let b = 1 + faults.number(below: hosts.count - 1, for: kind)
@@ -41,7 +41,7 @@ extension SimulatedNetwork {
     events.schedule(.mend(link), at: now + time)
   }
 
-  /// A partition of the weather is over.
+  /// End a partition of the weather.
   func passStorm(_ link: Link) {
     // None, if it was mended meanwhile.
     guard link.storms > 0 else { return }
@@ -60,7 +60,7 @@ extension SimulatedNetwork {
     note(.weather, link.from.index, link.to.index, "\(link.from.name) to \(link.to.name) is cut")
   }
 
-  /// The link works again, and what was held back arrives.
+  /// Make the link work again, and let what was held back arrive.
   func mend(_ link: Link) {
     guard link.isCut else { return }
     link.isParted = false
@@ -80,12 +80,12 @@ extension SimulatedNetwork {
     events.schedule(.unclog(link), at: link.cloggedUntil)
   }
 
-  /// What was held back arrives, unless something else holds it.
+  /// Let what was held back arrive, unless something else holds it.
   func unclog(_ link: Link) {
     if !link.isCut, link.cloggedUntil <= now { release(link) }
   }
 
-  /// Nothing goes wrong from here on, and what was wrong is mended.
+  /// Mend what is wrong, and let nothing go wrong from here on.
   func heal() {
     isHealed = true
     faults.stop()
@@ -101,7 +101,7 @@ extension SimulatedNetwork {
 
   // MARK: Hosts
 
-  /// The host is gone from one moment to the next: nobody is told.
+  /// Crash the host from one moment to the next; nothing is told.
   func crash(_ host: SimulatedHost) {
     guard host.isUp else { return }
     note(.hostDown, host.index, 0, host.name)
@@ -115,7 +115,7 @@ extension SimulatedNetwork {
         end.socket = nil
       }
       if case .connecting(let attempt) = socket.role { attempt.isOver = true }
-      // What its programs still do with the socket fails; nobody else sees anything of it.
+      // What its programs still do with the socket fails, and has no effect elsewhere.
       socket.role = .fresh
       socket.error = 0
       socket.isDead = true

@@ -4,10 +4,10 @@ internal import SystemPackage
 
 // The simulated network: hosts, sockets, and what is on its way between them. The traps:
 //
-// - Whatever is decided by chance is decided by the random numbers of its own purpose, and in the order of events. A
-//   dictionary is looked into by key, and never walked through.
-// - A stream keeps its order whatever happens to single packets: the arrival of one is never before that of the one
-//   sent before it, and a link that is cut keeps reliable packets in order until it works again.
+// - Each decision by chance uses the random numbers of its own purpose, in the order of events. A dictionary is looked
+//   into by key, and never walked through.
+// - A stream keeps its order whatever happens to single packets: a packet never arrives before one that was sent before
+//   it, and a link that is cut keeps reliable packets in order until it works again.
 // - A completion resumes a task or calls an observer, which may close any socket. So what a poll has to look at is
 //   noted first, and every note is looked up anew when its turn comes.
 
@@ -15,7 +15,7 @@ internal import SystemPackage
 final class SimulatedNetwork: @unchecked Sendable {
   // No exclusivity checks: these are touched for every packet, by one thread.
 
-  /// The clock of the world: where the clocks of the thread look, too.
+  /// The clock of the world, which the clocks of the thread show.
   let clock: UnsafeMutablePointer<Int64>
   @exclusivity(unchecked) var events = EventQueue()
   @exclusivity(unchecked) var trace: Trace
@@ -30,19 +30,19 @@ final class SimulatedNetwork: @unchecked Sendable {
   @exclusivity(unchecked) private var links: [Link?] = []
   /// What the next poll looks at.
   @exclusivity(unchecked) private var noted: [SimulatedSocket] = []
-  /// What is to be looked at in the poll that is going on.
+  /// What the current poll has yet to look at.
   @exclusivity(unchecked) private var batch: [SimulatedSocket] = []
-  /// Clients' ends of connections whose clients do not know of them yet, and may never: they and the servers' ends name
-  /// each other.
+  /// Clients' ends of connections whose clients do not know of them yet, and may never: they and the servers' ends
+  /// refer to each other.
   @exclusivity(unchecked) var unclaimed: [StreamEnd] = []
-  /// Nothing goes wrong any more.
+  /// True once nothing goes wrong any more.
   var isHealed = false
   /// Packets that arrived so far.
   @exclusivity(unchecked) var deliveries = 0
-  /// Whose programs' calls are being made.
+  /// The host whose programs are making the current calls.
   var currentHost: () -> SimulatedHost
 
-  /// Beyond every number that the system gives out, so that a call that goes past the network fails.
+  /// Beyond every number that the system hands out, so that a call that goes past the network fails.
   static let firstNumber: Int32 = 1 << 24
 
   init(seed: UInt64, faults plan: FaultPlan, profile: NetworkProfile, traceCapacity: Int) {
@@ -56,7 +56,7 @@ final class SimulatedNetwork: @unchecked Sendable {
   }
 
   deinit {
-    // The two ends of a stream hold each other until both are closed; nobody closes what a world leaves open.
+    // The two ends of a stream hold each other until both are closed; what a world leaves open stays open.
     for end in unclaimed { end.part() }
     for case let socket? in sockets {
       socket.stream?.part()
@@ -67,14 +67,15 @@ final class SimulatedNetwork: @unchecked Sendable {
 
   var now: Int64 { clock.pointee }
 
-  /// A time from now on, in nanoseconds. What is too far away is in 146 years: a clock that jumps there can still go on.
+  /// Return a time from now on, in nanoseconds. What is too far away is in 146 years: a clock that jumps there can
+  /// still go on.
   func later(_ nanoseconds: Int64) -> Int64 { min(now.advancedSaturating(by: nanoseconds), .max / 2) }
 
   func note(_ kind: Trace.Kind, _ a: Int = 0, _ b: Int = 0, _ text: @autoclosure () -> String? = nil) {
     trace.add(kind, a, b, text(), at: now)
   }
 
-  /// Whether a fault happens now; it is in the trace then.
+  /// Return whether a fault happens now, and note it in the trace.
   func strike(_ kind: FaultClass) -> Bool {
     guard faults.strike(kind) else { return false }
     note(.fault, 0, 0, kind.rawValue)
@@ -91,7 +92,7 @@ final class SimulatedNetwork: @unchecked Sendable {
     return host
   }
 
-  /// In the order in which they were made.
+  /// All links in the order in which they were made.
   private(set) var allLinks: [Link] = []
 
   func link(_ from: SimulatedHost, _ to: SimulatedHost) -> Link {
@@ -103,9 +104,9 @@ final class SimulatedNetwork: @unchecked Sendable {
     return link
   }
 
-  /// The host with an address, as seen from another one.
+  /// Return the host with an address, as seen from another one.
   func host(of address: SocketAddress, from: SimulatedHost) -> SimulatedHost? {
-    // A loopback's address is the own one, so it is found here and nowhere else.
+    // A loopback address is this host's own, so it is found here and nowhere else.
     from.owns(address) ? from : hosts.first { $0.index > 0 && $0.owns(address) }
   }
 
@@ -116,7 +117,7 @@ final class SimulatedNetwork: @unchecked Sendable {
     return sockets.indices.contains(place) ? sockets[place] : nil
   }
 
-  /// A new socket with the lowest free number, as the system does it: numbers come again at once. A negated errno if
+  /// Make a socket with the lowest free number, like the system: numbers come again at once. Returns a negated errno if
   /// the host has no more.
   func makeSocket(_ host: SimulatedHost, _ family: AddressFamily, _ type: SocketType) -> (SimulatedSocket?, Int32) {
     guard host.isUp else { return (nil, -Errno.networkDown.rawValue) }
@@ -139,7 +140,7 @@ final class SimulatedNetwork: @unchecked Sendable {
 
   // MARK: Polling
 
-  /// Something may have become possible on the socket.
+  /// Note that something may have become possible on the socket.
   func noteSocket(_ socket: SimulatedSocket?) {
     guard let socket, !socket.isNoted else { return }
     socket.isNoted = true
@@ -149,7 +150,7 @@ final class SimulatedNetwork: @unchecked Sendable {
   /// True if the next poll has something to look at.
   var hasNotes: Bool { !noted.isEmpty }
 
-  /// Lets everything happen that is due, and calls back for each socket on which something may be possible, in an order
+  /// Let everything happen that is due, and call back for each socket on which something may be possible, in an order
   /// by chance.
   func advance(_ visit: (SimulatedSocket) -> Void) {
     while let event = events.popDue(now: now) { handle(event) }
@@ -167,8 +168,8 @@ final class SimulatedNetwork: @unchecked Sendable {
     batch.removeAll(keepingCapacity: true)
   }
 
-  /// Nothing is on its way. The weather changes for ever, and is worth waiting for only where it holds something back,
-  /// and not the tester.
+  /// True if nothing is on its way. The weather changes for ever, and is worth waiting for only where it, and not the
+  /// tester, holds something back.
   var isIdle: Bool { events.hasOnlyWeather && allLinks.allSatisfy { $0.held.isEmpty || $0.isParted } }
 
   private func handle(_ event: Event) {
@@ -184,7 +185,7 @@ final class SimulatedNetwork: @unchecked Sendable {
     }
   }
 
-  /// Nothing is on its way any more. What this network has points to itself.
+  /// Dismantle the network, in which nothing is on its way any more: it refers to itself.
   func dismantle() {
     for case let socket? in sockets {
       socket.stream?.other = nil
@@ -205,14 +206,14 @@ final class SimulatedNetwork: @unchecked Sendable {
 
 /// How long messages take when nothing is wrong.
 public struct NetworkProfile: Hashable, Sendable {
-  /// The least time between two hosts; negative is none.
+  /// The least time between two hosts; negative counts as none.
   public var latency: Duration
-  /// What is added to that, on average; it varies from message to message. Negative is nothing.
+  /// What is added to that, on average; it varies from message to message. Negative counts as none.
   public var jitter: Duration
-  /// Bytes a second of one link, at least 1; nil is no limit.
+  /// Bytes per second of one link, at least 1; nil means no limit.
   public var bandwidth: Int?
 
-  /// Makes a profile; the default is a data centre's.
+  /// Create a profile; the default is a data centre's.
   public init(latency: Duration = .microseconds(100), jitter: Duration = .microseconds(100), bandwidth: Int? = nil) {
     (self.latency, self.jitter, self.bandwidth) = (latency, jitter, bandwidth)
   }

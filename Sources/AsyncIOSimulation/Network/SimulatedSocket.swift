@@ -22,17 +22,17 @@ final class SimulatedSocket {
   var options: [OptionName: [Int32]] = [:]
   /// An error that the next call reports.
   var error: Int32 = 0
-  /// The way of the last datagram.
+  /// The route of the last datagram.
   var route: DatagramRoute?
   /// What waits on it in the loop.
   @exclusivity(unchecked) var reading: IOOperation?
   @exclusivity(unchecked) var writing: IOOperation?
-  /// Cancelled, and told so only when the loop polls next.
+  /// True if it was cancelled, and is told only when the loop polls next.
   var isReadingCancelled = false
   var isWritingCancelled = false
-  /// Its host has crashed.
+  /// True if its host has crashed.
   var isDead = false
-  /// It is in the list of sockets to look at in this poll.
+  /// True if it is in the list of sockets to look at in this poll.
   @exclusivity(unchecked) var isNoted = false
 
   struct OptionName: Hashable {
@@ -55,7 +55,7 @@ final class SimulatedSocket {
     if case .datagrams(let inbox) = role { inbox } else { nil }
   }
 
-  /// It may be bound where others are that say so, too.
+  /// True if it may be bound where other sockets that share the port are.
   var sharesPort: Bool {
     let option = SocketOption<Bool>.reusePort
     return options[OptionName(level: option.level, name: option.name)] == [1]
@@ -70,7 +70,7 @@ final class SimulatedSocket {
 /// A socket that listens.
 final class Listener {
   var backlog: Int
-  /// Connections that nobody has accepted yet.
+  /// Connections that have not been accepted yet.
   var queue: [StreamEnd] = []
 
   init(backlog: Int) { self.backlog = backlog }
@@ -96,28 +96,28 @@ final class StreamEnd {
   let host: SimulatedHost
   let local: SocketAddress
   let remote: SocketAddress
-  /// Nil before it is accepted, and after it was closed, which is what breaks the circle.
+  /// Nil before it is accepted, and after it was closed, which breaks the circle.
   @exclusivity(unchecked) var socket: SimulatedSocket?
   /// Nil when both know that it is over.
   @exclusivity(unchecked) var other: StreamEnd?
 
   @exclusivity(unchecked) var received = ByteQueue()
-  /// The last byte has arrived.
+  /// True if the last byte has arrived.
   var hasEnded = false
-  /// The own end was sent.
+  /// True if this side's end was sent.
   var hasSentEnd = false
-  /// Reading was shut down here.
+  /// True if reading was shut down here.
   var isDeaf = false
   var error: Int32 = 0
-  /// The error was told: what is read from here on is the end, and nothing can be written.
+  /// True if the error was told: reads from here on find the end, and nothing can be written.
   var hasFailed = false
-  /// Closed here, or gone with its host.
+  /// True if it was closed here, or is gone with its host.
   var isClosed = false
   /// Bytes on their way to this end.
   @exclusivity(unchecked) var inFlight = 0
-  /// How many bytes this end keeps that nobody has read.
+  /// The number of unread bytes that this end keeps.
   var window: Int
-  /// The writer at the other end waits for room here.
+  /// True if the writer at the other end waits for room here.
   var owesRoom = false
   /// When the last packet to this end arrives: the next one must not overtake it.
   @exclusivity(unchecked) var lastArrival: Int64 = 0
@@ -128,19 +128,19 @@ final class StreamEnd {
     (self.host, self.local, self.remote, self.window) = (host, local, remote, window)
   }
 
-  /// This end is closed. When both are they forget each other.
+  /// Close this end. When both are closed they forget each other.
   func shut() {
     isClosed = true
     if other?.isClosed == true { part() }
   }
 
-  /// Both ends are closed, and forget each other.
+  /// Make both ends, which are closed, forget each other.
   func part() {
     other?.other = nil
     other = nil
   }
 
-  /// How much may be sent to this end.
+  /// The number of bytes that may be sent to this end.
   var room: Int { isClosed ? window : max(0, window - received.count - inFlight) }
   var isReadable: Bool { !received.isEmpty || hasEnded || error != 0 || isDeaf }
 }
@@ -173,7 +173,7 @@ final class DatagramInbox {
   }
 }
 
-/// A datagram on its way. Nothing of it changes.
+/// A datagram on its way. It does not change.
 final class Datagram {
   let bytes: [UInt8]
   let route: DatagramRoute
@@ -184,7 +184,7 @@ final class Datagram {
   }
 }
 
-/// Where datagrams of a socket go to: an object, because addresses are large and each datagram has two.
+/// The destination of a socket's datagrams: an object, because addresses are large and each datagram has two.
 final class DatagramRoute {
   let source: SocketAddress
   let destination: SocketAddress

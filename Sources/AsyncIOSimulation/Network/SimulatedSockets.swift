@@ -11,11 +11,11 @@ internal import SystemPackage
 
 /// The calls on sockets that a loop makes outside of its backend, answered by the simulated network.
 ///
-/// A loop makes them in its own thread, or while nobody runs it; a foreign thread ends a simulation. That is what makes
-/// the unchecked conformance right.
+/// A loop makes them in its own thread, or while it does not run; a foreign thread ends a simulation. That is what
+/// makes the unchecked conformance right.
 final class SimulatedSockets: SocketCalls, @unchecked Sendable {
   private let network: SimulatedNetwork
-  /// Whose sockets are made; nil is the host whose program calls.
+  /// The host whose sockets are made; nil is the host whose program calls.
   private let host: SimulatedHost?
 
   init(_ network: SimulatedNetwork, host: SimulatedHost? = nil) { (self.network, self.host) = (network, host) }
@@ -63,7 +63,7 @@ final class SimulatedSockets: SocketCalls, @unchecked Sendable {
 
   func peerAddress(of fd: Int32) -> SocketAddress? {
     guard let socket = network.socket(fd) else { return nil }
-    // A connection that failed has no peer any more.
+    // A connection that failed no longer has a peer.
     if let end = socket.stream, end.error != 0 { return nil }
     if case .connecting = socket.role { return nil }
     return socket.peer
@@ -115,7 +115,7 @@ final class SimulatedSockets: SocketCalls, @unchecked Sendable {
     }
   }
 
-  /// The program reads the file and sends the bytes.
+  /// Leave it to the program to read the file and send the bytes.
   func sendFile(_ fd: Int32, _ file: Int32, _ offset: Int64, _ count: Int) -> Int64 {
     network.socket(fd) == nil ? Int64(-EBADF) : Int64(-ENOSYS)
   }

@@ -1,5 +1,5 @@
-/// What will happen when: a heap by time, and by the order of scheduling among events of one time. The heap has numbers
-/// only, because its entries move a lot; the events stay where they are.
+/// What will happen when: a heap by time, and by the order of scheduling among events of one time. The heap has only
+/// numbers, because its entries move a lot; the events stay in place.
 struct EventQueue {
   private struct Entry {
     let time: Int64
@@ -12,10 +12,10 @@ struct EventQueue {
   /// Places of events that are free.
   private var free: [Int] = []
   private var scheduled: UInt64 = 0
-  /// Events of the weather: it changes for ever, whether somebody waits or not.
+  /// The number of weather events: the weather changes for ever, whether anything waits or not.
   private var weather = 0
 
-  /// Nothing will happen but weather.
+  /// True if nothing but weather will happen.
   var hasOnlyWeather: Bool { heap.count == weather }
   var count: Int { heap.count }
   var nextTime: Int64? { heap.first?.time }
@@ -35,7 +35,7 @@ struct EventQueue {
     rise(heap.count - 1)
   }
 
-  /// The next event that is due, if any.
+  /// Take the next event that is due, if any.
   mutating func popDue(now: Int64) -> Event? {
     guard let first = heap.first, first.time <= now else { return nil }
     let last = heap.removeLast()
@@ -59,7 +59,7 @@ struct EventQueue {
     heap[child] = entry
   }
 
-  /// Puts an entry where the first one was, and then where it belongs.
+  /// Put an entry where the first one was, and then where it belongs.
   private mutating func sink(_ entry: Entry) {
     var parent = 0
     while true {
@@ -89,7 +89,7 @@ struct EventQueue {
 enum Event {
   /// Something arrives at the other end of a link, unless the link is cut.
   case arrival(Link, Packet)
-  /// A connect that nobody answered is tried again, or given up.
+  /// A connect without an answer is tried again, or given up.
   case retryConnect(ConnectAttempt)
   /// Nothing was heard of the other end for too long.
   case timeOut(StreamEnd)
@@ -123,10 +123,10 @@ enum Packet {
   /// There is room again where there was none.
   case room(StreamEnd)
   case datagram(Datagram)
-  /// Nobody is there for a datagram of this socket.
+  /// Nothing receives a datagram of this socket.
   case unreachable(SimulatedSocket)
 
-  /// The protocol sends it again until it arrives.
+  /// True if the protocol sends it again until it arrives.
   var isReliable: Bool {
     switch self {
     case .bytes, .end, .reset, .room, .accepted: true

@@ -1,16 +1,16 @@
-/// A kind of thing that goes wrong in a simulated world, or that merely goes differently than one would think.
+/// A kind of thing that goes wrong in a simulated world, or that merely goes differently from what one would think.
 public enum FaultClass: String, CaseIterable, Sendable, Codable {
   /// A read gives less than is there, down to one byte.
   case shortReads
   /// The system takes less than there is room for, down to one byte.
   case shortWrites
-  /// A socket is said to be readable, and has nothing.
+  /// A socket is reported as readable, and has nothing.
   case spuriousReadiness
   /// What is ready is reported later than it could be.
   case lateReports
   /// A cancelled operation ends later, and may still succeed.
   case lateCancellations
-  /// Buffers are small, so that whoever reads slowly makes the writer wait.
+  /// Buffers are small, so that a slow reader makes the writer wait.
   case smallBuffers
   /// Some messages take much longer than others.
   case slowMessages
@@ -18,7 +18,7 @@ public enum FaultClass: String, CaseIterable, Sendable, Codable {
   case lostSegments
   /// Connections are reset while they are used.
   case resets
-  /// A connect is refused although somebody listens.
+  /// A connect is refused even though a listener is there.
   case refusals
   /// A connect is never answered; it fails after 127 seconds.
   case blackHoles
@@ -49,8 +49,8 @@ public enum FaultClass: String, CaseIterable, Sendable, Codable {
 /// How often what goes wrong: for each kind of fault a share of the occasions, from 0 to 1.
 public struct FaultPlan: Hashable, Sendable, CustomStringConvertible {
   private var rates: [FaultClass: Double] = [:]
-  /// A world draws a part of the plan by its seed, about half of its faults, each at a rate of its own up to the plan's.
-  /// So every seed is another climate: a fault that is always there hides what happens without it.
+  /// True if a world draws a part of the plan by its seed, about half of its faults, each at a rate of its own up to
+  /// the plan's. So every seed is another climate: a fault that is always there hides what happens without it.
   public var isSwarm = false
 
   /// The plan without any fault.
@@ -80,10 +80,10 @@ public struct FaultPlan: Hashable, Sendable, CustomStringConvertible {
     return plan
   }()
 
-  /// A plan without any fault.
+  /// Create a plan without any fault.
   public init() {}
 
-  /// The share of the occasions on which it happens, at most 1; 0 and less is never.
+  /// The share of the occasions on which it happens, at most 1; 0 and less means never.
   public subscript(kind: FaultClass) -> Double {
     get { rates[kind] ?? 0 }
     set { rates[kind] = newValue > 0 ? min(1, newValue) : nil }
@@ -92,7 +92,7 @@ public struct FaultPlan: Hashable, Sendable, CustomStringConvertible {
   /// The faults that can happen, in a fixed order.
   public var classes: [FaultClass] { FaultClass.allCases.filter { self[$0] > 0 } }
 
-  /// The same plan with some faults only.
+  /// Return the same plan with only these faults.
   public func only(_ kinds: some Sequence<FaultClass>) -> FaultPlan {
     let kept = Set(kinds)
     var plan = self
@@ -100,12 +100,12 @@ public struct FaultPlan: Hashable, Sendable, CustomStringConvertible {
     return plan
   }
 
-  /// The same plan without some faults.
+  /// Return the same plan without these faults.
   public func without(_ kinds: FaultClass...) -> FaultPlan {
     only(classes.filter { !kinds.contains($0) })
   }
 
-  /// The part of the plan that a world has. Each fault is drawn by itself, so leaving one out changes no other.
+  /// Return the part of the plan that a world has. Each fault is drawn by itself, so leaving one out changes no other.
   func drawn(by seed: UInt64) -> FaultPlan {
     guard isSwarm else { return self }
     var plan = FaultPlan()
@@ -117,13 +117,13 @@ public struct FaultPlan: Hashable, Sendable, CustomStringConvertible {
   }
 
   /// All rates in a word, for the environment: "resets=0.05,clogs=0.3"; "none" without faults. It does not say whether
-  /// the plan is a swarm: a plan by its code is what every world has.
+  /// the plan is a swarm: a plan made from its code is what every world has.
   public var code: String {
     classes.isEmpty ? "none" : classes.map { "\($0.rawValue)=\(self[$0])" }.joined(separator: ",")
   }
 
-  /// A plan by its code, or by a name: "none", "mild", "hostile", of which the last two are swarms. Nil for anything
-  /// else.
+  /// Create a plan from its code, or from a name: "none", "mild", "hostile", of which the last two are swarms. Nil for
+  /// anything else.
   public init?(code: String) {
     switch code {
     case "none": self = .none

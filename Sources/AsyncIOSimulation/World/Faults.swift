@@ -1,7 +1,7 @@
 /// The faults of one world: what its seed drew from the plan, and when each of them strikes.
 ///
 /// Each kind has random numbers of its own, so a world without one of them goes the same way up to the moment in which
-/// it would have struck first.
+/// that fault would have struck first.
 struct Faults {
   /// What this world has.
   let plan: FaultPlan
@@ -17,12 +17,12 @@ struct Faults {
     strikes = FaultClass.allCases.map { _ in 0 }
   }
 
-  /// Nothing goes wrong any more.
+  /// Stop: nothing goes wrong any more.
   mutating func stop() {
     rates = rates.map { _ in 0 }
   }
 
-  /// Whether it happens now.
+  /// Return whether the fault happens now.
   mutating func strike(_ kind: FaultClass) -> Bool {
     let index = kind.index
     guard rates[index] > 0, random[index].chance(rates[index]) else { return false }
@@ -30,7 +30,7 @@ struct Faults {
     return true
   }
 
-  /// A number of a fault's own: how many bytes, which host.
+  /// Return a number of the fault's own: how many bytes, which host.
   mutating func number(below limit: Int, for kind: FaultClass) -> Int { random[kind.index].below(limit) }
 
   mutating func duration(around mean: Duration, for kind: FaultClass) -> Int64 {

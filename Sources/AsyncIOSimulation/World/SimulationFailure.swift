@@ -10,19 +10,19 @@ public struct SimulationFailure: InterruptError, CustomStringConvertible, Sendab
     case thrown
     /// Something that must always hold did not.
     case invariant
-    /// Something that must come to hold did not, in its time.
+    /// Something that must hold eventually did not, in its time.
     case never
-    /// Nothing is to be done, nothing will happen, and somebody waits.
+    /// There is nothing to do, nothing will happen, and a task waits.
     case deadlock
-    /// The program turns and turns and does not come to an end.
+    /// The program turns and turns without coming to an end.
     case livelock
-    /// The main actor or a thread of the system had a part in it: another run would go differently.
+    /// The main actor or a thread of the system took part: another run would go differently.
     case foreignThread
     /// Sockets or tasks were left when the scenario had ended.
     case leak
     /// The same seed went differently a second time.
     case divergence
-    /// What was asked for makes no sense; nothing was run.
+    /// The request makes no sense; nothing was run.
     case configuration
     /// What must happen now and then did not happen in a whole campaign.
     case unreached
@@ -38,7 +38,7 @@ public struct SimulationFailure: InterruptError, CustomStringConvertible, Sendab
   public internal(set) var faults: FaultPlan = .none
   /// When it happened, since the beginning of the simulation.
   public internal(set) var time: Duration = .zero
-  /// The last things that happened before.
+  /// The last events before it.
   public internal(set) var trace: [String] = []
   /// The trace of the whole run in one number: another run of the seed has the same.
   public internal(set) var traceHash: UInt64 = 0

@@ -3,10 +3,10 @@ internal import AsyncIO
 /// A machine of a simulated world, with addresses and programs of its own. In the loop's thread, which is what makes
 /// the unchecked conformance right.
 ///
-/// What a program of a host does on the network it does from there: its sockets have the host's addresses, 127.0.0.1 is
-/// the host itself, and when the host crashes they are gone.
+/// A program of a host acts on the network from there: its sockets have the host's addresses, 127.0.0.1 is the host
+/// itself, and when the host crashes they are gone.
 public final class SimulationHost: @unchecked Sendable {
-  /// By which other hosts find it.
+  /// The name by which other hosts find it.
   public let name: String
   let machine: SimulatedHost
   private let network: SimulatedNetwork
@@ -14,7 +14,7 @@ public final class SimulationHost: @unchecked Sendable {
   private var program: (name: String, body: @Sendable () async throws -> Void)?
   private var running: [any AnyLoopTask] = []
 
-  /// Whose program the current code belongs to.
+  /// The host whose program the current code belongs to.
   static var current: SimulationHost? { (getEventLoopPolicy() as? HostPolicy)?.host }
 
   init(_ name: String, _ machine: SimulatedHost, _ network: SimulatedNetwork) {
@@ -26,19 +26,19 @@ public final class SimulationHost: @unchecked Sendable {
   /// False between ``crash()`` and ``restart()``.
   public var isUp: Bool { machine.isUp }
 
-  /// Most sockets that the host has at a time; programs are refused more with "too many open files".
+  /// The largest number of sockets that the host has at a time; further ones are refused with "too many open files".
   public var socketLimit: Int {
     get { machine.socketLimit }
     set { machine.socketLimit = newValue }
   }
 
-  /// Runs code as a program of this host, to its end, in the task of the caller. A crash of the host does not cancel it:
+  /// Run code as a program of this host, to its end, in the task of the caller. A crash of the host does not cancel it:
   /// its sockets fail.
   public func run<Value: Sendable>(_ body: () async throws -> Value) async rethrows -> Value {
     try await withEventLoopPolicy(HostPolicy(self)) { try await body() }
   }
 
-  /// Starts a program on this host, as a task. It runs until it ends; it is cancelled when the host crashes or the
+  /// Start a program on this host, as a task. It runs until it ends; it is cancelled when the host crashes or the
   /// scenario has returned. An error that it throws fails the scenario, unless it was cancelled before. ``restart()``
   /// starts it again.
   public func start(_ name: String = "program", _ body: @escaping @Sendable () async throws -> Void) {
@@ -82,15 +82,15 @@ public final class SimulationHost: @unchecked Sendable {
     world.fail(SimulationFailure(.thrown, "\(title) threw: \(error)"))
   }
 
-  /// The machine stops from one moment to the next. Its sockets are gone and nobody is told; its programs are cancelled.
-  /// What they do before they end reaches nobody, but what they do to memory that others share is done: in a crash of a
-  /// real machine it would not be.
+  /// Stop the machine from one moment to the next. Its sockets are gone and no peer is told; its programs are
+  /// cancelled. What they send before they end reaches nothing, but what they do to shared memory is done: in a crash
+  /// of a real machine it would not be.
   public func crash() {
     network.crash(machine)
     stopPrograms()
   }
 
-  /// The machine comes up again, and the program that was started last begins anew. Does nothing while it is up.
+  /// Bring the machine up again, and start the program that was started last anew. Does nothing while it is up.
   public func restart() {
     guard !machine.isUp else { return }
     network.restart(machine)
@@ -110,8 +110,8 @@ public final class SimulationHost: @unchecked Sendable {
   }
 }
 
-/// The policy of a host's programs: it carries the host along, into tasks and callbacks. They are all on the world's one
-/// loop.
+/// The policy of a host's programs: it carries the host along, into tasks and callbacks. They are all on the world's
+/// one loop.
 private final class HostPolicy: EventLoopPolicy {
   let host: SimulationHost
 

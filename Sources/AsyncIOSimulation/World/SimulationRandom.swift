@@ -1,7 +1,7 @@
 /// The random numbers of a simulation: the same seed gives the same numbers, on every machine.
 ///
 /// A world has several of them, one for each purpose. So the numbers that a program draws do not change when a fault is
-/// switched off, and a failure can be made smaller step by step.
+/// switched off, and a failure can be shrunk step by step.
 public struct SimulationRandom: RandomNumberGenerator, Sendable {
   private var state: UInt64
 
@@ -15,7 +15,7 @@ public struct SimulationRandom: RandomNumberGenerator, Sendable {
     _ = next()
   }
 
-  /// The next 64 bits (SplitMix64).
+  /// Return the next 64 bits (SplitMix64).
   public mutating func next() -> UInt64 {
     state &+= 0x9E37_79B9_7F4A_7C15
     var bits = state
@@ -24,19 +24,20 @@ public struct SimulationRandom: RandomNumberGenerator, Sendable {
     return bits ^ (bits >> 31)
   }
 
-  /// At least 0 and less than 1.
+  /// Return a number that is at least 0 and less than 1.
   public mutating func fraction() -> Double { Double(next() >> 11) * 0x1p-53 }
 
-  /// True so many times in one, on average.
+  /// Return true with this probability.
   public mutating func chance(_ probability: Double) -> Bool { probability > 0 && fraction() < probability }
 
-  /// At least 0 and less than the limit; 0 for a limit that is not positive.
+  /// Return a number that is at least 0 and less than the limit; 0 for a limit that is not positive.
   public mutating func below(_ limit: Int) -> Int {
     // The number is drawn all the same: what comes after it must not depend on the limit.
     Int(next().multipliedFullWidth(by: UInt64(max(0, limit))).high)
   }
 
-  /// A duration of an exponential distribution: mostly short, now and then long, never more than ten times the mean.
+  /// Return a duration of an exponential distribution: mostly short, now and then long, never more than ten times the
+  /// mean.
   public mutating func around(_ mean: Duration) -> Duration { .nanoseconds(around(mean.nanoseconds)) }
 
   mutating func around(_ mean: Int64) -> Int64 {
@@ -44,8 +45,8 @@ public struct SimulationRandom: RandomNumberGenerator, Sendable {
     return Int64(exactly: time.rounded(.towardZero)) ?? (time < 0 ? .min : .max)
   }
 
-  /// Of mean 1, from nothing but sums and comparisons (von Neumann's method): a logarithm of the C library may differ in
-  /// its last digit from machine to machine, and a simulation must not.
+  /// Return a number of mean 1, by sums and comparisons only (von Neumann's method): a logarithm of the C library may
+  /// differ in its last digit from machine to machine, and a simulation must not.
   private mutating func naturalExponential() -> Double {
     var whole = 0.0
     while true {
@@ -65,7 +66,7 @@ public struct SimulationRandom: RandomNumberGenerator, Sendable {
 }
 
 extension Int64 {
-  /// The sum, or the greatest or least number if there is none.
+  /// Return the sum, or the largest or smallest number if there is none.
   func advancedSaturating(by other: Int64) -> Int64 {
     let (sum, overflow) = addingReportingOverflow(other)
     return overflow ? (other < 0 ? .min : .max) : sum

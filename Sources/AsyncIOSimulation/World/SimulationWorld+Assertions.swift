@@ -1,10 +1,10 @@
 internal import AsyncIO
 
-// What a tester says about a world.
+// What a tester states about a world.
 
 extension SimulationWorld {
-  /// Throws a ``SimulationFailure`` if the condition does not hold. The scenario fails by it if it leaves the scenario, or
-  /// a host's program.
+  /// Throw a ``SimulationFailure`` if the condition does not hold. The failure fails the scenario if it leaves the
+  /// scenario or a host's program.
   public func require(
     _ condition: Bool, _ message: @autoclosure () -> String, fileID: StaticString = #fileID, line: UInt = #line
   ) throws {
@@ -12,8 +12,8 @@ extension SimulationWorld {
     throw completed(SimulationFailure(.invariant, "\(message()) (\(fileID):\(line))"))
   }
 
-  /// Waits until the condition holds, and throws a ``SimulationFailure`` if it does not within the simulated time. The
-  /// condition is looked at now and then, at first every millisecond, later every second, so it must not change anything.
+  /// Wait until the condition holds, and throw a ``SimulationFailure`` if it does not within the simulated time. The
+  /// condition is checked now and then, at first every millisecond, later every second, so it must not change anything.
   public func eventually(
     _ what: String, within limit: Duration = .seconds(300), _ condition: () async throws -> Bool
   ) async throws {
@@ -30,11 +30,11 @@ extension SimulationWorld {
     }
   }
 
-  /// Says what must hold from here on; it is looked at after each turn of the loop, in its thread. It must not change
+  /// State what must hold from here on; it is checked after each turn of the loop, in its thread. It must not change
   /// anything.
   public func always(_ what: String, _ holds: @escaping () -> Bool) { invariants.append((what, holds)) }
 
-  /// Says that something rare happens, or that it does if the condition holds: a campaign in which it never did has
+  /// State that something rare happens, or that it does if the condition holds: a campaign in which it never did has
   /// tested less than its author thinks, and fails.
   public func sometimes(_ what: String, _ happened: Bool = true) { addSometimes(what, happened) }
 }

@@ -5,7 +5,7 @@ internal import AsyncIO
 /// A world belongs to one loop and one seed. Use it in tasks and callbacks of that loop only, which is what makes the
 /// unchecked conformance right.
 public final class SimulationWorld: @unchecked Sendable {
-  /// What everything was drawn from.
+  /// The seed that everything was drawn from.
   public let seed: UInt64
   /// What can go wrong in this world: what its seed drew from the plan.
   public var faults: FaultPlan { network.faults.plan }
@@ -21,14 +21,14 @@ public final class SimulationWorld: @unchecked Sendable {
   /// The host of calls that are made outside of a host's programs.
   let outside: SimulationHost
   var hosts: [SimulationHost] = []
-  /// After this the run is a livelock.
+  /// The number of turns after which the run is a livelock.
   var turnLimit = 5_000_000
   var timeLimit: Duration = .seconds(24 * 3600)
   /// How long, in real time, to wait for threads outside of the world before a standstill is a deadlock: on a busy
   /// machine they are slow to come.
   var patience: Duration = .seconds(1)
   private var turns = 0
-  /// The run is being cleared up: what happens now is not the scenario any more.
+  /// True while the run is being cleared up: what happens now is not part of the scenario.
   var isEnding = false {
     didSet { (traceHashAtEnd, timeAtEnd) = (traceHash, now) }
   }
@@ -48,7 +48,7 @@ public final class SimulationWorld: @unchecked Sendable {
     network.beginWeather()
   }
 
-  /// The scenario has returned: programs end, and nothing may be left of them.
+  /// End the programs after the scenario has returned; nothing may be left of them.
   func finish() async throws {
     heal()
     for host in hosts { host.stopPrograms() }
@@ -62,7 +62,7 @@ public final class SimulationWorld: @unchecked Sendable {
     throw completed(SimulationFailure(.leak, "the scenario has ended, and this is left: \(left)"))
   }
 
-  /// The loop is closed. What programs captured may hold the world, which holds them.
+  /// Forget the programs after the loop was closed: what they captured may hold the world, which holds them.
   func forgetPrograms() {
     for host in hosts { host.forgetPrograms() }
     invariants = []
@@ -79,13 +79,13 @@ public final class SimulationWorld: @unchecked Sendable {
   /// The time since the world began.
   public var now: Duration { .nanoseconds(network.now - SimulationInstant.beginning) }
 
-  /// Writes a line into the trace, which a failure shows. It counts for the trace's hash, too.
+  /// Write a line into the trace, which a failure shows. It counts for the trace's hash as well.
   public func note(_ text: String) { network.note(.note, 0, 0, text) }
 
   /// The trace so far, in one number.
   public var traceHash: UInt64 { network.trace.hash }
 
-  /// Packets that have arrived so far.
+  /// The number of packets that have arrived so far.
   public var deliveries: Int { network.deliveries }
 
   /// How often each kind of fault has struck so far.
@@ -93,8 +93,8 @@ public final class SimulationWorld: @unchecked Sendable {
 
   // MARK: Hosts and links
 
-  /// A machine of this name, made when it is asked for first; "localhost" is the one of code that is no host's. Programs
-  /// find it by its name, and it has one IPv6 and one IPv4 address.
+  /// Return the machine of this name, made when it is first asked for; "localhost" is the machine of code that belongs
+  /// to no host. Programs find it by its name, and it has one IPv6 and one IPv4 address.
   public func host(_ name: String) -> SimulationHost {
     if let host = hosts.first(where: { $0.name == name }) { return host }
     let host = SimulationHost(name, network.addHost(name), network)
@@ -103,35 +103,35 @@ public final class SimulationWorld: @unchecked Sendable {
     return host
   }
 
-  /// Neither hears the other, until ``mend(_:_:)`` or ``heal()``.
+  /// Cut both directions, until ``mend(_:_:)`` or ``heal()``.
   public func partition(_ a: SimulationHost, _ b: SimulationHost) {
     partition(from: a, to: b)
     partition(from: b, to: a)
   }
 
-  /// The second does not hear the first, until ``mend(_:_:)`` or ``heal()``.
+  /// Cut one direction: `to` does not hear `from`, until ``mend(_:_:)`` or ``heal()``.
   public func partition(from: SimulationHost, to: SimulationHost) {
     network.cut(network.link(from.machine, to.machine))
   }
 
-  /// Both hear each other again; what a stream had to say meanwhile arrives.
+  /// Let both hear each other again; what a stream had to say meanwhile arrives.
   public func mend(_ a: SimulationHost, _ b: SimulationHost) {
     network.mend(network.link(a.machine, b.machine))
     network.mend(network.link(b.machine, a.machine))
   }
 
-  /// What the first sends reaches the second at the end of this time only, all at once.
+  /// Delay what the first sends: it reaches the second only at the end of this time, all at once.
   public func clog(from: SimulationHost, to: SimulationHost, for time: Duration) {
     network.clog(network.link(from.machine, to.machine), for: time.nanoseconds)
   }
 
-  /// Nothing goes wrong from here on, and what was wrong is mended. After this a program must get where it wants to.
-  /// Hosts that are down stay down.
+  /// Mend what is wrong, and let nothing go wrong from here on. After this a program must reach its goal. Hosts that
+  /// are down stay down.
   public func heal() { network.heal() }
 
   // MARK: Failing
 
-  /// Ends the simulation as failed, for code that cannot throw. The first failure of a run is the one that is told.
+  /// End the simulation as failed, for code that cannot throw. The first failure of a run is the one that is reported.
   public func fail(_ message: String) { fail(SimulationFailure(.invariant, message)) }
 
   func fail(_ failure: SimulationFailure) {
@@ -142,7 +142,7 @@ public final class SimulationWorld: @unchecked Sendable {
     _ = try? loop.callSoon { throw complete }
   }
 
-  /// The failure with everything that the world knows about it.
+  /// Return the failure with everything that the world knows about it.
   func completed(_ failure: SimulationFailure) -> SimulationFailure {
     var failure = failure
     failure.seed = seed
@@ -175,7 +175,7 @@ public final class SimulationWorld: @unchecked Sendable {
 
   func addSometimes(_ name: String, _ happened: Bool) { sometimes[name] = happened || sometimes[name] == true }
 
-  /// Who waits for what, for a program that gets no further.
+  /// Which tasks wait for what, for a program that makes no progress.
   var whoWaits: String {
     var lines: [String] = []
     for case let socket? in network.sockets {

@@ -27,7 +27,7 @@ struct Trace {
     mix(UInt64(kind.rawValue) << 56 ^ UInt64(bitPattern: Int64(a)) << 24 ^ UInt64(bitPattern: Int64(b)))
     if let text { for byte in text.utf8 { mix(UInt64(byte)) } }
     count += 1
-    // Turns say how busy the program is, and nothing that a reader would look for.
+    // Turns only say how busy the program is, which no reader looks for.
     guard kind != .turn, capacity > 0 else { return }
     let entry = Entry(time: time, kind: kind, a: a, b: b, text: text)
     if ring.count < capacity {
