@@ -3,17 +3,17 @@ public import AsyncIO
 /// One check of the conformance list: a line, or one facet of a line.
 ///
 /// A check is data and a body. The body is synchronous, has a thread of its own, and may block it: it calls
-/// `loop.runForever()` or the synchronous `loop.run { }`. It says what it expects by the methods of its
-/// ``ConformanceSubject``, which record what was seen and throw where that is something else.
+/// `loop.runForever()` or the synchronous `loop.run { }`. It states what it expects by the methods of its
+/// ``ConformanceSubject``, which record what was seen and throw if that is something else.
 public struct ConformanceCheck: Sendable, Identifiable {
-  /// What a check asks of its surroundings.
+  /// What a check needs of its surroundings.
   public struct Surroundings: OptionSet, Sendable {
     /// The bits.
     public let rawValue: UInt8
-    /// Makes a set from its bits.
+    /// Create a set from its bits.
     public init(rawValue: UInt8) { self.rawValue = rawValue }
 
-    /// Touches state of the whole process (its policy, a signal) and puts it back. Nothing may run beside it.
+    /// Touches state of the whole process (its policy, a signal) and restores it. Nothing may run at the same time.
     public static let serial = Surroundings(rawValue: 1)
     /// Needs a process of its own, and runs in its main thread: the rules of the main thread, `fork`, runs that take
     /// the process over, what ends the process.
@@ -28,22 +28,22 @@ public struct ConformanceCheck: Sendable, Identifiable {
   public let title: String
   /// What the loop's mechanism has to offer; without it the check is not offered.
   public let capabilities: IOCapabilities
-  /// What it asks of its surroundings.
+  /// What it needs of its surroundings.
   public let surroundings: Surroundings
-  /// What CPython does, in a sentence that begins with "CPython", where that is something else on purpose.
+  /// What CPython does, in a sentence that begins with "CPython", if that differs on purpose.
   public let deviation: String?
   /// Precondition, action, expectation.
   public let body: @Sendable (ConformanceSubject) throws -> Void
 
-  /// A check of one line.
+  /// Create a check of one line.
   ///
   /// - Parameters:
   ///   - line: the number in the list.
   ///   - title: what has to hold, in a sentence.
   ///   - facet: one word where a line has several checks: "cancel".
   ///   - capabilities: what the loop's mechanism has to offer.
-  ///   - surroundings: what the check asks of its process.
-  ///   - deviation: what CPython does, where that is something else on purpose.
+  ///   - surroundings: what the check needs of its process.
+  ///   - deviation: what CPython does, if that differs on purpose.
   ///   - body: precondition, action, expectation.
   public init(
     _ line: Int, _ title: String, facet: String? = nil, capabilities: IOCapabilities = [],
@@ -66,7 +66,7 @@ public struct ConformanceCheck: Sendable, Identifiable {
     return group
   }
 
-  /// Names the check among all: "70", "70-cancel".
+  /// The check's unique name: "70", "70-cancel".
   public var id: String { facet.map { "\(line)-\($0)" } ?? "\(line)" }
 }
 

@@ -8,16 +8,16 @@ public import AsyncIO
   internal import Darwin
 #endif
 
-/// Runs a check in a process of its own: one that a program of the host starts, in whose main thread the check runs.
+/// Runs a check in the main thread of a process of its own, which a program of the host starts.
 public struct ConformanceLauncher: Sendable {
   private let start: @Sendable (ConformanceCheck, String, Duration) -> ConformanceResult
 
-  /// A way of your own to start a process.
+  /// Start processes in a way of your own.
   public init(_ start: @escaping @Sendable (ConformanceCheck, String, Duration) -> ConformanceResult) {
     self.start = start
   }
 
-  /// Starts a program, which calls ``ConformanceSuite/runInThisProcess(_:factory:)`` with the last argument.
+  /// Start a program, which calls ``ConformanceSuite/runInThisProcess(_:factory:)`` with the last argument.
   ///
   /// - Parameters:
   ///   - path: the program.
@@ -30,7 +30,7 @@ public struct ConformanceLauncher: Sendable {
     }
   }
 
-  /// Runs a check and waits for its end, or for the limit. Blocks the calling thread.
+  /// Run a check and wait for its end, or for the limit. Blocks the calling thread.
   public func run(
     _ check: ConformanceCheck, loopName: String, limit: Duration = ConformanceSuite.defaultLimit
   ) -> ConformanceResult {
@@ -39,10 +39,10 @@ public struct ConformanceLauncher: Sendable {
 }
 
 extension ConformanceSuite {
-  /// Runs one check in this thread, which is the main one of a process that was started for it, and writes the result
-  /// to standard output for the launcher. A program's `main` calls it with its last argument.
+  /// Run one check in this thread, which is the main one of a process that was started for it, and write the result to
+  /// standard output for the launcher. A program's `main` calls it with its last argument.
   public static func runInThisProcess(_ id: String, factory: @escaping @Sendable () throws -> any EventLoop) {
-    // Whatever the check itself writes there must not be taken for its result.
+    // The check's own output must not be taken for its result.
     let output = dup(STDOUT_FILENO)
     _ = fcntl(output, F_SETFD, FD_CLOEXEC)
     dup2(STDERR_FILENO, STDOUT_FILENO)
@@ -128,7 +128,7 @@ private enum CheckProcess {
       var actions = posix_spawn_file_actions_t()
       var attributes = posix_spawnattr_t()
     #endif
-    // A child inherits what its maker's thread blocks, and the threads of a pool block signals.
+    // A child inherits the signals that its maker's thread blocks, and the threads of a pool block signals.
     posix_spawnattr_init(&attributes)
     defer { posix_spawnattr_destroy(&attributes) }
     var nothing = sigset_t()
@@ -145,7 +145,7 @@ private enum CheckProcess {
     return failure == 0 ? .success(child) : .failure(SpawnError(description: String(cString: strerror(failure))))
   }
 
-  /// All that comes, up to the end; nil if that is not within the limit.
+  /// Read everything up to the end; nil if that does not come within the limit.
   private static func read(_ descriptor: Int32, limit: Duration) -> String? {
     let start = ContinuousClock.now
     var bytes: [UInt8] = []

@@ -1,5 +1,5 @@
 extension ConformanceReport {
-  /// The results as a table in plain text: line, result, title, and what was seen or why not.
+  /// The results as a table in plain text: line, result, title, and what was seen or the reason.
   public var table: String {
     let header = ["line", "result", "behaviour", "seen"]
     let rows = results.map { result in

@@ -1,4 +1,4 @@
-/// What became of one check.
+/// The result of one check.
 public struct ConformanceResult: Sendable {
   /// How a check ended.
   public enum Outcome: Sendable, Equatable {
@@ -6,7 +6,7 @@ public struct ConformanceResult: Sendable {
     case passed
     /// What was expected, and what was seen instead.
     case failed(String)
-    /// The loop, the system or the host does not have what the check is about, and why.
+    /// The loop, the system or the host does not have what the check needs; the text says why.
     case notOffered(String)
   }
 
@@ -17,14 +17,14 @@ public struct ConformanceResult: Sendable {
   /// What was seen, in order: a name, and a value that another implementation can be compared with.
   public var seen: [Observation]
 
-  /// A result of a check.
+  /// Create a result of a check.
   public init(check: ConformanceCheck, outcome: Outcome, seen: [Observation] = []) {
     self.check = check
     self.outcome = outcome
     self.seen = seen
   }
 
-  /// "33 failed: expected …": what a test says of it.
+  /// "33 failed: expected …": the text for a test's message.
   public var description: String {
     let seen = seen.map { "\($0.name)=\($0.value)" }.joined(separator: ", ")
     let about = "line \(check.id), \(check.title)"
@@ -43,21 +43,21 @@ public struct Observation: Sendable, Equatable {
   /// What was seen: "a b c".
   public var value: String
 
-  /// A name and a value, both without line ends.
+  /// Create an observation from a name and a value, both without line ends.
   public init(name: String, value: String) {
     self.name = name
     self.value = value
   }
 }
 
-/// What became of all checks that were run.
+/// The results of all checks that were run.
 public struct ConformanceReport: Sendable {
   /// The name under which the loop was checked.
   public let loopName: String
   /// One for each check, in the order of the list.
   public var results: [ConformanceResult]
 
-  /// A report about a loop.
+  /// Create a report about a loop.
   public init(loopName: String, results: [ConformanceResult]) {
     self.loopName = loopName
     self.results = results

@@ -1,9 +1,9 @@
 public import AsyncIO
 
-/// What the body of a check works with: it makes the loops, keeps what was seen, and holds it against what is expected.
+/// What the body of a check works with: it makes the loops, keeps what was seen, and compares it with what is expected.
 ///
-/// An expectation that does not hold is remembered and thrown, so it fails the check also where a callback threw it
-/// into the loop. What is left when the body has ended is closed: loops, and whatever was given to ``atEnd(_:)``.
+/// An expectation that does not hold is remembered and thrown, so it fails the check even if a callback threw it into
+/// the loop. What is left when the body has ended is closed: loops, and whatever was given to ``atEnd(_:)``.
 ///
 /// Any thread.
 public final class ConformanceSubject: Sendable {
@@ -15,7 +15,7 @@ public final class ConformanceSubject: Sendable {
     var endings: [@Sendable () -> Void] = []
   }
 
-  /// Makes a loop that the subject does not know of, for checks of what becomes of a loop that nobody closes.
+  /// Makes a loop that the subject does not know of, for checks of what happens to a loop that is never closed.
   public let factory: @Sendable () throws -> any EventLoop
   private let state = Lock(State())
 
@@ -25,7 +25,7 @@ public final class ConformanceSubject: Sendable {
 
   // MARK: Loops
 
-  /// Makes a loop, which is closed after the check. What it reports is kept, see ``takeReports()``.
+  /// Make a loop, which is closed after the check. Its reports are kept, see ``takeReports()``.
   public func makeLoop() throws -> any EventLoop {
     let loop = try factory()
     loop.exceptionHandler = { [weak self] _, context in self?.state.withLock { $0.reports.append(context) } }
@@ -33,7 +33,7 @@ public final class ConformanceSubject: Sendable {
     return loop
   }
 
-  /// Makes a loop, runs the body as a task on it, in this thread, and closes it.
+  /// Make a loop, run the body as a task on it, in this thread, and close it.
   public func run<Value: Sendable>(
     _ body: @escaping @Sendable (any EventLoop) async throws -> Value
   ) throws -> Value {
@@ -41,8 +41,7 @@ public final class ConformanceSubject: Sendable {
     return try loop.run { try await body(loop) }
   }
 
-  /// What the loops of ``makeLoop()`` reported so far, and have them forgotten. A report that is not taken fails the
-  /// check.
+  /// Take what the loops of ``makeLoop()`` have reported so far. A report that is not taken fails the check.
   public func takeReports() -> [ExceptionContext] {
     state.withLock { state in
       defer { state.reports = [] }
@@ -53,41 +52,41 @@ public final class ConformanceSubject: Sendable {
   /// How many reports there are to take.
   public var reportCount: Int { state.withLock { $0.reports.count } }
 
-  /// Runs when the body has ended, last one first, before the loops are closed.
+  /// Run a body when the check's body has ended, last one first, before the loops are closed.
   public func atEnd(_ body: @escaping @Sendable () -> Void) {
     state.withLock { $0.endings.append(body) }
   }
 
   // MARK: Seeing
 
-  /// Keeps what was seen, for the report and for comparison.
+  /// Keep what was seen, for the report and for comparison.
   public func saw(_ name: String, _ value: any CustomStringConvertible) {
     let value = value.description.replacing("\n", with: " ")
     state.withLock { $0.seen.append(Observation(name: name, value: value)) }
   }
 
-  /// Fails the check unless the value is the expected one; keeps it either way.
+  /// Fail the check unless the value is the expected one; keep it either way.
   public func expect<Value: Equatable>(_ name: String, _ value: Value, _ expected: Value) throws {
     saw(name, "\(value)")
     if value != expected { try fail("\(name): expected \(expected), saw \(value)") }
   }
 
-  /// Fails the check unless the trail is the expected one, its marks with spaces between them.
+  /// Fail the check unless the trail is the expected one, its marks with spaces between them.
   public func expect(_ name: String, _ trail: Trail, _ expected: String) throws {
     try expect(name, trail.text, expected)
   }
 
-  /// Fails the check unless the condition holds. The name says what holds: "the loop runs on".
+  /// Fail the check unless the condition holds. The name says what holds: "the loop runs on".
   public func expect(_ name: String, _ condition: Bool) throws {
     try expect(name, condition, true)
   }
 
-  /// Fails the check unless the condition holds; what varies from run to run is told only then.
+  /// Fail the check unless the condition holds; what varies from run to run is told only then.
   public func require(_ condition: Bool, _ otherwise: @autoclosure () -> String) throws {
     if !condition { try fail(otherwise()) }
   }
 
-  /// Fails the check unless the value exists.
+  /// Fail the check unless the value exists.
   public func unwrap<Value>(_ name: String, _ value: Value?) throws -> Value {
     guard let value else {
       try fail("\(name): expected one, saw none")
@@ -95,7 +94,7 @@ public final class ConformanceSubject: Sendable {
     return value
   }
 
-  /// Fails the check unless the body is refused with this code, which is kept: "closed".
+  /// Fail the check unless the body is refused with this code, which is kept: "closed".
   public func expectRefusal<Value>(
     _ name: String, _ code: EventLoopError.Code, _ body: () throws -> Value
   ) throws {
@@ -104,7 +103,7 @@ public final class ConformanceSubject: Sendable {
     if answer.code != code { try fail("\(name): expected the refusal \(code), saw \(answer.text)") }
   }
 
-  /// What a call is refused with: a code, the description of another error, or "accepted".
+  /// Return what a call is refused with: a code, the description of another error, or "accepted".
   private func refusal<Value>(_ body: () throws -> Value) -> (code: EventLoopError.Code?, text: String) {
     do {
       _ = try body()
@@ -116,7 +115,7 @@ public final class ConformanceSubject: Sendable {
     }
   }
 
-  /// Fails the check.
+  /// Fail the check.
   public func fail(_ why: String) throws -> Never {
     let failure = ConformanceFailure(description: why)
     state.withLock { state in
@@ -125,12 +124,12 @@ public final class ConformanceSubject: Sendable {
     throw failure
   }
 
-  /// Ends the check: the loop or the system does not have what it is about.
+  /// End the check: the loop or the system does not have what it is about.
   public func notOffered(_ why: String) throws -> Never { throw NotOffered(why: why) }
 
   // MARK: The end
 
-  /// The result of a body that has ended, after everything that it left behind was closed.
+  /// Return the result of a body that has ended, after everything that it left behind was closed.
   func finish(_ check: ConformanceCheck, threw error: (any Error)?) -> ConformanceResult {
     for ending in state.withLock({ $0.endings.reversed() }) { ending() }
     let loops = state.withLock { state in
@@ -142,7 +141,7 @@ public final class ConformanceSubject: Sendable {
     }
     let untaken = takeReports()
     for loop in loops {
-      // Taken back first: what a close has to say of leftovers is no finding.
+      // Removed first: what a close reports about leftovers is not a finding.
       loop.exceptionHandler = { _, _ in }
       try? loop.close()
     }
@@ -162,7 +161,7 @@ public final class ConformanceSubject: Sendable {
     return ConformanceResult(check: check, outcome: outcome, seen: seen)
   }
 
-  /// The result of a body that did not end. Nothing is closed: its thread may be using it.
+  /// Return the result of a body that did not end. Nothing is closed: its thread may be using it.
   func abandoned(_ check: ConformanceCheck, after limit: Duration) -> ConformanceResult {
     let (seen, failure) = state.withLock { ($0.seen, $0.failure) }
     let why = failure.map { ", after \($0)" } ?? ""
@@ -173,5 +172,5 @@ public final class ConformanceSubject: Sendable {
 /// An expectation that did not hold.
 struct ConformanceFailure: Error, CustomStringConvertible { let description: String }
 
-/// What a check is about is not there.
+/// What a check is about does not exist.
 struct NotOffered: Error { let why: String }

@@ -1,5 +1,5 @@
 extension ConformanceSuite {
-  /// The page of the documentation that lists where the checks expect something else than what CPython does, in
+  /// The page of the documentation that lists where the checks expect something other than what CPython does, in
   /// Markdown: `asyncio conformance --deviations`.
   public static var deviationsPage: String {
     let deviations = checks.compactMap { check in

@@ -8,12 +8,12 @@ internal import AsyncIO
   internal import Darwin
 #endif
 
-// A check leaves no descriptor open. This can be told only where nothing else of the process opens any, and where the
-// system lists them; so it is done for checks that are run one after the other, on Linux.
+// A check leaves no descriptor open. That can only be seen if nothing else in the process opens any, and if the system
+// lists them; so it is done for checks that are run one after another, on Linux.
 
 extension ConformanceSuite {
-  /// Runs a check, and counts descriptors before and after. Some are made on first use and kept for good, by this
-  /// package and by the platform, so a check that seems to leave some is run again: a leak is what grows each time.
+  /// Run a check, and count descriptors before and after. Some are made on first use and kept for good, by this package
+  /// and by the platform, so a check that seems to leave some is run again: a leak is what grows each time.
   static func runAndCount(
     _ check: ConformanceCheck, limit: Duration, factory: @escaping @Sendable () throws -> any EventLoop
   ) -> ConformanceResult {
@@ -37,8 +37,8 @@ extension ConformanceSuite {
 
 /// The descriptors that the process has open, with what they are.
 private enum OpenDescriptors {
-  /// What each number stands for. Empty where the system does not list them. Timers are the platform's, which makes
-  /// them when it likes.
+  /// What each number stands for. Empty if the system does not list them. Timers belong to the platform, which makes
+  /// them at any time.
   static var now: [String: String] {
     guard let directory = opendir("/proc/self/fd") else { return [:] }
     defer { closedir(directory) }
@@ -55,13 +55,13 @@ private enum OpenDescriptors {
     return descriptors
   }
 
-  /// Those among them that are the program's whatever happens: nobody but it may close them. A number that is taken for
+  /// Return those among them that are always the program's: only the program may close them. A number that is taken for
   /// a descriptor by mistake is most often one of these.
   static func standardOnes(of descriptors: [String: String]) -> [String] {
     ["0", "1", "2"].filter { descriptors[$0] != nil }
   }
 
-  /// What is open beyond what was. Threads may still be on their way out, so there is a number of looks.
+  /// Return what is open beyond what was. Threads may still be on their way out, so it looks several times.
   static func settled(to before: [String: String]) -> [String] {
     for _ in 0..<200 {
       if now.count <= before.count { return [] }

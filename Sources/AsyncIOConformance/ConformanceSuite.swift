@@ -24,21 +24,21 @@ public enum ConformanceSuite {
     )
   }.map(\.element)
 
-  /// The check of a name, see ``ConformanceCheck/id``.
+  /// Return the check of a name, see ``ConformanceCheck/id``.
   public static func check(_ id: String) -> ConformanceCheck? { checks.first { $0.id == id } }
 
   /// How long a check may take.
   public static var defaultLimit: Duration { .seconds(20) }
 
-  /// Runs checks on the loops of a factory, one after the other, and looks for descriptors that each leaves open.
-  /// Blocks the calling thread.
+  /// Run checks on the loops of a factory, one after another, and look for descriptors that each leaves open. Blocks
+  /// the calling thread.
   ///
   /// - Parameters:
-  ///   - loopName: what the report calls the loop; also what the launcher is given.
+  ///   - loopName: the name of the loop in the report; the launcher is also given it.
   ///   - checks: which ones; all of them unless said otherwise.
   ///   - launcher: runs a check in a process of its own. Without one, checks that need that are not offered.
   ///   - limit: how long a check may take.
-  ///   - progress: is told of each result as it comes.
+  ///   - progress: called with each result as it comes.
   ///   - factory: makes a loop. Any thread.
   public static func run(
     loopName: String, checks: [ConformanceCheck] = ConformanceSuite.checks, launcher: ConformanceLauncher? = nil,
@@ -61,8 +61,8 @@ public enum ConformanceSuite {
     return report
   }
 
-  /// Runs one check on a thread of its own and waits for its end, or for the limit. The caller sees to it that its
-  /// ``ConformanceCheck/surroundings`` are as it asks. Blocks the calling thread.
+  /// Run one check on a thread of its own and wait for its end, or for the limit. The caller provides its
+  /// ``ConformanceCheck/surroundings``. Blocks the calling thread.
   public static func run(
     _ check: ConformanceCheck, limit: Duration = defaultLimit, factory: @escaping @Sendable () throws -> any EventLoop
   ) -> ConformanceResult {
@@ -80,7 +80,7 @@ public enum ConformanceSuite {
     }
   }
 
-  /// The part of a check that its thread does.
+  /// Do the part of a check that its thread does.
   static func execute(_ check: ConformanceCheck, _ subject: ConformanceSubject) -> ConformanceResult {
     do {
       if let why = try missing(check.capabilities, of: subject.factory) { try subject.notOffered(why) }
@@ -91,7 +91,7 @@ public enum ConformanceSuite {
     }
   }
 
-  /// Why the loop cannot do what the check needs; nil if it can. A loop that cannot be asked can do everything.
+  /// Return why the loop cannot do what the check needs; nil if it can. A loop that cannot be asked can do everything.
   private static func missing(
     _ capabilities: IOCapabilities, of factory: () throws -> any EventLoop
   ) throws -> String? {

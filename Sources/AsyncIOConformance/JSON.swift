@@ -1,4 +1,4 @@
-/// What of JSON a report needs.
+/// The part of JSON that a report needs.
 package enum JSON {
   package static func object(_ members: [(name: String, value: String)]) -> String {
     "{" + members.map { "\(string($0.name)): \($0.value)" }.joined(separator: ", ") + "}"

@@ -39,8 +39,8 @@ private final class Noise: @unchecked Sendable {
   }
 }
 
-/// Closes its connection as soon as bytes of it wait, and writes the others when it may go on. In the loop's thread, which is
-/// what makes the unchecked conformance right.
+/// Closes its connection as soon as bytes of it wait, and writes the others when it may go on. In the loop's thread,
+/// which is what makes the unchecked conformance right.
 private final class Backlog: StreamProtocol, @unchecked Sendable {
   private let world: SimulationWorld
   private var rest: ArraySlice<UInt8>
@@ -89,7 +89,7 @@ private final class Collector: StreamProtocol, @unchecked Sendable {
 
   init(_ world: SimulationWorld) { self.world = world }
 
-  /// A callback behind the one that tells of the transport, so that who waits for it waits for a turn.
+  /// A callback after the one that tells of the transport, so that the task that waits for it waits for a turn.
   func connectionMade(_ transport: StreamTransport) throws { try getRunningLoop().callSoon {} }
 
   func dataReceived(_ bytes: RawSpan) throws {

@@ -15,7 +15,7 @@ extension Scenario {
     ) { world in
       let served = Counter()
       let server = world.host("server")
-      // Both families, or one of them only.
+      // Both families, or only one of them.
       let family: AddressFamily = [.unspecified, .ipv4, .ipv6][world.random.below(3)]
       server.start("server") {
         let listener = try await world.persistently {

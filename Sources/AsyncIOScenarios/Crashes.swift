@@ -15,7 +15,7 @@ extension Scenario {
         try await listener.serve { connection in
           while let line = try await connection.readLine() {
             guard let number = Int(line) else { return world.fail("a line is broken: \(line)") }
-            // Asked again, it is there already.
+            // It was asked before, and the number is there already.
             if number == disk.entries.count { disk.entries.append(number) }
             try await connection.write("\(number)\n")
           }

@@ -11,7 +11,7 @@ extension Scenario {
       let delivered = Ledger<Int>()
       world.host("server").start("server") {
         let endpoint = try await world.persistently {
-          // One family: a client does not hear that nobody is there at the other address.
+          // One family: a client does not learn that nothing receives at the other address.
           try await DatagramEndpoint.bind(host: "server", port: 9, family: .ipv4)
         }
         defer { endpoint.close() }
@@ -125,7 +125,7 @@ extension Scenario {
   ]
 }
 
-/// Sends so many numbered datagrams, and waits until the last of them has arrived.
+/// Send numbered datagrams, and wait until the last of them has arrived.
 private func post(_ count: Int, _ world: SimulationWorld) async throws {
   try await world.host("client").run {
     let loop = try getRunningLoop()

@@ -1,8 +1,8 @@
 internal import AsyncIO
 internal import AsyncIOSimulation
 
-// Tasks whose calls never have to wait. Nobody but their own calls could end them. The times are short, because a turn
-// of a simulation takes a microsecond, and a flood does much in one.
+// Tasks whose calls never have to wait. Only their own calls could end them. The times are short, because a turn of a
+// simulation takes a microsecond, and a flood does much in one.
 
 extension Scenario {
   /// Floods, and what ends them.
@@ -50,7 +50,7 @@ extension Scenario {
         let connection = try await world.untilConnected { try await StreamConnection.connect(host: "server", port: 7) }
         defer { connection.close() }
         let bytes = world.bytes(2000)
-        // Until somebody says so: a reset takes a thousand turns to come.
+        // Until it is told: a reset takes a thousand turns to come.
         do { while ended.entries.isEmpty { try await connection.write(bytes) } } catch  where error.isWeather {}
       }
       try await world.host("server").run {
@@ -77,7 +77,7 @@ extension Scenario {
   ]
 }
 
-/// Something that can be done without end and without a wait. For one task of a world.
+/// Something that can be done endlessly and without a wait. For one task of a world.
 private final class Flood: @unchecked Sendable {
   // Unchecked because the tasks of a world are all in one thread.
   enum Kind: CaseIterable { case datagrams, lines, writes, lock, queue, names, sleep }

@@ -29,7 +29,7 @@ extension Scenario {
                 }
               }
             }
-            // Without haste everybody comes to their turn.
+            // Without haste every task gets its turn.
             try await lock.withLock {}
             try await semaphore.withPermit {}
           }
@@ -152,7 +152,7 @@ extension Scenario {
         queue.shutDown()
         try await group.waitForAll()
       }
-      // Who is served first may go on last; what one producer gave to one consumer keeps its order.
+      // A task that is served first may go on last; what one producer gave to one consumer keeps its order.
       for got in consumers {
         for producer in 0..<3 {
           let own = got.entries.filter { $0 / 100 == producer }
@@ -163,7 +163,7 @@ extension Scenario {
   ]
 }
 
-/// Runs the body, and cancels it after a while, or does not. A body that is cancelled is not tried again.
+/// Run the body, and perhaps cancel it after a while. A body that is cancelled is not tried again.
 private func hastily(_ world: SimulationWorld, _ body: () async throws -> Void) async throws {
   guard world.random.chance(0.6) else { return try await body() }
   do {

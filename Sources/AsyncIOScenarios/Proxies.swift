@@ -57,7 +57,7 @@ extension Scenario {
           try world.require(try await connection.readExactly(1) == [120], "the answer is another one")
           try await sleep(for: .seconds(40))
         }
-        // The first thing that the proxy hears of it, at the latest.
+        // This is the first thing that the proxy learns of it, at the latest.
         try await connection.write("y")
         try world.require(try await connection.readExactly(1) == [121], "the answer is another one")
         let silent = world.now
@@ -127,7 +127,7 @@ func toServer(idleTimeout: Duration?, connectTimeout: Duration? = nil) -> Proxy 
   }
 }
 
-/// Sends back what it gets, and a word at the end.
+/// Send back what comes, and a word at the end.
 private func startUpstream(_ world: SimulationWorld) {
   world.host("server").start("echo") {
     let listener = try await world.listen(on: "server", 80)
@@ -138,7 +138,7 @@ private func startUpstream(_ world: SimulationWorld) {
   }
 }
 
-/// One conversation by way of the proxy. `false`: the weather ended it.
+/// Hold one conversation through the proxy. Returns `false` if the weather ended it.
 private func converse(_ world: SimulationWorld) async throws -> Bool {
   let bytes = world.bytes(1 + world.random.below(4000))
   do {
@@ -155,7 +155,7 @@ private func converse(_ world: SimulationWorld) async throws -> Bool {
       try world.require(expected.starts(with: read), "what came back is not what was sent")
       try await sent
       if let loss { throw loss }
-      // The end of the stream, without a loss: it has to be the whole of it.
+      // An end of the stream without a loss must be the end of the whole of it.
       try world.require(
         read == expected, "\(read.count) of \(expected.count) bytes, and then the end, as if that was all")
       return true

@@ -3,7 +3,7 @@ internal import AsyncIOPrograms
 internal import AsyncIOSimulation
 
 extension Scenario {
-  /// The limits of the proxy that `asyncio proxy` runs, and those whom they hit or must not hit.
+  /// The limits of the proxy that `asyncio proxy` runs, and the clients that they hit or must not hit.
   static let proxyLimits: [Scenario] = [
     Scenario(
       "slowreader", "A proxy tears nothing from a reader that goes on reading, however little at a time", faults: .mild
@@ -34,7 +34,7 @@ extension Scenario {
           try await StreamConnection.connect(host: "proxy", port: 8080)
         }
         defer { connection.close() }
-        // Long enough for the proxy to let go.
+        // Long enough for the proxy to release it.
         try await sleep(for: .seconds(60))
         var read = 0
         var isLost = false
@@ -100,7 +100,7 @@ extension Scenario {
         }
         try await client.get()
       }
-      // Nothing but their leaving frees places here.
+      // Only their leaving frees places here.
       try await withTimeout(.seconds(30)) {
         while figures.snapshot.total < 4 || figures.snapshot.now > 0 { try await sleep(for: .milliseconds(100)) }
       }
@@ -135,7 +135,7 @@ private func toSilence(_ world: SimulationWorld, idleTimeout: Duration?, connect
   }
 }
 
-/// A server that says so many bytes to each client, and closes or waits for the client's end.
+/// Start a server that sends this many bytes to each client, and closes or waits for the client's end.
 private func startSpeaker(_ world: SimulationWorld, _ count: Int, closes: Bool) {
   world.host("server").start("speaker") {
     let listener = try await world.listen(on: "server", 80)
@@ -146,7 +146,7 @@ private func startSpeaker(_ world: SimulationWorld, _ count: Int, closes: Bool) 
   }
 }
 
-/// Reads so many bytes and the end, with a pause after each piece.
+/// Read this many bytes and the end, with a pause after each piece.
 private func readAll(_ world: SimulationWorld, _ count: Int, _ pause: () async throws -> Void) async throws {
   let connection = try await world.untilConnected { try await StreamConnection.connect(host: "proxy", port: 8080) }
   defer { connection.close() }

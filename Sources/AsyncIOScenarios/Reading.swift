@@ -46,21 +46,21 @@ extension Scenario {
   ]
 }
 
-/// Reads in every way that there is, for a short time each.
+/// Reads in every way there is, for a short time each.
 private final class HastyReader: @unchecked Sendable {
   // Unchecked because a task of the same loop reads for it.
   private let world: SimulationWorld
   private let connection: StreamConnection
   private(set) var read: [UInt8] = []
   private var hasEnded = false
-  /// In a row; who hears nothing waits longer and longer.
+  /// In a row; a reader that gets nothing waits longer and longer.
   private var misses = 0
 
   init(_ world: SimulationWorld, _ connection: StreamConnection) {
     (self.world, self.connection) = (world, connection)
   }
 
-  /// `true`: the stream has ended.
+  /// Make a step. Returns `true` if the stream has ended.
   func step() async throws -> Bool {
     let limit = world.random.around(.microseconds(400)) * (1 << min(misses, 12))
     misses += 1

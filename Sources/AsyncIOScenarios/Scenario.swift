@@ -4,7 +4,7 @@ package import AsyncIOSimulation
 package struct Scenario: Sendable {
   /// One word.
   package let name: String
-  /// What it holds the project to.
+  /// What it demands of the project.
   package let summary: String
   package let faults: FaultPlan
   package let body: @Sendable (SimulationWorld) async throws -> Void
@@ -25,7 +25,7 @@ package struct Scenario: Sendable {
     streams + reading + floods + servers + crashes + transports + borders + connecting + proxies + proxyLimits
     + datagrams + sockets + names + tasks + locks + queues + shutdowns
 
-  /// Not to find anything: the speed of one world is what they show. They run only by name, in good weather.
+  /// These do not look for faults: they show the speed of one world. They run only by name, in good weather.
   package static let measured: [Scenario] = loads
 
   /// The one of this name.

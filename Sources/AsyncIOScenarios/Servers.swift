@@ -159,7 +159,7 @@ extension Scenario {
           do {
             let connection = try await StreamConnection.connect(host: addresses[number % 2], port: 7)
             defer { connection.close() }
-            // It hears of it, whatever becomes of the call that it was accepted for.
+            // It is told, whatever happens to the call that it was accepted for.
             let line = try await withTimeout(.seconds(60)) { try await connection.readLine() }
             try world.require(line == nil || line == "served", "\(number) got \(line ?? "")")
             ended.add(line == nil ? 1 : 0)

@@ -112,7 +112,7 @@ final class RetryingClient {
         try await connection.write(question + "\n")
         return try await connection.readLine()
       }
-      // The end of the stream instead of an answer is a loss, too.
+      // The end of the stream instead of an answer also counts as a loss.
       guard let answer else { return false }
       try world.require(answer == "\(question) \(question.count)", "the answer to \(question) is \(answer)")
       return true

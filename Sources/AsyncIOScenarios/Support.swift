@@ -5,8 +5,8 @@ internal import SystemPackage
 // What scenarios have in common.
 
 extension SimulationWorld {
-  /// An error that no caller was given fails the scenario, unless bad weather explains it: nothing that goes wrong in a
-  /// program of the project may end in a log.
+  /// Make an error that no caller was given fail the scenario, unless bad weather explains it: nothing that goes wrong
+  /// in a program of the project may end in a log.
   func refuseReports() throws {
     let loop = try getRunningLoop()
     loop.exceptionHandler = { [unowned self] _, context in
@@ -20,7 +20,7 @@ extension SimulationWorld {
   /// A duration by chance, mostly short.
   func pause(around mean: Duration) async throws { try await sleep(for: random.around(mean)) }
 
-  /// Tries until the weather lets it happen.
+  /// Try until the weather lets it happen.
   func persistently<Value: Sendable>(_ body: () async throws -> Value) async throws -> Value {
     while true {
       do { return try await body() } catch  where error.isWeather {}
@@ -28,12 +28,12 @@ extension SimulationWorld {
     }
   }
 
-  /// Tries until somebody listens, and the network lets it through.
+  /// Try until a listener is there, and the network lets the connection through.
   func untilConnected(_ connect: () async throws -> StreamConnection) async throws -> StreamConnection {
     try await persistently(connect)
   }
 
-  /// Writes in pieces of a length by chance, with a pause, or something else, after each.
+  /// Write in pieces of a random length, with a pause, or something else, after each.
   func write(
     _ bytes: [UInt8], inPiecesOf longest: Int, on connection: StreamConnection,
     after pause: () async throws -> Void = {}
@@ -52,8 +52,8 @@ extension SimulationWorld {
     try await persistently { try await StreamListener.bind(host: host, port: port) }
   }
 
-  /// Lets the weather rage for a while, heals the world, and waits for what was started: from then on it has to get
-  /// to its end within five minutes.
+  /// Let the weather rage for a while, heal the world, and wait for what was started: from then on it has to get to its
+  /// end within five minutes.
   func storm(_ tasks: [LoopTask<Void>], for length: Duration = .seconds(2)) async throws {
     let timer = try getRunningLoop().callLater(length) { [self] in heal() }
     defer {
@@ -69,7 +69,7 @@ extension SimulationWorld {
     }
   }
 
-  /// Starts a task on a host, by whose name it goes.
+  /// Start a task on a host, which bears the host's name.
   func task(on host: String, _ body: @escaping @Sendable () async throws -> Void) throws -> LoopTask<Void> {
     let machine = self.host(host)
     return try getRunningLoop().createTask(name: host) { try await machine.run { try await body() } }
@@ -80,7 +80,7 @@ extension SimulationWorld {
 struct EarlyEnd: Error {}
 
 extension Error {
-  /// What a client on a bad network lives with, and tries again.
+  /// True for what a client on a bad network lives with, and tries again.
   var isWeather: Bool {
     switch self {
     case let error as IOError: Self.losses.contains(error.errno)
@@ -102,7 +102,7 @@ extension Error {
 /// conformance right.
 final class Counter: @unchecked Sendable {
   var value = 0
-  /// The greatest that it ever was.
+  /// The greatest value that it ever had.
   private(set) var peak = 0
 
   func add(_ number: Int = 1) {

@@ -26,7 +26,7 @@ extension Scenario {
           try world.require(failed.entries.isEmpty, "nothing was said of the failure of \(failed.entries)")
         } catch let error as TaskGroupError {
           let numbers = error.errors.compactMap { ($0 as? Failed)?.number }
-          // A body that makes a task when another one has failed is refused, and that is its error.
+          // A body that makes a task after another one has failed is refused, and that is its error.
           let refusals = error.errors.count { ($0 as? EventLoopError)?.code == .invalidState }
           try world.require(
             refusals < 2 && numbers.count == error.errors.count - refusals && !numbers.isEmpty, "\(error)")
@@ -221,7 +221,7 @@ private struct Failed: Error {
 
 private func work(_ world: SimulationWorld, _ number: Int, _ failed: Ledger<Int>) async throws {
   do { try await world.pause(around: .microseconds(500)) } catch  where world.random.chance(0.8) { throw error } catch {
-    // Whoever is cancelled may fail, too.
+    // A cancelled task may also fail.
     failed.entries.append(number)
     throw Failed(number: number)
   }

@@ -56,7 +56,7 @@ extension Scenario {
                 case 1: transport.abort()
                 case 2: try transport.writeEOF()
                 case 3:
-                  // Somebody else is told of the rest.
+                  // Another protocol is told of the rest.
                   let heir = SilentProtocol(lives, of: transport)
                   try transport.setProtocol(heir)
                 default: try transport.write(world.bytes(100))
@@ -76,7 +76,7 @@ extension Scenario {
         try world.require(!server.isServing, "a server that was closed serves")
         if world.random.chance(0.5) { server.closeClients() } else { server.abortClients() }
         try await world.storm(clients)
-        // Whoever was accepted and closed with bytes left to send gets until here to send them.
+        // A client that was accepted and closed with bytes left to send has until here to send them.
         server.abortClients()
         try await withTimeout(.seconds(300)) { try await server.waitClosed() }
         try await world.eventually("every protocol is told of its end") { lives.open == 0 }
@@ -97,8 +97,8 @@ final class ProtocolLives: @unchecked Sendable {
   func demand(_ condition: Bool, _ message: String) { if !condition { world.fail(message) } }
 }
 
-/// What every protocol is told, and in which order it may be. In the loop's thread, which is what makes the unchecked
-/// conformance right.
+/// What every protocol is told, and in which order it may be told. In the loop's thread, which is what makes the
+/// unchecked conformance right.
 class WatchedProtocol: @unchecked Sendable {
   let lives: ProtocolLives
   private(set) var transport: StreamTransport?

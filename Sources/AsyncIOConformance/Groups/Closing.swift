@@ -106,7 +106,7 @@ extension ConformanceSuite {
         try loop.callSoonThreadsafe { loop.stop() }
         try loop.runForever()
         try loop.run { try await toThread {} }
-        // What has no file cannot be duplicated.
+        // A number without a file cannot be duplicated.
         return (0..<Int32(3)).filter { (try? FileDescriptor(rawValue: $0).duplicate().close()) != nil }
       }
       for (number, file) in zip(0..<Int32(3), saved) {

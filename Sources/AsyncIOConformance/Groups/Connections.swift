@@ -178,7 +178,7 @@ extension ConformanceSuite {
   private typealias Giving =
     @Sendable (any EventLoop, Int32, @Sendable () throws -> StreamProbe) async throws -> Void
 
-  /// The calls that take a descriptor which is there.
+  /// The calls that take an existing descriptor.
   private static let waysToGive: [(String, Giving)] = [
     ("createConnection", { _ = try await $0.createConnection(socket: $1, $2) }),
     ("connectAcceptedSocket", { _ = try await $0.connectAcceptedSocket($1, $2) }),

@@ -172,7 +172,7 @@ extension ConformanceSuite {
     }
   }
 
-  /// Closes them, and expects that each protocol is told once.
+  /// Close them, and expect that each protocol is told once.
   private static func end(
     _ subject: ConformanceSubject, _ transports: [(DatagramTransport, DatagramWitness)]
   ) async throws {
@@ -214,7 +214,7 @@ private final class DatagramWitness: DatagramProtocol {
     transport = nil
   }
 
-  /// Until so many datagrams have come.
+  /// Wait until this many datagrams have come.
   func wait(for count: Int) async throws {
     while datagrams.count < count { try await sleep(for: .zero) }
   }

@@ -69,10 +69,10 @@ extension ConformanceSuite {
       let loop = try subject.makeLoop()
       do {
         let task = try loop.createTask(name: "mine") { throw Failure() }
-        // It ends here, and nobody looks at it.
+        // It ends here, and its error is not retrieved.
         try loop.run { while !task.isDone { try await sleep(for: .zero) } }
       }
-      // The last references go when the steps of the task do.
+      // The last references go with the steps of the task.
       var reports = subject.takeReports()
       for _ in 0..<1000 where reports.isEmpty {
         try loop.run(turns: 1)
@@ -122,7 +122,7 @@ extension ConformanceSuite {
       let loop = try subject.makeLoop()
       let trail = Trail()
       @Sendable func schedule() {
-        // From another thread, which is what debug mode looks at.
+        // From another thread, which is what debug mode checks.
         trail.mark(
           CheckThread { () -> String in
             do { try loop.callSoon {} } catch { return "refused" }

@@ -49,7 +49,7 @@ extension ConformanceSuite {
       let loop = try subject.makeLoop()
       let pairs = [try subject.socketPair(), try subject.socketPair()]
       let trail = Trail()
-      // Which of the two is reported first is the system's choice; it silences the other.
+      // The system chooses which of the two is reported first; that one silences the other.
       for pair in pairs {
         try loop.addReader(pair.near) {
           trail.mark("reader")
@@ -144,7 +144,7 @@ extension ConformanceSuite {
       try loop.addReader(old.near) { trail.mark("old-reader") }
       try loop.addWriter(old.near) { trail.mark("old-writer") }
       old.close(old.near)
-      // The kernel gives out the lowest free number.
+      // The kernel hands out the lowest free number.
       let new = try subject.socketPair()
       try subject.require(new.near == old.near, "\(old.near) was not given out again but \(new.near)")
       try loop.addReader(new.near) {
@@ -166,7 +166,7 @@ extension ConformanceSuite {
       let trail = Trail()
       try loop.addReader(pair.near) { trail.mark("reader") }
       try loop.addWriter(pair.near) { trail.mark("writer") }
-      // What a child that inherits it does as well: the file stays open under another number.
+      // A child that inherits it does the same: the file stays open under another number.
       let elsewhere = try FileDescriptor(rawValue: pair.near).duplicate()
       pair.close(pair.near)
       pair.write(to: pair.far)
@@ -185,7 +185,7 @@ extension ConformanceSuite {
       try loop.removeReader(pair.near)
       try loop.removeWriter(pair.near)
       try subject.expect("epoll knows it", Process.isInEpoll(pair.near), false)
-      // Data that nobody asked for does not wake the loop either.
+      // Data that was not asked for does not wake the loop either.
       pair.write(to: pair.far)
       let before = Process.threadTime
       try loop.callLater(.milliseconds(50)) { loop.stop() }
@@ -206,7 +206,7 @@ extension ConformanceSuite {
   }
 }
 
-/// Expects that the system's error is this one; keeps its name.
+/// Expect this error of the system; keep its name.
 private func expectErrno(
   _ subject: ConformanceSubject, _ name: String, _ expected: Errno, _ body: () throws -> Void
 ) throws {

@@ -113,7 +113,7 @@ enum CheckValue {
 }
 
 extension ConformanceSubject {
-  /// Fails the check unless the body throws an error of this type, by its name.
+  /// Fail the check unless the body throws an error of this type, by its name.
   func expectError<Value>(_ name: String, _ type: String, _ body: () async throws -> Value) async throws {
     var seen = "none"
     do { _ = try await body() } catch { seen = "\(Swift.type(of: error))" }

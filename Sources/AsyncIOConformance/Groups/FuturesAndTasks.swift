@@ -123,7 +123,7 @@ extension ConformanceSuite {
           let before = tasks.last ?? first
           tasks.append(try loop.createTask { try await before.get() })
         }
-        // Behind them in the queue: all have begun when it has ended.
+        // After them in the queue: all have begun when it has ended.
         try await loop.createTask {}.get()
         tasks.last?.cancel()
         try subject.expect("the first is cancelled", first.isCancelled)

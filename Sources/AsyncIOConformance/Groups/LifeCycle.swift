@@ -34,7 +34,7 @@ extension ConformanceSuite {
       try subject.expect("one turn", trail, "soon reader")
       try loop.removeReader(pair.near)
       loop.stop()
-      // Nothing is ready: waiting, it would not come back.
+      // Nothing is ready: if it waited, it would not come back.
       try loop.runForever()
       try subject.expect("both", trail, "soon reader")
     },

@@ -126,7 +126,7 @@ extension ConformanceSuite {
     },
   ]
 
-  /// Both sides of a pseudo-terminal, which does not echo.
+  /// Open both sides of a pseudo-terminal, which does not echo.
   private static func openTerminal(_ subject: ConformanceSubject) throws -> (master: Int32, device: Int32) {
     #if os(Linux)
       let master = open("/dev/ptmx", O_RDWR | O_NOCTTY | O_CLOEXEC)

@@ -39,7 +39,7 @@ extension ConformanceSuite {
       policy.setEventLoop(second)
       try subject.expect("second is current", try policy.getEventLoop() === second)
       try subject.expect("first is closed", first.isClosed, false)
-      // Stopped, it would make one turn.
+      // If it were stopped, it would make one turn.
       try first.runForever()
       try subject.expect("first", trail, "ran")
     },

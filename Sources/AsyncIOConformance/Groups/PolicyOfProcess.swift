@@ -157,7 +157,7 @@ extension ConformanceSuite {
   ]
 }
 
-/// What the child of a fork, made in a callback of a running loop, has of its parent.
+/// Return what the child of a fork, made in a callback of a running loop, has of its parent.
 private func whatIsLeft(factory: () throws -> any EventLoop) throws -> String {
   let running = (try? getRunningLoop()) == nil ? "none" : "some"
   let current = (try? getEventLoop()) == nil ? "none" : "some"

@@ -95,7 +95,7 @@ extension ConformanceSuite {
       try subject.interruptibleRun("ends with", "KeyboardInterrupt", beforeClose: { release.value?.resume() }) {
         do { try await untilCancelled(sends: 1) } catch { trail.mark("first") }
         try getRunningLoop().callSoon { Process.send(SIGINT) }
-        // Nothing that a cancellation would end.
+        // A wait that a cancellation does not end.
         await withUnsafeContinuation { release.value = $0 }
         trail.mark("went on")
       }
@@ -149,7 +149,7 @@ extension ConformanceSuite {
   ]
 }
 
-/// Suspends until it is cancelled, after so many signals were sent.
+/// Suspend until it is cancelled, after this many signals were sent.
 private func untilCancelled(sends count: Int) async throws {
   let loop = try getRunningLoop()
   for _ in 0..<count { try loop.callSoon { Process.send(SIGINT) } }
@@ -157,7 +157,7 @@ private func untilCancelled(sends count: Int) async throws {
 }
 
 extension ConformanceSubject {
-  /// Runs a body by a runner in this thread, the main one, and says how the run ended: the type of its error, or "its
+  /// Run a body by a runner in this thread, the main one, and return how the run ended: the type of its error, or "its
   /// value".
   fileprivate func interruptibleRun(
     _ name: String, _ expected: String, action: sig_t? = SIG_DFL, beforeClose: () -> Void = {},

@@ -136,7 +136,7 @@ extension ConformanceSuite {
   ]
 }
 
-/// What the body throws.
+/// Return what the body throws.
 func thrown(_ body: () async throws -> Void) async -> (any Error)? {
   do {
     try await body()
@@ -146,7 +146,7 @@ func thrown(_ body: () async throws -> Void) async -> (any Error)? {
   }
 }
 
-/// A port on which nobody listens, with either family.
+/// Return a port without a listener, in either family.
 private func unusedPort(_ subject: ConformanceSubject) async throws -> UInt16 {
   let listener = try await StreamListener.bind(host: "127.0.0.1", port: 0)
   listener.close()

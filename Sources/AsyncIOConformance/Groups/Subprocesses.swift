@@ -72,7 +72,7 @@ extension ConformanceSuite {
         let child = try await ChildProcess.spawn("cat", standardInput: .pipe)
         child.standardInput?.close()
         var status: Int32 = 0
-        // Blocks the loop, so it cannot be faster.
+        // This blocks the loop, so the loop cannot be faster.
         try subject.expect("taken", waitpid(child.processIdentifier, &status, 0) == child.processIdentifier)
         try subject.expect("return code", try await child.wait().returnCode, 255)
       }
@@ -109,7 +109,7 @@ extension ConformanceSuite {
         try subject.expect("return code", try await child.wait().returnCode, 3)
         let reader = try PipeReader(owning: ends.release(ends.read))
         child.close()
-        // Nobody has the other end any more.
+        // No process has the other end any more.
         try subject.expect("rest", try await reader.readToEnd(), [])
         reader.close()
       }
@@ -117,7 +117,7 @@ extension ConformanceSuite {
     ConformanceCheck(138, "Cancelled while it starts, a child is killed and reaped first", capabilities: .pipes) {
       subject in
       try subject.run { loop in
-        // The system may be faster than the cancellation; then once more.
+        // The system may be faster than the cancellation; then try once more.
         for _ in 0..<100 {
           let ends = try subject.pipe()
           let starting = try loop.createTask {
@@ -133,7 +133,7 @@ extension ConformanceSuite {
           } catch is CancellationError {
             ends.close(ends.write)
             let reader = try PipeReader(owning: ends.release(ends.read))
-            // Who has the other end is gone.
+            // The process that had the other end is gone.
             try subject.expect("output", try await reader.readToEnd().count, 0)
             reader.close()
             return subject.saw("start", "cancelled")
@@ -188,7 +188,7 @@ extension ConformanceSuite {
   ]
 }
 
-/// What becomes of it: "missing".
+/// Return what happens to it: "missing".
 private func startMissingProgram() async throws -> String {
   do {
     _ = try await ChildProcess.spawn(
@@ -199,12 +199,12 @@ private func startMissingProgram() async throws -> String {
   }
 }
 
-/// How many descriptors this process has.
+/// Return how many descriptors this process has.
 private func openDescriptors() -> Int {
   (0..<4096 as Range<Int32>).count { fcntl($0, F_GETFD) >= 0 }
 }
 
-/// What a link of this process points to.
+/// Return what a link of this process points to.
 private func ownFile(_ path: String) -> String {
   var buffer = [CChar](repeating: 0, count: 1024)
   let count = max(0, readlink(path, &buffer, buffer.count))

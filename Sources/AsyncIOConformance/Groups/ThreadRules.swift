@@ -1,7 +1,7 @@
 internal import AsyncIO
 
 extension ConformanceSuite {
-  /// Group D, debug mode's look at threads, and tasks that a thread waits for.
+  /// Group D, the thread checks of debug mode, and tasks that a thread waits for.
   static let threadRuleChecks: [ConformanceCheck] = [
     ConformanceCheck(
       54, "In debug mode another thread is refused to schedule; threadsafe calls are not", capabilities: .threads
@@ -119,7 +119,7 @@ extension ConformanceSuite {
   ]
 }
 
-/// Runs the loop in this thread and the body in another one, until the body has ended.
+/// Run the loop in this thread and the body in another one, until the body has ended.
 private func besides(_ loop: any EventLoop, _ body: @escaping @Sendable () throws -> Void) throws {
   let running = Gate()
   try loop.callSoon { running.open() }

@@ -172,7 +172,7 @@ extension ConformanceSuite {
   ]
 }
 
-/// Sees whether a timer is still held by anybody.
+/// Shows whether a timer is still held.
 private struct WeakTimer: Sendable {
   weak let timer: TimerHandle?
   init(_ timer: TimerHandle) { self.timer = timer }

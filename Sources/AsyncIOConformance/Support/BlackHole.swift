@@ -13,7 +13,7 @@ internal import SystemPackage
 final class BlackHole: Sendable {
   private let clients: [Int32]
 
-  /// - Parameter port: of a listener with a short backlog, which accepts nothing.
+  /// - Parameter port: the port of a listener with a short backlog, which accepts nothing.
   init?(port: UInt16) {
     var clients: [Int32] = []
     var isFull = false
@@ -64,7 +64,7 @@ final class BlackHole: Sendable {
 }
 
 extension ConformanceSubject {
-  /// Makes the listener's address on 127.0.0.1 silent until the check has ended.
+  /// Make the listener's address on 127.0.0.1 silent until the check has ended.
   func silence(port: UInt16) throws {
     guard let hole = BlackHole(port: port) else { try notOffered("this system's queues of clients have no end") }
     atEnd { hole.close() }

@@ -16,7 +16,7 @@ enum CapturedLog {
 
   private static let trail = Trail()
 
-  /// Takes over what the process logs; once, and before anything was logged.
+  /// Take over what the process logs; once, and before anything was logged.
   static func start() { LoggingSystem.bootstrap { _ in Handler() } }
 
   /// What was logged so far: "warning: …".

@@ -9,7 +9,7 @@ internal import SystemPackage
   internal import Darwin
 #endif
 
-/// The two ends of a pipe, which block. What nobody took is closed after the check.
+/// The two ends of a pipe, which block. Ends that were not released are closed after the check.
 public final class PipeEnds: Sendable {
   /// The end to read from.
   public let read: Int32
@@ -26,7 +26,7 @@ public final class PipeEnds: Sendable {
     left = Box([ends[0], ends[1]])
   }
 
-  /// Somebody else closes it from here on.
+  /// Release an end: other code closes it from here on.
   public func release(_ end: Int32) -> Int32 {
     _ = left.update { $0.remove(end) }
     return end
@@ -51,7 +51,7 @@ extension ConformanceSubject {
 
 private func closeDescriptor(_ descriptor: Int32) { _ = close(descriptor) }
 
-/// Marks what it is told by a pipe or a child process, and lets a task wait for the end.
+/// Marks what a pipe or a child process tells it, and lets a task wait for the end.
 final class MarkingProtocol: StreamProtocol, SubprocessProtocol {
   let trail: Trail
   let isLost = Box(false)
@@ -99,7 +99,7 @@ final class MarkingProtocol: StreamProtocol, SubprocessProtocol {
     return text.split(whereSeparator: \.isWhitespace).joined(separator: "_")
   }
 
-  /// Waits, turn by turn, until it was told of the end.
+  /// Wait, turn by turn, until it was told of the end.
   func waitForEnd() async throws {
     while !isLost.value { try await sleep(for: .microseconds(200)) }
   }

@@ -1,6 +1,6 @@
 internal import AsyncIO
 
-/// The default policy over the loops of a subject; writes down its own `new` and `set`, which is what others have to go
+/// The default policy over the loops of a subject; writes down its own `new` and `set`, which other calls have to go
 /// through.
 final class ObservedPolicy: DefaultEventLoopPolicy, @unchecked Sendable {
   // Unchecked because the base class is; what is added here is constant or guards itself.
@@ -23,7 +23,7 @@ final class ObservedPolicy: DefaultEventLoopPolicy, @unchecked Sendable {
   }
 }
 
-/// A policy of one's own that has nothing to give, and writes down that it was asked.
+/// A custom policy that has nothing to give, and writes down that it was asked.
 final class RefusingPolicy: EventLoopPolicy {
   struct Refusal: Error {}
 

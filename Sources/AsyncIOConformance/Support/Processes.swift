@@ -8,12 +8,12 @@ internal import SystemPackage
   internal import Darwin
 #endif
 
-/// What a check wants to know of its process, or do to it.
+/// What a check asks of its process, or does to it.
 enum Process {
-  /// The kernel's list of descriptors, in numbers; nil where it has none to read.
+  /// The length of the kernel's list of descriptors; nil if there is none to read.
   static var descriptorCount: Int? { entryCount("/proc/self/fd") }
 
-  /// The kernel's list of threads, in numbers; nil where it has none to read.
+  /// The length of the kernel's list of threads; nil if there is none to read.
   static var threadCount: Int? { entryCount("/proc/self/task") }
 
   private static func entryCount(_ path: String) -> Int? {
@@ -24,7 +24,7 @@ enum Process {
     return count
   }
 
-  /// Processor time of the calling thread: what a loop that spins uses up, and one that waits does not.
+  /// Processor time of the calling thread: a loop that spins uses it up, and one that waits does not.
   static var threadTime: Duration {
     var time = timespec()
     clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time)
@@ -37,7 +37,7 @@ enum Process {
   /// Sends a signal to this process.
   static func send(_ signal: Int32) { _ = kill(getpid(), signal) }
 
-  /// What the process does on a signal: "default", "ignored", or "handler". Leaves it as it is.
+  /// Return the process's action on a signal: "default", "ignored", or "handler". Leaves it as it is.
   static func action(of signal: Int32) -> String {
     var current = sigaction()
     guard sigaction(signal, nil, &current) == 0 else { return "none" }
@@ -61,7 +61,7 @@ enum Process {
     }
   }
 
-  /// Whether an epoll instance of this process has the descriptor in its table; where there is none to ask, no.
+  /// Return whether an epoll instance of this process has the descriptor in its table; false if there is none.
   static func isInEpoll(_ descriptor: Int32) -> Bool {
     (0..<Int32(4096)).contains { number in
       guard let file = fopen("/proc/self/fdinfo/\(number)", "r") else { return false }
@@ -77,8 +77,8 @@ enum Process {
     }
   }
 
-  /// Forks. The child runs the body, tells the parent the text, and ends; it has nothing but the calling thread, so
-  /// this is for processes that have no other one of weight. Returns the text; nil if the child died.
+  /// Fork. The child runs the body, tells the parent the text, and ends; it has only the calling thread, so this is for
+  /// processes that have no other important thread. Returns the text; nil if the child died.
   static func inFork(_ body: () throws -> String) throws -> String? {
     var ends: [Int32] = [-1, -1]
     guard pipe(&ends) == 0 else { throw Errno(rawValue: errno) }

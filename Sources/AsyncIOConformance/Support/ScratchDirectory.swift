@@ -8,7 +8,7 @@ internal import SystemPackage
   internal import Darwin
 #endif
 
-/// A directory of a check's own. It and its files go when the check has ended.
+/// A directory of one check. It and its files are removed when the check has ended.
 public final class ScratchDirectory: Sendable {
   /// Where it is. Short enough for the path of a Unix socket.
   public let path: String
@@ -32,7 +32,7 @@ public final class ScratchDirectory: Sendable {
   /// Whether there is a file of this name.
   public func contains(_ name: String) -> Bool { access(file(name), F_OK) == 0 }
 
-  /// Removes a file; nothing if there is none.
+  /// Remove a file; does nothing if there is none.
   public func remove(_ name: String) { unlink(file(name)) }
 
   func removeAll(_ names: [String]) {
@@ -42,7 +42,7 @@ public final class ScratchDirectory: Sendable {
 }
 
 extension ConformanceSubject {
-  /// A directory that goes with the check, and with it files of these names.
+  /// Make a directory that is removed after the check, and with it files of these names.
   public func scratchDirectory(files names: String...) throws -> ScratchDirectory {
     let directory = try ScratchDirectory()
     atEnd { directory.removeAll(names) }

@@ -8,7 +8,7 @@ internal import SystemPackage
   internal import Darwin
 #endif
 
-/// Sockets that are made before there is nothing left to make them of.
+/// Sockets that are made before the means to make them run out.
 final class Clients: Sendable {
   private let sockets: [Int32]
 
@@ -27,7 +27,7 @@ final class Clients: Sendable {
 
   deinit { for fd in sockets { closeSocket(fd) } }
 
-  /// Connects all of them to a port of the loopback: the backlog takes them.
+  /// Connect all of them to a port of the loopback: the backlog takes them.
   func connect(to port: UInt16) throws {
     var address = sockaddr_in()
     address.sin_family = sa_family_t(AF_INET)
@@ -44,8 +44,8 @@ final class Clients: Sendable {
   }
 }
 
-/// A low limit of open files for this process, which can then be used up. An accept that the system was asked for in
-/// advance may go by the limit of that time, so it comes before the server.
+/// A low limit of open files for this process, which can then be used up. An accept that was requested in advance may
+/// go by the limit of that time, so this comes before the server.
 final class Shortage: Sendable {
   private let former: rlimit
   private let taken = Box<[Int32]>([])
@@ -54,7 +54,7 @@ final class Shortage: Sendable {
     var limit = rlimit()
     getrlimit(Self.resource, &limit)
     former = limit
-    // The system gives out the lowest number that is free, so this is the next one.
+    // The system hands out the lowest free number, so this is the next one.
     let next = dup(0)
     closeSocket(next)
     limit.rlim_cur = rlim_t(next) + 64
@@ -67,12 +67,12 @@ final class Shortage: Sendable {
     setrlimit(Self.resource, &limit)
   }
 
-  /// From here on nobody is given a descriptor.
+  /// Begin the shortage: nothing gets a descriptor from here on.
   func begin() {
     while case let number = dup(0), number >= 0 { taken.update { $0.append(number) } }
   }
 
-  /// There are some again.
+  /// End the shortage.
   func end() {
     taken.update { numbers in
       for number in numbers { closeSocket(number) }

@@ -32,7 +32,7 @@ public final class SocketPair: Sendable {
     }
   }
 
-  /// Sends bytes to the other side of an end; how many went out, -1 for an error.
+  /// Send bytes to the other side of an end. Returns how many went out, -1 for an error.
   @discardableResult
   public func write(_ count: Int = 1, to end: Int32) -> Int {
     let bytes = [UInt8](repeating: 7, count: count)
@@ -42,7 +42,7 @@ public final class SocketPair: Sendable {
   /// Sends until the system takes no more.
   public func fill(_ end: Int32) { while write(65536, to: end) > 0 {} }
 
-  /// Reads what is there; how many bytes, -1 for an error.
+  /// Read what is there. Returns how many bytes, -1 for an error.
   @discardableResult
   public func read(_ count: Int = 4096, from end: Int32) -> Int {
     var bytes = [UInt8](repeating: 0, count: count)
@@ -68,12 +68,12 @@ public final class SocketPair: Sendable {
     closeDescriptor(end)
   }
 
-  /// Somebody else closes it from here on.
+  /// Release an end: other code closes it from here on.
   public func release(_ end: Int32) { _ = closed.update { $0.insert(end).inserted } }
 }
 
 extension ConformanceSubject {
-  /// Two connected sockets, which are closed after the check.
+  /// Make two connected sockets, which are closed after the check.
   public func socketPair() throws -> SocketPair {
     let pair = try SocketPair()
     atEnd {

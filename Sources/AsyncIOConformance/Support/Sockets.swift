@@ -8,7 +8,7 @@ internal import AsyncIO
   internal import Darwin
 #endif
 
-/// Two connected TCP sockets of the running loop, in the hands of a check.
+/// Two connected TCP sockets of the running loop, for a check.
 struct TCPPair: Sendable {
   let near: Socket
   let far: Socket
@@ -38,12 +38,12 @@ struct TCPPair: Sendable {
 /// The loopback with a port.
 func loopback(_ port: UInt16) -> SocketAddress { SocketAddress(ipLiteral: "127.0.0.1", port: port)! }
 
-/// A path that nobody else uses.
+/// Return an unused path.
 func temporaryUnixAddress() throws -> SocketAddress {
   try SocketAddress(unixPath: "/tmp/asyncio-\(UInt64.random(in: 0 ... .max))")
 }
 
-/// Lets the running loop turn: what a task has begun to wait for is waited for then.
+/// Let the running loop turn: after that, a task that has begun to wait is waiting.
 func letTurn(_ count: Int = 5) async throws {
   for _ in 0..<count { try await sleep(for: .zero) }
 }
@@ -55,7 +55,7 @@ func startTask<Value: Sendable>(
   Task(executorPreference: try getRunningLoop().taskExecutor, operation: body)
 }
 
-/// How a call ended, in a word: "done", a code, the system's error, "cancelled".
+/// Return how a call ended, in a word: "done", a code, the system's error, "cancelled".
 func outcome<Value>(_ body: () async throws -> Value) async -> String {
   do {
     _ = try await body()
@@ -88,7 +88,7 @@ package func numbered(_ range: Range<Int>) -> [UInt8] {
   return bytes
 }
 
-/// Whether the first bytes are those of `numbered` from a position on. Fast without an optimiser, too.
+/// Return whether the first bytes are those of `numbered` from a position on. Fast even without an optimiser.
 func areNumbered(_ bytes: [UInt8], _ count: Int, from start: Int) -> Bool {
   var done = 0
   while done < count {
@@ -103,7 +103,8 @@ func areNumbered(_ bytes: [UInt8], _ count: Int, from start: Int) -> Bool {
   return true
 }
 
-/// After so many bytes the numbers begin anew. A prime number, so that blocks of the usual sizes differ from each other.
+/// The number of bytes after which the numbers begin anew. A prime number, so that blocks of the usual sizes differ
+/// from each other.
 package let numberPeriod = 65521
 
 private let numberTable: [UInt8] = (0..<numberPeriod).map { UInt8(truncatingIfNeeded: $0 &* 31 &+ $0 >> 8) }

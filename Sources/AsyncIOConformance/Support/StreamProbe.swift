@@ -27,7 +27,7 @@ final class StreamProbe: StreamProtocol {
   }
 
   func dataReceived(_ bytes: RawSpan) throws {
-    // Chunks are as the system likes; that there was data is one mark.
+    // The system decides how chunks are cut; that there was data is one mark.
     if trail.marks.last != "data" { trail.mark("data") }
     bytes.withUnsafeBytes { received.append(contentsOf: $0) }
     try onData(self)
@@ -56,7 +56,7 @@ final class StreamProbe: StreamProtocol {
     onLost()
   }
 
-  /// Keeps the transport no longer.
+  /// Release the transport.
   func forget() { transport = nil }
 }
 
@@ -76,7 +76,7 @@ struct ProbedConnection {
 }
 
 extension ConformanceSubject {
-  /// Gives one end of a socket pair to a transport of the loop, which runs.
+  /// Give one end of a socket pair to a transport of the loop, which runs.
   func probedPair(_ loop: any EventLoop, _ script: (StreamProbe) -> Void = { _ in }) async throws -> ProbedPair {
     let sockets = try socketPair()
     let (transport, probe) = try await loop.connectAcceptedSocket(sockets.near) { StreamProbe(Trail(), script) }
@@ -101,7 +101,7 @@ extension ConformanceSubject {
     try unwrap("a port", server.addresses.first?.port)
   }
 
-  /// Lets the loop turn until the condition holds.
+  /// Let the loop turn until the condition holds.
   func turn(_ what: String, until condition: () -> Bool) async throws {
     for _ in 0..<20_000 {
       if condition() { return }
@@ -110,7 +110,7 @@ extension ConformanceSubject {
     try fail("\(what): it did not happen")
   }
 
-  /// Reads from a peer while the loop turns, until so many bytes have come.
+  /// Read from a peer while the loop turns, until this many bytes have come.
   func read(_ count: Int, from peer: Int32, of sockets: SocketPair) async throws -> [UInt8] {
     var bytes: [UInt8] = []
     try await turn("\(count) bytes for the peer") {

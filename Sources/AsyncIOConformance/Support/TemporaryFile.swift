@@ -8,7 +8,7 @@ internal import SystemPackage
   internal import Darwin
 #endif
 
-/// A file without a name, with contents, its position at the beginning. Closed when it goes.
+/// A file without a name, with contents, its position at the beginning. Closed when this goes away.
 final class TemporaryFile: Sendable {
   let descriptor: FileDescriptor
 
@@ -25,12 +25,12 @@ final class TemporaryFile: Sendable {
   deinit { try? descriptor.close() }
 }
 
-/// Makes calls on a descriptor wait.
+/// Make calls on a descriptor wait.
 func setBlocking(_ number: Int32) throws {
   guard fcntl(number, F_SETFL, fcntl(number, F_GETFL) & ~O_NONBLOCK) == 0 else { throw Errno(rawValue: errno) }
 }
 
-/// Whether a descriptor is open, and calls on it wait.
+/// Return whether a descriptor is open, and calls on it wait.
 func isBlocking(_ number: Int32) -> Bool {
   let flags = fcntl(number, F_GETFL)
   return flags >= 0 && flags & O_NONBLOCK == 0

@@ -7,11 +7,11 @@ func startThread(_ body: @escaping @Sendable () -> Void) {
   }
 }
 
-/// Opens once. For threads that block; it is no use in a task.
+/// Opens once. For threads that block; it is of no use in a task.
 typealias Gate = ThreadGate
 
 extension ThreadGate {
-  /// Blocks until the gate is open; `false` if it is not within the limit.
+  /// Block until the gate is open. Returns `false` if it does not open within the limit.
   func wait(for limit: Duration) -> Bool {
     wait(until: MonotonicTime.after(limit.saturatedNanoseconds))
   }
@@ -31,7 +31,7 @@ public final class CheckThread<Value: Sendable>: Sendable {
     }
   }
 
-  /// What the body returned; nil if it did not within the limit.
+  /// Return what the body returned; nil if it did not end within the limit.
   public func wait(for limit: Duration) -> Value? {
     ended.wait(for: limit) ? value.withLock { $0 } : nil
   }

@@ -23,7 +23,7 @@ public final class Trail: Sendable {
   }
 }
 
-/// Something to capture: whoever keeps only a weak reference sees when it is gone.
+/// An object to capture: a weak reference to it shows when it is gone.
 public final class Canary: Sendable {
   /// A new one.
   public init() {}
@@ -42,7 +42,7 @@ public final class Box<Value: Sendable>: Sendable {
     set { content.withLock { $0 = newValue } }
   }
 
-  /// Reads and changes it in one go.
+  /// Read and change it in one go.
   public func update<Result: Sendable>(_ body: (inout Value) -> Result) -> Result {
     content.withLock { body(&$0) }
   }

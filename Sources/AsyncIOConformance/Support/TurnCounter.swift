@@ -25,13 +25,13 @@ final class TurnCounter: Sendable {
 }
 
 extension EventLoop {
-  /// Runs the loop for so many turns.
+  /// Run the loop for this many turns.
   func run(turns: Int) throws {
     try stop(afterTurns: turns)
     try runForever()
   }
 
-  /// Stops the loop when so many turns have begun, the next one being the first.
+  /// Stop the loop when this many turns have begun, the next one being the first.
   func stop(afterTurns turns: Int) throws {
     try callSoon {
       if turns <= 1 {
