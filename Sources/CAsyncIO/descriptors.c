@@ -89,7 +89,7 @@ int casyncio_move_above_standard(int fd) {
 
 int casyncio_both_above_standard(int status, int ends[2]) {
   if (status < 0) return -errno;
-  // One after the other: what the first gives up must not become the second.
+  // One after the other: the number that the first gives up must not become the second's.
   for (int i = 0; i < 2; i++) {
     int fd = casyncio_above_standard(ends[i]);
     if (fd < 0) {
@@ -185,7 +185,7 @@ static struct timespec timespec_of(int64_t nanoseconds) {
   return t;
 }
 
-// Only where a call with nanoseconds is missing: up, never down, and never past what an int holds.
+// Only if a call with nanoseconds is missing: up, never down, and never past what an int holds.
 static int milliseconds_rounded_up(int64_t nanoseconds) {
   if (nanoseconds < 0) return -1;
   int64_t ms = nanoseconds / 1000000 + (nanoseconds % 1000000 != 0);
@@ -201,7 +201,7 @@ int casyncio_epoll_wait(int epoll, struct epoll_event *events, int capacity, int
   static _Atomic int missing;
   int n;
   if (nanoseconds <= 0 || atomic_load_explicit(&missing, memory_order_relaxed)) {
-    // Not by way of the C library, whose form is a point at which a thread can be cancelled, and pays for that.
+    // Not through the C library, whose form is a point at which a thread can be cancelled, and pays for that.
     int milliseconds = milliseconds_rounded_up(nanoseconds);
 #ifdef SYS_epoll_wait
     n = (int)syscall(SYS_epoll_wait, epoll, events, capacity, milliseconds);

@@ -1,8 +1,9 @@
 // The main queue of Dispatch, for a loop that has the main thread. Everything here that Dispatch does not promise is in
 // this file.
 //
-// On Linux the library has two functions for run loops: one gives an eventfd that becomes readable when the main queue has
-// something to do, the other one does it, in the main thread. CoreFoundation uses them. Found by experiment on 6.3.1:
+// On Linux the library has two functions for run loops: one returns an eventfd that becomes readable when the main
+// queue has something to do, the other does it, in the main thread. CoreFoundation uses them. Found by experiment on
+// 6.3.1:
 //
 // - What was queued before the descriptor was first asked for does not make it readable.
 // - The library traps if it gets no descriptor, and in the child of a fork.
@@ -46,8 +47,8 @@ static int find_functions(void) {
   return 1;
 }
 
-// Dispatch makes its descriptor now, and has no way to say that it gets none; and it takes any number, also one of the
-// standard streams that are closed.
+// Dispatch makes its descriptor now, and has no way to report that it gets none; and it takes any number, even that of
+// a standard stream that is closed.
 static int ask_for_handle(void) {
   int kept[3], count = 0, result;
   while (1) {

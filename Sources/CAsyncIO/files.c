@@ -15,7 +15,7 @@ int64_t casyncio_sendfile(int socket, int file, int64_t offset, size_t count) {
 int64_t casyncio_sendfile(int socket, int file, int64_t offset, size_t count) {
   off_t length = (off_t)count;
   int status = sendfile(file, socket, (off_t)offset, &length, NULL, 0);
-  // Part of it may be gone although it failed.
+  // Part of it may be gone even though it failed.
   return status < 0 && length == 0 ? -errno : length;
 }
 #else

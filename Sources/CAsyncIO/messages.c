@@ -34,7 +34,7 @@ ssize_t casyncio_receive_message(int fd, void *buffer, size_t count, casyncio_me
 ssize_t casyncio_next_message_length(int fd) {
   char byte;
   ssize_t n;
-  // Elsewhere the flag is none that a receive may be given, and what is returned is never more than there is room for.
+  // Elsewhere a receive may not be given this flag, and what is returned is never more than there is room for.
   do n = recv(fd, &byte, sizeof byte, MSG_PEEK | MSG_TRUNC | MSG_DONTWAIT);
   while (n < 0 && errno == EINTR);
   return n < 0 ? -errno : n;

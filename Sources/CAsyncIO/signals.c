@@ -14,7 +14,7 @@
 #define SIGNAL_COUNT 128
 static _Atomic int pending[SIGNAL_COUNT];
 static _Atomic int wake_end = -1;
-// What stood there before; callers serialise installs and restores.
+// The earlier actions; callers serialise installs and restores.
 static struct sigaction before[SIGNAL_COUNT];
 
 static void on_signal(int number) {
@@ -37,7 +37,7 @@ int casyncio_signal_install(int number) {
 int casyncio_signal_restore(int number) {
   if (number <= 0 || number >= SIGNAL_COUNT) return -EINVAL;
   struct sigaction now;
-  // Somebody else's handler by now: theirs stays.
+  // Other code has installed its handler meanwhile: it stays.
   if (sigaction(number, NULL, &now) == 0 && now.sa_handler != on_signal) return 0;
   return sigaction(number, &before[number], NULL) < 0 ? -errno : 0;
 }
@@ -56,8 +56,8 @@ static _Atomic int interrupt_wake_end = -1;
 
 static void on_interrupt(int number) {
   int end = atomic_load(&interrupt_wake_end);
-  // The second one gives the signal its own action back, so that a third ends a program whose loop is blocked.
-  // Without an end nobody is interested any more; then this one had to do it.
+  // The second signal restores the default action, so that a third ends a program whose loop is blocked. Without a wake
+  // end no run handles the signal any more; then this call had to restore it.
   if (end < 0 || atomic_fetch_add(&interrupts, 1) > 0) signal(number, SIG_DFL);
   if (end < 0) {
     raise(number);
@@ -83,7 +83,7 @@ void casyncio_interrupt_restore(void) {
   struct sigaction now;
   atomic_store(&interrupt_wake_end, -1);
   if (sigaction(SIGINT, NULL, &now) == 0 && now.sa_handler == on_interrupt) signal(SIGINT, SIG_DFL);
-  // A handler that was added meanwhile brings back what it found.
+  // A handler that was added meanwhile restores what it found.
   if (before[SIGINT].sa_handler == on_interrupt) before[SIGINT].sa_handler = SIG_DFL;
 }
 

@@ -20,14 +20,14 @@
 // - Between fork and exec a program with threads may call next to nothing, and copying the page tables of a large
 //   parent takes long. posix_spawn(3) shares the memory until the exec instead; the calling thread waits for that, so
 //   the caller is not the thread of a loop.
-// - The child inherits what its thread blocks (threads of pools block every signal) and what the process ignores (this
-//   package ignores SIGPIPE; `yes | head` would never end). So it starts with an empty mask, and with the signals that
-//   run times like to ignore back at their default actions. SIGHUP stays as it is: that is what nohup is about.
+// - The child inherits the signals that its thread blocks (threads of pools block every signal) and that the process
+//   ignores (this package ignores SIGPIPE; `yes | head` would never end). So it starts with an empty mask, and with the
+//   default actions for the signals that run times often ignore. SIGHUP stays as it is: that is the point of nohup.
 // - A child must have its three standard descriptors and no other. Those of this package are closed on exec, those of
 //   the program may not be, so everything from 3 on is closed. Descriptors below 3 that take each other's places (1 as
 //   the child's 2, 2 as its 1) are copied above 2 first.
-// - The search in PATH is execvp's: what is not there is passed over, what may not be executed too, but it is then what
-//   is reported if nothing else is found.
+// - The search in PATH is execvp's: a file that is missing or may not be executed is passed over, but the latter is
+//   what is reported if no other is found.
 
 #if defined(__GLIBC__)
 #define HAS_CLOSE_FROM __GLIBC_PREREQ(2, 34)
@@ -54,7 +54,8 @@ int casyncio_open_null(void) {
   return casyncio_above_standard(open("/dev/null", O_RDWR | O_CLOEXEC));
 }
 
-// Opening a terminal's controlling side makes a new one. Those that have none but this one are known by their numbers.
+// Opening a terminal's controlling side makes a new one. Devices with no other side than this are known by their
+// numbers.
 static int can_be_reopened(int fd, const struct stat *status) {
   if (S_ISFIFO(status->st_mode)) return 1;
   if (!S_ISCHR(status->st_mode)) return 0;
@@ -71,7 +72,7 @@ int casyncio_reopen_blocking(int fd) {
   if (flags < 0 || fstat(fd, &before) < 0) return -errno;
   if (!can_be_reopened(fd, &before)) return -EOPNOTSUPP;
   snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
-  // Without waiting for anybody: a FIFO whose other side is gone is not to be waited for here.
+  // Without waiting: if the other side of a FIFO is gone, the open must not wait for it.
   int mode = (flags & (O_ACCMODE | O_APPEND)) | O_NONBLOCK | O_NOCTTY | O_CLOEXEC;
   int own = casyncio_above_standard(open(path, mode));
   if (own < 0) return own;
@@ -89,7 +90,7 @@ static int close_others(posix_spawn_file_actions_t *actions) {
   return posix_spawn_file_actions_addclosefrom_np(actions, 3);
 }
 #else
-// One by one. A number that is closed meanwhile does no harm: the child passes it over.
+// Close one by one. A number that is closed meanwhile does no harm: the child passes it over.
 static int close_others(posix_spawn_file_actions_t *actions) {
   DIR *directory = opendir("/proc/self/fd");
   if (!directory) return errno;

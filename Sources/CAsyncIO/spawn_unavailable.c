@@ -3,7 +3,7 @@
 
 #include <errno.h>
 
-// Child processes where nobody has written them yet: every call says that there are none.
+// Child processes on systems for which they have not been written: every call refuses.
 
 char *const *casyncio_environment(void) { return 0; }
 int casyncio_pipe(int *read_end, int *write_end) {

@@ -22,7 +22,7 @@ static _Atomic uint64_t fork_generation;
 
 static void in_forked_child(void) {
   casyncio_running_loop_word = NULL;
-  // A signal for the child is not the parent's, whose descriptor the child has inherited.
+  // A signal for the child must not reach the parent, whose descriptor the child has inherited.
   casyncio_interrupt_restore();
   atomic_fetch_add(&fork_generation, 1);
 }
@@ -63,7 +63,7 @@ void casyncio_name_thread(const char *name) { pthread_setname_np(name); }
 #endif
 
 static pthread_key_t thread_word_key;
-// Keys are few, and other code may have them all. Then the word stands here, and nobody hears of the thread's end.
+// Keys are few, and other code may have them all. Then the word is stored here, and the thread's end goes unnoticed.
 static int has_thread_word_key;
 static _Thread_local void *thread_word_without_key;
 static pthread_once_t thread_word_once = PTHREAD_ONCE_INIT;
@@ -157,8 +157,8 @@ void casyncio_thread_join(void *thread) {
 }
 
 #if defined(__linux__)
-// The affinity and not the machine: a container or taskset may give a program fewer processors than there are. The set
-// grows until the kernel's fits, which has as many bits as the kernel was built for.
+// The affinity instead of the machine: a container or taskset may give a program fewer processors than there are. The
+// set grows until the kernel's fits, which has as many bits as the kernel was built for.
 int casyncio_available_processors(void) {
   for (int bits = 1024; bits <= 1 << 20; bits *= 2) {
     cpu_set_t *set = CPU_ALLOC(bits);

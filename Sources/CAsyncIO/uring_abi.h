@@ -1,5 +1,5 @@
 // The parts of the kernel's io_uring interface that the completion port uses, as this package needs them: the headers
-// of the distributions lag behind the kernels that people run, and what a kernel can do is asked at run time anyway.
+// of the distributions lag behind the kernels in use, and what a kernel can do is asked at run time anyway.
 #ifndef CASYNCIO_URING_ABI_H
 #define CASYNCIO_URING_ABI_H
 

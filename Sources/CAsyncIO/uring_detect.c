@@ -12,7 +12,7 @@
 #include <unistd.h>
 
 // Whether io_uring can be trusted here. A kernel may lack it, a sandbox may refuse any of its three system calls, and
-// some kernels have had operations that are there and do not work; so the last step is to use it.
+// some kernels have had operations that exist and do not work; so the last step is to use it.
 
 // Waits for the event of one record. Nothing takes longer than the limit unless something is broken.
 static int64_t event_of(casyncio_port *port, const casyncio_record *record, casyncio_event *event) {
@@ -44,7 +44,8 @@ static int64_t round_trip(casyncio_port *port, casyncio_record *receive, casynci
   return is_right ? 0 : -EIO;
 }
 
-// What ends by a request: a wait that has no other end. The kernels differ in what such an event says.
+// Tests an operation that ends by a request: a wait that has no other end. The kernels differ in what such an event
+// says.
 static int64_t cancelled(casyncio_port *port, casyncio_record *record, int handle) {
   casyncio_event event;
   if (!record->in_flight) casyncio_port_watch(port, record, handle, POLLIN);

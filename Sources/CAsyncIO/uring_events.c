@@ -10,9 +10,9 @@
 #include <time.h>
 #include <unistd.h>
 
-// From the kernel's events to the caller's: an operation may go on, and then its event is the port's own affair.
+// From the kernel's events to the caller's: an operation may go on, and then its event stays inside the port.
 
-// Another submission for the same operation, unless nobody wants it any more.
+// Makes another submission for the same operation, unless it is to end.
 static int again(casyncio_port *port, casyncio_record *record, int64_t *result) {
   if (port->is_ending || (record->flags & FLAG_CANCELLED)) {
     *result = -ECANCELED;
@@ -30,7 +30,7 @@ static int64_t connect_result(const casyncio_record *record) {
   return -error;
 }
 
-// What an event of the kernel means for its operation. 1: it goes on without an event for the caller.
+// Interprets an event of the kernel for its operation. Returns 1 if it goes on without an event for the caller.
 static int goes_on(casyncio_port *port, casyncio_record *record, int64_t *result) {
   switch (record->kind) {
     case CASYNCIO_KIND_SEND:
@@ -81,8 +81,8 @@ static void arm_wake(casyncio_port *port) {
   port->is_wake_armed = 1;
 }
 
-// A wake is felt. What the event descriptor has counted must not be felt again when it is armed the next time, in this
-// life of the port or in another.
+// Handles a wake that has arrived. What the event descriptor has counted must not count again when it is armed the next
+// time, in this life of the port or in another.
 static void end_wakes(casyncio_port *port, const struct uring_cqe *cqe) {
   uint64_t count;
   if (cqe->res >= 0) {
@@ -93,7 +93,8 @@ static void end_wakes(casyncio_port *port, const struct uring_cqe *cqe) {
   if (!(cqe->flags & URING_CQE_MORE)) port->is_wake_armed = 0;
 }
 
-// The operation has ended while a request to cancel it still waited for its place: the record is the caller's now.
+// Unlists an operation that has ended while a request to cancel it still waited for its place: the record is the
+// caller's now.
 static void unlist(casyncio_port *port, casyncio_record *record) {
   struct list kept = {NULL, NULL};
   while (port->waiting.first) {
@@ -103,7 +104,7 @@ static void unlist(casyncio_port *port, casyncio_record *record) {
   port->waiting = kept;
 }
 
-// Turns one event of the kernel into one for the caller. 1: there is one.
+// Turns one event of the kernel into one for the caller. Returns 1 if there is one.
 static int translate(casyncio_port *port, const struct uring_cqe *cqe, casyncio_event *event) {
   if (cqe->user_data <= USER_WAKE) {
     if (cqe->user_data == USER_WAKE) end_wakes(port, cqe);
@@ -160,7 +161,7 @@ static int reap_once(casyncio_port *port, casyncio_event *events, uint32_t capac
   uring_submit_waiting(port);
   uint32_t n = take_ended(port, events, capacity);
   int waits = n == 0 && nanoseconds != 0 && !uring_ring_has_events(ring);
-  // Deferred work begins to be flagged only when it is there, so an empty poll costs no call.
+  // Deferred work is flagged only once it is there, so an empty poll costs no call.
   int calls = waits || uring_ring_queued(ring) > 0 || uring_ring_has_work(ring);
   for (int round = 0;; round++) {
     if (calls) {
@@ -170,7 +171,7 @@ static int reap_once(casyncio_port *port, casyncio_event *events, uint32_t capac
         case 0:
         case -ETIME:
         case -EINTR:
-        // The event queue is full, or memory is short: take what is there, and the rest is handed over the next time.
+        // The event queue is full, or memory is short: take what is there, and the rest is submitted the next time.
         case -EBUSY:
         case -EAGAIN: break;
         default: return n > 0 ? (int)n : error;

@@ -11,9 +11,9 @@
 
 // Provided buffers. The traps of the mechanism:
 //
-// - With chunks that share a buffer (Linux 6.12) the kernel keeps no count for us: an event names the buffer, its bytes
-//   begin where the bytes of the event before ended, and a flag says whether the buffer goes on. So the order of the
-//   events is the order of the bytes, and every event with a buffer is accounted for, also one that carries no bytes.
+// - If chunks share a buffer (Linux 6.12) the kernel keeps no count for us: an event names the buffer, its bytes begin
+//   where the bytes of the previous event ended, and a flag says whether the buffer goes on. So the order of the events
+//   is the order of the bytes, and every event with a buffer is accounted for, even one that carries no bytes.
 // - A buffer comes back to the ring when the kernel has finished with it and the last chunk in it was returned.
 // - A receive that finds the ring empty ends with ENOBUFS, on some kernels even before there is anything to receive.
 
@@ -31,13 +31,13 @@ struct casyncio_lent {
   struct uring_buf *ring;
   struct buffer *buffers;
   uint32_t count, size;
-  // The same where chunks share buffers; where each chunk takes one there are more and smaller ones.
+  // The same for chunks that share buffers; if each chunk takes a buffer there are more and smaller ones.
   uint32_t shared_count, shared_size;
   // Buffers with the kernel, lent chunks.
   uint32_t available, leases;
   uint16_t tail;
   uint8_t is_attached;
-  // No port uses it any more: from here on the leases are counted by whoever returns one.
+  // No port uses it any more: from here on the thread that returns a lease counts it.
   uint8_t is_released;
 };
 
@@ -46,7 +46,7 @@ static void *map(size_t size) {
   return memory == MAP_FAILED ? NULL : memory;
 }
 
-// Into how many a buffer is cut where chunks do not share it.
+// The number of pieces that a buffer is cut into if chunks do not share it.
 enum { CUTS = 4 };
 
 static void destroy(casyncio_lent *lent) {
@@ -115,7 +115,7 @@ void uring_lent_detach(casyncio_lent *lent, struct uring_ring *ring) {
 }
 
 void uring_lent_release(casyncio_lent *lent) {
-  // Held by one lease more while this is decided, so that only one side finds the last one gone.
+  // Held by one extra lease while this is decided, so that only one side finds the last one gone.
   lent->leases++;
   lent->is_released = 1;
   if (__atomic_fetch_sub(&lent->leases, 1, __ATOMIC_ACQ_REL) == 1) destroy(lent);

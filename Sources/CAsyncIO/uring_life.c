@@ -37,7 +37,7 @@ int casyncio_port_create(const casyncio_port_options *options, casyncio_port **r
   return 0;
 }
 
-// Which of the features that are no condition this kernel has.
+// Finds which of the optional features this kernel has.
 static void find_features(casyncio_port *port) {
   uint32_t without = port->options.without;
   uint32_t features = CASYNCIO_PORT_BASIC;
@@ -77,9 +77,9 @@ int casyncio_port_begin(casyncio_port *port, int *step) {
   return 0;
 }
 
-// The ring takes no calls any more, and operations may be at work on the caller's memory: ends them by another call
-// (Linux 6.0), and waits for that, though not for ever. The kernel ends what is left when the ring is closed, but does
-// not say when.
+// The ring takes no calls any more, and operations may still use the caller's memory: ends them by another call (Linux
+// 6.0), and waits for that, but not for ever. The kernel ends what is left when the ring is closed, but does not say
+// when.
 static void end_abandoned(casyncio_port *port) {
   struct uring_sync_cancel cancel;
   memset(&cancel, 0, sizeof cancel);

@@ -14,12 +14,12 @@
 // - A multishot operation may end at any event, for reasons of the kernel's own; the event then lacks MORE.
 // - Sends may be short. The port sends the rest, so that an event means all bytes or an error.
 // - A request to cancel finds the operation queued, waiting, at work or gone. Only the operation's own event counts;
-//   the request's is thrown away.
-// - A connect that was interrupted goes on in the kernel, and a second one then says EALREADY: the end is seen by
-//   waiting until the socket is writable. Reads of a non-blocking pipe answer EAGAIN instead of waiting, so they wait in
-//   the same way.
-// - With deferred work the kernel handles some twenty completions a call, even if more are due: go on until it has none,
-//   or the caller's array is full.
+//   the request's is dropped.
+// - A connect that was interrupted goes on in the kernel, and a second one then returns EALREADY: the end is seen by
+//   waiting until the socket is writable. Reads of a non-blocking pipe return EAGAIN instead of waiting, so they wait
+//   in the same way.
+// - With deferred work the kernel handles some twenty completions per call, even if more are due: go on until it has
+//   none, or the caller's array is full.
 
 // MARK: Submissions
 
@@ -108,7 +108,7 @@ static void list_it(casyncio_port *port, casyncio_record *record, uint8_t flag) 
 
 // Starts the operation, or its next step.
 void uring_submit(casyncio_port *port, casyncio_record *record) {
-  // What waits already goes first.
+  // What is already waiting goes first.
   struct uring_sqe *sqe = port->waiting.first ? NULL : uring_place(port);
   if (sqe) {
     fill(port, sqe, record);

@@ -9,7 +9,7 @@
 
 enum { USER_IGNORED = 0, USER_WAKE = 1 };
 
-// Where an operation is that takes more than one submission.
+// The stage of an operation that takes more than one submission.
 enum { STAGE_WORK = 0, STAGE_POLL };
 
 enum {
@@ -17,7 +17,7 @@ enum {
   FLAG_LISTED = 1,
   FLAG_START = 2,
   FLAG_CANCEL = 4,
-  // Somebody asked for its end: nothing is started again for it.
+  // Its end was requested: nothing is started again for it.
   FLAG_CANCELLED = 8,
 };
 
@@ -59,7 +59,7 @@ static inline casyncio_record *take_first(struct list *list) {
 struct uring_sqe *uring_place(casyncio_port *port);
 // Starts the operation, or its next step.
 void uring_submit(casyncio_port *port, casyncio_record *record);
-// Hands over what waited for a place.
+// Submits what waited for a place.
 void uring_submit_waiting(casyncio_port *port);
 void uring_hand_over_cancel_all(casyncio_port *port);
 

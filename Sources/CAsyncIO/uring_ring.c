@@ -15,8 +15,8 @@ static long enter(int fd, uint32_t submit, uint32_t wait_for, uint32_t flags, vo
   return syscall(URING_SYS_ENTER, fd, submit, wait_for, flags, argument, size);
 }
 
-// From what is best to what Linux 5.19 takes. Deferred work: completions are worked on only when this thread asks, so
-// never in the middle of something else; cooperative: at the next system call.
+// From the best flags to those that Linux 5.19 takes. Deferred work: completions are worked on only when this thread
+// asks, so never in the middle of something else; cooperative: at the next system call.
 static int set_up(uint32_t entries, uint32_t event_entries, int allow_deferred, struct uring_params *params) {
   static const uint32_t deferred = URING_SETUP_SINGLE_ISSUER | URING_SETUP_DEFER_TASKRUN;
   const uint32_t ladder[] = {

@@ -13,7 +13,7 @@ struct uring_ring {
   struct uring_sqe *sqes;
   uint32_t *sq_head, *sq_tail, *sq_flags;
   uint32_t sq_mask, sq_entries;
-  // Our tail; the kernel's copy is brought up to it when it is entered.
+  // Our tail; the kernel's copy is updated when the kernel is entered.
   uint32_t sq_local_tail;
 
   struct uring_cqe *cqes;
@@ -34,15 +34,15 @@ int uring_ring_register(const struct uring_ring *ring, unsigned code, void *argu
 
 // A zeroed submission, or null when the queue is full.
 struct uring_sqe *uring_ring_sqe(struct uring_ring *ring);
-// Hands over what is queued, and with `wait_for` > 0 waits for that many events: nanoseconds, negative for ever.
-// With `events` deferred work is done. 0, -ETIME, -EINTR, or another negated errno.
+// Submits what is queued, and with `wait_for` > 0 waits for that many events: nanoseconds, negative for ever. With
+// `events` deferred work is done. Returns 0, -ETIME, -EINTR, or another negated errno.
 int uring_ring_enter(struct uring_ring *ring, uint32_t wait_for, int events, int64_t nanoseconds);
 
 static inline uint32_t uring_ring_queued(const struct uring_ring *ring) {
   return ring->sq_local_tail - __atomic_load_n(ring->sq_head, __ATOMIC_ACQUIRE);
 }
 
-// The kernel has events that it puts into the queue only when it is entered.
+// True if the kernel has events that it puts into the queue only when it is entered.
 static inline int uring_ring_has_work(const struct uring_ring *ring) {
   return (__atomic_load_n(ring->sq_flags, __ATOMIC_RELAXED) & (URING_SQ_TASKRUN | URING_SQ_CQ_OVERFLOW)) != 0;
 }

@@ -1,8 +1,8 @@
 // The clock of a simulated thread.
 //
-// ContinuousClock, Date and the loop all end in clock_gettime. A definition in the program stands before the C
-// library's, also for calls from the runtime's shared libraries. What is not asked by a simulated thread goes on to the
-// C library, and so to the vDSO: that costs a load and a call through a pointer, not a system call.
+// ContinuousClock, Date and the loop all end in clock_gettime. A definition in the program takes precedence over the C
+// library's, even for calls from the runtime's shared libraries. A call from any other thread goes on to the C library,
+// and so to the vDSO: that costs a load and a call through a pointer, not a system call.
 #if defined(__linux__)
 #define _GNU_SOURCE
 #include <dlfcn.h>

@@ -1,10 +1,10 @@
 // Two things of the Swift runtime that would make two runs of one seed differ.
 //
-// - Tasks without a preference go to the pool's threads. The runtime asks a hook before it hands such a job out; a job
-//   that a simulated thread hands out is given to the simulation, and everything that it makes stays there, because
-//   whoever runs a job decides where its continuations go.
+// - Tasks without a preference go to the pool's threads. The runtime calls a hook before it hands such a job out; a job
+//   that a simulated thread hands out goes to the simulation, and everything that it makes stays there, because the
+//   thread that runs a job decides where its continuations go.
 // - Sets and dictionaries are seeded anew in every process, and by their address. The runtime has a switch for
-//   deterministic hashing, which it reads from the environment when hashing is used first; set before, it holds.
+//   deterministic hashing, which it reads from the environment when hashing is first used; set before that, it holds.
 #if defined(__linux__)
 #include <stdatomic.h>
 #include <stdbool.h>

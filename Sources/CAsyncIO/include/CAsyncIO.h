@@ -3,8 +3,8 @@
 #ifndef CASYNCIO_H
 #define CASYNCIO_H
 
-// Swift code sees the declarations of these through this header, so that no Swift file has to ask which C library
-// the platform has.
+// Swift code sees their declarations through this header, so that no Swift file has to ask which C library the platform
+// has.
 #include <errno.h>
 #include <arpa/inet.h>
 #include <net/if.h>
@@ -58,9 +58,9 @@ uint64_t casyncio_fork_generation(void);
 int casyncio_is_main_thread(void);
 // The kernel's number for this thread, for messages.
 int64_t casyncio_thread_number(void);
-// Starts a detached thread; zero or an errno (not negated, as pthread_create has it).
+// Starts a detached thread; returns zero or an errno (not negated, like pthread_create).
 int casyncio_thread_detach(void (*CASYNCIO_NONNULL body)(void *CASYNCIO_NONNULL), void *CASYNCIO_NONNULL argument);
-// Starts a thread that casyncio_thread_join waits for, which gives its memory back; zero or an errno, as above.
+// Starts a thread that casyncio_thread_join waits for, which frees its memory; returns zero or an errno, as above.
 int casyncio_thread_start(
     void (*CASYNCIO_NONNULL body)(void *CASYNCIO_NONNULL), void *CASYNCIO_NONNULL argument,
     void *CASYNCIO_NULLABLE *CASYNCIO_NONNULL thread);
@@ -75,9 +75,9 @@ void casyncio_name_thread(const char *CASYNCIO_NONNULL name);
 
 // MARK: The current Swift task
 
-// Identity of the task that runs in this thread, or null. The entry point that compiled Swift code itself calls for
-// `Builtin.getCurrentAsyncTask`; `withUnsafeCurrentTask` says the same through an unspecialised generic closure and
-// two retains, too much for once per message.
+// Identity of the task that runs in this thread, or null. This is the entry point that compiled Swift code itself calls
+// for `Builtin.getCurrentAsyncTask`; `withUnsafeCurrentTask` returns the same through an unspecialised generic closure
+// and two retains, too much for once per message.
 #if __has_attribute(swiftcall)
 __attribute__((swiftcall))
 #endif
@@ -96,9 +96,9 @@ static inline _Bool casyncio_is_task_cancelled(const void *CASYNCIO_NONNULL task
 }
 
 // The runtime's records of cancellation, which `withTaskCancellationHandler` is made of, without the frames of that
-// function and its closures. Its bodies call these two entry points in other people's binaries too, so their names and
-// their convention stay. Declared here because the compiler keeps the names to itself in Swift files; used in line
-// because programs in C alone have no such functions.
+// function and its closures. Bodies inlined from it call these two entry points in other people's binaries as well, so
+// their names and their convention stay. Declared here because the compiler keeps the names to itself in Swift files;
+// inline because programs in C alone have no such functions.
 #if __has_attribute(swiftcall)
 #define CASYNCIO_SWIFT_CALL __attribute__((swiftcall))
 #define CASYNCIO_SWIFT_CONTEXT __attribute__((swift_context))
@@ -111,32 +111,32 @@ CASYNCIO_SWIFT_CALL void *CASYNCIO_NONNULL swift_task_addCancellationHandler(
     void *CASYNCIO_NULLABLE context);
 CASYNCIO_SWIFT_CALL void swift_task_removeCancellationHandler(void *CASYNCIO_NONNULL record);
 
-// Sets what is called when a task with a record is cancelled, with the record's argument, in any thread. Once.
+// Sets the function to call when a task with a record is cancelled, with the record's argument, in any thread. Once.
 void casyncio_set_cancellation_body(void (*CASYNCIO_NONNULL body)(void *CASYNCIO_NULLABLE argument));
 
-// What a record calls: a Swift closure, whose context comes in the register of closures.
+// The function that a record calls: a Swift closure, whose context comes in the register of closures.
 CASYNCIO_SWIFT_CALL void casyncio_task_was_cancelled(CASYNCIO_SWIFT_CONTEXT void *CASYNCIO_NULLABLE argument);
 
-// Adds a record to the task that runs here; the body is called at once if that was cancelled. The record is memory of
-// the task, which is a stack: the last one goes first.
+// Adds a record to the task that runs here; the body is called at once if the task was cancelled. The record is memory
+// of the task, which is a stack: the last one is removed first.
 static inline void *CASYNCIO_NONNULL casyncio_add_cancellation(void *CASYNCIO_NULLABLE argument) {
   return swift_task_addCancellationHandler(casyncio_task_was_cancelled, argument);
 }
 
-// Takes the record away. A body that runs in another thread right now has ended when this returns.
+// Removes the record. A body that is running in another thread has ended when this returns.
 static inline void casyncio_remove_cancellation(void *CASYNCIO_NONNULL record) {
   swift_task_removeCancellationHandler(record);
 }
 
 // MARK: The main queue of Dispatch
 
-// A descriptor that becomes readable when the main queue has something to do; the negated errno, -ENOSYS where this
+// A descriptor that becomes readable when the main queue has something to do; the negated errno, -ENOSYS if this
 // program has no such thing: another system, no Dispatch, not the main thread, the child of a fork. Main thread.
 int casyncio_dispatch_main_handle(void);
 // Queues a function, after casyncio_dispatch_main_handle has given a descriptor. Any thread.
 void casyncio_dispatch_main_enqueue(
     void (*CASYNCIO_NONNULL work)(void *CASYNCIO_NULLABLE), void *CASYNCIO_NULLABLE context);
-// Runs what the queue has. Main thread.
+// Runs what is queued. Main thread.
 void casyncio_dispatch_main_drain(int handle);
 
 // MARK: Clock
@@ -152,11 +152,11 @@ static inline int casyncio_errno(void) { return errno; }
 
 // MARK: Caches
 
-// Asks for a cache line that will be needed soon. Any address will do, also one that is not mapped.
+// Prefetches a cache line that will be needed soon. Any address will do, even one that is not mapped.
 static inline void casyncio_prefetch(const void *CASYNCIO_NULLABLE address) { __builtin_prefetch(address, 1, 3); }
 
-// Asks for the frame that a Swift task will resume in. The word behind a job's seven is its task's context; for jobs
-// that are no tasks it is something else, and asking for that does no harm either.
+// Prefetches the frame that a Swift task will resume in. The word after a job's seven is its task's context; in jobs
+// that are not tasks it is something else, and prefetching that does no harm either.
 static inline void casyncio_prefetch_frame(const void *CASYNCIO_NONNULL job) {
   const char *frame = ((const char *const *)job)[7];
   for (int line = 0; line < 12; line++) casyncio_prefetch(frame + 64 * line);
@@ -164,7 +164,7 @@ static inline void casyncio_prefetch_frame(const void *CASYNCIO_NONNULL job) {
 
 // MARK: The thread sanitizer
 
-// Says that a lock was taken, or will be left, at an address. Nothing where the sanitizer is not linked.
+// Announces that a lock was taken, or will be left, at an address. Does nothing if the sanitizer is not linked.
 #if defined(__linux__)
 void __tsan_acquire(void *CASYNCIO_NONNULL address) __attribute__((weak));
 void __tsan_release(void *CASYNCIO_NONNULL address) __attribute__((weak));
@@ -183,16 +183,16 @@ static inline void casyncio_lock_leaving(void *CASYNCIO_NONNULL address) { (void
 
 // MARK: References
 
-// The word behind the type of a Swift object, in which the runtime counts the references to it.
+// The word after the type of a Swift object, in which the runtime counts the references to it.
 static inline uintptr_t casyncio_reference_counts(const void *CASYNCIO_NONNULL object) {
   return __atomic_load_n((const uintptr_t *)object + 1, __ATOMIC_ACQUIRE);
 }
 
 // MARK: A lock for many threads that want it at once
 
-// A mutex of the system, at an address of its own. The standard library's passes a contended lock on from thread to
-// thread by way of the kernel, which with more threads than processors is two switches for each time it is taken; this
-// one goes to whoever runs. The thread sanitizer knows it.
+// A mutex of the system, at an address of its own. The standard library's passes a contended lock from thread to thread
+// through the kernel, which with more threads than processors is two switches for each time it is taken; this one goes
+// to the thread that runs. The thread sanitizer knows it.
 void *CASYNCIO_NONNULL casyncio_mutex_make(void);
 void casyncio_mutex_free(void *CASYNCIO_NONNULL mutex);
 void casyncio_mutex_lock(void *CASYNCIO_NONNULL mutex);
@@ -207,7 +207,7 @@ int casyncio_is_nonblocking(int fd);
 // What it was opened for: 1 reading, 2 writing, 3 both.
 int casyncio_access_mode(int fd);
 int casyncio_set_close_on_exec(int fd);
-// 1 for a socket of TCP without a layer above it in the system; 0 for all else, and where the system does not say.
+// 1 for a TCP socket without a layer above it in the system; 0 for all else, and if the system does not say.
 int casyncio_is_plain_tcp(int fd);
 
 // The limit on open files; a plain call, because the resource's name is of another type on every platform.
@@ -220,29 +220,29 @@ static const int casyncio_stream_type = SOCK_STREAM;
 static const int casyncio_datagram_type = SOCK_DGRAM;
 static const int casyncio_raw_type = SOCK_RAW;
 
-// What a call answered that makes a descriptor: the descriptor, under a number of 3 and up and closed on exec, or the
-// negated errno. The numbers below are standard input, output and error also while they are closed: children inherit
-// them, and whatever library has a message writes it to 2.
+// Moves the result of a call that makes a descriptor: returns the descriptor, with a number of 3 or more and closed on
+// exec, or the negated errno. The numbers below are standard input, output and error even while they are closed:
+// children inherit them, and any library that has a message writes it to 2.
 int casyncio_move_above_standard(int fd);
 static inline int casyncio_above_standard(int fd) {
   return fd > 2 ? fd : casyncio_move_above_standard(fd);
 }
 
-// The same for a call that makes two, whose status is given: 0 or the negated errno, and then none is left open.
+// Does the same for a call that makes two, whose status is given: 0 or the negated errno, and then none is left open.
 int casyncio_both_above_standard(int status, int ends[CASYNCIO_NONNULL 2]);
 
-// A non-blocking, close-on-exec socket; without SIGPIPE where that is a property of the socket.
+// Makes a non-blocking, close-on-exec socket; without SIGPIPE where that is a property of the socket.
 int casyncio_socket(int family, int type, int protocol);
 // Accepts without the peer's address; the result is non-blocking and close-on-exec.
 int casyncio_accept(int fd);
 // Flags for send(2) that keep SIGPIPE away, and for both directions: no call waits, whatever the mode of the socket is.
-// A child may have it, too, and want it blocking.
+// A child may share it, and want it blocking.
 int casyncio_send_flags(void);
 static const int casyncio_receive_flags = MSG_DONTWAIT;
 
-// The file behind the descriptor once more, as an open file of its own that blocks: a pipe, a FIFO, a terminal, the
-// null device and its kin. Closed on exec. The negated errno: where the system has no way to do so, where the file is
-// of another kind, or where this process may not open it.
+// Opens the file behind the descriptor once more, as an open file of its own that blocks: a pipe, a FIFO, a terminal,
+// the null device and its kin. Closed on exec. Returns the negated errno if the system has no way to do so, if the file
+// is of another kind, or if this process may not open it.
 int casyncio_reopen_blocking(int fd);
 
 // MARK: Messages
@@ -250,21 +250,22 @@ int casyncio_reopen_blocking(int fd);
 // What goes with the bytes of one message: the address of the other side, and what the system says of a received one.
 typedef struct casyncio_message {
   struct sockaddr_storage address;
-  // Bytes of the address; 0 if there is none: a sender without a name, or a message to the connected peer.
+  // The length of the address; 0 if there is none: a sender without a name, or a message to the connected peer.
   socklen_t address_length;
-  // The message that was received had more bytes than there was room for; they are gone.
+  // True if the received message had more bytes than there was room for; they are gone.
   int is_truncated;
 } casyncio_message;
 
-// One message, or what a stream has, and its sender's address. Bytes received, or the negated errno. Does not wait.
+// Receives one message, or what a stream has, and its sender's address. Returns the number of bytes, or the negated
+// errno. Does not wait.
 ssize_t casyncio_receive_message(
     int fd, void *CASYNCIO_NULLABLE buffer, size_t count, casyncio_message *CASYNCIO_NULLABLE message);
-// How many bytes the next message has, which stays where it is; 0 if the system does not say. The negated errno: `EAGAIN`
-// if there is none. Does not wait.
+// Returns the length of the next message, which stays in place; 0 if the system does not say. Returns the negated
+// errno: `EAGAIN` if there is no message. Does not wait.
 ssize_t casyncio_next_message_length(int fd);
-// One message, whole or not at all; of a stream's bytes what the system takes. Bytes sent, or the negated errno. Does
-// not wait. -EAGAIN: the socket will say when it has room. -ENOBUFS: nobody will say, ask again later; so it is when
-// the queue of another Unix socket is full, one that this socket is not connected to.
+// Sends one message, whole or not at all; of a stream's bytes what the system takes. Returns the number of bytes, or
+// the negated errno. Does not wait. -EAGAIN: the socket will report when it has room. -ENOBUFS: nothing will report it,
+// ask again later; that happens when the queue of another Unix socket is full, to which this socket is not connected.
 ssize_t casyncio_send_message(
     int fd, const void *CASYNCIO_NULLABLE bytes, size_t count, const casyncio_message *CASYNCIO_NULLABLE message);
 // True if the descriptor is ready for what `events` (POLLIN, POLLOUT) names, has failed or has hung up.
@@ -272,10 +273,11 @@ int casyncio_is_ready(int fd, int events);
 
 // MARK: Files
 
-// Bytes that were sent on a socket and that the peer's system has not taken; 0 where this system cannot tell.
+// Returns the number of bytes that were sent on a socket and that the peer's system has not taken; 0 if this system
+// cannot tell.
 int casyncio_undelivered_bytes(int socket);
-// Sends bytes of a file from an offset on, and leaves the file's position alone. Bytes sent, 0 at the end of the file,
-// or the negated errno: -EINVAL and -ENOSYS where the system cannot do it with this file or at all.
+// Sends bytes of a file from an offset on, and leaves the file's position alone. Returns the number of bytes, 0 at the
+// end of the file, or the negated errno: -EINVAL and -ENOSYS if the system cannot do it with this file or at all.
 int64_t casyncio_sendfile(int socket, int file, int64_t offset, size_t count);
 
 // MARK: Wake-ups
@@ -288,37 +290,37 @@ void casyncio_wake_drain(int read_end);
 
 // MARK: Waiting with nanoseconds
 
-// Number of events or the negated errno. A negative timeout waits for ever. Where the kernel has no epoll_pwait2
-// (before 5.11) the timeout is rounded up to milliseconds, so a wait is never too short.
+// Returns the number of events or the negated errno. A negative timeout waits for ever. If the kernel has no
+// epoll_pwait2 (before 5.11) the timeout is rounded up to milliseconds, so a wait is never too short.
 #if defined(__linux__)
 int casyncio_epoll_wait(int epoll, struct epoll_event *CASYNCIO_NONNULL events, int capacity, int64_t nanoseconds);
 #endif
-// True where casyncio_poll does not round to milliseconds.
+// True if casyncio_poll does not round to milliseconds.
 int casyncio_poll_is_exact(void);
 int casyncio_poll(struct pollfd *CASYNCIO_NULLABLE fds, size_t count, int64_t nanoseconds);
 
 // MARK: Signals
 
-// Installs or removes the process-wide handler of one signal. The handler sets a pending bit and then signals the
-// wake end: a byte in a full pipe can be lost, a bit cannot. Removing brings back what stood there before. Callers
-// serialise these two.
+// Installs or removes the process-wide handler of one signal. The handler sets a pending bit and then signals the wake
+// end: a byte in a full pipe can be lost, a bit cannot. Removing restores the earlier action. Callers serialise these
+// two.
 int casyncio_signal_install(int number);
 int casyncio_signal_restore(int number);
 // Takes and clears the pending bit: 1 if the signal came since the last call.
 int casyncio_signal_take(int number);
 // The write end that the handler signals, or -1 for none.
 void casyncio_signal_set_wake(int write_end);
-// Counts SIGINT and signals the wake end, if the signal has its default action: 1 then, 0 if it has another, or the
-// negated errno. The second signal brings the default action back by itself. For one run at a time: callers serialise
+// Counts SIGINT and signals the wake end, if the signal has its default action: returns 1 then, 0 if it has another, or
+// the negated errno. The second signal restores the default action by itself. For one run at a time: callers serialise
 // these two with the installs above.
 int casyncio_interrupt_install(int wake_end);
-// Brings the default action back, unless somebody has put another one there meanwhile.
+// Restores the default action, unless other code has installed an action meanwhile.
 void casyncio_interrupt_restore(void);
 // How often the signal came since the install.
 int casyncio_interrupt_count(void);
 // Ends the process by the default action of a signal.
 void casyncio_end_by_signal(int number);
-// Sets SIGPIPE to ignored where it still has its default action.
+// Sets SIGPIPE to ignored if it still has its default action.
 void casyncio_ignore_sigpipe(void);
 
 #endif

@@ -13,7 +13,7 @@ typedef struct casyncio_spawn_request {
   char *CASYNCIO_NULLABLE const *CASYNCIO_NULLABLE environment;
   // Null: this process's.
   const char *CASYNCIO_NULLABLE directory;
-  // What the child has as its standard input, output and error; nothing else is left open in it.
+  // The child's standard input, output and error; nothing else is left open in it.
   int input;
   int output;
   int error;
@@ -21,21 +21,21 @@ typedef struct casyncio_spawn_request {
 } casyncio_spawn_request;
 
 enum {
-  // The child leads a process group of its own.
+  // The child leads a new process group.
   CASYNCIO_SPAWN_NEW_GROUP = 1 << 0,
-  // The child leads a session of its own, without a terminal.
+  // The child leads a new session, without a terminal.
   CASYNCIO_SPAWN_NEW_SESSION = 1 << 1,
 };
 
-// What a failure is about.
+// The step at which a start has failed.
 enum {
   CASYNCIO_SPAWN_STEP_PROGRAM = 0,
   CASYNCIO_SPAWN_STEP_DIRECTORY,
   CASYNCIO_SPAWN_STEP_DESCRIPTORS,
 };
 
-// Starts a program: 0, or the negated errno and the step that failed; then there is no child. Blocks until the program
-// is loaded.
+// Starts a program: returns 0, or the negated errno and the step that failed; then there is no child. Blocks until the
+// program is loaded.
 int casyncio_spawn(
     const casyncio_spawn_request *CASYNCIO_NONNULL request, int64_t *CASYNCIO_NONNULL process,
     int *CASYNCIO_NONNULL step);
@@ -54,21 +54,21 @@ enum {
   CASYNCIO_WAIT_KEEP = 1 << 1,
 };
 
-// 1: the child has ended, 0: not yet, else the negated errno: ECHILD, somebody else has taken its status. `descriptor` is
-// the child's process descriptor (pidfd), or -1.
+// Returns 1 if the child has ended, 0 if it has not, else the negated errno: ECHILD if other code has taken its status.
+// `descriptor` is the child's process descriptor (pidfd), or -1.
 int casyncio_process_wait(
     int64_t process, int descriptor, uint32_t flags, casyncio_child_end *CASYNCIO_NONNULL end);
 
 // A descriptor of a child process that is readable when the process has ended (Linux 5.3), or the negated errno.
 int casyncio_process_open(int64_t process);
 
-// Sends a signal by the descriptor if there is one, else by the number. 0, or the negated errno.
+// Sends a signal by the descriptor if there is one, else by the number. Returns 0, or the negated errno.
 int casyncio_process_signal(int64_t process, int descriptor, int signal);
 
 // Sends a signal to the group that the process leads.
 int casyncio_group_signal(int64_t process, int signal);
 
-// Two ends of a pipe that block, closed on exec. 0, or the negated errno.
+// Makes the two ends of a pipe that block, closed on exec. Returns 0, or the negated errno.
 int casyncio_pipe(int *CASYNCIO_NONNULL read_end, int *CASYNCIO_NONNULL write_end);
 
 // The null device, to read from and to write to.

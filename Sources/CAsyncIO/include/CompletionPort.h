@@ -1,8 +1,9 @@
-// The completion port: one interface over the systems where I/O ends instead of becoming possible. io_uring is behind
-// it on Linux; it is shaped so that Windows' completion ports fit, too. The rules that both have to keep:
+// The completion port: one interface over the systems in which I/O ends instead of becoming possible. On Linux io_uring
+// is behind it; it is shaped so that Windows' completion ports fit as well. The rules that both have to keep:
 //
 // - A handle belongs to one port for life, with one receive (or accept) and one send (or connect) in flight.
-// - A record is one operation. It, the memory that it names and its handle stay until its last event was reaped.
+// - A record is one operation. The record, the memory that it names and its handle stay until its last event was
+//   reaped.
 // - Starting an operation never fails and never waits. What the system refuses comes back as an event with an error.
 // - A send ends once, with all bytes gone or with an error. Accepting and connecting hide what they take.
 // - `casyncio_port_cancel` is a request. The operation still ends by its own event, with what had happened by then or
@@ -10,9 +11,9 @@
 // - An event without CASYNCIO_EVENT_MORE is the last one of its operation. Only accepts and lent receives bring more
 //   than one, and a system that has no such thing brings them one by one.
 //
-// Thread rules: everything between `begin` and `end` is for the thread that called `begin`, but for
-// `casyncio_port_wake`, which is for any thread and for signal handlers. A port that nobody has begun can be created,
-// destroyed and begun by any thread. `casyncio_lent_return` after `casyncio_port_destroy` is for any thread.
+// Thread rules: everything between `begin` and `end` is for the thread that called `begin`, except
+// `casyncio_port_wake`, which is for any thread and for signal handlers. Any thread may create, destroy and begin a
+// port that no thread drives. `casyncio_lent_return` after `casyncio_port_destroy` is for any thread.
 //
 // Values that can fail are >= 0 or a negated errno.
 #ifndef CASYNCIO_COMPLETION_PORT_H
@@ -39,7 +40,7 @@ typedef struct casyncio_lent casyncio_lent;
 
 // One operation. Zero it once; the first field is the caller's, the rest is the port's.
 typedef struct casyncio_record {
-  // Whatever the caller wants to find its way by.
+  // The caller's own reference, by which it finds its data.
   void *CASYNCIO_NULLABLE owner;
   void *CASYNCIO_NULLABLE buffer;
   uint64_t count;
@@ -101,8 +102,8 @@ enum {
 };
 
 typedef struct casyncio_port_options {
-  // Operations that can be handed over in one call, and events that fit without the system's overflow list. Powers of
-  // two; 0 is the default.
+  // The number of operations that can be submitted in one call, and of events that fit without the system's overflow
+  // list. Powers of two; 0 is the default.
   uint32_t entries;
   uint32_t event_entries;
   // The lent memory: how many buffers of which size. The number is a power of two; 0 is the default.
@@ -124,21 +125,21 @@ enum {
 };
 
 // Tries everything that a port needs in a port that is thrown away: making one, asking for each operation, and a round
-// trip through a socket pair with a cancelled receive. 0, or a negated errno and the step that said no.
+// trip through a socket pair with a cancelled receive. Returns 0, or a negated errno and the step that failed.
 int casyncio_port_detect(int *CASYNCIO_NONNULL step, uint32_t *CASYNCIO_NONNULL features);
 
 // MARK: Life
 
 int casyncio_port_create(
     const casyncio_port_options *CASYNCIO_NULLABLE options, casyncio_port *CASYNCIO_NULLABLE *CASYNCIO_NONNULL port);
-// The calling thread drives the port from here on. `step` says which step failed.
+// Makes the calling thread drive the port from here on. `step` says which step failed.
 int casyncio_port_begin(casyncio_port *CASYNCIO_NONNULL port, int *CASYNCIO_NONNULL step);
-// Nobody drives it any more. Nothing may be in flight, unless `abandon` says that the system answers no more.
+// Ends that. Nothing may be in flight, unless `abandon` says that the system has stopped answering.
 void casyncio_port_end(casyncio_port *CASYNCIO_NONNULL port, int abandon);
 // Not between `begin` and `end`. Lent memory stays until the last of it was returned.
 void casyncio_port_destroy(casyncio_port *CASYNCIO_NONNULL port);
 
-// Of the system that the last `begin` found.
+// The features of the system that the last `begin` found.
 uint32_t casyncio_port_features(const casyncio_port *CASYNCIO_NONNULL port);
 // Operations that have been started and not reaped.
 uint64_t casyncio_port_in_flight(const casyncio_port *CASYNCIO_NONNULL port);
@@ -164,8 +165,8 @@ void casyncio_port_receive_lent(
 void casyncio_port_send(
     casyncio_port *CASYNCIO_NONNULL port, casyncio_record *CASYNCIO_NONNULL record, casyncio_handle handle,
     const void *CASYNCIO_NONNULL bytes, size_t count);
-// The same for pipes and other handles that are no sockets. Writing to a pipe without a reader raises SIGPIPE where the
-// process does not ignore it: not every kernel can be told otherwise.
+// Do the same for pipes and other handles that are not sockets. Writing to a pipe without a reader raises SIGPIPE
+// unless the process ignores it: not every kernel can be told otherwise.
 void casyncio_port_read(
     casyncio_port *CASYNCIO_NONNULL port, casyncio_record *CASYNCIO_NONNULL record, casyncio_handle handle,
     void *CASYNCIO_NONNULL buffer, size_t count);
@@ -181,21 +182,21 @@ void casyncio_port_watch(
 // MARK: Ending
 
 void casyncio_port_cancel(casyncio_port *CASYNCIO_NONNULL port, casyncio_record *CASYNCIO_NONNULL record);
-// Asks for the end of everything in flight. What is started after it and before the next `begin` ends with -ECANCELED
+// Asks for the end of everything in flight. What is started after that and before the next `begin` ends with -ECANCELED
 // and has done nothing.
 void casyncio_port_cancel_all(casyncio_port *CASYNCIO_NONNULL port);
-// Hands over everything that was started or is to be cancelled, and lets the system do the work that it has put off.
-// The events stay for the next reap. 1: a cancelled wait has no file any more, and no handle waits to be handed over;
-// 0: it was not to be had now.
+// Submits everything that was started or is to be cancelled, and lets the system do the work that it has put off. The
+// events stay for the next reap. Returns 1 if no cancelled wait has a file any more, and no handle waits to be
+// submitted; 0 if that could not be had now.
 int casyncio_port_settle(casyncio_port *CASYNCIO_NONNULL port);
-// Hands over what was started, waits for events and takes up to `capacity` of them. Nanoseconds; 0 does not wait, a
-// negative value waits for ever. Ends early, and without events, when woken (also by a wake that came while nobody
-// drove the port), at a signal, and when the system refuses the call for a moment. The number of events, or a negated
-// errno when it answers no more.
+// Submits what was started, waits for events and takes up to `capacity` of them. Nanoseconds; 0 does not wait, a
+// negative value waits for ever. Ends early, and without events, when woken (even by a wake that came while no thread
+// drove the port), at a signal, and when the system refuses the call for a moment. Returns the number of events, or a
+// negated errno when the system has stopped answering.
 int casyncio_port_reap(
     casyncio_port *CASYNCIO_NONNULL port, casyncio_event *CASYNCIO_NONNULL events, uint32_t capacity,
     int64_t nanoseconds);
-// Ends the wait that runs, or the next one. Any thread, also a signal handler; keeps errno.
+// Ends the current or the next wait. Any thread, even a signal handler; keeps errno.
 void casyncio_port_wake(casyncio_port *CASYNCIO_NONNULL port);
 
 // MARK: Lent memory
@@ -203,7 +204,7 @@ void casyncio_port_wake(casyncio_port *CASYNCIO_NONNULL port);
 casyncio_lent *CASYNCIO_NONNULL casyncio_port_lent(casyncio_port *CASYNCIO_NONNULL port);
 // Gives back one lent chunk.
 void casyncio_lent_return(casyncio_lent *CASYNCIO_NONNULL lent, uint32_t lease);
-// Chunks that are lent.
+// The number of chunks that are lent.
 uint32_t casyncio_lent_leases(const casyncio_lent *CASYNCIO_NONNULL lent);
 // True when less than a quarter of the memory is left to receive into.
 int casyncio_lent_is_low(const casyncio_lent *CASYNCIO_NONNULL lent);

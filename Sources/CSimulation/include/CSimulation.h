@@ -7,18 +7,18 @@
 #include <stddef.h>
 #include <stdint.h>
 
-// The clocks of this thread show *now, in nanoseconds, from here on. `context` is given to the routes.
+// Makes the clocks of this thread show *now, in nanoseconds, from here on. The routes get `context`.
 void csimulation_enter(const int64_t *now, void *context);
 void csimulation_leave(void);
 
-// Where the jobs go that a simulated thread gives to the default executor. Once, before the first simulation; later
-// calls do nothing.
+// Sets where the jobs go that a simulated thread gives to the default executor. Once, before the first simulation;
+// later calls do nothing.
 void csimulation_route(void (*global_job)(void *job, void *context));
 
 // 1 if jobs are routed on this platform.
 int csimulation_can_route(void);
 
-// The system's monotonic clock, also inside of a simulation.
+// The system's monotonic clock, even inside a simulation.
 int64_t csimulation_real_nanoseconds(void);
 
 // Lets other threads run for a moment of real time.
