@@ -77,7 +77,7 @@ private struct Findings {
     }
   }
 
-  /// Prints names and what they stand for, below a loop kind.
+  /// Print names and what they stand for, below a loop kind.
   private func show(_ rows: [(name: String, text: String?)]) {
     for case (let name, let text?) in rows {
       var lead = "\(name):"

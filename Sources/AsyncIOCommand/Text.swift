@@ -5,7 +5,7 @@ func currentThread() -> Int {
   Int(casyncio_thread_number())
 }
 
-/// Prints without a line end, at once.
+/// Print without a line end, at once.
 func printNow(_ text: String) {
   print(text, terminator: "")
   fflush(nil)

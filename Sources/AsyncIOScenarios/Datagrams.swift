@@ -140,7 +140,7 @@ private func post(_ count: Int, _ world: SimulationWorld) async throws {
   }
 }
 
-/// Sends back what comes, and looks away while it waits.
+/// Send back what comes, and look away while it waits.
 private func echo(_ socket: Socket, _ world: SimulationWorld) async throws {
   defer { socket.close() }
   while true {

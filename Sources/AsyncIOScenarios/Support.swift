@@ -47,7 +47,7 @@ extension SimulationWorld {
     }
   }
 
-  /// Listens at a port of this host, as soon as that is possible.
+  /// Listen at a port of this host, as soon as that is possible.
   func listen(on host: String, _ port: UInt16) async throws -> StreamListener {
     try await persistently { try await StreamListener.bind(host: host, port: port) }
   }

@@ -108,7 +108,7 @@ class WatchedProtocol: @unchecked Sendable {
 
   init(_ lives: ProtocolLives) { self.lives = lives }
 
-  /// Takes the place of another one, which is told nothing any more.
+  /// Take the place of another one, which is told nothing any more.
   init(_ lives: ProtocolLives, of transport: StreamTransport) { (self.lives, self.transport) = (lives, transport) }
 
   func connectionMade(_ transport: StreamTransport) throws {

@@ -26,13 +26,13 @@ enum AsyncIOTestHelper {
   }
 }
 
-/// Tells the test something. One write a line, past all buffers: the process may end in any way after it.
+/// Tell the test something. One write a line, past all buffers: the process may end in any way after it.
 func fact(_ name: String, _ value: Any) {
   var line = "\(name)=\(value)\n"
   line.withUTF8 { _ = write(STDOUT_FILENO, $0.baseAddress, $0.count) }
 }
 
-/// Tells the code and the text of an error.
+/// Tell the code and the text of an error.
 func fact(_ name: String, refusalOf body: () throws -> Void) {
   do {
     try body()

@@ -16,7 +16,7 @@ nonisolated(unsafe) let dispatchCases: [String: () throws -> Void] = [
 
 @MainActor private var counter = 0
 
-/// Blocks of several threads, and of each other, run on the loop's thread and in the loop.
+/// Block of several threads, and of each other, run on the loop's thread and in the loop.
 private func dispatchMain() throws {
   try AsyncIO.run {
     let loop = try getRunningLoop()

@@ -43,7 +43,7 @@ private func end(_ name: String, _ body: () throws -> String) {
   }
 }
 
-/// Suspends until it is cancelled, and sends a signal when it waits.
+/// Suspend until it is cancelled, and send a signal when it waits.
 private func untilCancelled(_ signals: Int32...) async throws {
   let loop = try getRunningLoop()
   for signal in signals { try loop.callSoon { kill(getpid(), signal) } }

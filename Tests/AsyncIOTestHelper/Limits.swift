@@ -39,7 +39,7 @@ enum Limit: String {
     Self.unlimited.limits = [:]
   }
 
-  /// Takes what is left, but for the room of small things, so that no thread finds room for a stack.
+  /// Take what is left, but for the room of small things, so that no thread finds room for a stack.
   static func fillMemory() -> [UnsafeMutableRawPointer] {
     var pieces: [UnsafeMutableRawPointer] = []
     while true {

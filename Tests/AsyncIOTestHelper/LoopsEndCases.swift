@@ -22,7 +22,7 @@ private func end<Value>(_ name: String, _ body: () throws -> Value) {
   }
 }
 
-/// Notes what loops are told of errors.
+/// Note what loops are told of errors.
 private func report(to notes: Notes, of group: LoopGroup) {
   group.loop.exceptionHandler = { _, context in
     notes.add("told of: \(context.exception.map { "\($0)" } ?? "nothing")")
@@ -170,7 +170,7 @@ private func loopsSignals() throws {
   fact("places", places)
 }
 
-/// Counts what is alive before and after many runs that ended well and badly.
+/// Count what is alive before and after many runs that ended well and badly.
 private func loopsLeaveNothing() throws {
   let own = dlsym(nil, "__tsan_init") == nil ? 1 : 2
   try useLoops()

@@ -142,7 +142,7 @@ private struct FailingProgram: AsyncProgram {
   }
 }
 
-/// Counts what is alive before and after a lot of everything that ended well, badly, or not at all.
+/// Count what is alive before and after a lot of everything that ended well, badly, or not at all.
 private func leavesNothing() throws {
   // The thread sanitizer has a thread of its own, from the first thread on.
   let own = dlsym(nil, "__tsan_init") == nil ? 1 : 2
@@ -156,7 +156,7 @@ private func leavesNothing() throws {
   fact("counters", LiveCounters.snapshot == before ? "same" : "\(LiveCounters.snapshot)")
 }
 
-/// Waits for threads of pools, which end a moment after the run that shut them down, and for what they hold. If
+/// Wait for threads of pools, which end a moment after the run that shut them down, and for what they hold. If
 /// something stays, the alarm ends this.
 func settle(_ own: Int) {
   while threadCount() > own || LiveCounters.snapshot.values.contains(where: { $0 != 0 }) { sched_yield() }

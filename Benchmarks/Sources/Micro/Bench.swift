@@ -26,12 +26,12 @@ struct Bench {
   /// Where tasks have to be sent so that they run on the loop; nil where the whole process is on it.
   var preference: (any TaskExecutor)? { extent == .process ? nil : loop.taskExecutor }
 
-  /// Runs the work unmeasured, by default a tenth of it, then whole, and prints what that took.
+  /// Run the work unmeasured, by default a tenth of it, then whole, and print what that took.
   func measure(warmUp: Int? = nil, _ work: (Int) throws -> Void) throws {
     try MicroSupport.measure(warmUp: warmUp, count, work)
   }
 
-  /// Runs the loop until somebody stops it, beginning with the body, in the loop's thread.
+  /// Run the loop until somebody stops it, beginning with the body, in the loop's thread.
   func runLoop(_ body: @escaping @Sendable () throws -> Void) throws {
     try loop.callSoon { try body() }
     try loop.runForever()

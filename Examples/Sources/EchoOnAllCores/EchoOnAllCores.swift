@@ -11,7 +11,7 @@ import AsyncIO
     }
   }
 
-  /// Runs once on each loop. What it makes belongs to that loop; nothing here needs a lock.
+  /// Run once on each loop. What it makes belongs to that loop; nothing here needs a lock.
   @Sendable static func serve(on group: LoopGroup) async throws {
     let listener = try await StreamListener.bind(host: "localhost", port: 7000, sharedBy: group)
     try await listener.serve { connection in

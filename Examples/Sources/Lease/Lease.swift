@@ -79,7 +79,7 @@ final class Register: Sendable {
   }
 }
 
-/// Answers one line on each connection.
+/// Answer one line on each connection.
 func serve(_ listener: StreamListener, _ answer: @escaping @Sendable (String) -> String) async throws {
   try await listener.serve { connection in
     guard let request = try await connection.readLine() else { return }
@@ -105,7 +105,7 @@ struct Worker: Sendable {
   let locks: Service
   let register: Service
 
-  /// Adds so often, as the register has said so.
+  /// Add so often, as the register has said so.
   func run(increments: Int) async throws {
     var done = 0
     while done < increments {

@@ -125,6 +125,6 @@ public struct NameInfo: Hashable, Sendable {
   /// The name of the service, or the port in digits.
   public var service: String
 
-  /// Makes an answer.
+  /// Create an answer.
   package init(host: String, service: String) { (self.host, self.service) = (host, service) }
 }

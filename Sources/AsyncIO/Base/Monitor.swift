@@ -71,7 +71,7 @@ package final class ThreadGate: @unchecked Sendable {
     }
   }
 
-  /// Blocks the thread until the gate is open.
+  /// Block the thread until the gate is open.
   package func wait() { _ = wait(until: .max) }
 
   /// Block the thread until the gate is open, or until a time in monotonic nanoseconds. Returns `false` if it is not

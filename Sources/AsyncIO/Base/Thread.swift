@@ -59,6 +59,6 @@ final class JoinableThread: @unchecked Sendable {
     thread = try Thread.start(name: name, body)
   }
 
-  /// Blocks until the thread has ended, with everything that belongs to it.
+  /// Block until the thread has ended, with everything that belongs to it.
   func join() { casyncio_thread_join(thread) }
 }

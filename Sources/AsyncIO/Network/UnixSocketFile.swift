@@ -61,7 +61,7 @@ struct UnixSocketFile: Sendable {
 
   // MARK: After it
 
-  /// Sets the permissions. Throws the system's error.
+  /// Set the permissions. Throws the system's error.
   func setMode(_ mode: FilePermissions) throws(Errno) {
     if chmod(path, mode_t(mode.rawValue)) != 0 { throw Errno(rawValue: casyncio_errno()) }
   }

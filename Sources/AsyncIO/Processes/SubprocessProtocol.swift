@@ -23,15 +23,15 @@ public protocol SubprocessProtocol: BaseProtocol {
 }
 
 extension SubprocessProtocol {
-  /// Calls the general form.
+  /// Call the general form.
   public func connectionMade(_ transport: SubprocessTransport) throws {
     try connectionMade(transport as BaseTransport)
   }
 
-  /// Does nothing.
+  /// Do nothing.
   public func pipeDataReceived(_ fileDescriptor: Int32, _ bytes: RawSpan) throws {}
-  /// Does nothing.
+  /// Do nothing.
   public func pipeConnectionLost(_ fileDescriptor: Int32, _ error: (any Error)?) throws {}
-  /// Does nothing.
+  /// Do nothing.
   public func processExited() throws {}
 }

@@ -15,10 +15,10 @@ extension Socket {
     try await sendClaimed(bytes.withUnsafeBytes { $0 }, &sent, "sendAll")
   }
 
-  /// Sends all the bytes of an array. See ``sendAll(_:)-(RawSpan)``.
+  /// Send all the bytes of an array. See ``sendAll(_:)-(RawSpan)``.
   public func sendAll(_ bytes: [UInt8]) async throws { try await sendAll(bytes.span.bytes) }
 
-  /// Sends all the bytes of a span, without a copy. See ``sendAll(_:)-(RawSpan)``.
+  /// Send all the bytes of a span, without a copy. See ``sendAll(_:)-(RawSpan)``.
   public func sendAll(_ bytes: Span<UInt8>) async throws { try await sendAll(bytes.bytes) }
 
   /// Send all the bytes of a sequence. Arrays, their slices and UTF-8 views are sent in place; any other sequence is
@@ -27,13 +27,13 @@ extension Socket {
     try await withBytesForWait(of: bytes) { try await sendAll($0) }
   }
 
-  /// Sends the UTF-8 of a string. See ``sendAll(_:)-(RawSpan)``.
+  /// Send the UTF-8 of a string. See ``sendAll(_:)-(RawSpan)``.
   public func sendAll(_ text: String) async throws { try await sendAll(text.utf8Span.span.bytes) }
 
-  /// Sends the UTF-8 of a part of a string. See ``sendAll(_:)-(RawSpan)``.
+  /// Send the UTF-8 of a part of a string. See ``sendAll(_:)-(RawSpan)``.
   public func sendAll(_ text: Substring) async throws { try await sendAll(text.utf8Span.span.bytes) }
 
-  /// Sends one datagram to an address, whole or not at all. Answers `sock_sendto`.
+  /// Send one datagram to an address, whole or not at all. Answers `sock_sendto`.
   ///
   /// Throws ``IOError``: `.messageTooLong` for more bytes than the protocol or the socket can send at a time, and
   /// errors that earlier datagrams met, for instance `.connectionRefused`; code `busy`, `CancellationError`.
@@ -44,12 +44,12 @@ extension Socket {
     try await sendDatagramClaimed(bytes.withUnsafeBytes { $0 }, to: address, "send")
   }
 
-  /// Sends an array as one datagram. See ``send(_:to:)-(RawSpan,_)``.
+  /// Send an array as one datagram. See ``send(_:to:)-(RawSpan,_)``.
   public func send(_ bytes: [UInt8], to address: SocketAddress) async throws {
     try await send(bytes.span.bytes, to: address)
   }
 
-  /// Sends a span as one datagram. See ``send(_:to:)-(RawSpan,_)``.
+  /// Send a span as one datagram. See ``send(_:to:)-(RawSpan,_)``.
   public func send(_ bytes: Span<UInt8>, to address: SocketAddress) async throws {
     try await send(bytes.bytes, to: address)
   }

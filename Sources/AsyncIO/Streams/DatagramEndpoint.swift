@@ -127,7 +127,7 @@ public final class DatagramEndpoint: @unchecked Sendable {
   public var localAddress: SocketAddress? { socket.localAddress }
   /// The value of an option of the socket. See ``Socket/get(_:)``.
   public func get<Value: Sendable>(_ option: SocketOption<Value>) throws -> Value { try socket.get(option) }
-  /// Sets an option of the socket. See ``Socket/set(_:to:)``.
+  /// Set an option of the socket. See ``Socket/set(_:to:)``.
   public func set<Value: Sendable>(_ option: SocketOption<Value>, to value: Value) throws {
     try socket.set(option, to: value)
   }
@@ -162,12 +162,12 @@ public final class DatagramEndpoint: @unchecked Sendable {
     try await socket.sendDatagramClaimed(bytes.withUnsafeBytes { $0 }, to: receiver, "send")
   }
 
-  /// Sends an array as one datagram. See ``send(_:to:)-(RawSpan,_)``.
+  /// Send an array as one datagram. See ``send(_:to:)-(RawSpan,_)``.
   public func send(_ bytes: [UInt8], to address: SocketAddress? = nil) async throws {
     try await send(bytes.span.bytes, to: address)
   }
 
-  /// Sends a span as one datagram, without a copy. See ``send(_:to:)-(RawSpan,_)``.
+  /// Send a span as one datagram, without a copy. See ``send(_:to:)-(RawSpan,_)``.
   public func send(_ bytes: Span<UInt8>, to address: SocketAddress? = nil) async throws {
     try await send(bytes.bytes, to: address)
   }

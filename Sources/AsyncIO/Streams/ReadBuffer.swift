@@ -7,12 +7,12 @@ struct ReadBuffer {
   var count: Int { bytes.count - head }
   var isEmpty: Bool { count == 0 }
 
-  /// Adds bytes at the end.
+  /// Add bytes at the end.
   mutating func append(_ span: RawSpan) {
     span.withUnsafeBytes { bytes.append(contentsOf: $0) }
   }
 
-  /// Takes `count` bytes from the front.
+  /// Take `count` bytes from the front.
   mutating func take(_ count: Int) -> [UInt8] {
     precondition(count <= self.count)
     let taken = Array(bytes[head..<head + count])

@@ -30,7 +30,7 @@ extension StreamConnection {
     return StreamConnection(try await Connector.connect(request, on: runningCore("StreamConnection.connect")))
   }
 
-  /// Connects to an address. Throws ``IOError``, `CancellationError`; code `noRunningLoop` outside of a loop's thread.
+  /// Connect to an address. Throws ``IOError``, `CancellationError`; code `noRunningLoop` outside of a loop's thread.
   public static func connect(to address: SocketAddress) async throws -> StreamConnection {
     try await checkpoint()
     let core = try runningCore("StreamConnection.connect")

@@ -19,12 +19,12 @@ extension StreamConnection {
     guard operation.result >= 0 else { throw failure(operation.result, "write") }
   }
 
-  /// Writes all the bytes of an array. See ``write(_:)-(RawSpan)``.
+  /// Write all the bytes of an array. See ``write(_:)-(RawSpan)``.
   public func write(_ bytes: [UInt8]) async throws {
     try await write(bytes.span.bytes)
   }
 
-  /// Writes the UTF-8 of a string. See ``write(_:)-(RawSpan)``.
+  /// Write the UTF-8 of a string. See ``write(_:)-(RawSpan)``.
   public func write(_ text: String) async throws {
     try await write(text.utf8Span.span.bytes)
   }

@@ -36,7 +36,7 @@ public final class StreamConnection: @unchecked Sendable {
     sending = IOOperation(.send, on: descriptor)
   }
 
-  /// Takes a connected, non-blocking socket into the loop's care.
+  /// Take a connected, non-blocking socket into the loop's care.
   ///
   /// - Parameter shortReadsDrain: true of TCP, see ``IODescriptor/shortReadsDrain``.
   convenience init(_ fd: Int32, shortReadsDrain: Bool = false, core: BaseEventLoop) {

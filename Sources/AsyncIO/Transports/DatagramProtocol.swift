@@ -15,11 +15,11 @@ public protocol DatagramProtocol: BaseProtocol {
 }
 
 extension DatagramProtocol {
-  /// Calls the general form.
+  /// Call the general form.
   public func connectionMade(_ transport: DatagramTransport) throws {
     try connectionMade(transport as BaseTransport)
   }
 
-  /// Does nothing.
+  /// Do nothing.
   public func errorReceived(_ error: IOError) throws {}
 }

@@ -25,12 +25,12 @@ extension DatagramTransport {
     }
   }
 
-  /// Sends an array as one datagram. See ``send(_:to:)-(RawSpan,_)``.
+  /// Send an array as one datagram. See ``send(_:to:)-(RawSpan,_)``.
   public func send(_ bytes: [UInt8], to address: SocketAddress? = nil) throws(EventLoopError) {
     try send(bytes.span.bytes, to: address)
   }
 
-  /// Sends a span as one datagram. See ``send(_:to:)-(RawSpan,_)``.
+  /// Send a span as one datagram. See ``send(_:to:)-(RawSpan,_)``.
   public func send(_ bytes: Span<UInt8>, to address: SocketAddress? = nil) throws(EventLoopError) {
     try send(bytes.bytes, to: address)
   }

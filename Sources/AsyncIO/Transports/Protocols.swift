@@ -24,13 +24,13 @@ public protocol BaseProtocol: AnyObject {
 }
 
 extension BaseProtocol {
-  /// Does nothing.
+  /// Do nothing.
   public func connectionMade(_ transport: BaseTransport) throws {}
-  /// Does nothing.
+  /// Do nothing.
   public func connectionLost(_ error: (any Error)?) throws {}
-  /// Does nothing.
+  /// Do nothing.
   public func pauseWriting() throws {}
-  /// Does nothing.
+  /// Do nothing.
   public func resumeWriting() throws {}
 }
 
@@ -50,12 +50,12 @@ public protocol ReceivingProtocol: BaseProtocol {
 }
 
 extension ReceivingProtocol {
-  /// Calls the general form.
+  /// Call the general form.
   public func connectionMade(_ transport: StreamTransport) throws {
     try connectionMade(transport as BaseTransport)
   }
 
-  /// Closes the connection.
+  /// Close the connection.
   public func eofReceived() throws -> Bool { false }
 }
 

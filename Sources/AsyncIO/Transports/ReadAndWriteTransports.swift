@@ -35,13 +35,13 @@ public protocol WriteTransport: BaseTransport {
 }
 
 extension WriteTransport {
-  /// Sends the bytes of an array. See ``write(_:)``.
+  /// Send the bytes of an array. See ``write(_:)``.
   public func write(_ bytes: [UInt8]) throws(EventLoopError) { try write(bytes.span.bytes) }
-  /// Sends the UTF-8 of a string. See ``write(_:)``.
+  /// Send the UTF-8 of a string. See ``write(_:)``.
   public func write(_ text: String) throws(EventLoopError) { try write(text.utf8Span.span.bytes) }
-  /// Sends the bytes of a span. See ``write(_:)``.
+  /// Send the bytes of a span. See ``write(_:)``.
   public func write(_ bytes: Span<UInt8>) throws(EventLoopError) { try write(bytes.bytes) }
-  /// Sends the UTF-8 of a part of a string. See ``write(_:)``.
+  /// Send the UTF-8 of a part of a string. See ``write(_:)``.
   public func write(_ text: Substring) throws(EventLoopError) { try write(text.utf8Span.span.bytes) }
   /// Send the bytes of a sequence: a slice of an array, the `utf8` of a string, a `Data`. A sequence that is not
   /// contiguous is copied into an array first. See ``write(_:)``.

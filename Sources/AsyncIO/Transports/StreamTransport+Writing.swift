@@ -4,7 +4,7 @@ internal import SystemPackage
 // Output, over the mechanism that sockets and pipes share.
 
 extension StreamTransport: StreamOutput {
-  /// Sends the bytes, see ``WriteTransport/write(_:)-(RawSpan)``. Answers `write`.
+  /// Send the bytes, see ``WriteTransport/write(_:)-(RawSpan)``. Answers `write`.
   public func write(_ bytes: RawSpan) throws(EventLoopError) {
     try checkThread("write")
     try refuseDuringFile("write")
@@ -53,7 +53,7 @@ extension StreamTransport: StreamOutput {
     return flow.limits
   }
 
-  /// Sets the limits, see ``WriteTransport/setWriteBufferLimits(high:low:)``. Answers `set_write_buffer_limits`.
+  /// Set the limits, see ``WriteTransport/setWriteBufferLimits(high:low:)``. Answers `set_write_buffer_limits`.
   public func setWriteBufferLimits(high: Int? = nil, low: Int? = nil) throws(EventLoopError) {
     try checkThread("setWriteBufferLimits")
     let limits = try WriteBufferLimits(high: high, low: low)

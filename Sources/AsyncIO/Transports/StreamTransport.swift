@@ -54,7 +54,7 @@ public class StreamTransport: BaseTransport, ReadTransport, WriteTransport {
     sending.observer = .passUnretained(relay)
   }
 
-  /// Takes a connected, non-blocking socket into the loop's care.
+  /// Take a connected, non-blocking socket into the loop's care.
   ///
   /// - Parameter shortReadsDrain: true of TCP, see ``IODescriptor/shortReadsDrain``.
   convenience init(_ fd: Int32, shortReadsDrain: Bool = false, core: BaseEventLoop) {

@@ -64,7 +64,7 @@ public final class WritePipeTransport: PipeTransport, WriteTransport, StreamOutp
     bytes.withUnsafeBytes { send($0) }
   }
 
-  /// Writes several pieces as one. Answers `writelines`.
+  /// Write several pieces as one. Answers `writelines`.
   public func writeLines(_ pieces: some Sequence<[UInt8]>) throws(EventLoopError) {
     var bytes: [UInt8] = []
     for piece in pieces { bytes += piece }
@@ -109,7 +109,7 @@ public final class WritePipeTransport: PipeTransport, WriteTransport, StreamOutp
     return flow.limits
   }
 
-  /// Sets the limits, see ``WriteTransport/setWriteBufferLimits(high:low:)``. Answers `set_write_buffer_limits`.
+  /// Set the limits, see ``WriteTransport/setWriteBufferLimits(high:low:)``. Answers `set_write_buffer_limits`.
   public func setWriteBufferLimits(high: Int? = nil, low: Int? = nil) throws(EventLoopError) {
     try checkThread("setWriteBufferLimits")
     let limits = try WriteBufferLimits(high: high, low: low)

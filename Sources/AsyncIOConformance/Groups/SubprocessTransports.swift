@@ -131,7 +131,7 @@ private final class PausingProtocol: SubprocessProtocol {
 }
 
 extension Trail {
-  /// Marks that were taken from another one.
+  /// Copy the marks of another trail.
   fileprivate convenience init(_ marks: some Sequence<String>) {
     self.init()
     for mark in marks { self.mark(mark) }

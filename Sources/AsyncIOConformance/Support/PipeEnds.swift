@@ -32,7 +32,7 @@ public final class PipeEnds: Sendable {
     return end
   }
 
-  /// Closes one end.
+  /// Close one end.
   public func close(_ end: Int32) {
     if left.update({ $0.remove(end) }) != nil { closeDescriptor(end) }
   }

@@ -31,10 +31,10 @@ enum Process {
     return .seconds(Int64(time.tv_sec)) + .nanoseconds(Int64(time.tv_nsec))
   }
 
-  /// Blocks the calling thread.
+  /// Block the calling thread.
   static func block(milliseconds: Int) { usleep(UInt32(milliseconds) * 1000) }
 
-  /// Sends a signal to this process.
+  /// Send a signal to this process.
   static func send(_ signal: Int32) { _ = kill(getpid(), signal) }
 
   /// Return the process's action on a signal: "default", "ignored", or "handler". Leaves it as it is.

@@ -22,7 +22,7 @@ public final class ScratchDirectory: Sendable {
   /// The path of a name in it.
   public func file(_ name: String) -> String { "\(path)/\(name)" }
 
-  /// Writes a file.
+  /// Write a file.
   public func write(_ text: String, to name: String) throws {
     let descriptor = try FileDescriptor.open(
       FilePath(file(name)), .writeOnly, options: [.create, .truncate], permissions: .ownerReadWrite)

@@ -39,7 +39,7 @@ public final class SocketPair: Sendable {
     return send(end, bytes, count, Int32(MSG_NOSIGNAL))
   }
 
-  /// Sends until the system takes no more.
+  /// Send until the system takes no more.
   public func fill(_ end: Int32) { while write(65536, to: end) > 0 {} }
 
   /// Read what is there. Returns how many bytes, -1 for an error.
@@ -49,7 +49,7 @@ public final class SocketPair: Sendable {
     return recv(end, &bytes, count, 0)
   }
 
-  /// Reads what is there; empty if nothing is, or at the end of the stream.
+  /// Read what is there; empty if nothing is, or at the end of the stream.
   public func bytes(from end: Int32) -> [UInt8] {
     var bytes = [UInt8](repeating: 0, count: 65536)
     let count = recv(end, &bytes, bytes.count, 0)
@@ -62,7 +62,7 @@ public final class SocketPair: Sendable {
     return recv(end, &byte, 1, Int32(MSG_PEEK)) == 0
   }
 
-  /// Closes one end; the other side sees the end of the stream.
+  /// Close one end; the other side sees the end of the stream.
   public func close(_ end: Int32) {
     guard closed.update({ $0.insert(end).inserted }) else { return }
     closeDescriptor(end)

@@ -48,7 +48,7 @@ func letTurn(_ count: Int = 5) async throws {
   for _ in 0..<count { try await sleep(for: .zero) }
 }
 
-/// Starts a task on the running loop.
+/// Start a task on the running loop.
 func startTask<Value: Sendable>(
   _ body: @escaping @Sendable () async throws -> Value
 ) throws -> Task<Value, any Error> {

@@ -120,7 +120,7 @@ extension ConformanceSubject {
     return bytes
   }
 
-  /// Fails unless the asynchronous body is refused with this code.
+  /// Fail unless the asynchronous body is refused with this code.
   func expectRefusal<Value>(
     _ name: String, _ code: EventLoopError.Code, _ body: () async throws -> Value
   ) async throws {

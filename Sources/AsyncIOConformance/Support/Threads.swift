@@ -1,6 +1,6 @@
 internal import AsyncIO
 
-/// Starts a thread of the system: a context without a running loop, which is never the main thread.
+/// Start a thread of the system: a context without a running loop, which is never the main thread.
 func startThread(_ body: @escaping @Sendable () -> Void) {
   do { try Thread.detach(name: "check", body) } catch {
     preconditionFailure("a check needs a thread, and the system has none left: \(error)")
@@ -22,7 +22,7 @@ public final class CheckThread<Value: Sendable>: Sendable {
   private let ended = Gate()
   private let value = Lock<Value?>(nil)
 
-  /// Starts it.
+  /// Start it.
   public init(_ body: @escaping @Sendable () -> Value) {
     startThread { [self] in
       let result = body()
@@ -36,7 +36,7 @@ public final class CheckThread<Value: Sendable>: Sendable {
     ended.wait(for: limit) ? value.withLock { $0 } : nil
   }
 
-  /// Waits for its end.
+  /// Wait for its end.
   @discardableResult
   public func join() -> Value {
     ended.wait()

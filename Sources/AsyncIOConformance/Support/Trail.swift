@@ -7,7 +7,7 @@ public final class Trail: Sendable {
   /// A trail without marks.
   public init() {}
 
-  /// Adds a mark.
+  /// Add a mark.
   public func mark(_ mark: any CustomStringConvertible) { entries.withLock { $0.append(mark.description) } }
 
   /// The marks.
@@ -33,7 +33,7 @@ public final class Canary: Sendable {
 public final class Box<Value: Sendable>: Sendable {
   private let content: Lock<Value>
 
-  /// Holds a first value.
+  /// Create a box that holds a first value.
   public init(_ value: Value) { content = Lock(value) }
 
   /// What it holds.

@@ -6,13 +6,13 @@ final class TurnCounter: Sendable {
   private let turns = Box(0)
   private let ended = Box(false)
 
-  /// Counts from the next turn on.
+  /// Count from the next turn on.
   init(_ loop: any EventLoop) throws { try next(loop) }
 
   /// The turns so far.
   var count: Int { turns.value }
 
-  /// Lets the loop wait again.
+  /// Let the loop wait again.
   func end() { ended.value = true }
 
   private func next(_ loop: any EventLoop) throws {

@@ -35,7 +35,7 @@ func probeLoop(_ probe: NumberProbe, _ loop: any EventLoop) async throws {
   }
 }
 
-/// Runs of several loops; each takes the process.
+/// Run of several loops; each takes the process.
 func probeLoops() throws {
   // The runs themselves are not inside one, so their outcomes are collected first.
   let counts = Extreme.ints.filter { $0 != 1 } + [1025, 1, 2]

@@ -68,7 +68,7 @@ final class NumberProbe: @unchecked Sendable {
   }
 }
 
-/// Runs the calls of a topic as a task on the loop that the environment chooses.
+/// Run the calls of a topic as a task on the loop that the environment chooses.
 func probing(_ body: @escaping @Sendable (NumberProbe, any EventLoop) async throws -> Void) -> () throws -> Void {
   {
     let loop = try newEventLoop()

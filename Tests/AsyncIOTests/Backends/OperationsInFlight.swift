@@ -99,7 +99,7 @@ final class OperationsInFlight: @unchecked Sendable {
     return !isDone.contains(true)
   }
 
-  /// Ends everything well, on the running loop, and checks what came.
+  /// End everything well, on the running loop, and check what came.
   func finish() async throws {
     try await reader.far.write("abc")
     #expect(try await reading.get() == Array("abc".utf8))
@@ -174,7 +174,7 @@ final class FullListener: @unchecked Sendable {
     _ = CAsyncIO.close(socket)
   }
 
-  /// Takes what waits in the queue. Who was refused a place tries again within a second or two.
+  /// Take what waits in the queue. Who was refused a place tries again within a second or two.
   func makeRoom() {
     for filler in fillers { _ = CAsyncIO.close(filler) }
     fillers = []

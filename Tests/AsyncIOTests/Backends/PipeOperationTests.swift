@@ -32,7 +32,7 @@ struct PipeOperationTests {
       writer.close()
     }
 
-    /// Writes all of the memory, or ends with an error.
+    /// Write all of the memory, or ends with an error.
     func write(_ memory: UnsafeMutableRawBufferPointer, on loop: BaseEventLoop) async -> Int {
       await PipeOperationTests.complete(.write, writer, memory, on: loop)
     }

@@ -88,7 +88,7 @@ private final class Race {
     if chance(50) { driver.expectSound() }
   }
 
-  /// Submits, cancels perhaps, and waits for the end; the peer acts at some moment meanwhile. `true`: cancelled or not,
+  /// Submit, cancel perhaps, and wait for the end; the peer acts at some moment meanwhile. `true`: cancelled or not,
   /// the operation was with the backend.
   private func run(_ operation: IOOperation, _ action: RacingPeer.Action, mustCancel: Bool = false) throws {
     let moment = random.next() % 6
@@ -118,7 +118,7 @@ private final class Race {
     try take(index)
   }
 
-  /// Counts what a receive has brought, and compares it.
+  /// Count what a receive has brought, and compare it.
   private func take(_ index: Int) throws {
     let operation = receives[index]
     if operation.isCancelled { return }
@@ -188,7 +188,7 @@ private final class Race {
     peer.forget(pair.b)
   }
 
-  /// Takes what is left, and compares both sides' counts.
+  /// Take what is left, and compare both sides' counts.
   func end() throws {
     peer.end()
     for index in receives.indices {

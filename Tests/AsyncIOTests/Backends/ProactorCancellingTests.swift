@@ -218,7 +218,7 @@ struct ProactorCancellingTests {
   }
 }
 
-/// Sends past all loops; the socket has room.
+/// Send past all loops; the socket has room.
 func send(_ bytes: [UInt8], to number: Int32) {
   #expect(CAsyncIO.write(number, bytes, bytes.count) == bytes.count)
 }

@@ -71,7 +71,7 @@ func runInThread<R: Sendable>(
   try await inThread { try loop.runUntilComplete(try loop.createTask { try await body() }) }
 }
 
-/// Writes small pieces until the outbox takes no more: the bytes that were taken. In a task of the connection's loop.
+/// Write small pieces until the outbox takes no more: the bytes that were taken. In a task of the connection's loop.
 func fill(_ connection: StreamConnection, of loop: BaseEventLoop) async throws -> Int {
   var sent = 0
   var idle = 0
@@ -86,7 +86,7 @@ func fill(_ connection: StreamConnection, of loop: BaseEventLoop) async throws -
   }
 }
 
-/// Receives past all loops what is there.
+/// Receive past all loops what is there.
 func receiveAll(_ number: Int32) -> [UInt8] {
   var bytes: [UInt8] = []
   var buffer = [UInt8](repeating: 0, count: 65536)

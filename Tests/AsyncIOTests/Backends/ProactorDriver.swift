@@ -15,7 +15,7 @@ final class ProactorDriver {
     loop = ProactorEventLoop(proactor: backend)
   }
 
-  /// Begins a run, in a thread that runs no task; ends it and closes the loop after the body, and expects that the
+  /// Begin a run, in a thread that runs no task; end it and close the loop after the body, and expect that the
   /// backend then works on nothing.
   static func run<R: Sendable>(
     _ options: casyncio_port_options = casyncio_port_options(),
@@ -44,13 +44,13 @@ final class ProactorDriver {
     #expect(Int(casyncio_port_in_flight(backend.port)) >= count, sourceLocation: sourceLocation)
   }
 
-  /// Ends the run and begins the next one.
+  /// End the run and begin the next one.
   func restart() throws {
     backend.runDidEnd()
     try backend.runWillBegin()
   }
 
-  /// Takes a number into care, as a connection or a listener does.
+  /// Take a number into care, as a connection or a listener does.
   func adopt(_ number: Int32, isListening: Bool = false) -> IODescriptor {
     let descriptor = IODescriptor(number, loop: loop)
     descriptor.isListening = isListening
@@ -58,7 +58,7 @@ final class ProactorDriver {
     return descriptor
   }
 
-  /// Takes the first end of a pair into care; the backend closes it.
+  /// Take the first end of a pair into care; the backend closes it.
   func adopt(_ pair: SocketPair) -> IODescriptor {
     pair.release(pair.a)
     return adopt(pair.a)
@@ -67,18 +67,18 @@ final class ProactorDriver {
   /// What `close()` of a connection does, in the loop's thread.
   func close(_ descriptor: IODescriptor) { loop.closeDescriptorNow(descriptor) }
 
-  /// Hands over what was started, and takes what has ended.
+  /// Hand over what was started, and take what has ended.
   func step(_ count: Int = 1) throws {
     for _ in 0..<count { try backend.poll(timeout: 0) }
   }
 
-  /// Waits for the operation's end.
+  /// Wait for the operation's end.
   func finish(_ operation: IOOperation, sourceLocation: SourceLocation = #_sourceLocation) throws {
     for _ in 0..<1000 where operation.state == .inFlight { try backend.poll(timeout: 10_000_000) }
     try #require(operation.state == .done, "an operation never ended", sourceLocation: sourceLocation)
   }
 
-  /// Waits until the system has let go of the descriptor, and its number is closed.
+  /// Wait until the system has let go of the descriptor, and its number is closed.
   func finish(_ descriptor: IODescriptor, sourceLocation: SourceLocation = #_sourceLocation) throws {
     for _ in 0..<1000 where descriptor.stream != nil { try backend.poll(timeout: 10_000_000) }
     try #require(descriptor.stream == nil, "a descriptor was never let go", sourceLocation: sourceLocation)
@@ -96,7 +96,7 @@ final class ProactorDriver {
     return Array(UnsafeRawBufferPointer(start: operation.buffer, count: operation.result))
   }
 
-  /// Receives until so many bytes are here or the stream ends.
+  /// Receive until so many bytes are here or the stream ends.
   func receive(_ count: Int, with operation: IOOperation) throws -> [UInt8] {
     var bytes: [UInt8] = []
     while bytes.count < count {

@@ -61,7 +61,7 @@ struct ProactorLingeringTests {
   }
 }
 
-/// Runs the body on a loop with a socket that is full until its peer reads: unlike TCP, which may find room later.
+/// Run the body on a loop with a socket that is full until its peer reads: unlike TCP, which may find room later.
 func withFullSocket<R: Sendable>(
   lingerTime: Int64? = nil,
   _ body: @escaping @Sendable (_ near: StreamConnection, _ pair: SocketPair) async throws -> R

@@ -33,7 +33,7 @@ struct ProactorReceivingTests {
     }
   }
 
-  /// Runs the body on a loop over a port with these options, and expects that all leases have come back.
+  /// Run the body on a loop over a port with these options, and expect that all leases have come back.
   private static func run<R: Sendable>(
     _ options: casyncio_port_options, _ body: @escaping @Sendable (ProactorBackend) async throws -> R
   ) async throws -> R {
@@ -125,7 +125,7 @@ struct ProactorReceivingTests {
 
   private struct Enough: Error {}
 
-  /// Reads a piece in one of the forms.
+  /// Read a piece in one of the forms.
   private static func read(
     _ connection: StreamConnection, _ random: inout SplitMix, atMost limit: Int
   ) async throws -> [UInt8] {

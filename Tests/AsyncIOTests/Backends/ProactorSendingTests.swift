@@ -12,7 +12,7 @@ import Testing
 /// and ends come behind them (hazard D10, invariants I11 and I13).
 @Suite(.enabled(if: LoopKind.hasProactor, "io_uring is not available"), .timeLimit(.minutes(5)))
 struct ProactorSendingTests {
-  /// Runs the body on a loop with both ends of a connection whose near end has a small buffer in the system.
+  /// Run the body on a loop with both ends of a connection whose near end has a small buffer in the system.
   private static func withPair<R: Sendable>(
     _ body: @escaping @Sendable (_ near: StreamConnection, _ far: StreamConnection) async throws -> R
   ) async throws -> R {

@@ -44,13 +44,13 @@ final class RacingPeer: @unchecked Sendable {
 
   deinit { memory.deallocate() }
 
-  /// Asks for an action; the one before is done.
+  /// Ask for an action; the one before is done.
   func begin(_ action: Action) {
     self.action = action
     asked.add(1, ordering: .releasing)
   }
 
-  /// Waits until what was asked for is done.
+  /// Wait until what was asked for is done.
   func wait() {
     while done.load(ordering: .acquiring) != asked.load(ordering: .relaxed) { yieldProcessor() }
   }

@@ -145,7 +145,7 @@ extension SuspendingCall {
     },
   ]
 
-  /// Makes a socket, and looks that the call leaves it open.
+  /// Make a socket, and look that the call leaves it open.
   private static func keepsOpen(_ body: (Int32) async throws -> Void) async throws {
     let number = socket(AF_INET, Int32(SocketType.stream.rawValue), 0)
     defer { #expect(close(number) == 0) }

@@ -19,7 +19,7 @@ struct SuspendingCall: Sendable {
     (self.place, self.body, isPrepared) = (place, body, true)
   }
 
-  /// Makes the call in this task, which is cancelled before.
+  /// Make the call in this task, which is cancelled before.
   func make(_ busy: Busy) async throws {
     if !isPrepared { Self.cancelThisTask() }
     try await body(busy)

@@ -149,7 +149,7 @@ struct HistoryTests {
     ) { 0 }
   }
 
-  /// Lets three tasks wait, plays the history, and tells how they ended and what is left. Whoever waits at the end is
+  /// Let three tasks wait, play the history, and tell how they ended and what is left. Whoever waits at the end is
   /// cancelled then.
   private static func play(
     _ history: [Step], _ loop: BaseEventLoop, wait: @escaping @Sendable (Int) async throws -> Void,

@@ -5,7 +5,7 @@ import Testing
 /// `AsyncLock`, `Event`, `Condition` and the semaphores.
 @Suite(.timeLimit(.minutes(5)))
 struct LockTests {
-  /// Lets other tasks of the loop run until something holds.
+  /// Let other tasks of the loop run until something holds.
   private static func turnUntil(_ condition: () -> Bool) async throws {
     while !condition() { try await sleep(for: .zero) }
   }

@@ -42,7 +42,7 @@ struct SendFileBorderTests {
 
   private typealias Sending = @Sendable (Source, Int64?) async throws -> Int64
 
-  /// Runs the body with a call that sends a source over one end of a pair of Unix sockets, and the other end.
+  /// Run the body with a call that sends a source over one end of a pair of Unix sockets, and the other end.
   private func with(
     _ kind: LoopKind, _ form: Form,
     _ body: @escaping @Sendable (_ send: @escaping Sending, SocketPair) async throws -> Void

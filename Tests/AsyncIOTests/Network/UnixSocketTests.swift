@@ -278,7 +278,7 @@ struct UnixSocketTests {
   }
 }
 
-/// Makes a directory for the body, and removes it with the sockets and files that are left in it.
+/// Make a directory for the body, and remove it with the sockets and files that are left in it.
 func withDirectory<R>(_ body: (_ path: String) async throws -> R) async throws -> R {
   let path = makeTemporary { mkdtemp($0) }.path
   defer {

@@ -25,7 +25,7 @@
           return Group(child: child, rest: try PipeReader(owning: ends.read))
         }
 
-        /// Waits until nobody has the pipe any more.
+        /// Wait until nobody has the pipe any more.
         func expectEnd() async throws {
           #expect(try await rest.readToEnd() == [])
           rest.close()

@@ -40,7 +40,7 @@
       (try? await run(["strace", "-o", "/dev/null", "true"]))?.status == 0
     }
 
-    /// Starts a program; `input` is a file to read from.
+    /// Start a program; `input` is a file to read from.
     init(_ arguments: [String], input: String = "/dev/null") throws {
       outputPath = makeTemporary { close(mkstemp($0)) }.path
       var actions = posix_spawn_file_actions_t()
@@ -70,7 +70,7 @@
       unlink(outputPath)
     }
 
-    /// Runs a program to its end.
+    /// Run a program to its end.
     static func run(_ arguments: [String], input: String = "/dev/null", limit: Int = 30) async throws -> Ended {
       try await Program(arguments, input: input).waitToEnd(limit: limit)
     }
@@ -84,7 +84,7 @@
       return String(decoding: bytes, as: UTF8.self)
     }
 
-    /// Looks until the condition gives something.
+    /// Look until the condition gives something.
     static func wait<R>(for what: String, limit: Int = 10, _ condition: () async throws -> R?) async throws -> R {
       for _ in 0..<limit * 200 {
         if let result = try await condition() { return result }
@@ -123,7 +123,7 @@
       if !hasEnded { Glibc.kill(pid, number) }
     }
 
-    /// Ends it and waits until it is gone.
+    /// End it and wait until it is gone.
     func kill() {
       guard !hasEnded else { return }
       signal(SIGKILL)

@@ -29,7 +29,7 @@
           ] + options)
       }
 
-      /// Asks until nginx is there; what it says.
+      /// Ask until nginx is there; what it says.
       private func ask(_ arguments: [String]) async throws -> String {
         try await Program.wait(for: "an answer to \(arguments)") {
           let ended = try await Program.run(["curl", "-s", "--max-time", "10", "-w", "|%{local_port}"] + arguments)

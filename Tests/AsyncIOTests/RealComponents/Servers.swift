@@ -51,7 +51,7 @@
         before + [command, "proxy", "--listen", "0", "--to", "127.0.0.1:\(port)", "--loop", kind.commandName] + options)
     }
 
-    /// Runs a client script. The scripts use nothing but the standard library.
+    /// Run a client script. The scripts use nothing but the standard library.
     static func python(_ script: String, _ arguments: String..., limit: Int = 30) async throws -> Ended {
       try await run(["python3", "-c", script] + arguments, limit: limit)
     }

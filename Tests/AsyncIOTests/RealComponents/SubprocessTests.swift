@@ -262,7 +262,7 @@
     }
   }
 
-  /// Runs the body as a task of a loop.
+  /// Run the body as a task of a loop.
   private func withLoopTask<R: Sendable>(_ body: @escaping @Sendable () async throws -> R) async throws -> R {
     try await LoopKind.epoll.run { _ in try await body() }
   }

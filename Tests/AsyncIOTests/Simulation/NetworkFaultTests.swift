@@ -12,7 +12,7 @@ struct NetworkFaultTests {
     let (client, server): (StreamConnection, StreamConnection)
   }
 
-  /// Plays a scenario with a connection between two hosts, which is closed after it.
+  /// Play a scenario with a connection between two hosts, which is closed after it.
   private func play(
     _ seed: UInt64 = 1, faults: FaultPlan = .none,
     _ scenario: @escaping @Sendable (SimulationWorld, Pair) async throws -> Void

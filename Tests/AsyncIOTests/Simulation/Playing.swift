@@ -3,7 +3,7 @@ import Testing
 
 @testable import AsyncIOSimulation
 
-/// Plays one seed in a thread of its own.
+/// Play one seed in a thread of its own.
 func playOne(
   _ seed: UInt64 = 1, faults: FaultPlan = .none, options: CampaignOptions = CampaignOptions(),
   _ scenario: @escaping @Sendable (SimulationWorld) async throws -> Void

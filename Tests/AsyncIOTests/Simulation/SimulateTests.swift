@@ -7,7 +7,7 @@ import Testing
 /// Campaigns: what they find, what they tell of it, and what they do not miss.
 @Suite(.timeLimit(.minutes(5)))
 struct SimulateTests {
-  /// Fails if two tasks meet in one order of several.
+  /// Fail if two tasks meet in one order of several.
   @Sendable private static func canary(_ world: SimulationWorld) async throws {
     let first = Kept(-1)
     await withTaskGroup(of: Void.self) { group in

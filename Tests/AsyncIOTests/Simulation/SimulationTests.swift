@@ -7,7 +7,7 @@ import Testing
 /// What a simulated world is, apart from its network.
 @Suite(.timeLimit(.minutes(5)))
 struct SimulationTests {
-  /// Plays one seed.
+  /// Play one seed.
   private func play(
     _ seed: UInt64 = 1, faults: FaultPlan = .none, order: SimulationEventLoop.Order = .seeded,
     _ scenario: @escaping @Sendable (SimulationWorld) async throws -> Void

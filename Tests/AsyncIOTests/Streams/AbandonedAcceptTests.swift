@@ -7,7 +7,7 @@ import Testing
 /// Connections that a listener accepted for a call that does not wait for them any more: they are handed on, or ended.
 @Suite(.timeLimit(.minutes(5)))
 struct AbandonedAcceptTests {
-  /// Begins to accept and gives up: what comes now is accepted for nobody.
+  /// Begin to accept and give up: what comes now is accepted for nobody.
   static func abandon(_ listener: StreamListener) async throws {
     let waiting = try loopTask { _ = try await listener.accept() }
     try await turnUntil { listener.accepting.allSatisfy { $0.state == .inFlight } }
@@ -23,7 +23,7 @@ struct AbandonedAcceptTests {
     return client
   }
 
-  /// Waits until the peer sees the end, or a reset.
+  /// Wait until the peer sees the end, or a reset.
   static func expectEnd(of client: StreamConnection) async throws {
     do { #expect(try await client.read(upTo: 1) == []) } catch let error as IOError {
       #expect(error.errno == .connectionReset)

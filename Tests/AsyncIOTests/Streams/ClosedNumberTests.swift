@@ -38,7 +38,7 @@ struct ClosedNumberTests {
       }
     }
 
-    /// Waits until what the thread does now is done.
+    /// Wait until what the thread does now is done.
     func finishRound() {
       let now = rounds.load(ordering: .sequentiallyConsistent)
       while rounds.load(ordering: .sequentiallyConsistent) == now { yieldProcessor() }

@@ -13,7 +13,7 @@ import Testing
 /// Other tests open and close descriptors at the same time, so each of these has a process of its own.
 @Suite(.timeLimit(.minutes(5)))
 struct DescriptorReuseTests {
-  /// Closes the connection and opens another one until that has its number.
+  /// Close the connection and open another one until that has its number.
   private static func replace(_ connection: StreamConnection) async throws -> (StreamPair, others: [StreamPair]) {
     let listener = try await StreamListener.bind(host: "127.0.0.1", port: 0)
     defer { listener.close() }

@@ -6,7 +6,7 @@ import Testing
 /// Connections in the hands of tasks that run elsewhere (legal Swift brings them there), and of loops that are closed.
 @Suite(.timeLimit(.minutes(5)))
 struct ElsewhereTests {
-  /// Reads and writes in every form, from wherever it is called.
+  /// Read and write in every form, from wherever it is called.
   private static func converse(_ near: StreamConnection, _ far: StreamConnection) async throws {
     try await near.write("one\ntwo")
     #expect(try await far.readLine() == "one")

@@ -6,7 +6,7 @@ import Testing
 
 /// A connection that moves from one loop to another, each in its thread, for every pair of kinds.
 @Suite struct MovingTests {
-  /// Runs the body as a task of one loop while another one runs beside it.
+  /// Run the body as a task of one loop while another one runs beside it.
   private static func withLoops<R: Sendable>(
     _ one: LoopKind, _ two: LoopKind, _ body: @escaping @Sendable (_ here: BaseEventLoop, Other) async throws -> R
   ) async throws -> R {

@@ -27,7 +27,7 @@ struct ShortReadTests {
     func bufferUpdated(_ count: Int) { for byte in storage[..<count] { received.record(byte) } }
   }
 
-  /// Begins to read from the socket; what comes is recorded. The answer ends it.
+  /// Begin to read from the socket; what comes is recorded. The answer ends it.
   private static func read(
     _ number: Int32, _ reader: Reader, on loop: BaseEventLoop, _ received: Recorder<UInt8>
   ) async throws -> () -> Void {

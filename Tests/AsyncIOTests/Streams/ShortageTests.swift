@@ -12,7 +12,7 @@ import Testing
 /// the process's, so these tests have one each. The pause is an hour: what waits for its end does not come to an end.
 @Suite(.timeLimit(.minutes(5)))
 struct ShortageTests {
-  /// Lowers the limit of open files below what is open, and takes what is free there, while the body runs. Not below
+  /// Lower the limit of open files below what is open, and take what is free there, while the body runs. Not below
   /// eight: `poll` refuses more descriptors than the limit. Early numbers are ones that nobody gives back.
   private static func withoutNumbers(_ body: () async throws -> Void) async throws {
     var limit = rlimit()

@@ -29,7 +29,7 @@ struct UrgentDataTests {
       }
     }
 
-    /// Sets the receiver's options.
+    /// Set the receiver's options.
     func prepare(_ number: Int32) {
       var on: Int32 = self == .inline ? 1 : 0
       setsockopt(number, SOL_SOCKET, SO_OOBINLINE, &on, 4)

@@ -30,7 +30,7 @@ final class CapturedLog: Sendable {
   var entries: [Entry] { recorder.all }
   var messages: [String] { entries.map(\.message) }
 
-  /// Takes over what the loop logs.
+  /// Take over what the loop logs.
   init(of loop: BaseEventLoop) {
     loop.logger = Logger(label: "captured") { [recorder] _ in Handler(recorder) }
   }

@@ -62,13 +62,13 @@ final class SocketPair: @unchecked Sendable {
     #expect(CAsyncIO.write(end, bytes, count) == count)
   }
 
-  /// Writes until it would block; the bytes of one write, or -1.
+  /// Write until it would block; the bytes of one write, or -1.
   func fill(_ end: Int32) -> Int {
     let bytes = [UInt8](repeating: 0, count: 65536)
     return CAsyncIO.write(end, bytes, bytes.count)
   }
 
-  /// Reads what is there; the number of bytes, or -1.
+  /// Read what is there; the number of bytes, or -1.
   @discardableResult
   func read(_ count: Int = 4096, from end: Int32) -> Int {
     var bytes = [UInt8](repeating: 0, count: count)
@@ -76,7 +76,7 @@ final class SocketPair: @unchecked Sendable {
   }
 }
 
-/// Expects that the call is refused with this code.
+/// Expect that the call is refused with this code.
 func expectRefusal<R>(
   _ code: EventLoopError.Code, sourceLocation: SourceLocation = #_sourceLocation, _ body: () throws -> R
 ) {

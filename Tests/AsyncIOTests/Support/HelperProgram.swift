@@ -12,14 +12,14 @@
 
     subscript(name: String) -> String? { facts[name] }
 
-    /// Runs a case and expects that it ended well.
+    /// Run a case and expect that it ended well.
     static func run(_ name: String, _ environment: [String: String] = [:]) async throws -> HelperProgram {
       let program = try await runToEnd(name, environment)
       try #require(program.status == 0, "\(name) ended with \(program.status): \(program.standardError)")
       return program
     }
 
-    /// Runs a case, however it ends. A case that hangs ends itself by an alarm.
+    /// Run a case, however it ends. A case that hangs ends itself by an alarm.
     static func runToEnd(_ name: String, _ environment: [String: String] = [:]) async throws -> HelperProgram {
       try await withCheckedThrowingContinuation { continuation in
         // The wait blocks, so it gets a thread that nobody else needs.

@@ -58,7 +58,7 @@ struct Holdings: Equatable, CustomStringConvertible {
     return String(decoding: buffer.prefix(count).map(UInt8.init(bitPattern:)), as: UTF8.self)
   }
 
-  /// Holds the same counted things, and no more of what the system counts.
+  /// Hold the same counted things, and no more of what the system counts.
   func isWithin(_ other: Holdings) -> Bool {
     counters == other.counters && descriptors <= other.descriptors && threads <= other.threads
   }
@@ -66,7 +66,7 @@ struct Holdings: Equatable, CustomStringConvertible {
   var description: String { "\(counters), descriptors: \(descriptors), threads: \(threads)" }
 }
 
-/// Runs the body and expects that the process then holds no more than before. Threads and the last references of
+/// Run the body and expect that the process then holds no more than before. Threads and the last references of
 /// tasks may still be on their way out when the body returns, so there is a number of looks before the verdict.
 func expectNoLeaks(
   sourceLocation: SourceLocation = #_sourceLocation, _ body: () async throws -> Void

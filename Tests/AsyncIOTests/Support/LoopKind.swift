@@ -42,7 +42,7 @@ enum LoopKind: String, Codable, Sendable, CaseIterable, CustomTestStringConverti
     return SelectorEventLoop(selector: try makeSelector())
   }
 
-  /// Makes a loop for the body, on a thread of its own that runs no task, and closes it afterwards: the place for
+  /// Make a loop for the body, on a thread of its own that runs no task, and close it afterwards: the place for
   /// tests of the callback style, which block.
   func withLoop<R: Sendable>(_ body: @escaping @Sendable (BaseEventLoop) throws -> R) async throws -> R {
     try await inThread {
@@ -52,7 +52,7 @@ enum LoopKind: String, Codable, Sendable, CaseIterable, CustomTestStringConverti
     }
   }
 
-  /// Makes a loop, runs the body as a task on it, and closes it.
+  /// Make a loop, run the body as a task on it, and close it.
   func run<R: Sendable>(_ body: @escaping @Sendable (BaseEventLoop) async throws -> R) async throws -> R {
     let loop = try makeLoop()
     defer { try? loop.close() }

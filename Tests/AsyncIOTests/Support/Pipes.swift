@@ -33,7 +33,7 @@ struct PipePair: Sendable {
 }
 
 extension LoopKind {
-  /// Runs the body as a task on a new loop with the two ends of a pipe, then closes everything.
+  /// Run the body as a task on a new loop with the two ends of a pipe, then close everything.
   func withPipe<R: Sendable>(
     _ body: @escaping @Sendable (_ reader: PipeReader, _ writer: PipeWriter) async throws -> R
   ) async throws -> R {

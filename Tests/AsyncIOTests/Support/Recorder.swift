@@ -37,7 +37,7 @@ final class RefusingPolicy: EventLoopPolicy {
   func newEventLoop() throws -> any EventLoop { throw Refusal() }
 }
 
-/// Makes a loop for the body, and closes it.
+/// Make a loop for the body, and close it.
 func withLoop<Result>(_ body: (SelectorEventLoop) async throws -> Result) async throws -> Result {
   let loop = try SelectorEventLoop()
   let result: Result

@@ -29,7 +29,7 @@ struct StreamPair: Sendable {
 }
 
 extension LoopKind {
-  /// Runs the body as a task on a new loop with the two ends of a connection, then closes everything.
+  /// Run the body as a task on a new loop with the two ends of a connection, then close everything.
   func withPair<R: Sendable>(
     _ body: @escaping @Sendable (_ near: StreamConnection, _ far: StreamConnection) async throws -> R
   ) async throws -> R {
@@ -41,7 +41,7 @@ extension LoopKind {
   }
 }
 
-/// Lets the running loop turn until the condition holds; a number of turns is the limit, not a time.
+/// Let the running loop turn until the condition holds; a number of turns is the limit, not a time.
 func turnUntil(
   turns: Int = 1_000_000, sourceLocation: SourceLocation = #_sourceLocation, _ condition: () -> Bool
 ) async throws {
@@ -67,7 +67,7 @@ extension Socket {
 /// Bytes whose values follow from their positions, so that loss, doubling and disorder all show.
 func numbered(_ range: Range<Int>) -> [UInt8] { AsyncIOConformance.numbered(range) }
 
-/// Starts a task on the loop of the connection: a plain `Task { }` would run in the pool.
+/// Start a task on the loop of the connection: a plain `Task { }` would run in the pool.
 @discardableResult
 func loopTask<R: Sendable>(_ body: @escaping @Sendable () async throws -> R) throws -> Task<R, any Error> {
   Task(executorPreference: try getRunningLoop().taskExecutor, operation: body)

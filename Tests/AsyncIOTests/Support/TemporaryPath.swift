@@ -6,7 +6,7 @@ import SystemPackage
   import Darwin
 #endif
 
-/// Makes a file or directory under a name that nobody else has: `make` is `mkstemp` or `mkdtemp`, which fill the name
+/// Make a file or directory under a name that nobody else has: `make` is `mkstemp` or `mkdtemp`, which fill the name
 /// in.
 func makeTemporary<R>(_ make: (UnsafeMutablePointer<CChar>) -> R) -> (path: String, result: R) {
   var template = Array("/tmp/asyncio-test-XXXXXX".utf8CString)

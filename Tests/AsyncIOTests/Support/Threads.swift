@@ -2,12 +2,12 @@ import CAsyncIO
 
 @testable import AsyncIO
 
-/// Starts a thread of the operating system: a context without a running loop, which is never the main thread.
+/// Start a thread of the operating system: a context without a running loop, which is never the main thread.
 func startThread(_ body: @escaping @Sendable () -> Void) {
   do { try Thread.detach(name: "test", body) } catch { fatalError("no thread for a test: \(error)") }
 }
 
-/// Runs the body in a new thread and gives back what it returned or threw.
+/// Run the body in a new thread and give back what it returned or threw.
 func inThread<Value: Sendable>(_ body: @escaping @Sendable () throws -> Value) async throws -> Value {
   try await withCheckedThrowingContinuation { continuation in
     startThread { continuation.resume(with: Result { try body() }) }
@@ -34,8 +34,8 @@ final class TestThread: Sendable {
 /// Something to capture; whoever keeps only a weak reference sees when it is gone.
 final class Canary: Sendable {}
 
-/// Tells threads apart while they live.
+/// Tell threads apart while they live.
 func threadNumber() -> Int64 { casyncio_thread_number() }
 
-/// Lets other threads run; for loops that wait for an atomic.
+/// Let other threads run; for loops that wait for an atomic.
 func yieldProcessor() { sched_yield() }

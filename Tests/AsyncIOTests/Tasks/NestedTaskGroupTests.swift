@@ -17,7 +17,7 @@ struct NestedTaskGroupTests {
     }
   }
 
-  /// Waits to be cancelled.
+  /// Wait to be cancelled.
   private static func waitForCancel(_ notes: Recorder<String>? = nil, _ note: String = "") async throws {
     do { try await sleep(for: .seconds(3600)) } catch {
       notes?.record(note)
@@ -25,13 +25,13 @@ struct NestedTaskGroupTests {
     }
   }
 
-  /// Fails while it is cancelled.
+  /// Fail while it is cancelled.
   private static func failWhenCancelled(_ number: Int) async throws {
     try? await sleep(for: .seconds(3600))
     throw Failure(number: number)
   }
 
-  /// Cancels the body's task when it waits, and says how the body and its task ended.
+  /// Cancel the body's task when it waits, and say how the body and its task ended.
   private static func cancelling(
     _ loop: BaseEventLoop, _ body: @escaping @Sendable () async throws -> Void
   ) async throws -> (error: String, callerIsCancelled: Bool) {

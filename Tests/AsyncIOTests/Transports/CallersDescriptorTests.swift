@@ -54,7 +54,7 @@ struct CallersDescriptorTests {
       }
     }
 
-    /// Gives it, and closes what comes of it.
+    /// Give it, and close what comes of it.
     func give(_ fd: Int32, to loop: any EventLoop, throwing error: (any Error)? = nil) async throws {
       func make() throws -> Quiet {
         if let error { throw error }

@@ -13,7 +13,7 @@ import Testing
 /// waits.
 @Suite("A closing transport takes writes while something waits", .timeLimit(.minutes(5)))
 struct ClosingWriteTests {
-  /// Reads everything to the end, while the loop turns.
+  /// Read everything to the end, while the loop turns.
   private static func readToEnd(_ number: Int32) async throws -> [UInt8] {
     var (all, room) = ([UInt8](), [UInt8](repeating: 0, count: 1 << 16))
     while true {

@@ -207,13 +207,13 @@ struct LostWriteTests {
 }
 
 extension SocketPair {
-  /// Closes an end, also where a child that another test starts has its number for a moment.
+  /// Close an end, also where a child that another test starts has its number for a moment.
   fileprivate func end(_ end: Int32) {
     shutdown(end, Int32(SHUT_RDWR))
     close(end)
   }
 
-  /// Writes until the system takes no more; how many bytes it took.
+  /// Write until the system takes no more; how many bytes it took.
   fileprivate func fillAll(_ end: Int32) -> Int {
     var sent = 0
     for size in [65536, 4096, 512] {

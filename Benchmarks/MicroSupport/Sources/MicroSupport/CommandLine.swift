@@ -11,7 +11,7 @@ public enum Status {
   public static let usage: Int32 = 64
 }
 
-/// Ends the process with a message on standard error.
+/// End the process with a message on standard error.
 public func end(_ status: Int32, _ message: String) -> Never {
   let text = message + "\n"
   write(STDERR_FILENO, text, text.utf8.count)
@@ -25,7 +25,7 @@ public struct PeerArguments: Sendable {
   /// 0 if there is none.
   public let port: Int
 
-  /// Ends the process if they make no sense.
+  /// End the process if they make no sense.
   public init() {
     let words = CommandLine.arguments
     guard words.count >= 3, let count = Int(words[2]), count > 0 else {
@@ -34,6 +34,6 @@ public struct PeerArguments: Sendable {
     (work, self.count, port) = (words[1], count, words.count > 3 ? Int(words[3]) ?? 0 : 0)
   }
 
-  /// Ends the process: the peer has no such work.
+  /// End the process: the peer has no such work.
   public func notOffered() -> Never { end(Status.notOffered, "\(work) is not offered") }
 }

@@ -11,7 +11,7 @@ public struct Stopwatch: Sendable {
 
   public init() {}
 
-  /// Prints what so many operations took, the CPU time of the whole process and the time that passed.
+  /// Print what so many operations took, the CPU time of the whole process and the time that passed.
   public func report(_ operations: Int) {
     let wall = Self.nanoseconds(CLOCK_MONOTONIC) - wall
     let cpu = Self.nanoseconds(CLOCK_PROCESS_CPUTIME_ID) - cpu
@@ -26,7 +26,7 @@ public struct Stopwatch: Sendable {
   }
 }
 
-/// Runs the work unmeasured, by default a tenth of it, then whole, and prints what that took.
+/// Run the work unmeasured, by default a tenth of it, then whole, and print what that took.
 public func measure(warmUp: Int? = nil, _ count: Int, _ work: (Int) throws -> Void) rethrows {
   try work(max(1, warmUp ?? count / 10))
   let stopwatch = Stopwatch()

@@ -14,7 +14,7 @@ public enum Core {
   /// Where everybody runs who talks to it.
   public static let other: Int32 = 1
 
-  /// Keeps the calling thread there. Threads that it makes later begin there, too.
+  /// Keep the calling thread there. Threads that it makes later begin there, too.
   public static func pin(to core: Int32) { csupport_pin(core) }
 }
 

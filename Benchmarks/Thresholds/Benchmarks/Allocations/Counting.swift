@@ -67,13 +67,13 @@ struct Bench {
     self.loop = loop
   }
 
-  /// Runs the loop until somebody stops it, beginning with the body, in the loop's thread.
+  /// Run the loop until somebody stops it, beginning with the body, in the loop's thread.
   func runLoop(_ body: @escaping @Sendable () throws -> Void) throws {
     try loop.callSoon { try body() }
     try loop.runForever()
   }
 
-  /// Counts code that awaits, in a task of the loop.
+  /// Count code that awaits, in a task of the loop.
   func measureTask(_ work: @escaping @Sendable (Int) async throws -> Void) throws {
     let meter = meter
     try runner.run { try await meter.measure(work) }
@@ -85,7 +85,7 @@ private final class Outcome: @unchecked Sendable {
   var result: Result<[BenchmarkMetric: Int], any Error>?
 }
 
-/// Adds a benchmark of what operations allocate. Its name is the middle of the name of a file, so it has no blanks and
+/// Add a benchmark of what operations allocate. Its name is the middle of the name of a file, so it has no blanks and
 /// slashes.
 func count(_ name: String, on kind: String = "selector", _ body: @escaping @Sendable (Bench) throws -> Void) {
   register(name, [allocations: tolerance], on: kind) { bench in
@@ -94,7 +94,7 @@ func count(_ name: String, on kind: String = "selector", _ body: @escaping @Send
   }
 }
 
-/// Adds a benchmark: figures with their tolerances, and a body that counts them.
+/// Add a benchmark: figures with their tolerances, and a body that counts them.
 func register(
   _ name: String, _ tolerances: [BenchmarkMetric: Int], on kind: String,
   _ body: @escaping @Sendable (Bench) throws -> [BenchmarkMetric: Int]

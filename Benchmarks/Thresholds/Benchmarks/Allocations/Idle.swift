@@ -20,7 +20,7 @@ private let tolerances = [blocks: 0, bytes: 40]
 /// Fewer descriptors than a process may have that was told nothing: two for each.
 private let (warmUp, measured) = (128, 256)
 
-/// Connects, sends a message and gives the loop turns until all of it is back.
+/// Connect, send a message and give the loop turns until all of it is back.
 private func echoOnce(port: UInt16) async throws -> Int32 {
   let client = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
   var address = sockaddr_in()

@@ -5,7 +5,7 @@ import AsyncIO
 
 private let message = [UInt8](repeating: 120, count: 64)
 
-/// Sends the message and waits until all of it is back, so many times.
+/// Send the message and wait until all of it is back, so many times.
 private func exchange(_ connection: StreamConnection, _ memory: inout [UInt8], _ count: Int) async throws {
   for _ in 0..<count {
     try await connection.write(message.span.bytes)
@@ -20,7 +20,7 @@ private func exchange(_ connection: StreamConnection, _ memory: inout [UInt8], _
   }
 }
 
-/// Counts the exchanges with whoever listens on the port.
+/// Count the exchanges with whoever listens on the port.
 private func measureExchanges(_ meter: Meter, port: UInt16) async throws {
   let connection = try await StreamConnection.connect(host: "127.0.0.1", port: port)
   defer { connection.close() }
@@ -49,7 +49,7 @@ private final class EchoProtocol: StreamProtocol {
   func connectionLost(_ error: (any Error)?) { transport = nil }
 }
 
-/// Serves with the handler for as long as the body runs, which is told the port. In a task of the loop.
+/// Serve with the handler for as long as the body runs, which is told the port. In a task of the loop.
 func withServer(_ handler: @escaping Handler, _ body: (UInt16) async throws -> Void) async throws {
   let listener = try await StreamListener.bind(host: "127.0.0.1", port: 0)
   let server = Task(executorPreference: try getRunningLoop().taskExecutor) { try await listener.serve(handler) }

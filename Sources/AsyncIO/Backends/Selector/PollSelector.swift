@@ -39,7 +39,7 @@ public final class PollSelector: IOSelector, @unchecked Sendable {
     tokens.append(token)
   }
 
-  /// Adds the descriptor to the set or changes its interest.
+  /// Add the descriptor to the set or change its interest.
   public func register(_ fd: Int32, interest: SelectorFlags, token: UInt64) throws(Errno) {
     var events: Int16 = 0
     if interest.contains(.readable) { events |= Int16(POLLIN) }
@@ -65,7 +65,7 @@ public final class PollSelector: IOSelector, @unchecked Sendable {
     tokens.removeLast()
   }
 
-  /// Empties the set.
+  /// Empty the set.
   public func reset() throws(Errno) {
     entries.removeAll(keepingCapacity: true)
     tokens.removeAll(keepingCapacity: true)
@@ -108,6 +108,6 @@ public final class PollSelector: IOSelector, @unchecked Sendable {
   /// End the current or the next wait. Any thread, even a signal handler.
   public func wake() { wakeDescriptor.signal() }
 
-  /// Closes the wake descriptor.
+  /// Close the wake descriptor.
   public func close() { wakeDescriptor.close() }
 }

@@ -108,7 +108,7 @@ extension SelectorBackend {
     }
   }
 
-  /// Ends all operations and closes the selector.
+  /// End all operations and close the selector.
   package func close() {
     for index in slots.indices {
       guard let slot = slots[index] else { continue }

@@ -117,7 +117,7 @@ final class SerialFacade: SerialExecutor {
 
   func asUnownedSerialExecutor() -> UnownedSerialExecutor { unowned }
 
-  /// Makes `assumeIsolated` work in plain callbacks of the loop.
+  /// Make `assumeIsolated` work in plain callbacks of the loop.
   func isIsolatingCurrentContext() -> Bool? {
     runningHere != nil || LateJobs.isServing(intake)
   }

@@ -60,7 +60,7 @@ final class OneWait<Outcome: Sendable>: Sendable {
     }
   }
 
-  /// Suspends until it is ended.
+  /// Suspend until it is ended.
   func wait() async -> Outcome {
     await withUnsafeContinuation { continuation in
       let outcome = state.withLock { state in

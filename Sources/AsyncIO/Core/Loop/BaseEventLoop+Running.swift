@@ -9,13 +9,13 @@ extension BaseEventLoop {
 
   // MARK: Runs
 
-  /// Runs until ``stop()``, in this thread. Answers `run_forever`.
+  /// Run until ``stop()``, in this thread. Answers `run_forever`.
   public final func runForever() throws {
     try checkRunnable("runForever")
     try run()
   }
 
-  /// Runs until the future is done, in this thread. Answers `run_until_complete`.
+  /// Run until the future is done, in this thread. Answers `run_until_complete`.
   public final func runUntilComplete<Value: Sendable>(_ future: Future<Value>) throws -> Value {
     guard future.loop === self else {
       throw EventLoopError(.foreignLoop, "runUntilComplete: the future belongs to another event loop.")

@@ -26,7 +26,7 @@ import Testing
       inside.subtract(1, ordering: .sequentiallyConsistent)
     }
 
-    /// Counts before and after a suspension that ends when the loop has been closed.
+    /// Count before and after a suspension that ends when the loop has been closed.
     func incrementAround(_ gate: Gate) async {
       increment()
       await gate.pass()

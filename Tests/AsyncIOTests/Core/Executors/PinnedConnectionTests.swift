@@ -49,7 +49,7 @@ private actor Client {
 
   nonisolated var unownedExecutor: UnownedSerialExecutor { loop.serialExecutor.asUnownedSerialExecutor() }
 
-  /// Sends a byte and waits for it, many times; how often it then was in another thread.
+  /// Send a byte and wait for it, many times; how often it then was in another thread.
   func play(_ rounds: Int) async throws -> Int {
     let connection = StreamConnection(descriptor, core: loop)
     defer { connection.close() }

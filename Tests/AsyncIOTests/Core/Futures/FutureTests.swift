@@ -9,7 +9,7 @@ import Testing
     #expect(throws: EventLoopError.self) { try body() }?.code
   }
 
-  /// Runs the loop in this thread until what is ready now, and what that makes ready at once, has run.
+  /// Run the loop in this thread until what is ready now, and what that makes ready at once, has run.
   private func turn(_ loop: BaseEventLoop) throws {
     loop.stop()
     try loop.runForever()

@@ -7,7 +7,7 @@ import Testing
 @Suite(.timeLimit(.minutes(5))) struct NestedTimeoutTests {
   private struct Failure: Error, Equatable {}
 
-  /// Keeps the loop's thread until the time has come.
+  /// Keep the loop's thread until the time has come.
   private static func block(_ loop: BaseEventLoop, until time: EventLoopInstant) { while loop.time() < time {} }
 
   @Test(

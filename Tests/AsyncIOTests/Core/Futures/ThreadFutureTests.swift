@@ -8,7 +8,7 @@ import Testing
 struct ThreadFutureTests {
   private struct Failure: Error, Equatable {}
 
-  /// Runs a loop in a thread while the body runs in another one, then ends and closes it.
+  /// Run a loop in a thread while the body runs in another one, then end and close it.
   private func withServingLoop<R: Sendable>(
     _ kind: LoopKind, _ body: @escaping @Sendable (BaseEventLoop) throws -> R
   ) async throws -> R {
@@ -24,7 +24,7 @@ struct ThreadFutureTests {
     }
   }
 
-  /// Ends when its task is cancelled.
+  /// End when its task is cancelled.
   private static func waitForCancellation() async throws { try await sleep(for: .seconds(3600)) }
 
   @Test("D55: a wait that is over leaves the body alone, and may be repeated", arguments: LoopKind.allCases)

@@ -8,7 +8,7 @@ import Testing
 /// live on. Each test has a process of its own: it counts on the numbers that the system gives out.
 @Suite(.timeLimit(.minutes(5)))
 struct GhostRegistrationTests {
-  /// Closes a watched number whose file a duplicate keeps, with a byte in it, and watches new sockets under that
+  /// Close a watched number whose file a duplicate keeps, with a byte in it, and watch new sockets under that
   /// number.
   private static func makeGhost(
     on loop: BaseEventLoop, _ fired: Recorder<String>

@@ -7,7 +7,7 @@ import Testing
 struct NamedReportTests {
   private struct Broken: Error {}
 
-  /// Lets a client come and go, and tells how a report has to end that names it: its address, and the server's.
+  /// Let a client come and go, and tell how a report has to end that names it: its address, and the server's.
   private func visit(_ address: SocketAddress) async throws -> String {
     let client = try await StreamConnection.connect(to: address)
     defer { client.close() }
@@ -60,7 +60,7 @@ struct NamedReportTests {
     }
   }
 
-  /// Keeps the thread for longer than a step may take.
+  /// Keep the thread for longer than a step may take.
   private static func block(_ loop: BaseEventLoop) {
     let end = loop.time().advanced(by: .milliseconds(6))
     while loop.time() < end {}

@@ -5,7 +5,7 @@ import Testing
 /// What other threads may do to a running loop: honoured without debug mode, refused with it (line 54 of the
 /// conformance list).
 @Suite struct OtherThreadTests {
-  /// Runs the loop in this thread and the body in another one, until the body has ended.
+  /// Run the loop in this thread and the body in another one, until the body has ended.
   private func besides(
     _ loop: BaseEventLoop, _ body: @escaping @Sendable () throws -> Void
   ) throws {

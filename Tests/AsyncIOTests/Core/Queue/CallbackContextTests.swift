@@ -6,7 +6,7 @@ import Testing
 @Suite struct CallbackContextTests {
   struct Failure: Error {}
 
-  /// Schedules by every way there is, with the values of now, and runs what was scheduled.
+  /// Schedule by every way there is, with the values of now, and run what was scheduled.
   private func seen(
     on loop: BaseEventLoop, _ context: CallbackContext, _ look: @escaping @Sendable () -> String
   ) throws -> [String] {

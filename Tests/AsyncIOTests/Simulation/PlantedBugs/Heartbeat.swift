@@ -79,7 +79,7 @@ private final class Monitor: @unchecked Sendable {
     return try await limited { try await reader.value }
   }
 
-  /// Does not wait longer, though the body goes on.
+  /// Do not wait longer, though the body goes on.
   private func limited(_ body: @escaping @Sendable () async throws -> String?) async throws -> String? {
     guard bug != .waitsWithoutLimit else { return try await body() }
     let result = world.loop.createFuture(of: String?.self)

@@ -26,7 +26,7 @@ func isTrouble(_ error: any Error) -> Bool {
 }
 
 extension SimulationWorld {
-  /// Tries until the network lets it through, with growing pauses.
+  /// Try until the network lets it through, with growing pauses.
   func retrying<Value: Sendable>(_ body: () async throws -> Value) async throws -> Value {
     var pause = Duration.milliseconds(10)
     while true {
@@ -36,7 +36,7 @@ extension SimulationWorld {
     }
   }
 
-  /// Starts a server on the host of this name.
+  /// Start a server on the host of this name.
   func serve(
     _ name: String, _ handler: @escaping @Sendable (StreamConnection) async throws -> Void
   ) {
@@ -57,7 +57,7 @@ extension SimulationWorld {
     try await retrying { try await DatagramEndpoint.bind(host: address(name), port: port) }
   }
 
-  /// Crashes a host at some time within the span, and lets it come up again after a while.
+  /// Crash a host at some time within the span, and let it come up again after a while.
   func crashOnce(_ host: SimulationHost, within span: Duration, down: Duration = .seconds(1)) async throws {
     try await AsyncIO.sleep(for: random.around(span / 4))
     host.crash()
@@ -67,7 +67,7 @@ extension SimulationWorld {
 }
 
 extension DatagramEndpoint {
-  /// Sends words; what the network does with them is its business.
+  /// Send words; what the network does with them is its business.
   func say(_ words: [String], to address: SocketAddress) async throws {
     do { try await send(Array(words.joined(separator: " ").utf8), to: address) } catch is IOError {}
   }

@@ -125,7 +125,7 @@ private final class Pool: @unchecked Sendable {
     }
   }
 
-  /// Hands a connection, or the right to open one, to who waits longest.
+  /// Hand a connection, or the right to open one, to who waits longest.
   private func pass(_ connection: StreamConnection?) {
     guard !waiters.isEmpty else {
       if let connection { idle.append(connection) }

@@ -92,7 +92,7 @@ private struct RegisterClient {
     return value
   }
 
-  /// Asks until most of the machines have answered; the greatest value of theirs.
+  /// Ask until most of the machines have answered; the greatest value of theirs.
   private mutating func ask(_ verb: String, _ value: String) async throws -> Int {
     round += 1
     let needed = bug == .takesHalfForMajority ? replicas.count / 2 : replicas.count / 2 + 1

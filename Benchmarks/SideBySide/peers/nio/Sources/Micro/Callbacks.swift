@@ -16,7 +16,7 @@ class Countdown: @unchecked Sendable {
     done.succeed(())
   }
 
-  /// Runs the body on the loop and waits until the count is down, or somebody says that it is.
+  /// Run the body on the loop and wait until the count is down, or somebody says that it is.
   func run(_ count: Int, _ body: @escaping @Sendable () -> Void) async throws {
     let done = loop.makePromise(of: Void.self)
     loop.execute {

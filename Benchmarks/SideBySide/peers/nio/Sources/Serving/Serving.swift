@@ -11,7 +11,7 @@ private final class Echo: ChannelInboundHandler {
   func errorCaught(context: ChannelHandlerContext, error: any Error) { context.close(promise: nil) }
 }
 
-/// Serves the port that the last argument names, forever.
+/// Serve the port that the last argument names, forever.
 public func serve(on group: any EventLoopGroup) async throws {
   guard let port = CommandLine.arguments.last.flatMap(Int.init) else { fatalError("the last argument is a port") }
   let bootstrap = ServerBootstrap(group: group)
