@@ -75,7 +75,7 @@ def run_here(name):
         seen = {"skipped": str(reason)}
     sys.stdout.write("\n" + json.dumps(seen))
     sys.stdout.flush()
-    # Loops that a scenario leaves running or open are no finding.
+    # Loops that a scenario leaves running or open are not a finding.
     os._exit(0)
 
 
@@ -119,7 +119,10 @@ def compare(check, python):
     if unknown or not python:
         return "DIFFERS", unknown or ["the scenario saw nothing"]
     differences = [
-        f"{key}: {swift[key]} here, {value} in CPython" for key, value in python.items() if not equal(swift[key], value)]
+        f"{key}: {swift[key]} here, {value} in CPython"
+        for key, value in python.items()
+        if not equal(swift[key], value)
+    ]
     if not differences:
         return "agree", []
     return ("published" if check["deviation"] else "DIFFERS"), differences

@@ -283,7 +283,8 @@ def _(seen):
     def start():
         time.sleep(0.03)
         begin = loop.time()
-        loop.call_later(0.01, lambda: (seen("ten milliseconds from the call", loop.time() - begin >= 0.01), loop.stop()))
+        loop.call_later(
+            0.01, lambda: (seen("ten milliseconds from the call", loop.time() - begin >= 0.01), loop.stop()))
 
     loop.call_soon(start)
     loop.run_forever()

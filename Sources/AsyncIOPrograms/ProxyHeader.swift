@@ -10,8 +10,8 @@ package struct ProxyHeader: Equatable, Sendable {
   package enum Content: Equatable, Sendable {
     /// A TCP connection: two addresses of one family, without zones.
     case tcp(source: SocketAddress, destination: SocketAddress)
-    /// A Unix socket. Names are up to 108 bytes, abstract ones with their NUL, empty for none. Version 2 only; version 1
-    /// has no word for it and says that it does not know.
+    /// A Unix socket. Names are up to 108 bytes, abstract ones with their NUL, empty for none. Version 2 only; version
+    /// 1 has no word for it and says that it does not know.
     case unix(source: [UInt8], destination: [UInt8])
     /// The proxy forwards for a client that it cannot name.
     case unknown

@@ -93,7 +93,7 @@ private final class Collector: StreamProtocol, @unchecked Sendable {
   func connectionMade(_ transport: StreamTransport) throws { try getRunningLoop().callSoon {} }
 
   func dataReceived(_ bytes: RawSpan) throws {
-    if !isHandedOver { world.fail("bytes came before who connects had the transport") }
+    if !isHandedOver { world.fail("bytes came before the caller had the transport") }
     bytes.withUnsafeBytes { received.append(contentsOf: $0) }
   }
 

@@ -78,7 +78,7 @@ extension Scenario {
   /// Sockets, by hand.
   static let sockets: [Scenario] = [
     Scenario(
-      "sockets", "Who accepts, sends and receives by hand loses no byte and no client", faults: .mild
+      "sockets", "Accepting, sending and receiving by hand loses no byte and no client", faults: .mild
     ) { world in
       let server = try world.task(on: "server") {
         let socket = try Socket(family: .ipv4)

@@ -113,7 +113,7 @@ extension Scenario {
   /// Queues, under cancellations by chance.
   static let queues: [Scenario] = [
     Scenario(
-      "queue", "What is put into a queue is got once, in order, whoever is cancelled meanwhile", faults: .none
+      "queue", "What is put into a queue is got once, in order, whatever is cancelled meanwhile", faults: .none
     ) { world in
       let queue = Queue<Int>(maxSize: 1 + world.random.below(3))
       let consumers = (0..<3).map { _ in Ledger<Int>() }

@@ -80,7 +80,7 @@ extension Scenario {
           try await listener.serve(maximumConnections: 10) { try await proxy.forward($0, ProxyFigures()) }
         }
         serving.entries.append((listener, task))
-        do { try await task.get() } catch is CancellationError { world.sometimes("who does not end is cut") }
+        do { try await task.get() } catch is CancellationError { world.sometimes("a client that does not end is cut") }
       }
       let (done, cut) = (Counter(), Counter())
       let clients = try (0..<3).map { number in

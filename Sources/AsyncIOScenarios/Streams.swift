@@ -40,7 +40,7 @@ extension Scenario {
       try await world.storm(clients)
     },
     Scenario(
-      "pressure", "Who writes faster than the other side reads waits for it; a half-close leaves the way back open",
+      "pressure", "A writer that is faster than the reader waits for it; a half-close leaves the way back open",
       faults: .mild
     ) { world in
       let (written, read) = (Counter(), Counter())

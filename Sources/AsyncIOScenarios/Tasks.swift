@@ -43,7 +43,7 @@ extension Scenario {
       }
     },
     Scenario(
-      "gather", "Who gathers gets everything, and cancels everything; who waits or shields cancels nothing",
+      "gather", "A gather gets everything, and cancels everything; a wait or a shield cancels nothing",
       faults: .none
     ) { world in
       let loop = try getRunningLoop()
@@ -146,7 +146,7 @@ extension Scenario {
   /// Work in threads, and the end of a run.
   static let shutdowns: [Scenario] = [
     Scenario(
-      "threads", "Work in threads is done once, also when nobody waits for it any more",
+      "threads", "Work in threads is done once, even if no task waits for it any more",
       faults: {
         var plan = FaultPlan.mild
         plan[.slowThreads] = 0.8

@@ -34,7 +34,7 @@ extension Scenario {
       }
     },
     Scenario(
-      "ends", "Every protocol is told of its end once, whoever ends the connection, and how", faults: .hostile
+      "ends", "Every protocol is told of its end once, whichever side ends the connection, and how", faults: .hostile
     ) { world in
       let lives = ProtocolLives(world)
       try await world.host("server").run {

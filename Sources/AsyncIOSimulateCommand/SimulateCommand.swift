@@ -39,7 +39,8 @@ struct SimulateCommand: ParsableCommand {
   @Option(
     parsing: .unconditional,
     help: ArgumentHelp(
-      "One scenario only: \(Self.list(Scenario.all)). To measure the speed of one world: \(Self.list(Scenario.measured)).",
+      "One scenario only: \(Self.list(Scenario.all)). To measure the speed of one world: "
+        + "\(Self.list(Scenario.measured)).",
       valueName: "name"),
     transform: OptionValue.word(of: (Scenario.all + Scenario.measured).map(\.name)))
   var scenario: String?

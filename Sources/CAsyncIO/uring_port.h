@@ -1,5 +1,5 @@
-// What the parts of the port share: starting and cancelling (uring_port.c), events (uring_events.c), and the life of the
-// port and of its ring (uring_life.c).
+// What the parts of the port share: starting and cancelling (uring_port.c), events (uring_events.c), and the life of
+// the port and of its ring (uring_life.c).
 #ifndef CASYNCIO_URING_PORT_H
 #define CASYNCIO_URING_PORT_H
 

@@ -106,7 +106,7 @@ private func dispatchMainLoops() throws {
   fact("places", places)
 }
 
-/// A scoped run has not the process, and leaves the queue to whoever serves it.
+/// A scoped run does not have the process, and leaves the queue alone.
 private func dispatchMainScoped() throws {
   let notes = Notes()
   let loop = try newEventLoop()

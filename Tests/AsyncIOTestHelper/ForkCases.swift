@@ -79,8 +79,8 @@ private func inChild(_ strict: DefaultEventLoopPolicy, parentLoop: SelectorEvent
   try loop.close()
 }
 
-/// A process is forked while operations of its ring are in flight and a chunk is lent. The rings' memory is the kernel's
-/// and the parent's; the child has none of it.
+/// A process is forked while operations of its ring are in flight and a chunk is lent. The rings' memory is the
+/// kernel's and the parent's; the child has none of it.
 private func forkWithRing() throws {
   let loop = try ProactorEventLoop()
   try loop.run {

@@ -79,7 +79,7 @@ private func entries(port: UInt16) -> [Entry] {
         try loop.addSignalHandler(SIGUSR1) { called.cancel() }
         kill(getpid(), SIGUSR1)
         _ = try? await called.get()
-        // Whoever was not called has run out of time here.
+        // A test that was not called has run out of time here.
         try Task.checkCancellation()
         return "called: \(loop.removeSignalHandler(SIGUSR1))"
       }

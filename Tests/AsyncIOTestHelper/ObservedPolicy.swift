@@ -1,6 +1,6 @@
 import AsyncIO
 
-/// Writes down its own `new` and `set`: who makes a loop on demand, and who runs one, has to go through them.
+/// Writes down its own `new` and `set`: code that makes a loop on demand, or runs one, goes through them.
 final class ObservedPolicy: DefaultEventLoopPolicy, @unchecked Sendable {
   private let record = Lock<[String]>([])
 

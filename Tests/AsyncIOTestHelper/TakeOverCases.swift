@@ -288,7 +288,7 @@ final class Notes: Sendable {
   var all: [String] { state.withLock { $0.all.sorted() } }
   var wereOnMainThread: Bool { state.withLock { $0.onMainThread } }
 
-  /// Turns the loop until so many notes are there; the alarm ends a program whose notes never come.
+  /// Turn the loop until this many notes are there; the alarm ends a program whose notes never come.
   func untilCount(_ count: Int) async throws {
     while all.count < count { try await sleep(for: .zero) }
   }

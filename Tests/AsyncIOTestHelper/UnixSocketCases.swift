@@ -11,7 +11,7 @@ private final class Silent: StreamProtocol, DatagramProtocol {
   func datagramReceived(_ bytes: RawSpan, from address: SocketAddress) throws {}
 }
 
-/// Bind relative paths, change the directory, and close. The directory is the whole process's, so this is no test of
+/// Bind relative paths, change the directory, and close. The directory is the whole process's, so this is not a test of
 /// its own.
 private func changeDirectory() throws {
   var template = Array("/tmp/asyncio-test-XXXXXX".utf8CString)

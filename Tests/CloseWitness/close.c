@@ -1,6 +1,6 @@
 // Ends the test program at the first close(2) of a number that is not open.
 //
-// Whoever closes a number twice closes, the second time, whatever another thread was given under that number in between.
+// Code that closes a number twice closes, the second time, what another thread has got under that number in between.
 // The other thread then sees a refused connection, bytes that are not its own, or silence, a long way from the fault
 // and once in ten runs. When nobody was given the number the second close fails with EBADF, and that is nearly always:
 // so the fault is told where it is made, in each run of the tests, for the library as well as for the tests themselves.

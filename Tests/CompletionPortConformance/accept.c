@@ -134,7 +134,7 @@ static void one_operation_for_many(void) {
   loop_close(loop);
 }
 
-// A connection that is cut off before it is accepted is no end of accepting.
+// A connection that is cut off before it is accepted does not end the accepting.
 static void reset_before(void) {
   loop *loop = loop_open();
   struct server *server = make_server(8);

@@ -96,7 +96,7 @@ static void of_busy_ones(void) {
   casyncio_port_destroy(loop->port);
 }
 
-// Who starts something afterwards is told that it was ended: it has not begun.
+// What is started afterwards ends as cancelled: it has not begun.
 static void then_starting(void) {
   loop *loop = loop_create();
   for (int round = 0; round < 3; round++) {

@@ -6,7 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
-// Reading and writing what is no socket. A pipe may block or not: neither waits anywhere but in a reap, and neither
+// Reading and writing what is not a socket. A pipe may block or not: neither waits anywhere but in a reap, and neither
 // says EAGAIN.
 
 enum { BIG = 1024 * 1024 };
@@ -27,7 +27,7 @@ static void empty_then_bytes(int is_non_blocking) {
     CHECK(pattern_breaks(bytes, 10, 1, offset), ==, -1);
     offset += 10;
   }
-  // The end, also when it is waited for, and again.
+  // The end, even while it is waited for, and again.
   casyncio_port_read(loop->port, go(loop, read), ends[0], bytes, 64);
   pump(loop, 0);
   close(ends[1]);

@@ -103,7 +103,7 @@ static void many_events(void) {
   loop_close(loop);
 }
 
-// Requests need places, too.
+// Requests also need places.
 static void many_requests(void) {
   loop *loop = loop_open();
   struct crowd *crowd = make_crowd();

@@ -180,7 +180,7 @@ static void sending(int is_pipe, int rounds) {
 static void by_sending(void) { sending(0, 5000); }
 static void by_writing(void) { sending(1, 5000); }
 
-// A watch takes no bytes; whoever is told that there are some finds some.
+// A watch takes no bytes; a caller that is told that there are some finds some.
 static void watching(void) {
   loop *loop = loop_open();
   int ends[2];

@@ -133,7 +133,7 @@ static void receives_end_of_stream(void) { for_all(end_of_stream); }
 static void receives_end_while_waiting(void) { for_all(end_while_waiting); }
 static void receives_reset(void) { for_all(reset); }
 
-// A blocking handle is no reason to wait anywhere but in a reap.
+// A blocking handle does not make anything wait but a reap.
 static void blocking_handle(loop *loop, const int *ends, int lent) {
   set_non_blocking(ends[0], 0);
   int64_t begun = now();

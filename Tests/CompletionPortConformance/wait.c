@@ -101,7 +101,7 @@ static void until_an_event(void) {
   loop_close(loop);
 }
 
-// The end of an operation that the port has more work with is no event, and neither is the answer to a request to
+// The end of an operation that the port has more work with is not an event, and neither is the answer to a request to
 // cancel: a wait goes on over them.
 static void over_inner_steps(void) {
   loop *loop = loop_open();
@@ -139,7 +139,7 @@ static void over_inner_steps(void) {
 
 static void on_signal(int signal) { (void)signal; }
 
-// A signal may end a wait or not, and is no error.
+// A signal may end a wait or not, and is not an error.
 static void with_signals(void) {
   loop *loop = loop_open();
   struct sigaction action = {.sa_handler = on_signal}, before;

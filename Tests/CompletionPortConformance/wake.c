@@ -151,7 +151,7 @@ static void with_events(void) {
   loop_close(loop);
 }
 
-// The port still ends: who waits for that can be woken.
+// The port still ends: a thread that waits for that can be woken.
 static void after_cancel_all(void) {
   loop *loop = loop_open();
   pump(loop, 0);

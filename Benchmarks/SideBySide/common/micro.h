@@ -91,7 +91,9 @@ struct threads {
 
 static inline void threads_start(struct threads *threads, int count, void *(*body)(void *), void *argument) {
   threads->count = count;
-  for (int i = 0; i < count; i++) require(pthread_create(&threads->ids[i], NULL, body, argument) == 0, "pthread_create");
+  for (int i = 0; i < count; i++) {
+    require(pthread_create(&threads->ids[i], NULL, body, argument) == 0, "pthread_create");
+  }
 }
 
 static inline void threads_join(struct threads *threads) {

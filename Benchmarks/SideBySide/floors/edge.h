@@ -112,7 +112,7 @@ static void start_serving(int count, char **arguments) {
   epoll_ctl(epoll, EPOLL_CTL_ADD, listener, &event);
 }
 
-// One look at the system, for so many milliseconds at most, and all that is ready.
+// One look at the system, for at most this many milliseconds, and all that is ready.
 static void turn(int timeout) {
   struct epoll_event events[EVENTS];
   int ready = epoll_wait(epoll, events, EVENTS, timeout);

@@ -1,7 +1,7 @@
 // The floor of the micro works: `floor_micro WORK N [PORT]`.
 //
-// It promises nothing that a loop promises: no cancelling, no errors, no other descriptors, nothing but the work. What a
-// loop costs above it is what its promises cost. Works with a suffix are second floors, for loops that promise more:
+// It promises nothing that a loop promises: no cancelling, no errors, no other descriptors, nothing but the work. What
+// a loop costs above it is what its promises cost. Works with a suffix are second floors, for loops that promise more:
 // chain_poll asks the kernel before every callback, timer_*_heap keeps deadlines to the nanosecond.
 
 #define _GNU_SOURCE
@@ -19,7 +19,7 @@ static const struct work works[] = {
     {"chain_poll", chain_poll},
     {"batch", batch},
     {"spawn", spawn},
-    // To go on later is a trip through the queue, whoever asks for it.
+    // To go on later is a trip through the queue, whatever asks for it.
     {"yield", chain},
     {"continuation", chain_poll},
     {"sleep", chain_poll},

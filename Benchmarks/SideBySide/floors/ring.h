@@ -7,7 +7,7 @@
 // - A connection has one send at a time. Two would be started in order, but the first may stop for lack of room and the
 //   second go on, and bytes change places. What is received meanwhile waits in a list of buffers.
 // - When all buffers are in such lists, receives end with ENOBUFS. They start again when a buffer comes back. (Clients
-//   that never read can hold all of them: a floor is no server for the public.)
+//   that never read can hold all of them: a floor is not a server for the public.)
 // - A descriptor is closed when neither its receive nor its send is on its way, for its number is used again at once.
 #pragma once
 
@@ -57,7 +57,7 @@ static void receive(int fd) {
   connections[fd].receiving = true;
 }
 
-// One of those that found no buffer tries again. Whoever gives a buffer back calls it, and so does a connection that
+// One of those that found no buffer tries again. A connection that gives a buffer back calls it, and so does one that
 // was waiting and ended instead of taking one: so there is never both a free buffer and nobody who will call.
 static void receive_for_waiting(void) {
   if (waiting == NONE) return;

@@ -132,7 +132,7 @@ HEADER = "work\tinstructions\ttolerance_percent"
 
 
 def read(path: Path) -> dict[str, Threshold]:
-    """Raises ValueError with the line that is no threshold."""
+    """Raises ValueError with the line that is not a threshold."""
     if not path.exists():
         return {}
     result = {}
@@ -196,9 +196,9 @@ def compare(values: dict[str, float], thresholds: dict[str, Threshold]) -> bool:
         print(f"\ncheaper than the file says: {', '.join(below)}. Keep it that way:\n"
               f"  Benchmarks/instructions --update {' '.join(below)}")
     if above:
-        print(f"\nmore instructions than allowed, or no threshold: {', '.join(above)}. Find the change that made it so; "
-              f"callgrind_annotate\nsays where they go (CONTRIBUTING.md, \"Measure\"). If the price is right, say in "
-              f"the commit why, and:\n  Benchmarks/instructions --update {' '.join(above)}")
+        print(f"\nmore instructions than allowed, or no threshold: {', '.join(above)}. Find the change that made it "
+              f"so; callgrind_annotate\nsays where they go (CONTRIBUTING.md, \"Measure\"). If the price is right, say "
+              f"in the commit why, and:\n  Benchmarks/instructions --update {' '.join(above)}")
     return not above
 
 

@@ -172,7 +172,7 @@ def main(words: Sequence[str]) -> int:
             return 0
         return run(arguments, words)
     except BrokenPipeError:
-        # Who reads has seen enough; nothing is left to write when Python flushes at its end.
+        # The reader has seen enough; nothing is left to write when Python flushes at its end.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
     except UnknownName as error:

@@ -40,7 +40,7 @@ RUNTIME = Subject("runtime", "Swift's runtime, a queue as executor", ("swift_sus
 UVLOOP = Subject("uvloop", "uvloop (Python)", ("uvloop_micro", "uvloop"), "uvloop")
 PYTHON = Subject("python", "asyncio (Python)", ("uvloop_micro", "asyncio"), "uvloop")
 
-# Who has callbacks, timers and threads that post.
+# Those that have callbacks, timers and threads that post.
 LOOPS = (SELECTOR, PROACTOR, LIBUV, TOKIO, GO, NIO, UVLOOP, PYTHON)
 TASKS = (SELECTOR, PROACTOR, SCOPE, TOKIO, GO, NIO, UVLOOP, PYTHON)
 
@@ -188,7 +188,7 @@ def _wakes() -> list[Work]:
               "post", 1_000_000, (FLOOR, SELECTOR, PROACTOR, LIBUV, TOKIO, spawning[1], GO, NIO, UVLOOP, PYTHON),
               figure=WALL, cores=both),
         _work("burst4", "Posts of four threads, as fast as they can",
-              "As burst1, by four threads on one core: who waits for a lock is waiting for a thread that does not run.",
+              "As burst1, by four threads on one core: a thread that waits for a lock waits for one that does not run.",
               "post", 1_000_000, (FLOOR, SELECTOR, PROACTOR, LIBUV, TOKIO, spawning[4], GO, NIO, UVLOOP, PYTHON),
               figure=WALL, cores=both, sets=QUICK, rounds=7),
     ]

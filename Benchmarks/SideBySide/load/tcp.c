@@ -7,7 +7,7 @@
 //   load_tcp idle  port=P connections=K active=A           K connections that echoed once, then A of them echo
 //
 // With pid=N, the server's process, it measures the server's CPU time and memory. It prints one line of JSON: ops,
-// wall_ns, cpu_ns, percentiles of latency; {"error": ...} and status 1 if anything is wrong, also if a byte that comes
+// wall_ns, cpu_ns, percentiles of latency; {"error": ...} and status 1 if anything is wrong, even if a byte that comes
 // back differs. The first fifth of a slice is not counted.
 #define _GNU_SOURCE
 #include "tcp/load.h"
@@ -40,7 +40,7 @@ static void parse(struct options *options, const char *argument) {
     {"size", &options->size}, {"depth", &options->depth}, {"rate", &options->rate},
     {"messages", &options->messages}, {"active", &options->active}};
   const char *equals = strchr(argument, '=');
-  if (!equals || !equals[1]) fail("%s is no name=value", argument);
+  if (!equals || !equals[1]) fail("%s is not name=value", argument);
   size_t length = (size_t)(equals - argument);
   char *end;
   for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) {

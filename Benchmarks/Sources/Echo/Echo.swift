@@ -1,5 +1,5 @@
-// `echo PORT`: the smallest echo server, for its start and its size. It reads no options: a parser of them would be more
-// code than the server, and start slower.
+// `echo PORT`: the smallest echo server, for its start and its size. It reads no options: a parser of them would be
+// more code than the server, and start slower.
 
 import AsyncIO
 

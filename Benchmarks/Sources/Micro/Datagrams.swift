@@ -1,6 +1,7 @@
 // The server's part of a 64-byte round trip on one UDP socket: wait, receive, send back. The client is another program.
 //
-// - udp: a task that awaits one datagram after the other on an endpoint. udp_protocol: a protocol object that is called.
+// - udp: a task that awaits one datagram after the other on an endpoint. udp_protocol: a protocol object that is
+//   called.
 // - The CPU counts. On two cores the server sleeps before each datagram; with the client on the same core (the names
 //   that end in _same) the wake is cheaper and the rest stands out.
 // - The server prints "ready" when it is bound; clients wait for it. It ends after N/10 datagrams that are not measured

@@ -32,7 +32,7 @@ struct UsageError: Error, CustomStringConvertible {
   var description: String
 }
 
-/// A work or a loop that is not to be had here. Who compares leaves the figure out.
+/// A work or a loop that is not available here. A comparison leaves the figure out.
 struct NotOffered: Error, CustomStringConvertible {
   var description: String
 }

@@ -36,7 +36,7 @@ func createTasks(_ bench: Bench) throws {
   }
 }
 
-/// Who is suspended. For the loop's thread alone, which is what makes the unchecked conformance right.
+/// The suspended tasks. For the loop's thread alone, which is what makes the unchecked conformance right.
 private final class Suspended: @unchecked Sendable {
   private let loop: BaseEventLoop
   @exclusivity(unchecked) private var waiting: [UnsafeContinuation<Void, Never>] = []

@@ -1,4 +1,4 @@
-// What `callSoonThreadsafe` costs, for who calls and for the loop that is woken.
+// What `callSoonThreadsafe` costs, for the caller and for the loop that is woken.
 //
 // - pingpong: a thread posts and blocks on an eventfd; the loop, asleep in its poll, wakes, and its callback writes the
 //   eventfd. Every post is a wake. With both on one core the scheduler decides nothing but the order; on two cores the

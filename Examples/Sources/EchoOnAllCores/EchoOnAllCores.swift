@@ -1,7 +1,7 @@
 import AsyncIO
 
-/// A TCP echo server on port 7000, with a thread, a loop and a listener for each core. Try it: `nc localhost 7000`, some
-/// times; it tells which loop has got the client. Ctrl-C ends it.
+/// A TCP echo server on port 7000, with a thread, a loop and a listener for each core. Try it: `nc localhost 7000`,
+/// some times; it tells which loop has got the client. Ctrl-C ends it.
 @main struct EchoOnAllCores {
   static func main() throws {
     do {

@@ -2,10 +2,10 @@
 // between nobody else may: so a worker takes a lease first, which a lock service grants to one at a time, for a second.
 //
 // A worker looks at the clock before it writes, and still that is not enough: the lease may end while the write is on
-// its way. Then the other worker reads the old number, and one of the two increments is lost. It takes a message that is
-// late by most of a second to see it; LeaseTests finds the seeds of such worlds.
+// its way. Then the other worker reads the old number, and one of the two increments is lost. It takes a message that
+// is late by most of a second to see it; LeaseTests finds the seeds of such worlds.
 //
-// The remedy is the fencing token, the number of the lease: a register that is fenced refuses whoever comes with an older
+// The remedy is the fencing token, the number of the lease: a register that is fenced refuses a worker with an older
 // one than it has seen.
 
 import AsyncIO

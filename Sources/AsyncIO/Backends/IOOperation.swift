@@ -33,10 +33,12 @@ package final class IOOperation: @unchecked Sendable {
     /// the error of bytes that a backend had taken and could not send, if it has not been reported.
     case flush
     /// `buffer` and `count`: room for one message; ``messageAddress`` gets its sender. `result`: its bytes, as far as
-    /// there was room for them (``isMessageTruncated``). Takes nothing when it is cancelled. Of a stream: what is there.
+    /// there was room for them (``isMessageTruncated``). Takes nothing when it is cancelled. Of a stream: what is
+    /// there.
     case receiveFrom
-    /// `buffer` and `count`: one message, to ``messageAddress`` or to the connected peer. Sent whole or not at all; of a
-    /// stream's bytes what the system takes at once. `result`: bytes sent. `-ENOBUFS`: no room where nobody reports it.
+    /// `buffer` and `count`: one message, to ``messageAddress`` or to the connected peer. Sent whole or not at all; of
+    /// a stream's bytes what the system takes at once. `result`: bytes sent. `-ENOBUFS`: no room where nobody reports
+    /// it.
     case sendTo
   }
 

@@ -49,8 +49,8 @@ public struct IOError: Error, Hashable, Sendable, CustomStringConvertible {
     case .resourceTemporarilyUnavailable where operation == "connect" && isUnix:
       "The listener's queue is full; try again later."
     case .resourceTemporarilyUnavailable where operation == "start a thread" || operation == "spawn":
-      "No more threads or processes: a limit of the user (`ulimit -u`), the container (pids) or the memory (`ulimit -v`)"
-        + " is reached; raise it, or try again when some have ended."
+      "No more threads or processes: a limit of the user (`ulimit -u`), the container (pids) or the memory "
+        + "(`ulimit -v`) is reached; raise it, or try again when some have ended."
     case .permissionDenied where isUnix: "The permissions of the socket or of a directory above it forbid it."
     case .addressFamilyNotSupported where operation == "bind": "Give a local address of the family of the remote one."
     case .messageTooLong where operation.hasPrefix("receive"): "The datagram is lost; give a larger buffer."

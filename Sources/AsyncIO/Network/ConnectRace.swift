@@ -4,7 +4,7 @@
 /// The next attempt begins when the latest one has failed, or after the delay, if there is one. The first success wins;
 /// the others are cancelled, and the race is over when the last of them has ended. A value that answers each event with
 /// the actions to take, in order; the code that drives it takes them.
-/// with what is to be done, in order; who drives it does that.
+/// with what is to be done, in order.
 struct ConnectRace {
   enum Action: Equatable {
     /// Begin the attempt on this address.

@@ -108,7 +108,9 @@ open class DefaultEventLoopPolicy: EventLoopPolicy, @unchecked Sendable {
     }
     guard first else { return }
     Logger(label: "asyncio").warning(
-      "deprecated: getEventLoop() made an event loop because none was set in the main thread. Use AsyncIO.run, or setEventLoop(newEventLoop()) first."
-    )
+      """
+      deprecated: getEventLoop() made an event loop because none was set in the main thread. \
+      Use AsyncIO.run, or setEventLoop(newEventLoop()) first.
+      """)
   }
 }

@@ -4,7 +4,9 @@ extension EventLoop {
   /// Start a program for a protocol object. Answers `subprocess_exec`.
   ///
   /// Everything is bytes and nothing is buffered: there are no parameters for what asyncio refuses (text, encodings, a
-  /// buffer size). All three standard streams are pipes unless other values are given.
+  /// buffer size). All three standard streams are pipes unless other values are given. The other parameters are those
+  /// of
+  /// ``ChildProcess/spawn(_:_:environment:workingDirectory:standardInput:standardOutput:standardError:processGroup:)``.
   ///
   /// - Parameters:
   ///   - program: a path, or a name that is looked up in `PATH`.

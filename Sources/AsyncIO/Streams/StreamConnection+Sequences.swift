@@ -36,7 +36,8 @@ extension StreamConnection {
     public func makeAsyncIterator() -> AsyncIterator { AsyncIterator(connection: connection, limit: limit) }
   }
 
-  /// The bytes of the stream to its end, a chunk at a time. For the fastest way see ``forEachChunk(_:)-((RawSpan)->Void)``.
+  /// The bytes of the stream to its end, a chunk at a time. For the fastest way see
+  /// ``forEachChunk(_:)-((RawSpan)->Void)``.
   public var chunks: Chunks { Chunks(connection: self) }
 
   /// The lines of the stream to its end, of at most 64 KiB each.

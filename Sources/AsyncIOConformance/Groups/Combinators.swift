@@ -111,7 +111,7 @@ extension ConformanceSuite {
         try subject.expect("outer is cancelled", value, false)
       }
     },
-    ConformanceCheck(168, "A cancellation from outside is no timeout", facet: "cancel") { subject in
+    ConformanceCheck(168, "A cancellation from outside is not a timeout", facet: "cancel") { subject in
       try subject.run { loop in
         let task = try loop.createTask {
           try await withTimeout(.seconds(3600)) { try await sleep(for: .seconds(3600)) }

@@ -163,7 +163,7 @@ extension ConformanceSuite {
         try await refusal("backlog", "backlog") {
           _ = try await loop.createServer(port: 0, backlog: 0) { StreamProbe() }
         }
-        try await refusal("a file that is no socket", "is not a socket") {
+        try await refusal("a file that is not a socket", "is not a socket") {
           _ = try await loop.createConnection(socket: 1) { StreamProbe() }
         }
         try await refusal("a path that is too long", "unixPath") {

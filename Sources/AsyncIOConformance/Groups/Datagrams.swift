@@ -109,7 +109,7 @@ extension ConformanceSuite {
       }
     },
     ConformanceCheck(
-      111, "The port is free when close returns, also while somebody receives", facet: "free", capabilities: .datagrams,
+      111, "The port is free when close returns, even while a task receives", facet: "free", capabilities: .datagrams,
       // A child that another check starts would hold a copy of the socket for a moment.
       surroundings: .ownProcess
     ) { subject in

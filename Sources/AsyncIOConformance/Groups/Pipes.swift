@@ -87,7 +87,7 @@ extension ConformanceSuite {
       }
       try subject.expect("calls", trail, "made lost")
     },
-    ConformanceCheck(121, "A regular file is no pipe", capabilities: .pipes) { subject in
+    ConformanceCheck(121, "A regular file is not a pipe", capabilities: .pipes) { subject in
       try subject.run { loop in
         let regular = try TemporaryFile([])
         let file = regular.descriptor.rawValue

@@ -12,7 +12,7 @@ extension ConformanceSuite {
   /// Group J. Signals are the process's, so these run one at a time.
   static let signalChecks: [ConformanceCheck] = [
     ConformanceCheck(
-      123, "A handler runs as a callback of the loop, also when the loop waits", capabilities: .threads,
+      123, "A handler runs as a callback of the loop, even while the loop waits", capabilities: .threads,
       surroundings: .serial
     ) { subject in
       let loop = try subject.makeLoop()
@@ -63,7 +63,7 @@ extension ConformanceSuite {
       try subject.expect("action afterwards", Process.action(of: SIGUSR2), "ignored")
     },
     ConformanceCheck(
-      125, "Numbers that are no signals, and signals that cannot be caught, are refused",
+      125, "Numbers that are not signals, and signals that cannot be caught, are refused",
       surroundings: .serial
     ) { subject in
       let loop = try subject.makeLoop()

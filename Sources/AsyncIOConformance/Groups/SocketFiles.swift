@@ -63,7 +63,7 @@ extension ConformanceSuite {
       }
     },
     ConformanceCheck(
-      75, "A cancelled sendFile stops, and the position is behind what was sent", facet: "cancel",
+      75, "A cancelled sendFile stops, and the position is after what was sent", facet: "cancel",
       capabilities: .datagrams
     ) { subject in
       try subject.run { _ in

@@ -55,7 +55,7 @@ extension ConformanceSuite {
     },
     ConformanceCheck(
       134, "wait() returns at the exit although a grandchild has the pipe, which streams on", capabilities: .pipes,
-      deviation: "CPython up to 3.14 waits for the pipes, too."
+      deviation: "CPython up to 3.14 also waits for the pipes."
     ) { subject in
       try subject.run { _ in
         let child = try await ChildProcess.spawn(

@@ -155,7 +155,7 @@ extension ConformanceSuite {
       try subject.require(used * 2 < slept, "used \(used) of processor time to sleep for \(slept)")
       try subject.expect("slept", slept >= .milliseconds(50))
     },
-    ConformanceCheck(47, "A delay counts from the call, also after a callback that blocked the loop") { subject in
+    ConformanceCheck(47, "A delay counts from the call, even after a callback that blocked the loop") { subject in
       let loop = try subject.makeLoop()
       let waited = Box(Duration.zero)
       try loop.callSoon {

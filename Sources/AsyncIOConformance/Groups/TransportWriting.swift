@@ -93,7 +93,7 @@ extension ConformanceSuite {
       }
     },
     ConformanceCheck(
-      94, "What resumeWriting writes comes behind what was written before",
+      94, "What resumeWriting writes comes after what was written before",
       capabilities: [.streamSockets, .systemDescriptors]
     ) { subject in
       try subject.run { loop in
@@ -187,7 +187,7 @@ extension ConformanceSuite {
         try pair.transport.write(numbered(0..<1_000_000))
         try pair.transport.writeEOF()
         try pair.transport.writeEOF()
-        try subject.expectRefusal("a write behind the end", .invalidState) { try pair.transport.write([1]) }
+        try subject.expectRefusal("a write after the end", .invalidState) { try pair.transport.write([1]) }
         try subject.expectRefusal("an empty one", .invalidState) { try pair.transport.write([]) }
         let bytes = try await subject.read(1_000_000, from: pair.peer, of: pair.sockets)
         try subject.expect("all of it", bytes == numbered(0..<1_000_000))
@@ -198,7 +198,7 @@ extension ConformanceSuite {
       }
     },
     ConformanceCheck(
-      75, "A file goes over a transport behind what was written, and nothing is written meanwhile", facet: "transport",
+      75, "A file goes over a transport after what was written, and nothing is written meanwhile", facet: "transport",
       capabilities: [.streamSockets, .systemDescriptors]
     ) { subject in
       try subject.run { loop in

@@ -20,7 +20,7 @@ extension ConformanceSuite {
           _ = try await loop.connectAcceptedSocket(sockets.near) {
             StreamProbe(trail) { $0.onMade = { _ in throw NotToday() } }
           }
-          try subject.fail("the error was not thrown to who connects")
+          try subject.fail("the error was not thrown to the caller that connects")
         } catch is NotToday {}
         sockets.release(sockets.near)
         try await subject.turn("the peer sees the end") { sockets.isAtEnd(sockets.far) }

@@ -1,7 +1,8 @@
 public import AsyncIO
 internal import CSimulation
 
-/// An event loop in virtual time over a simulated network: the same seed gives the same run. Answers nothing of asyncio.
+/// An event loop in virtual time over a simulated network: the same seed gives the same run. Answers nothing of
+/// asyncio.
 ///
 /// It runs what other loops run, and refuses what belongs to a real machine: descriptors of the system, pipes,
 /// processes, Unix sockets. While it runs, the clocks of its thread show the loop's time, tasks without a preference

@@ -14,8 +14,8 @@ final class SimulationRouter: @unchecked Sendable {
   private static let installed: Void = csimulation_route(
     { job, context in
       guard let job, let context else { return }
-      // Right because the runtime hands over a job, as the hook's type says, and the context is a router that its loop's
-      // backend holds while the thread is simulated.
+      // Right because the runtime hands over a job, as the hook's type says, and the context is a router that its
+      // loop's backend holds while the thread is simulated.
       let router = Unmanaged<SimulationRouter>.fromOpaque(context).takeUnretainedValue()
       router.executor.enqueue(ExecutorJob(unsafeBitCast(job, to: UnownedJob.self)))
     })

@@ -24,7 +24,7 @@ func probeListening(_ probe: NumberProbe, _ loop: any EventLoop) async throws {
     "StreamConnection.connect(host:port:family:localHost:localPort:happyEyeballsDelay:interleave:allErrors:)",
     Extreme.ports
   ) { value in
-    // Nothing listens there, or the own port is taken; either is an error of the system.
+    // Nothing listens there, or the local port is taken; either is an error of the system.
     try await StreamConnection.connect(host: "127.0.0.1", port: value, localPort: value).close()
   }
 

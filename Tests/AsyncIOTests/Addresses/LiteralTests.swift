@@ -36,12 +36,12 @@ struct LiteralTests {
     #expect(SocketAddress(ipLiteral: example.host, port: 80) == address, "what is printed can be used again")
   }
 
-  @Test("What is no literal", arguments: others)
+  @Test("What is not a literal", arguments: others)
   func bad(text: String) {
     #expect(SocketAddress(ipLiteral: text, port: 80) == nil)
   }
 
-  /// What is no address for one call is none for the others, and no name either if it has the look of an address. The
+  /// What is not an address for one call is none for the others, and not a name either if it looks like an address. The
   /// service that answers names would say something else.
   @Test("One reader for every call", arguments: LoopKind.allCases)
   func everyCall(kind: LoopKind) async throws {

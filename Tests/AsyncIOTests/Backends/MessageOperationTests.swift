@@ -184,7 +184,7 @@ struct MessageOperationTests {
   }
 
   @Test(
-    "Proactor: readiness of a listening socket that nobody waits for any more is no connection",
+    "Proactor: readiness of a listening socket that is no longer waited for is not a connection",
     .enabled(if: LoopKind.hasProactor, "io_uring is not available"))
   func readyListener() async throws {
     try await ProactorDriver.run { driver in

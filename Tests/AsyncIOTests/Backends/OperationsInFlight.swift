@@ -149,7 +149,7 @@ final class OperationsInFlight: @unchecked Sendable {
   }
 }
 
-/// A listening socket whose queue is full: who connects to it waits.
+/// A listening socket whose queue is full: a client that connects to it waits.
 final class FullListener: @unchecked Sendable {
   // Right because a test uses it in one thread at a time.
   let address: SocketAddress
@@ -174,7 +174,7 @@ final class FullListener: @unchecked Sendable {
     _ = CAsyncIO.close(socket)
   }
 
-  /// Take what waits in the queue. Who was refused a place tries again within a second or two.
+  /// Take what waits in the queue. A client that was refused a place tries again within a second or two.
   func makeRoom() {
     for filler in fillers { _ = CAsyncIO.close(filler) }
     fillers = []

@@ -7,7 +7,7 @@ import Testing
   import Glibc
 #endif
 
-/// Operations on descriptors that are no sockets, straight on the backends.
+/// Operations on descriptors that are not sockets, straight on the backends.
 @Suite(.timeLimit(.minutes(5)))
 struct PipeOperationTests {
   /// The two ends of a pipe that do not block, in the care of a loop.

@@ -88,8 +88,8 @@ private final class Race {
     if chance(50) { driver.expectSound() }
   }
 
-  /// Submit, cancel perhaps, and wait for the end; the peer acts at some moment meanwhile. `true`: cancelled or not,
-  /// the operation was with the backend.
+  /// Submit, cancel perhaps, and wait for the end; the peer acts at some moment meanwhile. Returns `true` if,
+  /// cancelled or not, the operation was with the backend.
   private func run(_ operation: IOOperation, _ action: RacingPeer.Action, mustCancel: Bool = false) throws {
     let moment = random.next() % 6
     if moment == 0 {

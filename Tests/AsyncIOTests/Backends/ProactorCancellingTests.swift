@@ -82,7 +82,7 @@ struct ProactorCancellingTests {
         try driver.finish(operation)
       }
       #expect(operation.isCancelled == (moment != .late))
-      // The next write begins behind what is gone.
+      // The next write begins after what is gone.
       let next = numbered(operation.transferred..<operation.transferred + 100)
       #expect(next.withUnsafeBytes { driver.backend.trySend(operation.descriptor, $0) } == 100)
       driver.close(operation.descriptor)

@@ -96,7 +96,7 @@ final class ProactorDriver {
     return Array(UnsafeRawBufferPointer(start: operation.buffer, count: operation.result))
   }
 
-  /// Receive until so many bytes are here or the stream ends.
+  /// Receive until this many bytes are here or the stream ends.
   func receive(_ count: Int, with operation: IOOperation) throws -> [UInt8] {
     var bytes: [UInt8] = []
     while bytes.count < count {

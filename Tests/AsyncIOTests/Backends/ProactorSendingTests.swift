@@ -117,7 +117,7 @@ struct ProactorSendingTests {
     }
   }
 
-  @Test("The end of the stream comes behind what was taken, and ends the writing at once")
+  @Test("The end of the stream comes after what was taken, and ends the writing at once")
   func endBehindOutbox() async throws {
     try await Self.withPair { near, far in
       let taken = try await fill(near, of: near.core)
@@ -137,7 +137,7 @@ struct ProactorSendingTests {
     }
   }
 
-  @Test("The end of the stream from another thread comes behind what was written there")
+  @Test("The end of the stream from another thread comes after what was written there")
   func endElsewhere() async throws {
     for _ in 0..<300 {
       try await Self.withPair { near, far in

@@ -25,14 +25,14 @@ struct SuspendingCall: Sendable {
     try await body(busy)
   }
 
-  /// From a task that runs in a thread without a loop, too; the others refuse that first.
+  /// True if it also works in a thread without a loop; the others refuse that first.
   var worksElsewhere: Bool {
     !isPrepared && place != "Sleeping.sleep" && place != "StreamConnection+Chunks.serveChunks"
   }
 
   static func cancelThisTask() { withUnsafeCurrentTask { $0?.cancel() } }
 
-  /// Those that are no checkpoints, and why.
+  /// Those that are not checkpoints, and why.
   static let exceptions: [String: String] = [
     "BaseEventLoop+Executor.shutdownDefaultExecutor": "closing",
     "ChildProcess+Communicating.communicate": "closes the child's input first; its reads and its wait are checkpoints",

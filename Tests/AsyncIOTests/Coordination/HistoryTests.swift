@@ -25,7 +25,7 @@ struct HistoryTests {
     /// How often there was nobody to serve.
     var left = 0
     private var waiting = [0, 1, 2]
-    /// Who was served, and has not gone on: only for what a cancelled task passes on.
+    /// The tasks that were served, and have not gone on: only for what a cancelled task passes on.
     private var onTheirWay: [Int] = []
 
     /// - Parameter passesOn: a task that is cancelled between its notification and its return passes that on. It has
@@ -149,7 +149,7 @@ struct HistoryTests {
     ) { 0 }
   }
 
-  /// Let three tasks wait, play the history, and tell how they ended and what is left. Whoever waits at the end is
+  /// Let three tasks wait, play the history, and tell how they ended and what is left. A task that waits at the end is
   /// cancelled then.
   private static func play(
     _ history: [Step], _ loop: BaseEventLoop, wait: @escaping @Sendable (Int) async throws -> Void,
@@ -187,9 +187,9 @@ struct HistoryTests {
 
   private static func turns(_ count: Int) async throws { for _ in 0..<count { try await sleep(for: .zero) } }
 
-  // MARK: Who gives and takes again
+  // MARK: Giving and taking again
 
-  @Test("Who gives a permit and wants one again comes behind those who wait", arguments: LoopKind.allCases)
+  @Test("A task that gives a permit and wants one again comes after those that wait", arguments: LoopKind.allCases)
   func behindOthers(kind: LoopKind) async throws {
     try await kind.run { loop in
       let semaphore = try Semaphore(1)
@@ -260,7 +260,7 @@ struct HistoryTests {
   }
 
   @Test(
-    "Who waits for a condition consumes what is produced, though the one that was told is cancelled",
+    "A task that waits for a condition consumes what is produced, though the one that was told is cancelled",
     // Before it runs, and when it waits for the lock: the two moments at which a notification can be lost.
     arguments: LoopKind.allCases, [false, true])
   func consumers(kind: LoopKind, isRelocking: Bool) async throws {

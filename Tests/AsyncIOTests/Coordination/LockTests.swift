@@ -10,7 +10,7 @@ struct LockTests {
     while !condition() { try await sleep(for: .zero) }
   }
 
-  @Test("A lock goes to who waits, in order; a newcomer does not overtake", arguments: LoopKind.allCases)
+  @Test("A lock goes to the tasks that wait, in order; a newcomer does not overtake", arguments: LoopKind.allCases)
   func lockOrder(kind: LoopKind) async throws {
     try await kind.run { loop in
       let lock = AsyncLock()
@@ -109,7 +109,7 @@ struct LockTests {
     expectRefusal(.invalidState) { try semaphore.release() }
   }
 
-  @Test("An event wakes those who wait, also when it is cleared at once", arguments: LoopKind.allCases)
+  @Test("An event wakes those who wait, even if it is cleared at once", arguments: LoopKind.allCases)
   func event(kind: LoopKind) async throws {
     try await kind.run { loop in
       let event = Event()

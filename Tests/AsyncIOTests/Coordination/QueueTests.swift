@@ -173,7 +173,7 @@ struct QueueTests {
     #expect(taken.all.sorted() == Array(0..<1000))
   }
 
-  @Test("Who puts and who gets go on in turns, however little room there is", arguments: LoopKind.allCases, [1, 2])
+  @Test("Producers and consumers go on in turns, however little room there is", arguments: LoopKind.allCases, [1, 2])
   func inTurns(kind: LoopKind, maxSize: Int) async throws {
     try await kind.run { loop in
       let queue = Queue<Int>(maxSize: maxSize)
@@ -185,7 +185,7 @@ struct QueueTests {
     }
   }
 
-  @Test("Whoever takes without waiting makes room for those who wait", arguments: LoopKind.allCases)
+  @Test("Taking without waiting makes room for the tasks that wait", arguments: LoopKind.allCases)
   func roomByHand(kind: LoopKind) async throws {
     try await kind.run { loop in
       let queue = Queue<Int>(maxSize: 2)

@@ -29,7 +29,7 @@ import Testing
     #expect(race.begin() == [.finish(.failed)])
   }
 
-  @Test("79: a silent attempt gets company after the delay; the winner ends the others, which are awaited")
+  @Test("79: the next attempt joins a silent one after the delay; the winner ends the others, which are awaited")
   func staggered() {
     var race = ConnectRace(count: 3, isStaggered: true)
     #expect(race.begin() == [.setTimer, .start(0)])

@@ -235,7 +235,7 @@ struct HappyEyeballsTests {
   }
 }
 
-/// Connect from a port that was free a moment ago, and again if it is not any more. `true`: it was that port.
+/// Connect from a port that was free a moment ago, and again if it is not any more. Returns `true` if it was that port.
 private func connectFromFreePort(to port: UInt16) async throws -> Bool {
   var attempts = 0
   while true {

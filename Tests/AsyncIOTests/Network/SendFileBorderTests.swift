@@ -9,7 +9,7 @@ import Testing
   import Glibc
 #endif
 
-/// Where a transfer of a file begins and ends: behind what was written before, and with the last byte.
+/// Where a transfer of a file begins and ends: after what was written before, and with the last byte.
 @Suite("The borders of a file's transfer", .timeLimit(.minutes(5)))
 struct SendFileBorderTests {
   /// A source of numbered bytes: a file, or a pipe, which the system cannot send by itself.

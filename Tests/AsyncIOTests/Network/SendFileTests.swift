@@ -11,7 +11,7 @@ import Testing
 /// Files to connections, beyond line 75 of the conformance list.
 @Suite(.timeLimit(.minutes(5)))
 struct SendFileTests {
-  @Test("A file comes behind what was written before, and before what is written next", arguments: LoopKind.allCases)
+  @Test("A file comes after what was written before, and before what is written next", arguments: LoopKind.allCases)
   func order(kind: LoopKind) async throws {
     try await kind.withPair { near, far in
       let file = try NumberedFile(700_000)
@@ -79,7 +79,7 @@ struct SendFileTests {
   }
 
   @Test(
-    "The position is behind what was sent when the peer goes, the connection is closed, or the task is cancelled",
+    "The position is after what was sent when the peer goes, the connection is closed, or the task is cancelled",
     arguments: LoopKind.allCases)
   func interrupted(kind: LoopKind) async throws {
     for way in ["peer", "close", "cancel"] {

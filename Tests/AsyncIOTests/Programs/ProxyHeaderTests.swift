@@ -107,7 +107,7 @@ import Testing
   }
 
   @Test(
-    "Text that is no header is refused",
+    "Text that is not a header is refused",
     arguments: [
       "GET / HTTP/1.1\r\n", "PROXY\r\n", "PROXY \r\n", "PROXY TCP4 1.2.3.4 1.2.3.4 1\r\n",
       "PROXY TCP4 1.2.3.4 1.2.3.4 1 2 3\r\n", "PROXY TCP4 ::1 ::1 1 2\r\n", "PROXY TCP6 1.2.3.4 1.2.3.4 1 2\r\n",
@@ -122,7 +122,7 @@ import Testing
     #expect(throws: ProxyHeaderError.self) { try ProxyHeader.parse(Array(text.utf8)) }
   }
 
-  @Test("Bytes that are no header are refused")
+  @Test("Bytes that are not a header are refused")
   func refusedBytes() {
     for (command, family, count): (UInt8, UInt8, UInt8) in [
       (0x11, 0x11, 12), (0x31, 0x11, 12), (0x22, 0x11, 12), (0x2F, 0, 0), (0x21, 0x11, 11), (0x21, 0x21, 35),

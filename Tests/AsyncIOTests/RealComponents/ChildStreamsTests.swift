@@ -24,7 +24,7 @@
         }
       }
 
-      @Test("A child that does not read its input is no error; a limit is one", arguments: LoopKind.allCases)
+      @Test("A child that does not read its input is not an error; a limit is one", arguments: LoopKind.allCases)
       func communicateEdges(kind: LoopKind) async throws {
         try await kind.run { _ in
           let deaf = try await ChildProcess.spawn(shell: "echo deaf", standardInput: .pipe, standardOutput: .pipe)

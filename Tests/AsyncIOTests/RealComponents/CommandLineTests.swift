@@ -2,7 +2,7 @@
   import Testing
 
   extension RealComponents {
-    /// What the command says to whoever calls it in the wrong way.
+    /// What the command says when it is called in the wrong way.
     @Suite struct CommandLine {
       /// Every option of every command, with the words before it that are needed.
       static let options: [(words: [String], options: [String])] = [
@@ -56,7 +56,7 @@
         }
       }
 
-      @Test("Help for what is no command is an error, help for a command is not")
+      @Test("Help for an unknown command is an error, help for a command is not")
       func help() async throws {
         for words in [["help", "nonsense"], ["help", "demo", "nonsense"], ["nonsense"]] {
           let ended = try await Program.run([Program.command] + words)
@@ -111,7 +111,8 @@
           loops = {loop["name"]: loop for loop in told["loops"]}
           assert sorted(loops) == ["poll", "proactor", "selector"]
           for loop in loops.values():
-              assert list(loop) == ["name", "works", "backend", "subMillisecondWaits", "features", "step", "cause", "fix"]
+              assert list(loop) == [
+                  "name", "works", "backend", "subMillisecondWaits", "features", "step", "cause", "fix"]
           assert loops["selector"]["works"] is True and loops["selector"]["backend"] == "epoll"
           assert loops["selector"]["step"] is None and loops["proactor"]["works"] is False
           assert loops["proactor"]["step"] and loops["proactor"]["fix"], loops["proactor"]

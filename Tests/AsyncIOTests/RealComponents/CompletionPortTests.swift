@@ -3,7 +3,7 @@
 
   extension RealComponents {
     /// The program `CompletionPortConformance` holds the completion port to the rules in its header, with all that the
-    /// kernel has, without each feature that is no condition, and with queues and memory that are soon full.
+    /// kernel has, without each optional feature, and with queues and memory that are soon full.
     @Suite struct CompletionPort {
       @Test(
         "The completion port keeps the rules of its header",

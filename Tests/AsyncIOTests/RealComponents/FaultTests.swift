@@ -27,7 +27,7 @@
         Fault(call: "epoll_wait,epoll_pwait2,ppoll,poll", error: "EINTR", when: "3+3"),
       ]
 
-      /// The same for a ring, whose operations are no system calls that strace could reach.
+      /// The same for a ring, whose operations are not system calls, and out of strace's reach.
       static let harmlessToRings = [
         Fault(call: "io_uring_enter", error: "EINTR", when: "2+3"),
         Fault(call: "io_uring_enter", error: "EAGAIN", when: "2+3"),

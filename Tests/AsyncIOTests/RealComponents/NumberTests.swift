@@ -29,7 +29,7 @@
         #expect((program["calls"].flatMap { Int($0) } ?? 0) > 20)
       }
 
-      /// The table of calls is complete: who adds an entry point with a number adds a call.
+      /// The table of calls is complete: a new entry point with a number needs a call.
       @Test func everyEntryPoint() async throws {
         var called: Set<String> = []
         for topic in Self.topics + ["simulation"] {

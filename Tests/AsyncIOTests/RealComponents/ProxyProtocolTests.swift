@@ -15,7 +15,8 @@
             scgi_temp_path \(directory.path)/s;
             server {
               listen 127.0.0.1:\(port) proxy_protocol;
-              return 200 "$proxy_protocol_addr $proxy_protocol_port $proxy_protocol_server_addr $proxy_protocol_server_port";
+              return 200
+                  "$proxy_protocol_addr $proxy_protocol_port $proxy_protocol_server_addr $proxy_protocol_server_port";
             }
           }
           """, to: "nginx.conf")

@@ -64,7 +64,7 @@
         }
       }
 
-      @Test("Streams that are no pipes; a shell; a signal", arguments: LoopKind.allCases)
+      @Test("Streams that are not pipes; a shell; a signal", arguments: LoopKind.allCases)
       func streams(kind: LoopKind) async throws {
         try await kind.run { loop in
           let (transport, proto) = try await loop.subprocessShell(

@@ -163,7 +163,7 @@
     }
 
     @Test(
-      "The child of a fork looks names up, also when its parent did so before",
+      "The child of a fork looks names up, even if its parent did so before",
       .disabled(if: isThreadSanitized, "the thread sanitizer allows no threads in the child of a fork"))
     func forkAfterLookUp() async throws {
       let program = try await HelperProgram.run("fork-names")

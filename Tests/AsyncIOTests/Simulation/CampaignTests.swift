@@ -15,7 +15,7 @@ struct CampaignTests {
     #expect(report.seeds == 1000 && report.repeated == 50)
   }
 
-  /// A runner runs its loop itself, so it is no scenario inside of a world.
+  /// A runner runs its loop itself, so it is not a scenario inside of a world.
   @Test("A runner ends what its program leaves, in many orders")
   func runner() async throws {
     try await inThread {

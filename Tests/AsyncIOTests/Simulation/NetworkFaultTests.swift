@@ -114,7 +114,7 @@ struct NetworkFaultTests {
     #expect(outcome.failure == nil, "\(outcome.failure.map { $0.message } ?? "")")
   }
 
-  @Test("Who is silent for a minute is given up; two silences of less are none")
+  @Test("A peer that is silent for a minute is given up; two silences of less are none")
   func silence() async {
     let outcome = await play { world, pair in
       for _ in 0..<2 {
@@ -160,7 +160,7 @@ struct NetworkFaultTests {
     #expect(outcome.failure == nil)
   }
 
-  @Test("Who waits behind a partition of the tester's waits for ever", arguments: [0, 1.0])
+  @Test("A program behind a partition of the tester's waits for ever", arguments: [0, 1.0])
   func parted(weather: Double) async {
     let outcome = await play(faults: .always(.clogs, weather)) { world, pair in
       world.partition(pair.a, pair.b)
@@ -171,7 +171,7 @@ struct NetworkFaultTests {
     #expect(outcome.failure?.kind == .deadlock)
   }
 
-  @Test("A socket tells a reset once; then the stream has ended, also if another reset comes")
+  @Test("A socket tells a reset once; then the stream has ended, even if another reset comes")
   func reset() async {
     let outcome = await play { world, pair in
       let network = world.network
@@ -203,7 +203,7 @@ private func firstError(_ body: () async throws -> [UInt8]) async throws -> Errn
 /// Machines that crash and come again.
 @Suite(.timeLimit(.minutes(5)))
 struct CrashTests {
-  @Test("A crash is silent; who comes again knows nothing of old connections, and runs its program anew")
+  @Test("A crash is silent; a host that comes up again knows nothing of old connections, and runs its program anew")
   func crash() async {
     let outcome = await playOne { world in
       let (a, b) = (world.host("a"), world.host("b"))
@@ -244,7 +244,7 @@ struct CrashTests {
     #expect(outcome.failure == nil, "\(outcome.failure.map { $0.message } ?? "")")
   }
 
-  @Test("Who writes to a machine that is gone gives up after a minute, who connects to it after two")
+  @Test("A writer to a machine that is gone gives up after a minute, a connect to it after two")
   func silence() async {
     let outcome = await playOne { world in
       let (a, b) = (world.host("a"), world.host("b"))

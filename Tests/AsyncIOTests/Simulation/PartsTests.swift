@@ -133,7 +133,7 @@ extension PartsTests {
   }
 
   @Test(
-    "What is no code is refused",
+    "Text that is not a code is refused",
     arguments: [
       "", "hostil", "resets", "resets=", "=0.5", "resets=x", "resets=0.5=0.5", "resets==0.5", "resets=0.5,,clogs=1",
       "resets=2", "resets=-1", "resets=nan", "mild,resets=0.5", "resets=0.5,", " resets=0.5",

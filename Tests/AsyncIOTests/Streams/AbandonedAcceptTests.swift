@@ -47,7 +47,7 @@ struct AbandonedAcceptTests {
     }
   }
 
-  @Test("It ends those of the other address, too, called from anywhere", arguments: LoopKind.allCases)
+  @Test("It also ends those of the other address, called from anywhere", arguments: LoopKind.allCases)
   func twoAddresses(kind: LoopKind) async throws {
     try await kind.run { _ in
       let listener = try await Self.bindTwo()

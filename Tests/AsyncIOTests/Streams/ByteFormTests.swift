@@ -5,7 +5,7 @@ import Testing
 /// In which forms bytes can be written, and what becomes of those that were lent.
 @Suite(.timeLimit(.minutes(5)))
 struct ByteFormTests {
-  /// Bytes in one piece that are no array, as those of Foundation's `Data`.
+  /// Contiguous bytes that are not an array, like those of Foundation's `Data`.
   private struct Blob: RandomAccessCollection {
     var bytes: [UInt8]
     var startIndex: Int { 100 }

@@ -57,8 +57,8 @@ struct ClosedNumberTests {
   @Test("A close waits for the call that another thread makes with the number", arguments: LoopKind.allCases)
   func closeWaits(kind: LoopKind) async throws {
     try await kind.withPair { near, _ in
-      // The listener that made the pair is closed, and a proactor gives its number back a few turns later: under the lock
-      // that the thread below holds until this loop goes on.
+      // The listener that made the pair is closed, and a proactor gives its number back a few turns later: under the
+      // lock that the thread below holds until this loop goes on.
       let turns = near.core.turns
       try await turnUntil { near.core.turns > turns + 3 }
       let inUse = near.core.createFuture(of: Void.self)

@@ -49,7 +49,7 @@ struct ClosingTests {
     }
   }
 
-  @Test("96, 99: abort shows as a reset, which is no end of the stream", arguments: LoopKind.allCases)
+  @Test("96, 99: abort shows as a reset, which is not an end of the stream", arguments: LoopKind.allCases)
   func abort(kind: LoopKind) async throws {
     for form in 0..<4 {
       try await kind.withPair { near, far in

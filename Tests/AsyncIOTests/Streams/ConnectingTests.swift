@@ -67,7 +67,7 @@ struct ConnectingTests {
       client.close()
       let named = try await StreamConnection.connect(
         host: "127.0.0.1", port: listener.port, localHost: "localhost")
-      #expect(named.localAddress?.host == "127.0.0.1", "a name works, too; addresses of other families are passed over")
+      #expect(named.localAddress?.host == "127.0.0.1", "a name also works; addresses of other families are passed over")
       named.close()
       let foreign = try await failure(IOError.self) {
         _ = try await StreamConnection.connect(host: "127.0.0.1", port: listener.port, localHost: "192.0.2.1")

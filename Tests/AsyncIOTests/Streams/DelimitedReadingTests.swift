@@ -87,7 +87,7 @@ struct DelimitedReadingTests {
     }
   }
 
-  @Test("The greatest number is no limit", arguments: LoopKind.allCases)
+  @Test("The greatest number means no limit", arguments: LoopKind.allCases)
   func noLimit(kind: LoopKind) async throws {
     try await kind.withPair { near, far in
       // The end is not there when the read begins.
@@ -143,7 +143,7 @@ struct DelimitedReadingTests {
     }
   }
 
-  @Test("readToEnd looks at what is there, also when nothing more comes", arguments: LoopKind.allCases)
+  @Test("readToEnd looks at what is there, even if nothing more comes", arguments: LoopKind.allCases)
   func toEndOfLeftover(kind: LoopKind) async throws {
     try await kind.withPair { near, far in
       try await far.write("0123456789")

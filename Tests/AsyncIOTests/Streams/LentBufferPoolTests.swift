@@ -55,7 +55,7 @@ import Testing
     var held: [Pool.Buffer] = []
     for _ in 0..<300 { held.append(pool.lend(pool.take(), filled: 32)) }
     pool.deallocateAll()
-    // Nothing to look at but that the memory is still there and its return is no fault.
+    // Nothing to look at but that the memory is still there and its return is not a fault.
     for buffer in held { buffer.base.storeBytes(of: 7, as: UInt8.self) }
     for buffer in held { pool.giveBack(buffer.base, capacity: buffer.capacity) }
     #expect(pool.largeAllocated == held.count { $0.capacity == Pool.largeCapacity })

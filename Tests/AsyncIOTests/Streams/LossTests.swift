@@ -3,7 +3,7 @@ import Testing
 
 @testable import AsyncIO
 
-/// A connection that was lost has no end, whoever was told of the loss first.
+/// A connection that was lost has no end, whichever call was told of the loss first.
 @Suite(.timeLimit(.minutes(5)))
 struct LossTests {
   @Test("row S4: when a write was told of a reset, reads are told of it, too, and again", arguments: LoopKind.allCases)

@@ -116,7 +116,7 @@ import Testing
   }
 
   @Test(
-    "What has ended stays ended: the peer's end, the own end, and a reset", arguments: LoopKind.allCases,
+    "What has ended stays ended: the peer's end, this side's end, and a reset", arguments: LoopKind.allCases,
     LoopKind.allCases)
   func ends(from: LoopKind, to: LoopKind) async throws {
     try await Self.withLoops(from, to) { here, other in
@@ -182,7 +182,8 @@ import Testing
       filling.cancel()
       _ = try? await filling.value
       let holds = here.backend.hasUnsent(near.descriptor)
-      // On a proactor the last one that did not fit was a small write, which it holds, or one that had begun to be sent.
+      // On a proactor the last one that did not fit was a small write, which it holds, or one that had begun to be
+      // sent.
       #expect(!holds || from == .proactor)
       if holds {
         let moving = try loopTask { _ = try await near.move(to: other.loop) }

@@ -60,7 +60,7 @@ struct ReadingTests {
     return n
   }
 
-  @Test("read(upTo:) gives at most so many bytes and keeps the rest", arguments: LoopKind.allCases)
+  @Test("read(upTo:) gives at most that many bytes and keeps the rest", arguments: LoopKind.allCases)
   func upTo(kind: LoopKind) async throws {
     try await kind.withPair { near, far in
       try await far.write("abcdef")

@@ -147,7 +147,7 @@ struct ServingTests {
       #expect(try await good.readToEnd() == Array("fine".utf8))
       listener.close()
       try await serving.value
-      #expect(reports.all.count == 1, "the loss of a connection is no report: \(reports.all)")
+      #expect(reports.all.count == 1, "the loss of a connection is not reported: \(reports.all)")
       #expect(reports.all.first?.exception as? Broken == Broken())
       #expect(reports.all.first?.message == "exception in the handler of a connection")
     }

@@ -7,7 +7,7 @@ import Testing
 struct SeveralSeparatorsTests {
   private static func bytes(_ texts: String...) -> [[UInt8]] { texts.map { Array($0.utf8) } }
 
-  @Test("The first to end wins, also if it is the longer one", arguments: LoopKind.allCases)
+  @Test("The first to end wins, even if it is the longer one", arguments: LoopKind.allCases)
   func first(kind: LoopKind) async throws {
     try await kind.withPair { near, far in
       try await far.write("line 1\nline 2\rABCDEFG")

@@ -13,7 +13,7 @@ import Testing
 /// line. What is behind it has come already, so nobody may wait for an event that says so.
 @Suite("A short receive is not the end of what is there", .timeLimit(.minutes(5)))
 struct ShortReadTests {
-  /// Who reads.
+  /// The ways to read.
   enum Reader: String, CaseIterable, CustomTestStringConvertible {
     case exactly, upTo, chunks, handler, plain, buffered, byHand
     var testDescription: String { rawValue }

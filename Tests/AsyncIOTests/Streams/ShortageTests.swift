@@ -39,7 +39,7 @@ struct ShortageTests {
     }
   }
 
-  /// A server that pauses, with a client that waits for it. The body gets what was reported, too.
+  /// A server that pauses, with a client that waits for it. The body also gets what was reported.
   private static func withPausing(
     _ loop: BaseEventLoop, delay: Duration = .seconds(3600), closesWhenTold: Bool = false,
     _ body: (StreamListener, _ serving: Task<Void, any Error>, Recorder<ExceptionContext>) async throws -> Void
@@ -80,7 +80,7 @@ struct ShortageTests {
     }
   }
 
-  @Test("88: whoever is told of the shortage may close the listener", arguments: LoopKind.allCases)
+  @Test("88: the code that is told of the shortage may close the listener", arguments: LoopKind.allCases)
   func closedByReport(kind: LoopKind) async {
     await #expect(processExitsWith: .success) { [kind = kind as LoopKind] in
       try await kind.run { loop in

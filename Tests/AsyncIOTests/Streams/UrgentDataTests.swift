@@ -170,7 +170,7 @@ struct UrgentDataTests {
     }
   }
 
-  @Test("The urgent byte stays there for who asks for it", arguments: LoopKind.selectors)
+  @Test("The urgent byte stays there for code that asks for it", arguments: LoopKind.selectors)
   func outOfBand(kind: LoopKind) async throws {
     try await with(kind, .atTheEnd) { connection, peer in
       peer.send(.atTheEnd)

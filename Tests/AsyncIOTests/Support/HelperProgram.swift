@@ -48,7 +48,7 @@
       defer { posix_spawn_file_actions_destroy(&actions) }
       posix_spawn_file_actions_adddup2(&actions, output, STDOUT_FILENO)
       posix_spawn_file_actions_adddup2(&actions, errors, STDERR_FILENO)
-      // Threads of the tests block signals, and a child inherits what its maker blocks: its alarm, too.
+      // Threads of the tests block signals, and a child inherits what its maker blocks, even its alarm.
       var attributes = posix_spawnattr_t()
       posix_spawnattr_init(&attributes)
       defer { posix_spawnattr_destroy(&attributes) }

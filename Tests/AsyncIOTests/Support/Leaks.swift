@@ -20,8 +20,8 @@ struct Holdings: Equatable, CustomStringConvertible {
       threads: entries(of: "/proc/self/task") { !isForeign(thread: content(of: "\($0)/comm")) })
   }
 
-  /// Timer descriptors are the platform's, which makes them when it likes; the package has none. Nor does it have pipes;
-  /// the thread sanitizer has, once it has looked up a name.
+  /// Timer descriptors are the platform's, which makes them when it likes; the package has none. Nor does it have
+  /// pipes; the thread sanitizer has, once it has looked up a name.
   private static func isForeign(descriptor: String) -> Bool {
     descriptor == "anon_inode:[timerfd]" || (isThreadSanitized && descriptor.hasPrefix("pipe:"))
   }
@@ -58,7 +58,7 @@ struct Holdings: Equatable, CustomStringConvertible {
     return String(decoding: buffer.prefix(count).map(UInt8.init(bitPattern:)), as: UTF8.self)
   }
 
-  /// Hold the same counted things, and no more of what the system counts.
+  /// Return whether it holds the same counted things, and no more of what the system counts.
   func isWithin(_ other: Holdings) -> Bool {
     counters == other.counters && descriptors <= other.descriptors && threads <= other.threads
   }

@@ -28,7 +28,7 @@ final class RecordingPolicy: DefaultEventLoopPolicy, @unchecked Sendable {
   }
 }
 
-/// A policy that gives nothing: whoever gets a loop got it elsewhere.
+/// A policy that gives nothing: code that gets a loop got it elsewhere.
 final class RefusingPolicy: EventLoopPolicy {
   struct Refusal: Error, Equatable {}
 

@@ -14,7 +14,7 @@ func makeTemporary<R>(_ make: (UnsafeMutablePointer<CChar>) -> R) -> (path: Stri
   return (String(decoding: template.dropLast().map(UInt8.init(bitPattern:)), as: UTF8.self), result)
 }
 
-/// A file of its own that has no name any more, for reading and writing. Whoever asks for it closes it.
+/// A file of its own that has no name any more, for reading and writing. The caller closes it.
 func unnamedFile() -> Int32 {
   let (path, file) = makeTemporary { mkstemp($0) }
   _ = fcntl(file, F_SETFD, FD_CLOEXEC)

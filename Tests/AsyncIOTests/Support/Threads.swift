@@ -31,7 +31,7 @@ final class TestThread: Sendable {
   func join() { ended.wait() }
 }
 
-/// Something to capture; whoever keeps only a weak reference sees when it is gone.
+/// An object to capture; a weak reference to it shows when it is gone.
 final class Canary: Sendable {}
 
 /// Tell threads apart while they live.

@@ -106,7 +106,7 @@ struct TaskGroupTests {
     }
   }
 
-  @Test("A task that is cancelled by itself is no error; an interrupt comes as it is", arguments: LoopKind.allCases)
+  @Test("A single task that is cancelled is not an error; an interrupt comes as it is", arguments: LoopKind.allCases)
   func others(kind: LoopKind) async throws {
     try await kind.run { loop in
       let value = try await withLoopTaskGroup { group in

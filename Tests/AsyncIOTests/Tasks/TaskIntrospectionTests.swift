@@ -2,7 +2,7 @@ import Testing
 
 @testable import AsyncIO
 
-/// Eager tasks, task factories, who runs, and who waits for whom.
+/// Eager tasks, task factories, which task runs, and which waits for which.
 @Suite(.timeLimit(.minutes(5)))
 struct TaskIntrospectionTests {
   private struct Failure: Error, Equatable {}
@@ -26,7 +26,7 @@ struct TaskIntrospectionTests {
     }
   }
 
-  @Test("171: a callback starts eager tasks, too; before the run and elsewhere they wait", arguments: LoopKind.allCases)
+  @Test("171: a callback also starts eager tasks; before the run and elsewhere they wait", arguments: LoopKind.allCases)
   func eagerElsewhere(kind: LoopKind) async throws {
     try await kind.withLoop { loop in
       let before = try loop.createTask(eagerStart: true) { 1 }

@@ -116,7 +116,7 @@ struct ClosingWriteTests {
     }
   }
 
-  @Test("Nothing waits, nothing is taken: a write behind that is dropped on every loop", arguments: LoopKind.allCases)
+  @Test("Nothing waits, nothing is taken: a write after that is dropped on every loop", arguments: LoopKind.allCases)
   func nothingWaits(kind: LoopKind) async throws {
     try await kind.run { loop in
       let pair = try await loop.makePair()

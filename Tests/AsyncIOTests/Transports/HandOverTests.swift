@@ -44,7 +44,7 @@ struct HandOverTests {
     func connectionLost(_ error: (any Error)?) { events.append("over") }
   }
 
-  /// Run the body several times on a loop that is busy, with callbacks of `connectionMade` in the queue, too.
+  /// Run the body several times on a loop that is busy, also with callbacks of `connectionMade` in the queue.
   private func busily(
     _ kind: LoopKind, _ body: @escaping @Sendable (BaseEventLoop) async throws -> Void
   ) async throws {

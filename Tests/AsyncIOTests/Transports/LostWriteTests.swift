@@ -207,7 +207,7 @@ struct LostWriteTests {
 }
 
 extension SocketPair {
-  /// Close an end, also where a child that another test starts has its number for a moment.
+  /// Close an end, even if a child that another test starts has its number for a moment.
   fileprivate func end(_ end: Int32) {
     shutdown(end, Int32(SHUT_RDWR))
     close(end)

@@ -1,7 +1,7 @@
 import AsyncIO
 import Testing
 
-/// What a server does with all of its clients, and who waits for their ends.
+/// What a server does with all of its clients, and what waits for their ends.
 @Suite(.timeLimit(.minutes(5)))
 struct ServerClientsTests {
   @Test("Clients are closed, or aborted, in the order in which they came", arguments: LoopKind.allCases)
@@ -33,7 +33,7 @@ struct ServerClientsTests {
 
   @Test("A server and its client that are closed at once end who waits for the server", arguments: LoopKind.allCases)
   func closedTogether(kind: LoopKind) async throws {
-    // Whoever is closed first, and in one turn or the next.
+    // Whichever is closed first, and in one turn or the next.
     for order in [
       ["server", "client"], ["client", "server"], ["server", "turn", "client"], ["client", "turn", "server"],
     ] {

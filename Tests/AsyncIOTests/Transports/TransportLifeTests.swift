@@ -21,7 +21,7 @@ struct TransportLifeTests {
     check(life.wantsInput)
   }
 
-  @Test("pausing and resuming act once each, and not behind the end or the close")
+  @Test("pausing and resuming act once each, and not after the end or the close")
   func pausing() {
     var life = open()
     check(life.pause() && !life.pause())

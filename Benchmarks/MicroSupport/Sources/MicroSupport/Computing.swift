@@ -4,7 +4,7 @@
   import Musl
 #endif
 
-/// Compute for so many nanoseconds of the calling thread's own time: what somebody else takes of the core meanwhile
+/// Compute for this many nanoseconds of the calling thread's own time: what other threads take of the core meanwhile
 /// does not count, so the work is the same for everybody. Exact to one reading of the clock, some 200 ns.
 public func compute(nanoseconds: Int) {
   let end = threadTime() + nanoseconds

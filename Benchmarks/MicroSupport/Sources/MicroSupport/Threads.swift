@@ -14,7 +14,7 @@ public enum Core {
   /// Where everybody runs who talks to it.
   public static let other: Int32 = 1
 
-  /// Keep the calling thread there. Threads that it makes later begin there, too.
+  /// Keep the calling thread there. Threads that it makes later also begin there.
   public static func pin(to core: Int32) { csupport_pin(core) }
 }
 

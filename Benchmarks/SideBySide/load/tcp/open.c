@@ -1,7 +1,7 @@
 // Open loop: messages leave at a fixed rate, each at its time, whether or not those before it came back.
 //
 // This is how clients who do not know of each other behave. A latency counts from the time at which its message was
-// due, also if the load itself was late or the connection was full: what a stalled server keeps waiting is not hidden.
+// due, even if the load itself was late or the connection was full: what a stalled server keeps waiting is not hidden.
 // The load never sleeps; it has a core of its own.
 #define _GNU_SOURCE
 #include "load.h"

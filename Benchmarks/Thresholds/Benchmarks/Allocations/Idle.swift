@@ -48,7 +48,7 @@ private func echoOnce(port: UInt16) async throws -> Int32 {
   return client
 }
 
-/// What is held after so many connections more, when the server waits again.
+/// What is held after this many more connections, when the server waits again.
 private func held(
   after count: Int, _ clients: inout [Int32], port: UInt16
 ) async throws -> (blocks: Int64, bytes: Int64) {

@@ -20,13 +20,13 @@ private func exchange(_ connection: StreamConnection, _ memory: inout [UInt8], _
   }
 }
 
-/// Count the exchanges with whoever listens on the port.
+/// Count the exchanges with the server on the port.
 private func measureExchanges(_ meter: Meter, port: UInt16) async throws {
   let connection = try await StreamConnection.connect(host: "127.0.0.1", port: port)
   defer { connection.close() }
   var memory = [UInt8](repeating: 0, count: 4096)
   try await meter.measure { count in try await exchange(connection, &memory, count) }
-  // The server has ended its side, too, before it is stopped.
+  // The server has also ended its side before it is stopped.
   try connection.writeEOF()
   _ = try await connection.readToEnd()
 }

@@ -1,6 +1,6 @@
 // Counts allocations by standing in front of the C library's allocator.
 //
-// A program's own `malloc` is used by every library in it, Swift's runtime, too, which is what the manual of glibc
+// A program's own `malloc` is used by every library in it, and by Swift's runtime, which is what the manual of glibc
 // offers ("Replacing malloc"): all functions of the family have to be there. They pass the call on to the names under
 // which glibc has its own, so nothing has to be looked up, and nothing can call itself.
 //

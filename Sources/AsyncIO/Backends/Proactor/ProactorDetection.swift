@@ -83,8 +83,8 @@ public struct ProactorDetection: Sendable {
     case (.environment, _): "Unset ASYNCIO_IO_URING, or use the selector loop."
     case (.platform, _): "It needs a 64-bit Linux; use the selector loop."
     case (_, EPERM):
-      "An administrator or a sandbox forbids it: see kernel.io_uring_disabled, and allow io_uring_setup, io_uring_enter "
-        + "and io_uring_register in the container's seccomp profile; or use the selector loop."
+      "An administrator or a sandbox forbids it: see kernel.io_uring_disabled, and allow io_uring_setup, io_uring_enter"
+        + " and io_uring_register in the container's seccomp profile; or use the selector loop."
     case (_, ENOSYS):
       "The kernel or a sandbox does not know it; use Linux 5.19 or newer, or the selector loop."
     case (_, ENOMEM): "Raise the limit of locked memory (ulimit -l), or use the selector loop."

@@ -21,7 +21,7 @@ import Testing
         defer { gate.open() }
         _ = try loop.runInExecutor { gate.wait() }
         await loop.shutdownDefaultExecutor(timeout: .seconds(600))
-        // It throws nothing; whoever waits goes on.
+        // It throws nothing; the task that waits goes on.
         if loop.isClosed { throw EventLoopError.closed("shutdownDefaultExecutor") }
       }
     }

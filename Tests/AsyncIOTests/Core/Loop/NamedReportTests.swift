@@ -40,7 +40,7 @@ struct NamedReportTests {
   }
 
   @Test(
-    "The error of a protocol names its socket, also when the connection is lost, and that of a factory its client",
+    "The error of a protocol names its socket, even if the connection is lost, and that of a factory its client",
     arguments: LoopKind.allCases, [false, true])
   func servers(kind: LoopKind, hasProtocol: Bool) async throws {
     try await kind.run { loop in

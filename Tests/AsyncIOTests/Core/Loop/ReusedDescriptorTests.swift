@@ -5,7 +5,7 @@ import Testing
 @testable import AsyncIO
 
 /// Descriptors that are closed behind the loop's back, and numbers that come again: line 63 of the conformance list.
-/// Each test has a process of its own, because the kernel gives a closed number to whoever asks first; where one
+/// Each test has a process of its own, because the kernel gives a closed number to the first that asks; where one
 /// has to come again for certain, it is a number apart from those that the process is given.
 @Suite struct ReusedDescriptorTests {
   @Test("E63: an old callback does not fire for a file that nobody registered", arguments: LoopKind.allCases)

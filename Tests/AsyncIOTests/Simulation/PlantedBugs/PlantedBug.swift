@@ -45,7 +45,7 @@ enum PlantedBug: String, CaseIterable, Sendable {
   case countsConnectionsLate
   /// Looks for a free connection, lets others run, and then waits for one that came back meanwhile.
   case looksThenWaits
-  /// Who has given up waiting stays in the queue, and is given a connection.
+  /// A task that has given up waiting stays in the queue, and is given a connection.
   case leavesWaiterBehind
   /// A connection that failed goes back for others to use.
   case reusesBrokenConnection
@@ -85,7 +85,7 @@ enum PlantedBug: String, CaseIterable, Sendable {
   // Heartbeat: who is alive.
   /// Waits for the next beat without a limit: a machine that is gone says nothing.
   case waitsWithoutLimit
-  /// Who was lost once stays lost.
+  /// A machine that was lost once stays lost.
   case neverTrustsAgain
   /// A lost connection is not made again.
   case neverReconnects
@@ -115,7 +115,7 @@ enum PlantedBug: String, CaseIterable, Sendable {
   case leaderLeavesOthersWaiting
   /// A value that was fetched before it changed is stored after that.
   case storesOutdatedValue
-  /// Who asks after a change waits for a fetch that began before it.
+  /// A request after a change waits for a fetch that began before it.
   case joinsOutdatedFetch
 
   // Limiter: so many in a span of time, and no more.

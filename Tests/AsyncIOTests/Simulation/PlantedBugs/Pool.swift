@@ -52,7 +52,7 @@ extension PlantedProtocol {
 /// In the loop's thread, which is what makes the unchecked conformance right.
 private final class Pool: @unchecked Sendable {
   private final class Waiter: @unchecked Sendable {
-    // In the loop's thread, too.
+    // Also in the loop's thread.
     let event = Event()
     var connection: StreamConnection?
   }
@@ -125,7 +125,7 @@ private final class Pool: @unchecked Sendable {
     }
   }
 
-  /// Hand a connection, or the right to open one, to who waits longest.
+  /// Hand a connection, or the right to open one, to the task that has waited longest.
   private func pass(_ connection: StreamConnection?) {
     guard !waiters.isEmpty else {
       if let connection { idle.append(connection) }

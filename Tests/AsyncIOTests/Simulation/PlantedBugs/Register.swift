@@ -3,7 +3,7 @@ import AsyncIO
 @testable import AsyncIOSimulation
 
 extension PlantedProtocol {
-  /// A value on three machines, of which one may be gone: who reads sees what was written or read before.
+  /// A value on three machines, of which one may be gone: a read sees what was written or read before.
   static let register = PlantedProtocol(
     name: "register",
     bugs: [

@@ -3,7 +3,7 @@ import AsyncIO
 @testable import AsyncIOSimulation
 
 extension PlantedProtocol {
-  /// A token goes round among three machines, over datagrams: who has it may do what nobody else does meanwhile.
+  /// A token goes round among three machines, over datagrams: its holder may do what no other machine does meanwhile.
   static let ring = PlantedProtocol(
     name: "ring", bugs: [.takesCopyForToken, .sendsTokenOnce, .keepsTokenUntilConfirmed], faults: .hostile
   ) { world, bug in
@@ -53,7 +53,7 @@ private struct RingNode {
       }
       try await endpoint.say(["arrived", words[1]], to: sender)
       guard number > seen || bug == .takesCopyForToken else { continue }
-      // Whoever sends a newer one has heard of the last one.
+      // A machine that sends a newer one has got the last one.
       if sent != nil { confirmed() }
       seen = number
       rounds.value = max(rounds.value, number)

@@ -52,7 +52,7 @@ extension PlantedProtocol {
 /// In the loop's thread, which is what makes the unchecked conformance right.
 private final class Cache: @unchecked Sendable {
   private final class Fetch: @unchecked Sendable {
-    // In the loop's thread, too.
+    // Also in the loop's thread.
     let hasEnded = Event()
     var result: Result<Int, any Error>?
   }

@@ -3,7 +3,7 @@
 #ifndef CMICROSUPPORT_H
 #define CMICROSUPPORT_H
 
-// Keeps the calling thread on one core. Threads that it makes later begin there, too. On a machine without that core
+// Keeps the calling thread on one core. Threads that it makes later also begin there. On a machine without that core
 // everything stays as it is.
 void csupport_pin(int core);
 

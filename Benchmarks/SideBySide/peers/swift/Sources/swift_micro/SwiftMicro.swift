@@ -1,10 +1,10 @@
-// The micro works on Swift's own runtime: tasks on its pool, Task.sleep for timers, swift-subprocess for child processes:
-// `swift_micro WORK N`.
+// The micro works on Swift's own runtime: tasks on its pool, Task.sleep for timers, swift-subprocess for child
+// processes: `swift_micro WORK N`.
 //
 // - It has no callbacks to queue, no loop to wake and no sockets.
 // - Timers are detached tasks that sleep. A task group would find the child that ended by walking the list of its
 //   children, which is quadratic in their number.
-// - Everything is in a `@concurrent` function: on the main actor each await would be a trip to the main thread, too.
+// - Everything is in a `@concurrent` function: on the main actor each await would also be a trip to the main thread.
 
 import MicroSupport
 import Subprocess

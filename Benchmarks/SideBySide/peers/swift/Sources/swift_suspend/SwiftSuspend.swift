@@ -1,5 +1,5 @@
-// What Swift's runtime takes to suspend a task and to resume it: `swift_suspend WORK N`. There is no loop, no library and
-// no thread but the main one; the executor is the least that runs a task.
+// What Swift's runtime takes to suspend a task and to resume it: `swift_suspend WORK N`. There is no loop, no library
+// and no thread but the main one; the executor is the least that runs a task.
 //
 // - suspend: one of 100 tasks suspends, and is resumed when nobody has anything left to do. The executor is the
 //   process's own, as a loop is that has taken the process over.
@@ -31,7 +31,7 @@ private final class Queue: TaskExecutor, SerialExecutor, @unchecked Sendable {
   }
 }
 
-/// Who is suspended. For one thread, as the queue.
+/// The suspended tasks. For one thread, like the queue.
 private final class Suspended: @unchecked Sendable {
   @exclusivity(unchecked) private var waiting: [UnsafeContinuation<Void, Never>] = []
   @exclusivity(unchecked) private var resuming: [UnsafeContinuation<Void, Never>] = []
@@ -40,7 +40,7 @@ private final class Suspended: @unchecked Sendable {
     for _ in 0..<count { await withUnsafeContinuation { waiting.append($0) } }
   }
 
-  /// False: there was nobody.
+  /// Resume all. Returns false if there were none.
   func resumeAll() -> Bool {
     guard !waiting.isEmpty else { return false }
     swap(&waiting, &resuming)
