@@ -4,8 +4,7 @@ extension EventLoop {
   /// Start a program for a protocol object. Answers `subprocess_exec`.
   ///
   /// Everything is bytes and nothing is buffered: there are no parameters for what asyncio refuses (text, encodings, a
-  /// buffer size). All three standard streams are pipes unless other values are given. The other parameters are those
-  /// of
+  /// buffer size). All three standard streams are pipes unless other values are given. More about the parameters:
   /// ``ChildProcess/spawn(_:_:environment:workingDirectory:standardInput:standardOutput:standardError:processGroup:)``.
   ///
   /// - Parameters:
@@ -16,8 +15,7 @@ extension EventLoop {
   ///   - standardInput: a pipe, a descriptor, or nothing.
   ///   - standardOutput: a pipe, a descriptor, or nothing.
   ///   - standardError: the same, or where the standard output goes.
-  ///   - processGroup: this program's, or one of its own. All of these are explained at
-  ///     ``ChildProcess/spawn(_:_:environment:workingDirectory:standardInput:standardOutput:standardError:processGroup:)``.
+  ///   - processGroup: this program's, or one of its own.
   ///   - factory: makes the protocol object, before anything is started; what it throws is thrown here.
   /// - Returns: the transport and the protocol object, which has been told of it.
   /// - Throws: code `wrongThread` outside of the loop's thread; `invalidArgument` for an empty program and for NUL

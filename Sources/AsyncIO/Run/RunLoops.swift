@@ -20,8 +20,8 @@
 /// - Parameters:
 ///   - count: 1 to 1024; ``LoopGroup/availableProcessors`` for one per core.
 ///   - debug: turns the debug mode of all loops on or off; nil leaves what `ASYNCIO_DEBUG` says.
-///   - loopFactory: makes a loop, another one each time; nil is the current policy, which then also sees each of them set
-///     as current in its thread, and unset at the end.
+///   - loopFactory: makes a loop, a different one each time; nil is the current policy, which then also has each loop
+///     set as current in its thread, and unset at the end.
 ///   - body: runs once on each loop, in that loop's thread; it is given the group, which says which loop it is.
 /// - Throws: code `invalidArgument` for a count that is out of range, what ``run(debug:loopFactory:_:)-1uncn`` throws,
 ///   ``LoopStartError``.

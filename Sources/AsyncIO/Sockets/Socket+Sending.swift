@@ -54,7 +54,7 @@ extension Socket {
     try await send(bytes.bytes, to: address)
   }
 
-  /// Sends a sequence of bytes as one datagram, copied where it is not an array, a slice or the UTF-8 of text. See
+  /// Send a sequence of bytes as one datagram, copied where it is not an array, a slice or the UTF-8 of text. See
   /// ``send(_:to:)-(RawSpan,_)``.
   public func send(_ bytes: some Sequence<UInt8>, to address: SocketAddress) async throws {
     try await withBytesForWait(of: bytes) { try await send($0, to: address) }

@@ -43,7 +43,7 @@ public class BaseTransport: CustomStringConvertible {
 
   /// Check what a protocol object can do. Throws code `invalidArgument` for one that does not fit this transport.
   func adopt(_ proto: any BaseProtocol) throws(EventLoopError) {}
-  /// Forgets the protocol that was adopted. It may hold the transport, so a transport that has ended holds none.
+  /// Forget the protocol that was adopted. It may hold the transport, so a transport that has ended holds none.
   func disown() {}
   /// Tell the protocol that it has a transport.
   func tellMade() throws { try currentProtocol?.connectionMade(self) }

@@ -1,6 +1,6 @@
 internal import CAsyncIO
 
-/// Listening sockets of a loop that give every client a transport and a protocol of its own. Made by
+/// Listening sockets of a loop that give every client its own transport and protocol. Made by
 /// `createServer`. Answers asyncio's `Server`.
 ///
 /// While the server serves, its loop holds it: you need not keep it. It knows its transports but does not hold them, so

@@ -86,7 +86,7 @@ struct SendFileBorderTests {
   }
 
   @Test(
-    "Who cancels it, or adds to the file, when the last byte is with the peer comes too late",
+    "A cancellation, or an addition to the file, when the last byte is with the peer comes too late",
     arguments: LoopKind.allCases,
     Form.allCases)
   func tooLate(kind: LoopKind, form: Form) async throws {

@@ -6,7 +6,7 @@ import Testing
 /// A connection that was lost has no end, whichever call was told of the loss first.
 @Suite(.timeLimit(.minutes(5)))
 struct LossTests {
-  @Test("row S4: when a write was told of a reset, reads are told of it, too, and again", arguments: LoopKind.allCases)
+  @Test("row S4: when a write was told of a reset, reads are also told of it, and again", arguments: LoopKind.allCases)
   func resetOfAWriter(kind: LoopKind) async throws {
     try await kind.withPair { near, far in
       let writing = try loopTask { try await near.write([UInt8](repeating: 1, count: 64 << 20)) }
@@ -33,7 +33,7 @@ struct LossTests {
   }
 
   @Test(
-    "row S4: what is written behind the own end takes nothing from the end of the peer", arguments: LoopKind.allCases)
+    "row S4: what is written after this side's end takes nothing from the peer's end", arguments: LoopKind.allCases)
   func brokenPipe(kind: LoopKind) async throws {
     try await kind.withPair { near, far in
       try near.writeEOF()

@@ -9,7 +9,7 @@ import Testing
   import Glibc
 #endif
 
-/// Row G3: whoever asks for a transport has it before its protocol hears of anything but the transport, however busy the
+/// Row G3: a caller has its transport before its protocol is told of anything but the transport, however busy the
 /// loop is.
 @Suite("A transport is handed over before its input", .timeLimit(.minutes(5)))
 struct HandOverTests {

@@ -13,7 +13,8 @@ enum RunningCallbacks {
     let handle: Unmanaged<Handle>
     let loop: ObjectIdentifier
 
-    /// `false`: the callback has ended, and the thread is on its way; that it is named still means nothing.
+    /// Returns `false` if the callback has ended, and the thread is about to go on; that it is listed means nothing
+    /// then.
     var goesOn: Bool { handle._withUnsafeGuaranteedRef { $0.announceWait() } }
   }
 
