@@ -1,5 +1,5 @@
-// What the snippets of the pages leave to their reader: "your own loop", "what your program does". Scripts/check-snippets
-// compiles each snippet beside this file; nothing of it is ever run.
+// What the snippets of the pages leave to their reader: "your own loop", "what your program does".
+// Scripts/check-snippets compiles each snippet beside this file; nothing of it is ever run.
 
 import AsyncIO
 import AsyncIOSimulation
