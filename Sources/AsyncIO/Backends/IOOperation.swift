@@ -48,8 +48,8 @@ package final class IOOperation: @unchecked Sendable {
   /// The descriptor it works on.
   package let descriptor: IODescriptor
   /// What it does. Set before each submit.
-  /// How far it is.
   @exclusivity(unchecked) package var kind: Kind
+  /// How far it is.
   @exclusivity(unchecked) package var state: State = .idle
   /// Memory of the operation. Valid from submit to completion: the awaiting task holds it, and an await ends only
   /// with the completion.

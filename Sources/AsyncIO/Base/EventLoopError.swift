@@ -2,7 +2,7 @@
 ///
 /// Answers asyncio's `RuntimeError`, `ValueError` and `TypeError` of the same calls.
 public struct EventLoopError: Error, Hashable, Sendable, CustomStringConvertible {
-  /// The kinds of refusal, for code that handles one of them. There may be more of them later, so whoever tells them
+  /// The kinds of refusal, for code that handles one of them. There may be more of them later, so code that tells them
   /// apart needs a default.
   public struct Code: Hashable, Sendable, CustomStringConvertible {
     private enum Name {

@@ -52,7 +52,7 @@ public class Queue<Element: Sendable>: @unchecked Sendable {
 
   // MARK: Elements
 
-  /// Adds an element, and waits for room first if there is none. Throws ``QueueShutDownError`` when the queue is shut
+  /// Add an element; waits for room first if there is none. Throws ``QueueShutDownError`` when the queue is shut
   /// down, before or during the wait.
   public final func put(_ element: Element) async throws {
     try await checkpoint()
@@ -64,7 +64,7 @@ public class Queue<Element: Sendable>: @unchecked Sendable {
     try end.get()
   }
 
-  /// Adds an element now. Throws ``QueueFullError`` if there is no room, ``QueueShutDownError``. Answers `put_nowait()`.
+  /// Add an element now. Throws ``QueueFullError`` if there is no room, ``QueueShutDownError``. Answers `put_nowait()`.
   public final func putNoWait(_ element: Element) throws {
     let actions = try state.withLock { state in
       if state.isShutDown { throw QueueShutDownError() as any Error }
@@ -74,7 +74,7 @@ public class Queue<Element: Sendable>: @unchecked Sendable {
     actions.perform()
   }
 
-  /// Takes the next element, and waits for one first if there is none. Throws ``QueueShutDownError`` when the queue is
+  /// Take the next element; waits for one first if there is none. Throws ``QueueShutDownError`` when the queue is
   /// shut down and empty, before or during the wait.
   public final func get() async throws -> Element {
     try await checkpoint()
@@ -86,7 +86,7 @@ public class Queue<Element: Sendable>: @unchecked Sendable {
     return try end.get()
   }
 
-  /// Takes the next element now. Throws ``QueueEmptyError`` if there is none, ``QueueShutDownError`` if there will be
+  /// Take the next element now. Throws ``QueueEmptyError`` if there is none, ``QueueShutDownError`` if there will be
   /// none. Answers `get_nowait()`.
   public final func getNoWait() throws -> Element {
     let (element, actions) = try state.withLock { state in

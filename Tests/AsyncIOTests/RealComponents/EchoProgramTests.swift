@@ -107,8 +107,8 @@
         let seconds = fields.compactMap { Double($0) }
         try #require(seconds.count == 3, "\(client.output)")
         #expect(seconds[1] < 1, "with \(fields[0]) clients")
-        // The first may come while the server is still busy with accepting ten thousand, and has its SYN dropped; a busy
-        // machine drops the next ones as well, which come again after one, two, four and eight seconds.
+        // The first may come while the server is still busy with accepting ten thousand, and has its SYN dropped; a
+        // busy machine drops the next ones as well, which come again after one, two, four and eight seconds.
         #expect(seconds[2] < 16, "with \(fields[0]) clients")
         let kibibytes = try #require(echo.statusNumber("VmHWM"))
         #expect(kibibytes < 400_000, "\(kibibytes) KiB for \(fields[0]) clients")

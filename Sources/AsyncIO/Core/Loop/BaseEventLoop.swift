@@ -4,7 +4,7 @@ internal import Synchronization
 internal import SystemPackage
 
 /// The core that all loops of this package share: ``SelectorEventLoop`` over readiness, ``ProactorEventLoop`` over
-/// completions. Whoever brings a mechanism of readiness makes a loop of it by ``SelectorEventLoop/init(selector:)``.
+/// completions. A mechanism of readiness of your own becomes a loop by ``SelectorEventLoop/init(selector:)``.
 ///
 /// One turn is: wait (not at all if something is ready), deliver completions, empty the inbox, move due timers to the
 /// queue, run what is queued. Handles and jobs are in one queue; the number of entries is taken when the running

@@ -3,11 +3,11 @@
 /// Which loop a program gets is decided by an ``EventLoopPolicy``. The loops of this package are ``BaseEventLoop``s.
 ///
 /// **A loop of your own** starts with an ``IOSelector``: what waits for descriptors, in some hundred lines.
-/// ``SelectorEventLoop/init(selector:)`` makes a loop of it that has all that other loops have. A class that conforms to
-/// this protocol by itself has less. It runs callbacks, timers, readers, writers, futures, tasks and blocking work as it
-/// implements them, and a policy may hand it out. Nothing else works on it: streams, transports, sockets, pipes,
-/// processes, names and signals are built on ``BaseEventLoop`` and throw code `notOffered` or `noRunningLoop`, and so do
-/// ``sleep(for:)``, time limits and ``getRunningLoop()``, which ask what runs in the thread.
+/// ``SelectorEventLoop/init(selector:)`` makes a loop of it that has all that other loops have. A class that conforms
+/// to this protocol by itself has less. It runs callbacks, timers, readers, writers, futures, tasks and blocking work
+/// as it implements them, and a policy may hand it out. Nothing else works on it: streams, transports, sockets, pipes,
+/// processes, names and signals are built on ``BaseEventLoop`` and throw code `notOffered` or `noRunningLoop`, and so
+/// do ``sleep(for:)``, time limits and ``getRunningLoop()``, which ask what runs in the thread.
 ///
 /// **Threads.** One thread at a time runs a loop; the next run may be in another thread. Every call is memory-safe from
 /// every thread, in release builds too. In debug mode (`ASYNCIO_DEBUG=1`) the calls marked "loop thread" throw

@@ -4,7 +4,7 @@ extension EventLoop {
     if let core = self as? BaseEventLoop { return core }
     throw EventLoopError(
       .notOffered,
-      "\(operation): this event loop is no BaseEventLoop, which has the mechanism for it. Make one by "
+      "\(operation): this event loop is not a BaseEventLoop, which has the mechanism for it. Make one by "
         + "SelectorEventLoop(selector:).")
   }
 
