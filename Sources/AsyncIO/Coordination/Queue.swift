@@ -128,7 +128,7 @@ public class Queue<Element: Sendable>: @unchecked Sendable {
     try end.get()
   }
 
-  /// Shut the queue down: pending and future `put`s throw ``QueueShutDown``, and so does a `get` that waits. The
+  /// Shut the queue down: pending and future `put`s throw ``QueueShutDownError``, and so does a `get` that waits. The
   /// elements in the queue can still be taken, unless the shutdown is `immediate`: then they are dropped, and count as
   /// done. Answers `shutdown()`.
   public final func shutDown(immediate: Bool = false) {
