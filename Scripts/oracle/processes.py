@@ -155,7 +155,7 @@ async def _(seen):
                 await connect(lambda: Marking(Trail()), file)
                 seen(name, "nil")
             except ValueError:
-                seen(name, "Optional(AsyncIO.EventLoopError.Code.invalidArgument)")
+                seen(name, "invalidArgument")
         seen("the file is the caller's", not file.closed)
 
 

@@ -91,14 +91,14 @@ extension ConformanceSuite {
       try subject.run { loop in
         let regular = try TemporaryFile([])
         let file = regular.descriptor.rawValue
-        func refusal(_ body: () async throws -> Void) async throws -> EventLoopError.Code? {
-          do { try await body() } catch let error as EventLoopError { return error.code }
-          return nil
+        func refusal(_ body: () async throws -> Void) async throws -> String {
+          do { try await body() } catch let error as EventLoopError { return "\(error.code)" }
+          return "none"
         }
         let reading = try await refusal { _ = try await loop.connectReadPipe(file) { MarkingProtocol(Trail()) } }
         let writing = try await refusal { _ = try await loop.connectWritePipe(file) { MarkingProtocol(Trail()) } }
-        try subject.expect("read", reading, .invalidArgument)
-        try subject.expect("write", writing, .invalidArgument)
+        try subject.expect("read", reading, "invalidArgument")
+        try subject.expect("write", writing, "invalidArgument")
         try withExtendedLifetime(regular) { try subject.expect("the file is the caller's", fcntl(file, F_GETFD) >= 0) }
       }
     },
