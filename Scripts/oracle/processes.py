@@ -153,7 +153,7 @@ async def _(seen):
         for name, connect in (("read", loop.connect_read_pipe), ("write", loop.connect_write_pipe)):
             try:
                 await connect(lambda: Marking(Trail()), file)
-                seen(name, "nil")
+                seen(name, "none")
             except ValueError:
                 seen(name, "invalidArgument")
         seen("the file is the caller's", not file.closed)
