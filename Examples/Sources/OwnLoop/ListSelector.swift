@@ -30,13 +30,23 @@ final class ListSelector: IOSelector, @unchecked Sendable {
   init() throws(Errno) {
     var ends: [Int32] = [-1, -1]
     guard pipe(&ends) == 0 else { throw Errno(rawValue: errno) }
-    wakeReader = ends[0]
-    wakeWriter = ends[1]
-    for end in ends {
+    wakeReader = try Self.aboveStandard(ends[0])
+    wakeWriter = try Self.aboveStandard(ends[1])
+    for end in [wakeReader, wakeWriter] {
       // A full pipe must not block who wakes: what is in it wakes the loop already.
       _ = fcntl(end, F_SETFL, fcntl(end, F_GETFL) | O_NONBLOCK)
       _ = fcntl(end, F_SETFD, FD_CLOEXEC)
     }
+  }
+
+  /// Give the file of a number another one, of 3 and up. Where a standard stream is closed its number is free, and
+  /// children would take a wake pipe under it for their input or output.
+  private static func aboveStandard(_ number: Int32) throws(Errno) -> Int32 {
+    guard number < 3 else { return number }
+    let other = fcntl(number, F_DUPFD, 3)
+    guard other >= 0 else { throw Errno(rawValue: errno) }
+    closeDescriptor(number)
+    return other
   }
 
   func register(_ fileDescriptor: Int32, interest: SelectorFlags, token: UInt64) throws(Errno) {
