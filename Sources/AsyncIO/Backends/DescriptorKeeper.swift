@@ -16,7 +16,7 @@ protocol DescriptorKeeper: AnyObject {
 
   /// End pending operations of the descriptor and give its number back; at once in the loop's thread, else as soon as
   /// the loop gets to it. Any thread, once.
-  func close(_ descriptor: IODescriptor)
+  func closeDescriptor(_ descriptor: IODescriptor)
 }
 
 /// Called when a watched descriptor is ready. Loop thread.

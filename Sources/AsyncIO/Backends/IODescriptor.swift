@@ -105,7 +105,7 @@ package final class IODescriptor: @unchecked Sendable {
   func close(abortively: Bool = false) {
     guard !closed.exchange(true, ordering: .acquiringAndReleasing) else { return }
     isAbortive = abortively
-    keeper.close(self)
+    keeper.closeDescriptor(self)
   }
 
   /// End what the loop knows of the number and leave the number open, for its next owner. Loop thread; nothing waits on

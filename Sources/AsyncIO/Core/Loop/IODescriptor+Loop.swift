@@ -9,6 +9,4 @@ extension IODescriptor {
   var loop: BaseEventLoop { unsafeDowncast(keeper, to: BaseEventLoop.self) }
 }
 
-extension BaseEventLoop: DescriptorKeeper {
-  final func close(_ descriptor: IODescriptor) { closeDescriptor(descriptor) }
-}
+extension BaseEventLoop: DescriptorKeeper {}
