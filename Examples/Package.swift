@@ -31,6 +31,7 @@ let package = Package(
     example("EchoOnAllCores"),
     example("ChildLines"),
     example("Lease"),
+    example("Chat"),
     example("Ping", argumentParser),
     example("PingAsync", argumentParser),
     // The same program in simulated worlds.
@@ -38,6 +39,15 @@ let package = Package(
       name: "LeaseTests",
       dependencies: [
         "Lease",
+        .product(name: "AsyncIO", package: "swift-asyncio"),
+        .product(name: "AsyncIOSimulation", package: "swift-asyncio"),
+      ],
+      swiftSettings: settings),
+    // The chat server that the tutorial builds, and its tests in simulated worlds.
+    .testTarget(
+      name: "ChatTests",
+      dependencies: [
+        "Chat",
         .product(name: "AsyncIO", package: "swift-asyncio"),
         .product(name: "AsyncIOSimulation", package: "swift-asyncio"),
       ],

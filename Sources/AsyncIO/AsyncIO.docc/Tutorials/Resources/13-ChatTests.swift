@@ -1,0 +1,90 @@
+import AsyncIO
+import AsyncIOSimulation
+import Testing
+
+@testable import Chat
+
+/// The chat in simulated worlds: hours in a second, over a network that is late and loses packets.
+@Suite struct ChatTests {
+  /// A server on the host "server", which runs until `stop` is set.
+  private func start(in world: SimulationWorld, until stop: Event = Event()) {
+    world.host("server").start {
+      let listener = try await StreamListener.bind(host: "server", port: 7000)
+      try await ChatServer(listener: listener).run(until: stop)
+      world.note("the server has stopped")
+    }
+  }
+
+  /// A guest on a host of its own.
+  private func guest(_ name: String, in world: SimulationWorld) async throws -> StreamConnection {
+    try await world.host(name).run { try await StreamConnection.connect(host: "server", port: 7000) }
+  }
+
+  private let goodbye = "the chat is closing, goodbye"
+
+  /// All that a guest hears who says nothing.
+  private func heard(by name: String, in world: SimulationWorld) async throws -> [String] {
+    let connection = try await guest(name, in: world)
+    defer { connection.close() }
+    var lines: [String] = []
+    for try await line in connection.lines { lines.append(line) }
+    return lines
+  }
+
+  @Test func everybodyHearsEveryLine() async throws {
+    try await simulate(seeds: 0..<200, faults: .mild) { world in
+      start(in: world)
+      try await sleep(for: .seconds(1))
+      let ada = try await guest("ada", in: world)
+      defer { ada.close() }
+      // Whoever is connected is in the room when this line has come, and not before.
+      try world.require(try await ada.readLine() == "guest 1 is here", "Ada is guest 1")
+      let alan = try await guest("alan", in: world)
+      defer { alan.close() }
+      try world.require(try await alan.readLine() == "guest 2 is here", "Alan is guest 2")
+      for number in 1...20 { try await ada.write("line \(number)\n") }
+      for number in 1...20 {
+        let line = try await alan.readLine()
+        try world.require(line == "guest 1: line \(number)", "Alan heard \(line ?? "the end")")
+      }
+    }
+  }
+
+  @Test func whoSaysNothingHasToGo() async throws {
+    try await simulate(seeds: 0..<200, faults: .mild) { world in
+      start(in: world)
+      try await sleep(for: .seconds(1))
+      let quiet = try await guest("quiet", in: world)
+      defer { quiet.close() }
+      let began = world.now
+      var last: String?
+      for try await line in quiet.lines { last = line }
+      try world.require(last == "you have said nothing for too long, goodbye", "the last line was \(last ?? "none")")
+      try world.require(world.now - began >= .seconds(299), "it was cut off after \(world.now - began)")
+    }
+  }
+
+  @Test func everybodyHearsGoodbye() async throws {
+    try await simulate(seeds: 0..<500, faults: .mild) { world in
+      let stop = Event()
+      start(in: world, until: stop)
+      try await sleep(for: .seconds(1))
+      let ada = try await guest("ada", in: world)
+      defer { ada.close() }
+      try world.require(try await ada.readLine() == "guest 1 is here", "Ada is guest 1")
+      // Twenty more come while the server stops. They may be refused; whoever is let in hears goodbye.
+      try await withThrowingTaskGroup(of: [String]?.self) { group in
+        for number in 1...20 { group.addTask { try? await heard(by: "late \(number)", in: world) } }
+        try await sleep(for: .microseconds(Int64.random(in: 200...400, using: &world.random)))
+        stop.set()
+        for try await case let lines? in group {
+          try world.require(lines.last == goodbye, "a guest who came late heard \(lines)")
+          world.sometimes("a guest enters a room that is closed", lines == [goodbye])
+        }
+      }
+      var last: String?
+      for try await line in ada.lines { last = line }
+      try world.require(last == goodbye, "Ada's last line was \(last ?? "none")")
+    }
+  }
+}
