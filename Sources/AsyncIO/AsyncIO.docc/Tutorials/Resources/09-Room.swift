@@ -45,7 +45,7 @@ final class Room: Sendable {
     if wasHere { say("\(member.name) has gone") }
   }
 
-  /// Send a line to everybody but its speaker. Whoever is a hundred lines behind is cut off.
+  /// Send a line to everybody but its speaker. A guest who is a hundred lines behind is cut off.
   func say(_ line: String, by speaker: Member? = nil) {
     for member in state.withLock({ $0.members }) where member !== speaker {
       do { try member.lines.putNoWait(line) } catch {

@@ -26,7 +26,7 @@ import Testing
       try await sleep(for: .seconds(1))
       let ada = try await guest("ada", in: world)
       defer { ada.close() }
-      // Whoever is connected is in the room when this line has come, and not before.
+      // A connected guest is in the room when this line has come, and not before.
       try world.require(try await ada.readLine() == "guest 1 is here", "Ada is guest 1")
       let alan = try await guest("alan", in: world)
       defer { alan.close() }

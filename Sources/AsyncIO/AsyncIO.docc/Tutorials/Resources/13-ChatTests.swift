@@ -37,7 +37,7 @@ import Testing
       try await sleep(for: .seconds(1))
       let ada = try await guest("ada", in: world)
       defer { ada.close() }
-      // Whoever is connected is in the room when this line has come, and not before.
+      // A connected guest is in the room when this line has come, and not before.
       try world.require(try await ada.readLine() == "guest 1 is here", "Ada is guest 1")
       let alan = try await guest("alan", in: world)
       defer { alan.close() }
@@ -72,7 +72,7 @@ import Testing
       let ada = try await guest("ada", in: world)
       defer { ada.close() }
       try world.require(try await ada.readLine() == "guest 1 is here", "Ada is guest 1")
-      // Twenty more come while the server stops. They may be refused; whoever is let in hears goodbye.
+      // Twenty more come while the server stops. They may be refused; those who are let in hear goodbye.
       try await withThrowingTaskGroup(of: [String]?.self) { group in
         for number in 1...20 { group.addTask { try? await heard(by: "late \(number)", in: world) } }
         try await sleep(for: .microseconds(Int64.random(in: 200...400, using: &world.random)))
