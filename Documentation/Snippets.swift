@@ -33,4 +33,5 @@ final class Client: StreamProtocol {
   func dataReceived(_ bytes: RawSpan) throws {}
 }
 
-typealias MySelector = PollSelector
+// swift-format-ignore: AlwaysUseLowerCamelCase
+func MySelector() throws -> some IOSelector { try Selectors.poll() }

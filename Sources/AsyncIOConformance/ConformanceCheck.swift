@@ -1,4 +1,4 @@
-public import AsyncIO
+package import AsyncIO
 
 /// One check of the conformance list: a line, or one facet of a line.
 ///
@@ -27,7 +27,7 @@ public struct ConformanceCheck: Sendable, Identifiable {
   /// What has to hold, in a sentence.
   public let title: String
   /// What the loop's mechanism has to offer; without it the check is not offered.
-  public let capabilities: IOCapabilities
+  package let capabilities: IOCapabilities
   /// What it needs of its surroundings.
   public let surroundings: Surroundings
   /// What CPython does, in a sentence that begins with "CPython", if that differs on purpose.
@@ -35,7 +35,24 @@ public struct ConformanceCheck: Sendable, Identifiable {
   /// Precondition, action, expectation.
   public let body: @Sendable (ConformanceSubject) throws -> Void
 
-  /// Create a check of one line.
+  /// Create a check of one line that every loop is held to.
+  ///
+  /// - Parameters:
+  ///   - line: the number in the list.
+  ///   - title: what has to hold, in a sentence.
+  ///   - facet: one word where a line has several checks: "cancel".
+  ///   - surroundings: what the check needs of its process.
+  ///   - deviation: what CPython does, if that differs on purpose.
+  ///   - body: precondition, action, expectation.
+  public init(
+    _ line: Int, _ title: String, facet: String? = nil, surroundings: Surroundings = [], deviation: String? = nil,
+    body: @escaping @Sendable (ConformanceSubject) throws -> Void
+  ) {
+    self.init(
+      line, title, facet: facet, capabilities: [], surroundings: surroundings, deviation: deviation, body: body)
+  }
+
+  /// Create a check of one line, for loops whose mechanism offers what it needs.
   ///
   /// - Parameters:
   ///   - line: the number in the list.
@@ -45,8 +62,8 @@ public struct ConformanceCheck: Sendable, Identifiable {
   ///   - surroundings: what the check needs of its process.
   ///   - deviation: what CPython does, if that differs on purpose.
   ///   - body: precondition, action, expectation.
-  public init(
-    _ line: Int, _ title: String, facet: String? = nil, capabilities: IOCapabilities = [],
+  package init(
+    _ line: Int, _ title: String, facet: String? = nil, capabilities: IOCapabilities,
     surroundings: Surroundings = [], deviation: String? = nil,
     body: @escaping @Sendable (ConformanceSubject) throws -> Void
   ) {

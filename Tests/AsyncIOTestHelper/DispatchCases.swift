@@ -128,7 +128,7 @@ private func dispatchMainOff() throws {
 
 /// Where Dispatch gets no descriptor, the run goes on without it.
 private func dispatchMainNoDescriptors() throws {
-  let loop = SelectorEventLoop(selector: try PollSelector())
+  let loop = SelectorEventLoop(selector: try Selectors.poll())
   close(STDIN_FILENO)
   var limit = rlimit()
   getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)

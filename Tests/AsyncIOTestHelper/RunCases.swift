@@ -35,7 +35,7 @@ private func runWithPolicy() throws {
 private func runWithFactory() throws {
   let policy = ObservedPolicy()
   setEventLoopPolicy(policy)
-  let loop = SelectorEventLoop(selector: try PollSelector())
+  let loop = SelectorEventLoop(selector: try Selectors.poll())
   try AsyncIO.run(loopFactory: { loop }) {
     fact("runs the factory's loop", try getRunningLoop() === loop)
     fact("has the process", await Task.detached { isMainThread() }.value)

@@ -7,9 +7,28 @@ public struct SocketAddress: Hashable, Sendable, CustomStringConvertible {
 
   /// The system's form for addresses of all kinds, `sockaddr_storage`, has 128 bytes, for the sake of a few long names.
   /// Each transport holds two addresses, and each datagram one; so short addresses are stored here, in 32 bytes.
-  private enum Storage: Sendable {
+  private enum Storage: Hashable, Sendable {
     case short(Short, count: UInt8)
     case long([UInt8])
+
+    /// Return whether every byte of the addresses is the same.
+    static func == (a: Storage, b: Storage) -> Bool {
+      a.withBytes { a in
+        b.withBytes { b in a.count == b.count && memcmp(a.baseAddress!, b.baseAddress!, a.count) == 0 }
+      }
+    }
+
+    func hash(into hasher: inout Hasher) {
+      withBytes { hasher.combine(bytes: $0) }
+    }
+
+    func withBytes<R>(_ body: (UnsafeRawBufferPointer) -> R) -> R {
+      switch self {
+      case .short(let short, let count):
+        withUnsafeBytes(of: short) { body(UnsafeRawBufferPointer(rebasing: $0[..<Int(count)])) }
+      case .long(let bytes): bytes.withUnsafeBytes(body)
+      }
+    }
   }
 
   private let storage: Storage
@@ -91,26 +110,8 @@ public struct SocketAddress: Hashable, Sendable, CustomStringConvertible {
     }
   }
 
-  /// Return whether every byte of the addresses is the same.
-  public static func == (a: SocketAddress, b: SocketAddress) -> Bool {
-    a.withBytes { a in
-      b.withBytes { b in a.count == b.count && memcmp(a.baseAddress!, b.baseAddress!, a.count) == 0 }
-    }
-  }
-
-  /// Feed the bytes of the address to the hasher.
-  public func hash(into hasher: inout Hasher) {
-    withBytes { hasher.combine(bytes: $0) }
-  }
-
   /// Lend the bytes in the form that system calls take.
-  package func withBytes<R>(_ body: (UnsafeRawBufferPointer) -> R) -> R {
-    switch storage {
-    case .short(let short, let count):
-      withUnsafeBytes(of: short) { body(UnsafeRawBufferPointer(rebasing: $0[..<Int(count)])) }
-    case .long(let bytes): bytes.withUnsafeBytes(body)
-    }
-  }
+  package func withBytes<R>(_ body: (UnsafeRawBufferPointer) -> R) -> R { storage.withBytes(body) }
 
   /// Load the beginning of the address as one of the system's forms for IP addresses, which are plain bytes; the rest
   /// is zeros if the address is shorter.

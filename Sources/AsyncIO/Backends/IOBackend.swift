@@ -1,30 +1,30 @@
 package import SystemPackage
 
-/// What a backend offers beyond streams of bytes, so that callers can ask instead of trying.
-public struct IOCapabilities: OptionSet, Sendable {
+/// What a backend offers beyond streams of bytes, so that other modules can ask instead of trying.
+package struct IOCapabilities: OptionSet, Sendable {
   /// The bits.
-  public let rawValue: UInt32
+  package let rawValue: UInt32
   /// Create a set from its bits.
-  public init(rawValue: UInt32) { self.rawValue = rawValue }
+  package init(rawValue: UInt32) { self.rawValue = rawValue }
 
   /// `addReader` and `addWriter` work on any pollable descriptor.
-  public static let descriptorWatches = IOCapabilities(rawValue: 1 << 0)
+  package static let descriptorWatches = IOCapabilities(rawValue: 1 << 0)
   /// Stream sockets: connect, accept, receive, send.
   package static let streamSockets = IOCapabilities(rawValue: 1 << 1)
   /// Pipes and process descriptors: read, write, ready.
-  public static let pipes = IOCapabilities(rawValue: 1 << 3)
+  package static let pipes = IOCapabilities(rawValue: 1 << 3)
   /// Messages with addresses, and waits until a descriptor may be written: receiveFrom, sendTo, writable.
   package static let datagrams = IOCapabilities(rawValue: 1 << 4)
   /// Works on descriptors of the operating system that were made elsewhere. Without it everything is the backend's own.
-  public static let systemDescriptors = IOCapabilities(rawValue: 1 << 5)
+  package static let systemDescriptors = IOCapabilities(rawValue: 1 << 5)
   /// Sockets under paths and abstract names.
-  public static let unixSockets = IOCapabilities(rawValue: 1 << 6)
+  package static let unixSockets = IOCapabilities(rawValue: 1 << 6)
   /// Other threads, and so signals, may give the loop something to do while it runs.
   package static let threads = IOCapabilities(rawValue: 1 << 7)
   /// Time passes by itself, even while a callback runs.
   package static let systemClock = IOCapabilities(rawValue: 1 << 8)
   /// Waits are not rounded to whole milliseconds.
-  public static let subMillisecondWaits = IOCapabilities(rawValue: 1 << 2)
+  package static let subMillisecondWaits = IOCapabilities(rawValue: 1 << 2)
 }
 
 /// The one set of operations that every backend offers, whatever its mechanism.

@@ -24,8 +24,7 @@ public final class SubprocessTransport: BaseTransport {
 
   deinit { watch.kill() }
 
-  /// The number and state, in one line.
-  public override var description: String {
+  override var summary: String {
     let state = watch.status.map { "\($0)" } ?? "running"
     return "SubprocessTransport (process \(watch.process), \(state))"
   }

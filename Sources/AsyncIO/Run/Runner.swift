@@ -56,13 +56,15 @@ public final class Runner {
     self.loopFactory = loopFactory
   }
 
-  /// Return the runner's loop; makes it if there is none yet. Throws code `closed` after ``close()``, and what making a
-  /// loop throws. Answers `get_loop()`.
-  public func getLoop() throws -> any EventLoop {
-    switch state {
-    case .open(let loop, _): return loop
-    case .closed: throw EventLoopError(.closed, "the runner is closed. Make a new Runner.")
-    case .unused: return try open()
+  /// The runner's loop, made on first use. Throws code `closed` after ``close()``, and what making a loop throws.
+  /// Answers `get_loop()`.
+  public var loop: any EventLoop {
+    get throws {
+      switch state {
+      case .open(let loop, _): return loop
+      case .closed: throw EventLoopError(.closed, "the runner is closed. Make a new Runner.")
+      case .unused: return try open()
+      }
     }
   }
 
@@ -91,7 +93,7 @@ public final class Runner {
   @available(*, noasync, message: "it blocks the thread; use `try await AsyncIO.run { }`")
   public func run<Value: Sendable>(_ body: sending @escaping () async throws -> Value) throws -> Value {
     try refuseInsideRun("Runner.run")
-    let loop = try getLoop()
+    let loop = try self.loop
     let main = try loop.createTask(body)
     let interruption = Interruption.begin(on: loop) { main.cancel($0) }
     let outcome = Result { try loop.runUntilComplete(main) }

@@ -5,8 +5,16 @@ public protocol ByteSink {
   func write(_ bytes: RawSpan) async throws
 }
 
+// Inlined, so that an array or a text costs what its bytes cost.
 extension ByteSink {
+  /// Write all the bytes of an array. See ``write(_:)-(RawSpan)``.
+  @inlinable
+  public func write(_ bytes: [UInt8]) async throws {
+    try await write(bytes.span.bytes)
+  }
+
   /// Write all the bytes of a span, without a copy. See ``write(_:)-(RawSpan)``.
+  @inlinable
   public func write(_ bytes: Span<UInt8>) async throws {
     try await write(bytes.bytes)
   }
@@ -21,11 +29,13 @@ extension ByteSink {
   }
 
   /// Write the UTF-8 of a string. See ``write(_:)-(RawSpan)``.
+  @inlinable
   public func write(_ text: String) async throws {
     try await write(text.utf8Span.span.bytes)
   }
 
   /// Write the UTF-8 of a part of a string, without a copy. See ``write(_:)-(RawSpan)``.
+  @inlinable
   public func write(_ text: Substring) async throws {
     try await write(text.utf8Span.span.bytes)
   }

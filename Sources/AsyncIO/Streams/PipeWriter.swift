@@ -63,16 +63,6 @@ public final class PipeWriter: @unchecked Sendable {
     guard operation.result >= 0 else { throw end.failure(operation.result, "write") }
   }
 
-  /// Write all the bytes of an array. See ``write(_:)-(RawSpan)``.
-  public func write(_ bytes: [UInt8]) async throws {
-    try await write(bytes.span.bytes)
-  }
-
-  /// Write the UTF-8 of a string. See ``write(_:)-(RawSpan)``.
-  public func write(_ text: String) async throws {
-    try await write(text.utf8Span.span.bytes)
-  }
-
   /// Wait until the reader has closed its end, without writing. On a socket, incoming bytes also end the wait: the
   /// reader of a pipe has nothing to say. One task at a time; another may write meanwhile.
   ///

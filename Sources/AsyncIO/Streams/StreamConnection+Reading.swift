@@ -62,8 +62,8 @@ extension StreamConnection: ByteSource {
 
   /// Read exactly `count` bytes. Throws ``IncompleteReadError`` with what has come if the stream ends first, code
   /// `invalidArgument` for a negative number.
-  public func readExactly(_ count: Int) async throws -> [UInt8] {
-    try ReadArguments.check(count: count, "readExactly")
+  public func read(exactly count: Int) async throws -> [UInt8] {
+    try ReadArguments.check(count: count, "read")
     try claimReader()
     defer { releaseReader() }
     try checkOpen("read")
@@ -74,8 +74,8 @@ extension StreamConnection: ByteSource {
   /// Read until the separator, which is part of the result. Throws ``IncompleteReadError`` if the stream ends first;
   /// ``LimitOverrunError`` if the separator does not come within `limit` bytes, which are then left in place; code
   /// `invalidArgument` for an empty separator and a negative limit. `.max` means no limit.
-  public func readUntil(_ separator: [UInt8], limit: Int = 64 * 1024) async throws -> [UInt8] {
-    try ReadArguments.check(separator: separator, limit: limit, "readUntil")
+  public func read(until separator: [UInt8], limit: Int = 64 * 1024) async throws -> [UInt8] {
+    try ReadArguments.check(separator: separator, limit: limit, "read")
     try claimReader()
     defer { releaseReader() }
     try checkOpen("read")
@@ -87,13 +87,13 @@ extension StreamConnection: ByteSource {
   /// ends with any of them. Answers `readuntil()` with a tuple.
   ///
   /// ```swift
-  /// let line = try await connection.readUntil(anyOf: [[UInt8]("\r\n".utf8), [UInt8]("\n".utf8)])
+  /// let line = try await connection.read(untilAnyOf: [[UInt8]("\r\n".utf8), [UInt8]("\n".utf8)])
   /// ```
-  /// If several end at one place, the shortest counts for the limit. Throws as ``readUntil(_:limit:)``; code
+  /// If several end at one place, the shortest counts for the limit. Throws as ``read(until:limit:)``; code
   /// `invalidArgument` also for an empty list.
-  public func readUntil(anyOf separators: [[UInt8]], limit: Int = 64 * 1024) async throws -> [UInt8] {
-    let separators = try Separators(separators, "readUntil")
-    try ReadArguments.check(limit: limit, "readUntil")
+  public func read(untilAnyOf separators: [[UInt8]], limit: Int = 64 * 1024) async throws -> [UInt8] {
+    let separators = try Separators(separators, "read")
+    try ReadArguments.check(limit: limit, "read")
     try claimReader()
     defer { releaseReader() }
     try checkOpen("read")
@@ -102,7 +102,7 @@ extension StreamConnection: ByteSource {
   }
 
   /// Read a line without its end ("\n" or "\r\n"); nil at the end of the stream. A last line without an end counts, and
-  /// a "\r" that no "\n" follows is an ordinary byte of it. Throws as ``readUntil(_:limit:)``, except for the end.
+  /// a "\r" that no "\n" follows is an ordinary byte of it. Throws as ``read(until:limit:)``, except for the end.
   public func readLine(limit: Int = 64 * 1024) async throws -> String? {
     try ReadArguments.check(limit: limit, "readLine")
     try claimReader()

@@ -18,14 +18,4 @@ extension StreamConnection {
     operation.buffer = nil
     guard operation.result >= 0 else { throw failure(operation.result, "write") }
   }
-
-  /// Write all the bytes of an array. See ``write(_:)-(RawSpan)``.
-  public func write(_ bytes: [UInt8]) async throws {
-    try await write(bytes.span.bytes)
-  }
-
-  /// Write the UTF-8 of a string. See ``write(_:)-(RawSpan)``.
-  public func write(_ text: String) async throws {
-    try await write(text.utf8Span.span.bytes)
-  }
 }

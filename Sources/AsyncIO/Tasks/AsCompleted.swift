@@ -6,7 +6,8 @@
 /// ```
 /// Futures that are already done come first, in the order of the arguments; a future that is given twice comes once.
 /// When the time is over ``TimeoutError`` is thrown, and when the iterating task is cancelled `CancellationError`;
-/// neither cancels a future.
+/// neither cancels a future. The sequence can be iterated several times, each time from the beginning; an iterator is
+/// for one task.
 ///
 /// - Parameters:
 ///   - futures: any number.
@@ -15,7 +16,7 @@
 ///     Nil means no limit, and needs no loop.
 public func asCompleted<Value: Sendable>(
   _ futures: some Sequence<Future<Value>>, timeout: Duration? = nil
-) throws(EventLoopError) -> AsCompleted<Value> {
+) throws(EventLoopError) -> some AsyncSequence<Future<Value>, any Error> & Sendable {
   let limit: AsCompletedLimit?
   if let timeout {
     limit = AsCompletedLimit(duration: timeout, deadline: try runningCore("asCompleted").time().advanced(by: timeout))
@@ -30,9 +31,8 @@ struct AsCompletedLimit: Sendable {
   var deadline: EventLoopInstant
 }
 
-/// The sequence that ``asCompleted(_:timeout:)`` returns. It can be iterated several times, each time from the
-/// beginning.
-public struct AsCompleted<Value: Sendable>: AsyncSequence, Sendable {
+/// The sequence that ``asCompleted(_:timeout:)`` returns. It has no public name, so that it can become another.
+private struct AsCompleted<Value: Sendable>: AsyncSequence, Sendable {
   private let futures: [Future<Value>]
   private let limit: AsCompletedLimit?
 
@@ -42,10 +42,10 @@ public struct AsCompleted<Value: Sendable>: AsyncSequence, Sendable {
   }
 
   /// Begin to watch the futures.
-  public func makeAsyncIterator() -> Iterator { Iterator(futures, limit) }
+  func makeAsyncIterator() -> Iterator { Iterator(futures, limit) }
 
   /// Gives one future after another. For one task.
-  public struct Iterator: AsyncIteratorProtocol {
+  struct Iterator: AsyncIteratorProtocol {
     private let arrivals: Arrivals<Value>
     private let limit: AsCompletedLimit?
     private var left: Int
@@ -57,7 +57,7 @@ public struct AsCompleted<Value: Sendable>: AsyncSequence, Sendable {
     }
 
     /// Return the next future; nil after the last.
-    public mutating func next() async throws -> Future<Value>? {
+    mutating func next() async throws -> Future<Value>? {
       guard left > 0 else { return nil }
       try await checkpoint()
       let future = try await arrivals.next(limit)

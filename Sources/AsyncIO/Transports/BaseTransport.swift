@@ -24,6 +24,8 @@ public class BaseTransport: CustomStringConvertible {
   private final var isMade = false
   private final var waiter: UnsafeContinuation<Void, Never>?
   @exclusivity(unchecked) final var life = TransportLife()
+  /// When the protocol is asked to pause and to go on, of a transport that writes.
+  @exclusivity(unchecked) final var flow = WriteFlow()
   /// True while `membership` holds a strong reference to this transport.
   @exclusivity(unchecked) private final var isKept = false
   /// Why ``BaseProtocol/connectionMade(_:)`` failed, for the caller that asked for the connection.
@@ -71,10 +73,15 @@ public class BaseTransport: CustomStringConvertible {
   func extraInfo(_ name: String) -> Any? { nil }
   /// The transport's socket in reports; nil for one without addresses.
   var socketNames: String? { nil }
-  /// A description in one line, for reports.
-  public var description: String { "\(type(of: self))" }
+  /// The number, addresses and state, in one line.
+  var summary: String { "\(type(of: self))" }
+  /// The size of what waits to be sent, as the limits of flow control count it.
+  var waitingSize: Int { 0 }
 
   // MARK: State
+
+  /// How logs show it: the number, addresses and state, in one line.
+  public final var description: String { summary }
 
   /// The event loop of the transport. Any thread.
   public final var loop: any EventLoop { core }

@@ -10,7 +10,7 @@ internal import SystemPackage
 
 /// Datagrams as a protocol object sees them. Answers asyncio's `DatagramTransport`. For the loop's thread, see
 /// ``BaseTransport``.
-public final class DatagramTransport: BaseTransport {
+public final class DatagramTransport: BaseTransport, FlowControlledTransport {
   let descriptor: IODescriptor
   private let receiving: IOOperation
   let sending: IOOperation
@@ -23,7 +23,6 @@ public final class DatagramTransport: BaseTransport {
 
   @exclusivity(unchecked) var proto: (any DatagramProtocol)?
   @exclusivity(unchecked) var outgoing = OutgoingDatagrams()
-  @exclusivity(unchecked) var flow = WriteFlow()
   /// The timer that asks again where the system does not report.
   @exclusivity(unchecked) var retry: TimerHandle?
 
@@ -62,12 +61,13 @@ public final class DatagramTransport: BaseTransport {
     descriptor.close()
   }
 
-  /// The number, addresses and state, in one line.
-  public override var description: String {
+  override var summary: String {
     let state = life.isClosing ? "closing" : "open"
     let (local, remote) = (sockname.map { ", \($0)" } ?? "", remote.map { ", remote \($0)" } ?? "")
     return "DatagramTransport (descriptor \(descriptor.fileDescriptor)\(local)\(remote), \(state))"
   }
+
+  override var waitingSize: Int { life.phase >= .ending ? 0 : outgoing.size }
 
   override var socketNames: String? { socketText(descriptor.fileDescriptor, sockname, remote) }
 

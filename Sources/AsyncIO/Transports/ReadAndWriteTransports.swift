@@ -13,25 +13,14 @@ public protocol ReadTransport: BaseTransport {
 
 /// A transport that writes bytes. Answers asyncio's `WriteTransport`. For the loop's thread; in other threads, calls
 /// that can throw throw code `wrongThread`.
-public protocol WriteTransport: BaseTransport {
+public protocol WriteTransport: FlowControlledTransport {
   /// Send the bytes: what the system takes at once, the rest in order as it takes more. Never waits.
   ///
   /// A closing transport takes the bytes as long as earlier ones wait; after that it drops them, with a warning from
   /// the fifth time on. An empty write has no effect. Throws code `invalidState` after ``writeEOF()``. Answers `write`.
   func write(_ bytes: RawSpan) throws(EventLoopError)
-  /// Send several pieces as one. Answers `writelines`.
-  func writeLines(_ pieces: some Sequence<[UInt8]>) throws(EventLoopError)
   /// End the stream after what was written. Idempotent; has no effect on a closing transport. Answers `write_eof`.
   func writeEOF() throws(EventLoopError)
-  /// True if ``writeEOF()`` ends one direction only. Answers `can_write_eof`.
-  var canWriteEOF: Bool { get }
-  /// The number of bytes that wait to be sent. Answers `get_write_buffer_size`.
-  var writeBufferSize: Int { get }
-  /// When the protocol is asked to pause and to go on. Answers `get_write_buffer_limits`.
-  var writeBufferLimits: WriteBufferLimits { get }
-  /// Set the limits, see ``WriteBufferLimits/init(high:low:)``, and check at once whether the protocol must pause or
-  /// may go on. Throws code `invalidArgument` unless `high >= low >= 0`. Answers `set_write_buffer_limits`.
-  func setWriteBufferLimits(high: Int?, low: Int?) throws(EventLoopError)
 }
 
 extension WriteTransport {
@@ -48,4 +37,14 @@ extension WriteTransport {
   public func write(_ bytes: some Sequence<UInt8>) throws(EventLoopError) {
     try withBytes(of: bytes) { bytes throws(EventLoopError) in try write(bytes) }
   }
+
+  /// Send several pieces as one. Answers `writelines`.
+  public func writeLines(_ pieces: some Sequence<[UInt8]>) throws(EventLoopError) {
+    var bytes: [UInt8] = []
+    for piece in pieces { bytes += piece }
+    try write(bytes.span.bytes)
+  }
+
+  /// True: ``writeEOF()`` ends what is written, and only that. Answers `can_write_eof`.
+  public var canWriteEOF: Bool { true }
 }

@@ -20,8 +20,7 @@ public final class ReadPipeTransport: PipeTransport, ReadTransport {
     observe(readiness)
   }
 
-  /// The number and state, in one line.
-  public override var description: String {
+  override var summary: String {
     let state = life.isClosing ? "closing" : isBusy ? "reading" : "idle"
     return "ReadPipeTransport (descriptor \(end.descriptor.fileDescriptor), \(state))"
   }

@@ -14,7 +14,6 @@ internal import Logging
 protocol StreamOutput: BaseTransport {
   /// The bytes that wait, from the first one that is not known to have been sent.
   var outgoing: OutgoingBytes { get set }
-  var flow: WriteFlow { get set }
   /// The record of the bytes on their way.
   var sending: IOOperation { get }
   /// Return how many bytes the system takes without waiting, or the negated number of its error.

@@ -12,16 +12,6 @@ extension StreamTransport: StreamOutput {
     bytes.withUnsafeBytes { send($0) }
   }
 
-  /// Send several pieces as one, in one system call where it takes them. Answers `writelines`.
-  public func writeLines(_ pieces: some Sequence<[UInt8]>) throws(EventLoopError) {
-    var bytes: [UInt8] = []
-    for piece in pieces { bytes += piece }
-    try checkThread("writeLines")
-    try refuseDuringFile("writeLines")
-    guard try admitsWrite(isEmpty: bytes.isEmpty, "writeLines") else { return }
-    bytes.withUnsafeBytes { send($0) }
-  }
-
   /// End the stream after what was written; reading goes on. Idempotent; has no effect when closing. Throws code
   /// `invalidState` while a file is being sent. Answers `write_eof`.
   public func writeEOF() throws(EventLoopError) {
@@ -30,34 +20,10 @@ extension StreamTransport: StreamOutput {
     if life.endWriting(hasOutput: !outgoing.isEmpty) { sendEnd() }
   }
 
-  /// True: ``writeEOF()`` ends one direction only. Answers `can_write_eof`.
-  public var canWriteEOF: Bool { true }
-
   @inline(__always)
   private final func refuseDuringFile(_ operation: String) throws(EventLoopError) {
     guard isSendingFile else { return }
     throw EventLoopError(.invalidState, "\(operation): a file is being sent. Wait until sendfile has returned.")
-  }
-
-  // MARK: Flow control
-
-  /// The number of bytes that wait to be sent. Answers `get_write_buffer_size`.
-  public var writeBufferSize: Int {
-    requireThread("writeBufferSize")
-    return waitingBytes
-  }
-
-  /// When the protocol is asked to pause and to go on. Answers `get_write_buffer_limits`.
-  public var writeBufferLimits: WriteBufferLimits {
-    requireThread("writeBufferLimits")
-    return flow.limits
-  }
-
-  /// Set the limits, see ``WriteTransport/setWriteBufferLimits(high:low:)``. Answers `set_write_buffer_limits`.
-  public func setWriteBufferLimits(high: Int? = nil, low: Int? = nil) throws(EventLoopError) {
-    try checkThread("setWriteBufferLimits")
-    let limits = try WriteBufferLimits(high: high, low: low)
-    act(on: flow.setLimits(limits, waitingBytes))
   }
 
   // MARK: Sending

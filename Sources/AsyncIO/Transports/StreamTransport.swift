@@ -30,7 +30,6 @@ public class StreamTransport: BaseTransport, ReadTransport, WriteTransport {
   /// Bytes of a chunk that a buffered protocol had no room for before it paused.
   @exclusivity(unchecked) final var parked: [UInt8] = []
   @exclusivity(unchecked) final var outgoing = OutgoingBytes()
-  @exclusivity(unchecked) final var flow = WriteFlow()
   /// True if a file is to be sent, and nothing else may be written.
   @exclusivity(unchecked) final var isSendingFile = false
   /// True while the file is being sent and uses the sending record.
@@ -71,12 +70,13 @@ public class StreamTransport: BaseTransport, ReadTransport, WriteTransport {
     descriptor.close()
   }
 
-  /// The number, addresses and state, in one line.
-  public override var description: String {
+  override var summary: String {
     let state = life.isClosing ? "closing" : receiving.state == .inFlight ? "reading" : "idle"
     let peer = peername.map { ", peer \($0)" } ?? ""
     return "StreamTransport (descriptor \(descriptor.fileDescriptor)\(peer), \(state))"
   }
+
+  override var waitingSize: Int { waitingBytes }
 
   override var socketNames: String? { socketText(descriptor.fileDescriptor, sockname, peername) }
 

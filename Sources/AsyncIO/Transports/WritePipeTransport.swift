@@ -11,7 +11,6 @@ public final class WritePipeTransport: PipeTransport, WriteTransport, StreamOutp
   let sending: IOOperation
   private let hearing: IOOperation
   var outgoing = OutgoingBytes()
-  var flow = WriteFlow()
 
   init(_ fd: Int32, core: BaseEventLoop) throws {
     let end = try PipeEnd(fd, for: "connectWritePipe", mode: 2, on: core)
@@ -22,11 +21,12 @@ public final class WritePipeTransport: PipeTransport, WriteTransport, StreamOutp
     observe(hearing)
   }
 
-  /// The number and state, in one line.
-  public override var description: String {
+  override var summary: String {
     let state = life.isClosing ? "closing" : "\(waitingBytes) bytes waiting"
     return "WritePipeTransport (descriptor \(end.descriptor.fileDescriptor), \(state))"
   }
+
+  override var waitingSize: Int { waitingBytes }
 
   override var isBusy: Bool { sending.state == .inFlight || hearing.state == .inFlight }
 
@@ -64,15 +64,6 @@ public final class WritePipeTransport: PipeTransport, WriteTransport, StreamOutp
     bytes.withUnsafeBytes { send($0) }
   }
 
-  /// Write several pieces as one. Answers `writelines`.
-  public func writeLines(_ pieces: some Sequence<[UInt8]>) throws(EventLoopError) {
-    var bytes: [UInt8] = []
-    for piece in pieces { bytes += piece }
-    try checkThread("writeLines")
-    guard try admitsWrite(isEmpty: bytes.isEmpty, "writeLines") else { return }
-    bytes.withUnsafeBytes { send($0) }
-  }
-
   /// Close the pipe after what was written, which is how its reader sees the end. Idempotent. Answers `write_eof`.
   public func writeEOF() throws(EventLoopError) {
     try checkThread("writeEOF")
@@ -80,9 +71,6 @@ public final class WritePipeTransport: PipeTransport, WriteTransport, StreamOutp
     _ = life.endWriting(hasOutput: true)
     closeHere()
   }
-
-  /// True, even though it closes the pipe: there is only one direction. Answers `can_write_eof`.
-  public var canWriteEOF: Bool { true }
 
   func trySend(_ bytes: UnsafeRawBufferPointer) -> Int {
     let n = end.tryWrite(bytes)
@@ -93,26 +81,5 @@ public final class WritePipeTransport: PipeTransport, WriteTransport, StreamOutp
     guard life.flushed() == .finish else { return }
     cancel(hearing)
     finish(nil)
-  }
-
-  // MARK: Flow control
-
-  /// The number of bytes that wait to be written. Answers `get_write_buffer_size`.
-  public var writeBufferSize: Int {
-    requireThread("writeBufferSize")
-    return waitingBytes
-  }
-
-  /// When the protocol is asked to pause and to go on. Answers `get_write_buffer_limits`.
-  public var writeBufferLimits: WriteBufferLimits {
-    requireThread("writeBufferLimits")
-    return flow.limits
-  }
-
-  /// Set the limits, see ``WriteTransport/setWriteBufferLimits(high:low:)``. Answers `set_write_buffer_limits`.
-  public func setWriteBufferLimits(high: Int? = nil, low: Int? = nil) throws(EventLoopError) {
-    try checkThread("setWriteBufferLimits")
-    let limits = try WriteBufferLimits(high: high, low: low)
-    act(on: flow.setLimits(limits, waitingBytes))
   }
 }

@@ -61,16 +61,19 @@ func probeTransports(_ probe: NumberProbe, _ loop: any EventLoop) async throws {
   var ends: [Int32] = [-1, -1]
   guard pipe(&ends) == 0 else { return }
   let (writing, _) = try await loop.connectWritePipe(ends[1]) { Silent() }
-  await probe.each("StreamTransport.setWriteBufferLimits(high:low:)", Extreme.ints, refusing: negative) { value in
+  await probe.each("FlowControlledTransport.setWriteBufferLimits(high:low:)", Extreme.ints, refusing: negative) {
+    value in
     try stream.setWriteBufferLimits(high: value)
     try stream.write([1, 2, 3])
     try stream.setWriteBufferLimits(low: value)
   }
-  await probe.each("DatagramTransport.setWriteBufferLimits(high:low:)", Extreme.ints, refusing: negative) { value in
+  await probe.each("FlowControlledTransport.setWriteBufferLimits(high:low:) datagram", Extreme.ints, refusing: negative)
+  { value in
     try datagram.setWriteBufferLimits(high: value)
     try datagram.setWriteBufferLimits(low: value)
   }
-  await probe.each("WritePipeTransport.setWriteBufferLimits(high:low:)", Extreme.ints, refusing: negative) { value in
+  await probe.each("FlowControlledTransport.setWriteBufferLimits(high:low:) pipe", Extreme.ints, refusing: negative) {
+    value in
     try writing.setWriteBufferLimits(high: value)
     try writing.write([1, 2, 3])
     try writing.setWriteBufferLimits(low: value)

@@ -103,7 +103,8 @@ enum PublicFace {
     return String(decoding: bytes.prefix(count), as: UTF8.self)
   }
 
-  /// Names of public functions whose head, to its brace, says `async` behind its last parenthesis.
+  /// Names of public functions whose head, to its brace, says `async` behind its last parenthesis, or that return a
+  /// sequence whose steps suspend.
   private static func functions(in text: String) -> [String] {
     var names: [String] = []
     var head = ""
@@ -116,7 +117,9 @@ enum PublicFace {
       }
       head += line + " "
       guard line.hasSuffix("{") || line.contains("{ ") else { continue }
-      if isAsynchronous(head), let name = head.split(separator: "func ").dropFirst().first {
+      if isAsynchronous(head) || head.contains("-> some AsyncSequence"),
+        let name = head.split(separator: "func ").dropFirst().first
+      {
         names.append(String(name.prefix { $0.isLetter || $0.isNumber }))
       }
       head = ""

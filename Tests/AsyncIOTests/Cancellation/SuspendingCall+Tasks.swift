@@ -55,7 +55,7 @@ extension SuspendingCall {
     SuspendingCall("Gather.gather") { _ = try await gather([$0.done]) },
     SuspendingCall("Gather.gatherResults") { _ = try await gatherResults([$0.done]) },
     SuspendingCall("Wait.wait") { _ = try await wait(for: [$0.done]) },
-    SuspendingCall("AsCompleted.next") { for try await _ in try asCompleted([$0.done]) {} },
+    SuspendingCall("AsCompleted.asCompleted") { for try await _ in try asCompleted([$0.done]) {} },
     SuspendingCall("Shield.shield") { try await shield($0.done) },
     SuspendingCall("Shield.shield") { _ in try await shield {} },
     SuspendingCall("ToThread.toThread") { _ in try await toThread { _ = Issue.record("the work was begun") } },

@@ -52,7 +52,7 @@ import Testing
 
   @Test("A kind that a module registers is made by its name")
   func registeredKinds() throws {
-    EventLoopKinds.register("test-only kind") { SelectorEventLoop(selector: try PollSelector()) }
+    EventLoopKinds.register("test-only kind") { SelectorEventLoop(selector: try Selectors.poll()) }
     #expect(EventLoopKinds.names.contains("test-only kind"))
     let registered = try EventLoopKinds.make("test-only kind")
     #expect((registered as? SelectorEventLoop)?.backendName == "poll")

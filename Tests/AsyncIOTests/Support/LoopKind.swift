@@ -28,11 +28,11 @@ enum LoopKind: String, Codable, Sendable, CaseIterable, CustomTestStringConverti
   func makeSelector() throws -> any IOSelector {
     switch self {
     #if os(Linux)
-      case .epoll: try EpollSelector()
+      case .epoll: try Selectors.epoll()
     #else
       case .epoll: throw Errno.notSupported
     #endif
-    case .poll: try PollSelector()
+    case .poll: try Selectors.poll()
     case .proactor: throw Errno.notSupported
     }
   }

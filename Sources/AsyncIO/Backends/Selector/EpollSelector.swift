@@ -1,6 +1,6 @@
 #if os(Linux) || os(Android)
   internal import CAsyncIO
-  public import SystemPackage
+  internal import SystemPackage
 
   // The traps of epoll, and what is done about each here.
   //
@@ -29,22 +29,22 @@
   ///
   /// Thread rules as for ``IOSelector``; the unchecked conformance is right because `wake()` uses only a descriptor
   /// that does not change.
-  public final class EpollSelector: IOSelector, @unchecked Sendable {
+  final class EpollSelector: IOSelector, @unchecked Sendable {
     private var epoll: Int32
     private let wakeDescriptor: WakeDescriptor
     private let buffer: UnsafeMutableBufferPointer<epoll_event>
 
     /// "epoll".
-    public let name = "epoll"
+    let name = "epoll"
     /// True: streams are registered once, for changes.
-    public let supportsEdgeTriggering = true
+    let supportsEdgeTriggering = true
     /// True: an urgent byte is reported for as long as it is in the queue, even beside ordinary ones.
-    public let reportsUrgentData = true
+    let reportsUrgentData = true
     /// True: longer waits use `epoll_pwait2`, if the system has it.
-    public var hasSubMillisecondWaits: Bool { true }
+    var hasSubMillisecondWaits: Bool { true }
 
     /// Create an epoll instance and its eventfd. Throws the errno of the step that failed.
-    public init() throws(Errno) {
+    init() throws(Errno) {
       wakeDescriptor = try WakeDescriptor()
       epoll = casyncio_above_standard(epoll_create1(Int32(EPOLL_CLOEXEC)))
       buffer = .allocate(capacity: 1024)
@@ -70,7 +70,7 @@
     }
 
     /// Add the descriptor or change its interest. Throws `EPERM` for a file that epoll cannot wait for.
-    public func register(_ fd: Int32, interest: SelectorFlags, token: UInt64) throws(Errno) {
+    func register(_ fd: Int32, interest: SelectorFlags, token: UInt64) throws(Errno) {
       let events = Self.events(for: interest)
       do {
         try control(EPOLL_CTL_ADD, fd, events, token)
@@ -89,7 +89,7 @@
     }
 
     /// Ask the kernel, by a change that changes nothing.
-    public func namesRegisteredFile(_ fd: Int32, interest: SelectorFlags, token: UInt64) -> Bool {
+    func namesRegisteredFile(_ fd: Int32, interest: SelectorFlags, token: UInt64) -> Bool {
       do {
         try control(EPOLL_CTL_MOD, fd, Self.events(for: interest), token)
         return true
@@ -99,13 +99,13 @@
     }
 
     /// Remove the descriptor; an unknown one is ignored.
-    public func unregister(_ fd: Int32) {
+    func unregister(_ fd: Int32) {
       try? control(EPOLL_CTL_DEL, fd, 0, 0)
     }
 
     /// Replace the epoll instance, which a forked child shares with its parent, by a new one. If the system has none,
     /// the old one stays as it is.
-    public func reset() throws(Errno) {
+    func reset() throws(Errno) {
       let old = epoll
       epoll = casyncio_above_standard(epoll_create1(Int32(EPOLL_CLOEXEC)))
       do throws(Errno) {
@@ -120,7 +120,7 @@
     }
 
     /// Wait at most this many nanoseconds, and fill in what is ready. An interrupted wait reports 0.
-    public func select(
+    func select(
       timeout: Int64, into events: UnsafeMutableBufferPointer<SelectorEvent>
     ) throws(Errno) -> Int {
       let capacity = min(buffer.count, events.count)
@@ -151,10 +151,10 @@
     }
 
     /// End the current or the next wait. Any thread, even a signal handler.
-    public func wake() { wakeDescriptor.signal() }
+    func wake() { wakeDescriptor.signal() }
 
     /// Close the epoll instance and its eventfd.
-    public func close() {
+    func close() {
       if epoll >= 0 { _ = CAsyncIO.close(epoll) }
       wakeDescriptor.close()
     }

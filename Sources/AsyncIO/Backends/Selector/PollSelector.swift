@@ -1,5 +1,5 @@
 internal import CAsyncIO
-public import SystemPackage
+internal import SystemPackage
 
 // The traps of poll(2), and what is done about each here.
 //
@@ -14,21 +14,21 @@ public import SystemPackage
 ///
 /// Thread rules as for ``IOSelector``; the unchecked conformance is right because `wake()` uses only a descriptor that
 /// does not change.
-public final class PollSelector: IOSelector, @unchecked Sendable {
+final class PollSelector: IOSelector, @unchecked Sendable {
   private var entries: [pollfd] = []
   private var tokens: [UInt64] = []
   private var positions: [Int32: Int] = [:]
   private let wakeDescriptor: WakeDescriptor
 
   /// "poll".
-  public let name = "poll"
+  let name = "poll"
   /// False: `poll` knows states only.
-  public let supportsEdgeTriggering = false
+  let supportsEdgeTriggering = false
   /// True if the system has `ppoll`.
-  public let hasSubMillisecondWaits = casyncio_poll_is_exact() != 0
+  let hasSubMillisecondWaits = casyncio_poll_is_exact() != 0
 
   /// Create the set and its wake descriptor. Throws the errno of the step that failed.
-  public init() throws(Errno) {
+  init() throws(Errno) {
     wakeDescriptor = try WakeDescriptor()
     append(wakeDescriptor.readEnd, Int16(POLLIN), WakeDescriptor.token)
   }
@@ -40,7 +40,7 @@ public final class PollSelector: IOSelector, @unchecked Sendable {
   }
 
   /// Add the descriptor to the set or change its interest.
-  public func register(_ fd: Int32, interest: SelectorFlags, token: UInt64) throws(Errno) {
+  func register(_ fd: Int32, interest: SelectorFlags, token: UInt64) throws(Errno) {
     var events: Int16 = 0
     if interest.contains(.readable) { events |= Int16(POLLIN) }
     if interest.contains(.writable) { events |= Int16(POLLOUT) }
@@ -53,7 +53,7 @@ public final class PollSelector: IOSelector, @unchecked Sendable {
   }
 
   /// Remove the descriptor from the set; an unknown one is ignored.
-  public func unregister(_ fd: Int32) {
+  func unregister(_ fd: Int32) {
     guard let position = positions.removeValue(forKey: fd) else { return }
     let last = entries.count - 1
     if position != last {
@@ -66,7 +66,7 @@ public final class PollSelector: IOSelector, @unchecked Sendable {
   }
 
   /// Empty the set.
-  public func reset() throws(Errno) {
+  func reset() throws(Errno) {
     entries.removeAll(keepingCapacity: true)
     tokens.removeAll(keepingCapacity: true)
     positions.removeAll(keepingCapacity: true)
@@ -74,7 +74,7 @@ public final class PollSelector: IOSelector, @unchecked Sendable {
   }
 
   /// Wait at most this many nanoseconds, and fill in what is ready. An interrupted wait reports 0.
-  public func select(
+  func select(
     timeout: Int64, into events: UnsafeMutableBufferPointer<SelectorEvent>
   ) throws(Errno) -> Int {
     let n = entries.withUnsafeMutableBufferPointer { casyncio_poll($0.baseAddress, $0.count, timeout) }
@@ -106,8 +106,8 @@ public final class PollSelector: IOSelector, @unchecked Sendable {
   }
 
   /// End the current or the next wait. Any thread, even a signal handler.
-  public func wake() { wakeDescriptor.signal() }
+  func wake() { wakeDescriptor.signal() }
 
   /// Close the wake descriptor.
-  public func close() { wakeDescriptor.close() }
+  func close() { wakeDescriptor.close() }
 }

@@ -137,7 +137,7 @@ open class BaseEventLoop: EventLoop, @unchecked Sendable {
   final var isRunningInThisThread: Bool { intake.isRunningInThisThread }
 
   /// What the backend offers.
-  public final var capabilities: IOCapabilities { backend.capabilities }
+  package final var capabilities: IOCapabilities { backend.capabilities }
 
   /// The name of the mechanism below: "epoll", "poll".
   public final var backendName: String { backend.name }
