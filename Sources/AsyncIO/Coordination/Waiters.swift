@@ -114,16 +114,15 @@ func waitCancellably<Outcome: Sendable>(
   leave: @escaping @Sendable (UInt64) -> UnsafeContinuation<Outcome, Never>?,
   isolation: isolated (any Actor)? = #isolation
 ) async -> Outcome {
-  await withTaskCancellationHandler {
-    _ = isolation
-    return await waitUncancellably { continuation in
-      if case .now(let outcome) = enter(continuation) { return continuation.resume(returning: outcome) }
-      // If the cancellation came before the entry, it did not find this task in the queue.
-      if Task.isCancelled { leave(id)?.resume(returning: cancelled) }
-    }
+  var address: UnsafeMutableRawPointer?
+  let outcome = await suspendCancellably { (continuation: UnsafeContinuation<Outcome, Never>) in
+    address = continuation.address
+    if case .now(let outcome) = enter(continuation) { continuation.resume(returning: outcome) }
   } onCancel: {
     leave(id)?.resume(returning: cancelled)
   }
+  if let address { casyncio_lock_taken(address) }
+  return outcome
 }
 
 /// Wait for an outcome; nothing takes the wait back. The body puts the continuation into a queue, or resumes it.

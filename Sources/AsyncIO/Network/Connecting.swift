@@ -42,19 +42,15 @@ final class Connecting: OperationObserver, @unchecked Sendable {
   }
 
   /// Run the race. Returns the connected descriptor, or every failure in the order of the attempts. Throws
-  /// `CancellationError`, code `closed`. The isolation is passed to the closure by hand, see
-  /// `BaseEventLoop.completeCancellably`.
+  /// `CancellationError`, code `closed`.
   func run(isolation: isolated (any Actor)? = #isolation) async throws -> Result<IODescriptor, ConnectFailures> {
-    await withTaskCancellationHandler {
-      _ = isolation
-      return await withUnsafeContinuation { (continuation: UnsafeContinuation<Void, Never>) in
-        core.perform { _ in
-          self.continuation = continuation
-          self.act(self.race.begin())
-        } dropped: { [self] in
-          self.continuation = continuation
-          finish(.cancelled)
-        }
+    await suspendCancellably { (continuation: UnsafeContinuation<Void, Never>) in
+      core.perform { _ in
+        self.continuation = continuation
+        self.act(self.race.begin())
+      } dropped: { [self] in
+        self.continuation = continuation
+        finish(.cancelled)
       }
     } onCancel: {
       core.perform { _ in self.act(self.race.cancel()) }

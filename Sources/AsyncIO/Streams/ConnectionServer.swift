@@ -49,16 +49,12 @@ final class ConnectionServer: Acceptor, @unchecked Sendable {
     for fd in held { core.sockets.close(fd) }
   }
 
-  /// Serve until the listener is closed or the task is cancelled. The isolation is passed to the closure by hand, see
-  /// `BaseEventLoop.completeCancellably`.
+  /// Serve until the listener is closed or the task is cancelled.
   func run(isolation: isolated (any Actor)? = #isolation) async {
-    await withTaskCancellationHandler {
-      _ = isolation
-      return await withUnsafeContinuation { continuation in
-        // If the task was cancelled before, its handler has already run; the server then ends as it begins.
-        if Task.isCancelled { cancelAll() }
-        begin(continuation)
-      }
+    await suspendCancellably { continuation in
+      // If the task was cancelled before, the server ends as it begins.
+      if Task.isCancelled { cancelAll() }
+      begin(continuation)
     } onCancel: {
       core.perform { _ in self.cancelAll() }
     }

@@ -89,13 +89,11 @@ private final class ChunkPump: OperationObserver, @unchecked Sendable {
     if let failure { throw failure }
   }
 
-  /// The isolation is passed to the closure by hand, see `BaseEventLoop.completeCancellably`; `@inline(never)` for the
-  /// reason given there.
+  /// Not inlined for the reason given at `BaseEventLoop.completeCancellably`.
   @inline(never)
   private func runCancellably(isolation: isolated (any Actor)? = #isolation) async {
-    await withTaskCancellationHandler {
-      _ = isolation
-      return await withUnsafeContinuation { begin($0) }
+    await suspendCancellably {
+      begin($0)
     } onCancel: {
       core.perform { [self] _ in self.cancel() }
     }

@@ -103,15 +103,10 @@ final class AcceptQueue: OperationObserver, @unchecked Sendable {
     if isRefused && result >= 0 { sockets.close(Int32(result)) }
   }
 
-  /// Suspend until a result is here or the task is cancelled. The isolation is passed to the closure by hand, see
-  /// `BaseEventLoop.completeCancellably`.
+  /// Suspend until a result is here or the task is cancelled.
   func waitForResult(on core: BaseEventLoop, isolation: isolated (any Actor)? = #isolation) async {
-    await withTaskCancellationHandler {
-      _ = isolation
-      return await withUnsafeContinuation { continuation in
-        wait(continuation)
-        if Task.isCancelled { wake() }
-      }
+    await suspendCancellably { continuation in
+      wait(continuation)
     } onCancel: {
       core.perform { _ in self.wake() }
     }

@@ -53,8 +53,8 @@ final class OneWait<Outcome: Sendable>: Sendable {
 
   /// Suspend until it is ended, or the task is cancelled, which ends it with an outcome of its own.
   func wait(cancelled outcome: Outcome) async -> Outcome {
-    await withTaskCancellationHandler {
-      await wait()
+    await suspendCancellably {
+      enter($0)
     } onCancel: {
       end(outcome)
     }
@@ -62,13 +62,15 @@ final class OneWait<Outcome: Sendable>: Sendable {
 
   /// Suspend until it is ended.
   func wait() async -> Outcome {
-    await withUnsafeContinuation { continuation in
-      let outcome = state.withLock { state in
-        if state.outcome == nil { state.continuation = continuation }
-        return state.outcome
-      }
-      if let outcome { continuation.resume(returning: outcome) }
+    await withUnsafeContinuation { enter($0) }
+  }
+
+  private func enter(_ continuation: UnsafeContinuation<Outcome, Never>) {
+    let outcome = state.withLock { state in
+      if state.outcome == nil { state.continuation = continuation }
+      return state.outcome
     }
+    if let outcome { continuation.resume(returning: outcome) }
   }
 }
 

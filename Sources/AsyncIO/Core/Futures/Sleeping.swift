@@ -42,19 +42,13 @@ private final class Sleeper: TimerNode, @unchecked Sendable {
 }
 
 extension BaseEventLoop {
-  /// The isolation is passed to the closure by hand: without it the closure of `withTaskCancellationHandler` runs
-  /// wherever the task prefers, and for an actor of the loop whose task has no preference that is a thread of the pool.
   func sleep(until when: EventLoopInstant, isolation: isolated (any Actor)? = #isolation) async throws {
     try checkCancellation()
     let sleeper = Sleeper()
-    let slept = await withTaskCancellationHandler {
-      _ = isolation
-      return await withUnsafeContinuation { (continuation: UnsafeContinuation<Bool, Never>) in
-        assert(isRunningInThisThread)
-        sleeper.continuation = continuation
-        timers.insert(LoopWord(sleeper, .node), deadline: when.nanoseconds)
-        if Task.isCancelled { wake(sleeper) }
-      }
+    let slept = await suspendCancellably { (continuation: UnsafeContinuation<Bool, Never>) in
+      assert(isRunningInThisThread)
+      sleeper.continuation = continuation
+      timers.insert(LoopWord(sleeper, .node), deadline: when.nanoseconds)
     } onCancel: {
       perform { $0.wake(sleeper) }
     }
