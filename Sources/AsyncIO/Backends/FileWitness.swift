@@ -16,7 +16,7 @@
       guard epoll >= 0 else { throw Errno(rawValue: -epoll) }
     }
 
-    deinit { _ = CAsyncIO.close(epoll) }
+    deinit { closeNumber(epoll) }
 
     /// Remember the file that the number has now.
     func remember(_ fileDescriptor: Int32) throws(Errno) {

@@ -22,7 +22,7 @@ struct WakeDescriptor {
   func drain() { casyncio_wake_drain(readEnd) }
 
   func close() {
-    _ = CAsyncIO.close(readEnd)
-    if writeEnd != readEnd { _ = CAsyncIO.close(writeEnd) }
+    closeNumber(readEnd)
+    if writeEnd != readEnd { closeNumber(writeEnd) }
   }
 }

@@ -54,7 +54,7 @@ struct UnixSocketFile: Sendable {
   private static func isLive(_ address: SocketAddress) -> Bool {
     let probe = casyncio_socket(AF_UNIX, casyncio_datagram_type, 0)
     guard probe >= 0 else { return true }
-    defer { _ = CAsyncIO.close(probe) }
+    defer { closeNumber(probe) }
     let status = address.withSockaddr { CAsyncIO.connect(probe, $0, $1) }
     return status == 0 || ![ECONNREFUSED, ENOENT].contains(casyncio_errno())
   }

@@ -33,7 +33,7 @@ public final class ChildProcess: Sendable {
     watch = ChildWatch(child, on: core)
     var ends = [child.input, child.output, child.error]
     // The descriptors that no pipe has taken before an error are closed here; the watch's deinit kills the child.
-    defer { for end in ends where end >= 0 { _ = CAsyncIO.close(end) } }
+    defer { for end in ends { closeNumber(end) } }
     func take<End>(_ index: Int, _ make: (Int32, BaseEventLoop, String) throws -> End) throws -> End? {
       guard ends[index] >= 0 else { return nil }
       let end = try make(ends[index], core, "spawn")

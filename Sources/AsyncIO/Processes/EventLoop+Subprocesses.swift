@@ -1,5 +1,3 @@
-internal import CAsyncIO
-
 extension EventLoop {
   /// Start a program for a protocol object. Answers `subprocess_exec`.
   ///
@@ -61,7 +59,7 @@ extension BaseEventLoop {
     let proto = try factory()
     let child = try await request.startInPool()
     var ends = [child.input, child.output, child.error]
-    defer { for end in ends where end >= 0 { _ = CAsyncIO.close(end) } }
+    defer { for end in ends { closeNumber(end) } }
     // From here on every exit must leave no child behind.
     guard isRunningInThisThread, !Task.isCancelled else {
       let watch = ChildWatch(child, on: self)

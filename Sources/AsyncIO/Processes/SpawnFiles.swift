@@ -84,13 +84,13 @@ struct SpawnFiles: ~Copyable {
 
   /// Close the child's side: the child has its own copies.
   mutating func closeChildSide() {
-    for descriptor in opened { _ = CAsyncIO.close(descriptor) }
+    for descriptor in opened { closeNumber(descriptor) }
     opened = []
   }
 
   mutating func closeAll() {
     closeChildSide()
-    for descriptor in parent where descriptor >= 0 { _ = CAsyncIO.close(descriptor) }
+    for descriptor in parent { closeNumber(descriptor) }
     parent = [-1, -1, -1]
   }
 }

@@ -138,8 +138,8 @@ struct SpawnRequest: Sendable {
       try ChildWatching.waitInThread(child.process, thenClose: ends.1)
     } catch {
       end(child)
-      _ = CAsyncIO.close(ends.0)
-      _ = CAsyncIO.close(ends.1)
+      closeNumber(ends.0)
+      closeNumber(ends.1)
       throw IOError(error, "spawn", "\"\(program)\"")
     }
     child.watch = ends.0
@@ -182,7 +182,7 @@ package enum ChildWatching {
       let own = casyncio_process_open(Int64(getpid()))
       if [EMFILE, ENFILE, ENOMEM].contains(-own) { return true }
       let isUsable = own >= 0 && casyncio_process_signal(Int64(getpid()), own, 0) == 0
-      if own >= 0 { _ = CAsyncIO.close(own) }
+      closeNumber(own)
       answer = isUsable
       return isUsable
     }
@@ -196,7 +196,7 @@ package enum ChildWatching {
       var end = casyncio_child_end()
       let flags = UInt32(CASYNCIO_WAIT_BLOCKING | CASYNCIO_WAIT_KEEP)
       _ = casyncio_process_wait(Int64(process), -1, flags, &end)
-      _ = CAsyncIO.close(descriptor)
+      closeNumber(descriptor)
     }
   }
 }

@@ -112,11 +112,11 @@
         guard epoll >= 0 else { throw Errno(rawValue: -epoll) }
         try registerWake()
       } catch {
-        if epoll >= 0 { _ = CAsyncIO.close(epoll) }
+        closeNumber(epoll)
         epoll = old
         throw error
       }
-      _ = CAsyncIO.close(old)
+      closeNumber(old)
     }
 
     /// Wait at most this many nanoseconds, and fill in what is ready. An interrupted wait reports 0.
@@ -155,7 +155,7 @@
 
     /// Close the epoll instance and its eventfd.
     func close() {
-      if epoll >= 0 { _ = CAsyncIO.close(epoll) }
+      closeNumber(epoll)
       wakeDescriptor.close()
     }
   }
