@@ -34,8 +34,8 @@ final class ChildWatch: OperationObserver, @unchecked Sendable {
     var processDescriptor: Int32
     /// True if the loop was closed first.
     var isAbandoned = false
-    var nextWaiter: UInt64 = 0
-    var waiters: [UInt64: UnsafeContinuation<Void, Never>] = [:]
+    var waiters = Waiters<Void>()
+    var numbers = WaitNumbers()
     var callbacks: [@Sendable () -> Void] = []
   }
 
@@ -158,9 +158,8 @@ final class ChildWatch: OperationObserver, @unchecked Sendable {
     let hasEnded = state.withLock { state in
       guard change(&state) else { return false }
       state.processDescriptor = -1
-      woken = state.waiters.sorted { $0.key < $1.key }.map(\.value)
+      woken = state.waiters.removeAll()
       called = state.callbacks
-      state.waiters = [:]
       state.callbacks = []
       return true
     }
@@ -188,50 +187,34 @@ final class ChildWatch: OperationObserver, @unchecked Sendable {
       state.isAbandoned = true
       return true
     }
-    if let descriptor { _ = CAsyncIO.close(descriptor) }
+    if let descriptor { closeNumber(descriptor) }
     reap(mayBlock: mayBeKilled)
   }
 
   // MARK: Waiting
 
-  /// Suspend until the status was taken, the loop is closed, or the task is cancelled. The isolation is passed to the
-  /// closure by hand, see `BaseEventLoop.completeCancellably`.
+  /// Suspend until the status was taken, the loop is closed, or the task is cancelled.
   func wait(isolation: isolated (any Actor)? = #isolation) async {
-    let number = nextNumber()
-    await withTaskCancellationHandler {
-      _ = isolation
-      return await withUnsafeContinuation { waiter in
-        addWaiter(number, waiter)
-        if Task.isCancelled { removeWaiter(number) }
-      }
-    } onCancel: {
-      removeWaiter(number)
-    }
+    let id = state.withLock { $0.numbers.next() }
+    await waitCancellably(
+      id, cancelled: (), enter: { waiter in self.admit(id, waiter) },
+      leave: { id in self.state.withLock { $0.waiters.remove(id) } })
   }
 
   /// Do the same whether the task is cancelled or not.
   func waitToEnd() async {
-    await withUnsafeContinuation { waiter in addWaiter(nextNumber(), waiter) }
+    let id = state.withLock { $0.numbers.next() }
+    await waitUncancellably { waiter in
+      if case .now = admit(id, waiter) { waiter.resume() }
+    }
   }
 
-  private func nextNumber() -> UInt64 {
+  private func admit(_ id: UInt64, _ waiter: Waiters<Void>.Continuation) -> Admission<Void> {
     state.withLock { state in
-      state.nextWaiter += 1
-      return state.nextWaiter
+      guard state.status == nil, !state.isAbandoned else { return .now(()) }
+      state.waiters.append(id, waiter)
+      return .waits
     }
-  }
-
-  private func addWaiter(_ number: UInt64, _ waiter: UnsafeContinuation<Void, Never>) {
-    let waits = state.withLock { state in
-      guard state.status == nil, !state.isAbandoned else { return false }
-      state.waiters[number] = waiter
-      return true
-    }
-    if !waits { waiter.resume() }
-  }
-
-  private func removeWaiter(_ number: UInt64) {
-    state.withLock { $0.waiters.removeValue(forKey: number) }?.resume()
   }
 
   /// Call back, in any thread, when the status was taken or the loop is closed; at once if that has happened.

@@ -3,49 +3,34 @@
 /// Right as unchecked because it is used in the loop's thread, or in the thread that closes the loop; a cancellation
 /// goes there.
 final class LoopWaiters: @unchecked Sendable {
-  private final class Key: Sendable {}
+  private var waiters = Waiters<Void>()
+  private var numbers = WaitNumbers()
 
-  private var entries: [(key: ObjectIdentifier, continuation: UnsafeContinuation<Void, Never>)] = []
-
-  /// Suspend until `resumeAll` is called or the task is cancelled; not at all if the event has already happened. The
-  /// isolation is passed to the closure by hand, see `BaseEventLoop.completeCancellably`.
+  /// Suspend until `resumeAll` is called or the task is cancelled; not at all if the event has already happened.
   func wait(
     on core: BaseEventLoop, isolation: isolated (any Actor)? = #isolation, unless hasHappened: () -> Bool
   ) async {
-    let key = Key()
-    await withTaskCancellationHandler {
-      _ = isolation
-      return await withUnsafeContinuation { continuation in
-        if hasHappened() || Task.isCancelled || core.isClosed {
-          continuation.resume()
-        } else {
-          entries.append((ObjectIdentifier(key), continuation))
-        }
+    let id = numbers.next()
+    await suspendCancellably { continuation in
+      if hasHappened() || Task.isCancelled || core.isClosed {
+        continuation.resume()
+      } else {
+        waiters.append(id, continuation)
       }
     } onCancel: {
-      core.perform { _ in self.resume(key) }
+      core.perform { _ in self.waiters.remove(id)?.resume() }
     }
   }
 
   /// Do the same in a task that waits even though it is cancelled.
   func waitToTheEnd(unless hasHappened: () -> Bool) async {
-    await withUnsafeContinuation { continuation in
-      if hasHappened() {
-        continuation.resume()
-      } else {
-        entries.append((ObjectIdentifier(self), continuation))
-      }
+    let id = numbers.next()
+    await waitUncancellably { continuation in
+      if hasHappened() { continuation.resume() } else { waiters.append(id, continuation) }
     }
   }
 
-  private func resume(_ key: Key) {
-    guard let index = entries.firstIndex(where: { $0.key == ObjectIdentifier(key) }) else { return }
-    entries.remove(at: index).continuation.resume()
-  }
-
   func resumeAll() {
-    let released = entries
-    entries = []
-    for entry in released { entry.continuation.resume() }
+    for continuation in waiters.removeAll() { continuation.resume() }
   }
 }
