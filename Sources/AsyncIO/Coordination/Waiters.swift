@@ -51,37 +51,6 @@ struct Waiters<Outcome: Sendable>: Sendable {
   }
 }
 
-/// Elements in the order in which they came, in one array.
-struct FirstInFirstOut<Element: Sendable>: Sendable {
-  private var elements: [Element?] = []
-  private var head = 0
-
-  var count: Int { elements.count - head }
-
-  mutating func append(_ element: Element) { elements.append(element) }
-
-  mutating func popFirst() -> Element? {
-    guard head < elements.count else { return nil }
-    let element = elements[head]
-    // What it refers to must not live as long as the array.
-    elements[head] = nil
-    head += 1
-    if head == elements.count {
-      elements.removeAll(keepingCapacity: head <= 1024)
-      head = 0
-    } else if head >= 64, head > elements.count - head {
-      elements.removeFirst(head)
-      head = 0
-    }
-    return element
-  }
-
-  mutating func keep(_ isKept: (Element) -> Bool) {
-    elements = elements[head...].filter { $0.map(isKept) ?? false }
-    head = 0
-  }
-}
-
 extension UnsafeContinuation {
   /// The address at which the sanitizer is told that this task goes on after it was resumed.
   fileprivate var address: UnsafeMutableRawPointer { unsafeBitCast(self, to: UnsafeMutableRawPointer.self) }

@@ -46,7 +46,7 @@ extension StreamListener {
 final class AcceptQueue: OperationObserver, @unchecked Sendable {
   private struct State {
     /// The results for the next calls.
-    var results: [Int] = []
+    var results = FirstInFirstOut<Int>()
     /// The result for the call whose waiter was resumed with it.
     var handed: Int?
     var waiter: UnsafeContinuation<Void, Never>?
@@ -137,15 +137,18 @@ final class AcceptQueue: OperationObserver, @unchecked Sendable {
         state.handed = nil
         return handed
       }
-      return state.results.isEmpty ? nil : state.results.removeFirst()
+      return state.results.popFirst()
     }
   }
 
   /// Take the connections that no call has taken.
   func takeConnections() -> [Int32] {
     state.withLock { state in
-      defer { state.results = [] }
-      return state.results.filter { $0 >= 0 }.map { Int32($0) }
+      var connections: [Int32] = []
+      while let result = state.results.popFirst() {
+        if result >= 0 { connections.append(Int32(result)) }
+      }
+      return connections
     }
   }
 

@@ -9,13 +9,12 @@ struct OutgoingDatagrams {
 
   static let headerSize = 8
 
-  private var items: [Item] = []
-  private var head = 0
+  private var items = FirstInFirstOut<Item>()
   /// The number of bytes, with headers.
   private(set) var size = 0
 
-  var isEmpty: Bool { head == items.count }
-  var first: Item? { isEmpty ? nil : items[head] }
+  var isEmpty: Bool { items.isEmpty }
+  var first: Item? { items.first }
 
   /// Append a copy of the bytes.
   mutating func append(_ bytes: UnsafeRawBufferPointer, to address: SocketAddress?) {
@@ -26,15 +25,9 @@ struct OutgoingDatagrams {
   }
 
   mutating func removeFirst() {
-    let item = items[head]
+    guard let item = items.popFirst() else { return }
     size -= item.bytes.count + Self.headerSize
     item.bytes.deallocate()
-    head += 1
-    // Only now and then, so that the cost per datagram stays the same.
-    if isEmpty || head > 64 && head > items.count / 2 {
-      items.removeFirst(head)
-      head = 0
-    }
   }
 
   mutating func removeAll() {

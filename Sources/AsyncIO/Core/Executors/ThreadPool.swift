@@ -7,8 +7,7 @@ internal import SystemPackage
 public final class ThreadPool: @unchecked Sendable {
   // Right because everything mutable is under the one monitor.
   private let monitor = Monitor()
-  private var queue: [@Sendable () -> Void] = []
-  private var head = 0
+  private var queue = FirstInFirstOut<@Sendable () -> Void>()
   private var threads = 0
   private var idle = 0
   private var made = 0
@@ -62,7 +61,7 @@ public final class ThreadPool: @unchecked Sendable {
     let (answer, startsRunner) = monitor.locked { () -> (Answer, Bool) in
       guard !isShutDown else { return (.isShutDown, false) }
       var startsRunner = false
-      if queue.count - head >= idle, threads < maximumThreads {
+      if queue.count >= idle, threads < maximumThreads {
         if runner != nil {
           startsRunner = true
         } else if let refusal = startThread(), threads == 0 {
@@ -92,6 +91,9 @@ public final class ThreadPool: @unchecked Sendable {
     return nil
   }
 
+  /// The number of places that the queue has in memory, for tests.
+  var queuePlaces: Int { monitor.locked { queue.places } }
+
   private func serve() {
     while let work = next() { work() }
     LiveCounters.poolThreads.subtract(1, ordering: .relaxed)
@@ -100,11 +102,9 @@ public final class ThreadPool: @unchecked Sendable {
 
   /// Do the work of a simulated thread, one piece at a time. It ends when there is no more.
   private func serveOne() {
-    monitor.locked { head < queue.count ? takeFirst() : nil }?()
+    monitor.locked { queue.popFirst() }?()
     let isDone = monitor.locked { () -> Bool in
-      guard head == queue.count else { return false }
-      queue.removeAll(keepingCapacity: true)
-      head = 0
+      guard queue.isEmpty else { return false }
       threads -= 1
       return true
     }
@@ -125,25 +125,15 @@ public final class ThreadPool: @unchecked Sendable {
   /// comes right after must not count on a thread that is on its way out.
   private func next() -> (@Sendable () -> Void)? {
     monitor.locked {
-      while head == queue.count {
-        queue.removeAll(keepingCapacity: true)
-        head = 0
+      while queue.isEmpty {
         if isShutDown { return leave() }
         idle += 1
         let timedOut = !monitor.wait(until: MonotonicTime.after(idleNanoseconds))
         idle -= 1
-        if timedOut && head == queue.count { return leave() }
+        if timedOut && queue.isEmpty { return leave() }
       }
-      return takeFirst()
+      return queue.popFirst()
     }
-  }
-
-  private func takeFirst() -> @Sendable () -> Void {
-    let work = queue[head]
-    // The closure's captures must not live as long as the array.
-    queue[head] = {}
-    head += 1
-    return work
   }
 
   private func leave() -> (@Sendable () -> Void)? {

@@ -132,4 +132,29 @@ import Testing
     pool.shutDown()
     await withUnsafeContinuation { ended in pool.notifyWhenEnded { ended.resume() } }
   }
+
+  @Test("The queue of a pool that always has work keeps no places of work that is done")
+  func busyQueue() async {
+    let pool = ThreadPool(maximumThreads: 1, idleTime: .seconds(1))
+    let seen = Lock((done: 0, most: 0))
+    let end = Gate()
+    // Two pieces take turns: while one runs, the other waits, so the queue is never empty.
+    @Sendable func piece() {
+      let places = pool.queuePlaces
+      let done = seen.withLock { seen in
+        seen.most = max(seen.most, places)
+        seen.done += 1
+        return seen.done
+      }
+      if done < 10_000 { _ = pool.submit { piece() } } else { end.open() }
+    }
+    let started = Gate()
+    _ = pool.submit { started.wait() }
+    for _ in 0..<2 { _ = pool.submit { piece() } }
+    started.open()
+    end.wait()
+    pool.shutDown()
+    await withUnsafeContinuation { ended in pool.notifyWhenEnded { ended.resume() } }
+    #expect(seen.withLock { $0.most } < 1000)
+  }
 }
