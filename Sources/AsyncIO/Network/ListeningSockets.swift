@@ -54,7 +54,7 @@ final class ListeningSockets: @unchecked Sendable {
       let result = core.withNumber(of: descriptor) { number in
         Result { () throws(IOError) in try core.sockets.listen(number, backlog: backlog, address) }
       }
-      guard let result else { throw IOError(.badFileDescriptor, operation, "on a listener that was closed here") }
+      guard let result else { throw .closedHere(operation, "listener") }
       try result.get()
     }
     isListening.store(true, ordering: .releasing)

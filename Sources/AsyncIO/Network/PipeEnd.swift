@@ -94,26 +94,15 @@ final class PipeEnd: @unchecked Sendable {
     try claim.take(or: "\(operation): another task uses this pipe. Let one task do it.")
     guard isClosed else { return }
     release()
-    throw closedHere(operation)
+    throw IOError.closedHere(operation, "pipe")
   }
 
   func release() { claim.release() }
 
-  private func closedHere(_ operation: String) -> IOError {
-    IOError(.badFileDescriptor, operation, "on a pipe that was closed here")
-  }
-
-  /// Return what a failed operation throws: the cancellation of the task, the close of the pipe or of the loop, or the
-  /// system's error.
+  /// Return what a failed operation throws, see `IODescriptor.failure`.
   func failure(_ result: Int, _ operation: String) -> any Error {
-    if result == -Int(EBADF) && isClosed { return closedHere(operation) }
-    guard result == -Int(ECANCELED) else { return IOError(result: result, operation, subject) }
-    if Task.isCancelled { return CancellationError() }
-    if core.isClosed { return EventLoopError.closed(operation) }
-    return IOError(.canceled, operation, subject)
+    descriptor.failure(result, operation, of: "pipe")
   }
-
-  private var subject: String { "descriptor \(descriptor.fileDescriptor)" }
 
   /// Close the pipe after its last user has gone without closing it.
   func drop(_ what: String) {

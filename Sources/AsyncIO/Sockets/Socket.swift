@@ -136,7 +136,7 @@ public final class Socket: @unchecked Sendable {
     defer { releaseReader() }
     try claimWriter("detach")
     defer { releaseWriter() }
-    guard descriptor.letNumberGo() else { throw descriptor.closedHere("detach") }
+    guard descriptor.letNumberGo() else { throw IOError.closedHere("detach", "socket") }
     return descriptor.fileDescriptor
   }
 

@@ -12,7 +12,7 @@ extension StreamListener {
     guard core.isRunningInThisThread else { throw EventLoopError.wrongThread("accept") }
     try claimAccept()
     defer { releaseAccept() }
-    if isClosed { throw IOError(.badFileDescriptor, "accept", "on a listener that was closed here") }
+    if isClosed { throw IOError.closedHere("accept", "listener") }
     try startServing()
     let queue = acceptQueue
     for operation in accepting where operation.state != .inFlight { queue.begin(operation, on: core) }
