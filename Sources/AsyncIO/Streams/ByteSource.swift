@@ -1,63 +1,65 @@
-/// The stream ended before the requested number of bytes had come. Answers asyncio's `IncompleteReadError`.
-public struct IncompleteReadError: Error, Hashable, Sendable, CustomStringConvertible {
-  /// The bytes that had come.
-  public let partial: [UInt8]
-  /// The number of bytes expected; nil if a separator was expected.
-  public let expected: Int?
-
-  /// How much came and how much was missing.
-  public var description: String {
-    let wanted = expected.map { "\($0) bytes" } ?? "a separator"
-    return "the stream ended after \(partial.count) bytes, before \(wanted)"
-  }
-}
-
-/// More bytes came than the limit of a read allows. They are left in place, except for a child's output. Answers
-/// asyncio's `LimitOverrunError`.
-public struct LimitOverrunError: Error, Hashable, Sendable, CustomStringConvertible {
-  /// What the read went up to. There may be more goals later.
-  public struct Goal: Hashable, Sendable, CustomStringConvertible {
-    fileprivate enum Name { case separator, end, output }
-
-    fileprivate let name: Name
-
-    /// Its name.
-    public var description: String { "\(name)" }
-
-    /// A separator or the end of a line, which did not come within the limit.
-    public static var separator: Goal { Goal(name: .separator) }
-    /// The end of the stream; more bytes than the limit came before it.
-    public static var end: Goal { Goal(name: .end) }
-    /// The end of a child's output, see
-    /// ``ChildProcess/run(_:_:input:environment:workingDirectory:standardOutput:standardError:processGroup:limit:)``.
-    public static var output: Goal { Goal(name: .output) }
-  }
-
-  /// The limit in bytes.
-  public let limit: Int
-  /// What the read was looking for.
-  public let goal: Goal
-
-  /// The limit, and what to do about it.
-  public var description: String {
-    let remedy = "Raise the limit, or read the bytes another way: they are still there."
-    return switch goal.name {
-    case .separator: "no separator within \(limit) bytes. \(remedy)"
-    case .end: "the stream has more than \(limit) bytes. \(remedy)"
-    case .output:
-      "the child wrote more than \(limit) bytes and was ended. Raise the limit, or spawn it and read its pipe."
-    }
-  }
-}
-
-/// A source of bytes, one receive at a time. The ways to read that take more than one receive are written once, for all
-/// sources; the caller of each holds the reader's claim.
+/// A source of bytes, one receive at a time. The ways to read that may take more than one receive are written once, for
+/// all sources, in two layers: the arguments, the claim and the checkpoint, and what the holder of the claim does. The
+/// ways that take one receive are each source's own: what they need would be in the frames of tasks that wait.
 protocol ByteSource: AnyObject, Sendable {
   /// Bytes that have been received and not yet delivered.
   var leftover: ReadBuffer { get set }
 
+  /// Claim the reader, for one task at a time; throws if the source is closed.
+  func claimReading() throws
+  func releaseReading()
+
   /// Receive into memory that stays valid until the call ends; returns 0 at the end of the stream.
   func receive(_ memory: UnsafeMutableRawPointer, _ count: Int) async throws -> Int
+}
+
+// Inlined, so that the public methods, which say what these do, cost nothing of their own.
+extension ByteSource {
+  @inline(__always)
+  func readAll(_ count: Int) async throws -> [UInt8] {
+    try ReadArguments.check(count: count, "read")
+    try claimReading()
+    defer { releaseReading() }
+    if count <= leftover.count { try await checkpoint() }
+    return try await readExactlyClaimed(count)
+  }
+
+  @inline(__always)
+  func readUpTo(_ separator: [UInt8], limit: Int) async throws -> [UInt8] {
+    try ReadArguments.check(separator: separator, limit: limit, "read")
+    try claimReading()
+    defer { releaseReading() }
+    if !leftover.isEmpty { try await checkpoint() }
+    return try await readUntilClaimed(separator, limit: limit)
+  }
+
+  @inline(__always)
+  func readUpTo(anyOf separators: [[UInt8]], limit: Int) async throws -> [UInt8] {
+    let separators = try Separators(separators, "read")
+    try ReadArguments.check(limit: limit, "read")
+    try claimReading()
+    defer { releaseReading() }
+    if !leftover.isEmpty { try await checkpoint() }
+    return try await readUntilClaimed(anyOf: separators, limit: limit)
+  }
+
+  @inline(__always)
+  func readOneLine(limit: Int) async throws -> String? {
+    try ReadArguments.check(limit: limit, "readLine")
+    try claimReading()
+    defer { releaseReading() }
+    if !leftover.isEmpty { try await checkpoint() }
+    return try await readLineClaimed(limit: limit)
+  }
+
+  @inline(__always)
+  func readRest(limit: Int) async throws -> [UInt8] {
+    try ReadArguments.check(limit: limit, "readToEnd")
+    try claimReading()
+    defer { releaseReading() }
+    if !leftover.isEmpty { try await checkpoint() }
+    return try await readToEndClaimed(limit: limit)
+  }
 }
 
 extension ByteSource {

@@ -48,6 +48,10 @@ public final class PipeReader: @unchecked Sendable {
 }
 
 extension PipeReader: ByteSource {
+  func claimReading() throws { try end.claim("read") }
+
+  func releaseReading() { end.release() }
+
   func receive(_ memory: UnsafeMutableRawPointer, _ count: Int) async throws -> Int {
     if awaitsWriter {
       try await submit(.ready, nil, 0)
@@ -97,54 +101,33 @@ extension PipeReader: ByteSource {
   /// Read exactly `count` bytes. Throws ``IncompleteReadError`` with what has come if the stream ends first, code
   /// `invalidArgument` for a negative number.
   public func read(exactly count: Int) async throws -> [UInt8] {
-    try ReadArguments.check(count: count, "read")
-    try end.claim("read")
-    defer { end.release() }
-    if count <= leftover.count { try await checkpoint() }
-    return try await readExactlyClaimed(count)
+    try await readAll(count)
   }
 
   /// Read until the separator, which is part of the result. Throws ``IncompleteReadError`` if the stream ends first;
   /// ``LimitOverrunError`` if the separator does not come within `limit` bytes, which are then left in place; code
   /// `invalidArgument` for an empty separator and a negative limit. `.max` means no limit.
   public func read(until separator: [UInt8], limit: Int = 64 * 1024) async throws -> [UInt8] {
-    try ReadArguments.check(separator: separator, limit: limit, "read")
-    try end.claim("read")
-    defer { end.release() }
-    if !leftover.isEmpty { try await checkpoint() }
-    return try await readUntilClaimed(separator, limit: limit)
+    try await readUpTo(separator, limit: limit)
   }
 
   /// Read until the first of several separators, which is part of the result: the shortest beginning of the stream that
   /// ends with any of them. If several end at one place, the shortest counts for the limit. Throws as
   /// ``read(until:limit:)``; code `invalidArgument` also for an empty list. Answers `readuntil()` with a tuple.
   public func read(untilAnyOf separators: [[UInt8]], limit: Int = 64 * 1024) async throws -> [UInt8] {
-    let separators = try Separators(separators, "read")
-    try ReadArguments.check(limit: limit, "read")
-    try end.claim("read")
-    defer { end.release() }
-    if !leftover.isEmpty { try await checkpoint() }
-    return try await readUntilClaimed(anyOf: separators, limit: limit)
+    try await readUpTo(anyOf: separators, limit: limit)
   }
 
   /// Read a line without its end ("\n" or "\r\n"); nil at the end of the stream. A last line without an end counts, and
   /// a "\r" that no "\n" follows is an ordinary byte of it. Throws as ``read(until:limit:)``, except for the end.
   public func readLine(limit: Int = 64 * 1024) async throws -> String? {
-    try ReadArguments.check(limit: limit, "readLine")
-    try end.claim("read")
-    defer { end.release() }
-    if !leftover.isEmpty { try await checkpoint() }
-    return try await readLineClaimed(limit: limit)
+    try await readOneLine(limit: limit)
   }
 
   /// Read to the end of the stream. Throws ``LimitOverrunError`` if there are more than `limit` bytes, at once if that
   /// many are already there; they are then left in place. Throws code `invalidArgument` for a negative limit.
   public func readToEnd(limit: Int = .max) async throws -> [UInt8] {
-    try ReadArguments.check(limit: limit, "readToEnd")
-    try end.claim("read")
-    defer { end.release() }
-    if !leftover.isEmpty { try await checkpoint() }
-    return try await readToEndClaimed(limit: limit)
+    try await readRest(limit: limit)
   }
 
   /// Call the body with each chunk of bytes as it arrives, to the end of the stream. The next chunk is not read before

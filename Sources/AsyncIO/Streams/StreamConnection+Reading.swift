@@ -1,6 +1,15 @@
 internal import CAsyncIO
 
 extension StreamConnection: ByteSource {
+  func claimReading() throws {
+    try claimReader()
+    guard isClosed else { return }
+    releaseReader()
+    throw closedHere("read")
+  }
+
+  func releaseReading() { releaseReader() }
+
   /// Receive into memory that stays valid until the call ends; returns 0 at the end of the stream. The caller holds the
   /// reader's claim. Memory is never used after the return: a cancelled await ends with its operation's completion.
   func receive(_ memory: UnsafeMutableRawPointer, _ count: Int) async throws -> Int {
@@ -63,24 +72,14 @@ extension StreamConnection: ByteSource {
   /// Read exactly `count` bytes. Throws ``IncompleteReadError`` with what has come if the stream ends first, code
   /// `invalidArgument` for a negative number.
   public func read(exactly count: Int) async throws -> [UInt8] {
-    try ReadArguments.check(count: count, "read")
-    try claimReader()
-    defer { releaseReader() }
-    try checkOpen("read")
-    if count <= leftover.count { try await checkpoint() }
-    return try await readExactlyClaimed(count)
+    try await readAll(count)
   }
 
   /// Read until the separator, which is part of the result. Throws ``IncompleteReadError`` if the stream ends first;
   /// ``LimitOverrunError`` if the separator does not come within `limit` bytes, which are then left in place; code
   /// `invalidArgument` for an empty separator and a negative limit. `.max` means no limit.
   public func read(until separator: [UInt8], limit: Int = 64 * 1024) async throws -> [UInt8] {
-    try ReadArguments.check(separator: separator, limit: limit, "read")
-    try claimReader()
-    defer { releaseReader() }
-    try checkOpen("read")
-    if !leftover.isEmpty { try await checkpoint() }
-    return try await readUntilClaimed(separator, limit: limit)
+    try await readUpTo(separator, limit: limit)
   }
 
   /// Read until the first of several separators, which is part of the result: the shortest beginning of the stream that
@@ -92,34 +91,18 @@ extension StreamConnection: ByteSource {
   /// If several end at one place, the shortest counts for the limit. Throws as ``read(until:limit:)``; code
   /// `invalidArgument` also for an empty list.
   public func read(untilAnyOf separators: [[UInt8]], limit: Int = 64 * 1024) async throws -> [UInt8] {
-    let separators = try Separators(separators, "read")
-    try ReadArguments.check(limit: limit, "read")
-    try claimReader()
-    defer { releaseReader() }
-    try checkOpen("read")
-    if !leftover.isEmpty { try await checkpoint() }
-    return try await readUntilClaimed(anyOf: separators, limit: limit)
+    try await readUpTo(anyOf: separators, limit: limit)
   }
 
   /// Read a line without its end ("\n" or "\r\n"); nil at the end of the stream. A last line without an end counts, and
   /// a "\r" that no "\n" follows is an ordinary byte of it. Throws as ``read(until:limit:)``, except for the end.
   public func readLine(limit: Int = 64 * 1024) async throws -> String? {
-    try ReadArguments.check(limit: limit, "readLine")
-    try claimReader()
-    defer { releaseReader() }
-    try checkOpen("read")
-    if !leftover.isEmpty { try await checkpoint() }
-    return try await readLineClaimed(limit: limit)
+    try await readOneLine(limit: limit)
   }
 
   /// Read to the end of the stream. Throws ``LimitOverrunError`` if there are more than `limit` bytes, at once if that
   /// many are already there; they are then left in place. Throws code `invalidArgument` for a negative limit.
   public func readToEnd(limit: Int = .max) async throws -> [UInt8] {
-    try ReadArguments.check(limit: limit, "readToEnd")
-    try claimReader()
-    defer { releaseReader() }
-    try checkOpen("read")
-    if !leftover.isEmpty { try await checkpoint() }
-    return try await readToEndClaimed(limit: limit)
+    try await readRest(limit: limit)
   }
 }
