@@ -7,10 +7,11 @@
 //   touched elsewhere, and the event could come before the task waits for it. So the isolation is passed to the closure
 //   by hand.
 //
-// Three waits have a form of their own. `BaseEventLoop.completeCancellably` is on the path of a message, and what it
-// needs is kept out of the frames of idle tasks. `Future.get` cancels the future, which counts its cancellations: it
-// may ask once only, and need not ask again, because a cancelled future is done. And a served connection has one record
-// of its cancellation for all it ever waits for, see `ConnectionServer`.
+// Some waits have a form of their own. `BaseEventLoop.completeCancellably` is on the path of a message, and what it
+// needs is kept out of the frames of idle tasks. A served connection has one record of its cancellation for all it ever
+// waits for, see `ConnectionServer`. And what passes a cancellation on to a future or a task does so once, because both
+// count their cancellations: `Future.get`, time limits, a run in a thread of its own. It need not ask again, because
+// a cancelled future is done, and a cancelled task ends.
 
 /// Suspend until the continuation is resumed.
 ///
