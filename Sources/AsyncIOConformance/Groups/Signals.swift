@@ -73,7 +73,7 @@ extension ConformanceSuite {
       try subject.expectRefusal("1000", .invalidArgument) { try loop.addSignalHandler(1000) {} }
     },
     ConformanceCheck(
-      125, "A loop that runs in another thread than the main one has handlers, too", facet: "thread",
+      125, "A loop that runs in another thread than the main one also has handlers", facet: "thread",
       surroundings: .serial, deviation: "CPython refuses signal handlers outside of the main thread."
     ) { subject in
       let loop = try subject.makeLoop()

@@ -165,7 +165,7 @@ struct MessageOperationTests {
     }
   }
 
-  @Test("Ready asks anew each time, whatever was reported before", arguments: LoopKind.allCases)
+  @Test("Ready asks anew each time, regardless of earlier reports", arguments: LoopKind.allCases)
   func ready(kind: LoopKind) async throws {
     try await kind.run { loop in
       let pair = try SocketPair()

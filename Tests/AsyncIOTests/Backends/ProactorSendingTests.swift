@@ -104,7 +104,7 @@ struct ProactorSendingTests {
     }
   }
 
-  @Test("A reset is told once, then the system answers")
+  @Test("A reset is reported once, then the system answers")
   func reset() async throws {
     try await Self.withPair { near, far in
       let writing = try loopTask { while true { try await near.write(numbered(0..<1000)) } }

@@ -6,7 +6,7 @@ struct DurationTests {
   private static let longest = Duration(attoseconds: .max)
   private static let mostNegative = Duration(attoseconds: .min)
 
-  @Test("A back-off that is doubled for ever stays the longest wait there is, and timers and limits take it")
+  @Test("A back-off that is doubled for ever stops at the longest duration, and timers and limits accept it")
   func doubling() async throws {
     for kind in LoopKind.allCases {
       try await kind.run { loop in

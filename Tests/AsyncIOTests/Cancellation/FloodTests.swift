@@ -22,7 +22,7 @@ struct FloodTests {
   }
 
   @Test(
-    "A cancellation that a timer asks for ends a flood, and callbacks run", arguments: LoopKind.allCases, Flood.allCases
+    "A timer that cancels the task ends a flood, and callbacks run", arguments: LoopKind.allCases, Flood.allCases
   )
   func cancel(kind: LoopKind, flood: Flood) async throws {
     try await kind.run { loop in
@@ -67,7 +67,7 @@ struct FloodTests {
     }
   }
 
-  @Test("A handler that somebody else than its server cancels ends", arguments: LoopKind.allCases, Handler.allCases)
+  @Test("A handler ends even if other code than its server cancels it", arguments: LoopKind.allCases, Handler.allCases)
   func handler(kind: LoopKind, handler: Handler) async throws {
     try await kind.run { loop in
       let listener = try await StreamListener.bind(host: "127.0.0.1", port: 0)

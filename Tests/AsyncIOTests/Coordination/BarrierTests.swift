@@ -86,7 +86,7 @@ struct BarrierTests {
     }
   }
 
-  @Test("A task that has passed has passed, whatever comes before it goes on", arguments: LoopKind.allCases, Event.all)
+  @Test("A passed task has passed, no matter what happens before it resumes", arguments: LoopKind.allCases, Event.all)
   func leaving(kind: LoopKind, event: Event) async throws {
     try await kind.run { loop in
       let barrier = try Barrier(4)

@@ -260,7 +260,7 @@ struct HistoryTests {
   }
 
   @Test(
-    "A task that waits for a condition consumes what is produced, though the one that was told is cancelled",
+    "A task that waits for a condition consumes what is produced, even if the task that was woken is cancelled",
     // Before it runs, and when it waits for the lock: the two moments at which a notification can be lost.
     arguments: LoopKind.allCases, [false, true])
   func consumers(kind: LoopKind, isRelocking: Bool) async throws {

@@ -131,7 +131,7 @@ struct LockTests {
     }
   }
 
-  @Test("A condition wakes as many as it is told, who have the lock again then", arguments: LoopKind.allCases)
+  @Test("A condition wakes the given number of tasks, and each has the lock again", arguments: LoopKind.allCases)
   func condition(kind: LoopKind) async throws {
     try await kind.run { loop in
       let condition = Condition()

@@ -201,7 +201,7 @@ struct QueueTests {
     }
   }
 
-  @Test("A getter takes from a full queue what others wait to put, too", arguments: LoopKind.allCases)
+  @Test("A getter takes from a full queue, and then what putters were waiting to add", arguments: LoopKind.allCases)
   func waitingPutters(kind: LoopKind) async throws {
     try await kind.run { loop in
       let queue = Queue<String>(maxSize: 1)

@@ -114,7 +114,7 @@ struct SendFileTests {
     }
   }
 
-  @Test("Two at a time are refused, and other threads", arguments: LoopKind.allCases)
+  @Test("A second one at the same time is refused, and so is one from another thread", arguments: LoopKind.allCases)
   func refused(kind: LoopKind) async throws {
     try await kind.withPair { near, far in
       let file = try NumberedFile(24_000_000)

@@ -113,7 +113,7 @@ struct UnixSocketTests {
         #expect(unlink(path) == 0)
         gone.close()
         do { _ = try await StreamListener.bind(unixPath: path) }
-        #expect(!exists(path), "one that is dropped goes, too")
+        #expect(!exists(path), "the path of a dropped one is also gone")
         #expect(log.entries.filter { $0.level >= .error }.isEmpty)
       }
     }

@@ -7,7 +7,7 @@ import Testing
     #expect(throws: EventLoopError.self) { try body() }?.code
   }
 
-  @Test("A5: a thread's loop goes with its thread, and no later thread inherits it")
+  @Test("A5: a thread's loop is gone when the thread ends, and no later thread inherits it")
   func contextEndsWithItsThread() async throws {
     let policy = DefaultEventLoopPolicy(creation: .never)
     var loop: SelectorEventLoop? = try SelectorEventLoop()

@@ -23,7 +23,7 @@ import Testing
     }
   }
 
-  @Test("Scopes nest, and end with their own policy also when the body throws")
+  @Test("Scopes nest, and each ends with its own policy even if the body throws")
   func nestingAndThrowing() async {
     let outermost = getEventLoopPolicy()
     let (outer, inner) = (RecordingPolicy(), RecordingPolicy())
@@ -47,7 +47,7 @@ import Testing
     #expect(getEventLoopPolicy() === outermost)
   }
 
-  @Test("A scope ends with its own policy also when its task is cancelled")
+  @Test("A scope ends with its own policy even if its task is cancelled")
   func cancelled() async {
     let policy = RecordingPolicy()
     let (entered, enter) = AsyncStream.makeStream(of: Void.self)

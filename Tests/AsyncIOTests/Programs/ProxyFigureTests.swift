@@ -2,7 +2,7 @@ import AsyncIOPrograms
 import Testing
 
 @Suite struct ProxyFigureTests {
-  @Test("Figures of several loops are added up, and told for each")
+  @Test("Figures of several loops are added up, and also given for each")
   func summary() {
     let lines = ProxyFigures.Snapshot.summary([ProxyFigures(), ProxyFigures()], uptime: .milliseconds(12_300))
     #expect(

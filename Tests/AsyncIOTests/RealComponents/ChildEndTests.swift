@@ -48,7 +48,7 @@
         #expect(child.terminationStatus == .signaled(SIGKILL))
       }
 
-      @Test("A loop that is dropped with a child takes it along", arguments: LoopKind.allCases, Watching.allCases)
+      @Test("A loop that is dropped kills its child", arguments: LoopKind.allCases, Watching.allCases)
       func droppedLoop(kind: LoopKind, watching: Watching) async throws {
         let process = try await kind.makeLoop().run {
           try await watching { try await ChildProcess.spawn("cat", standardInput: .pipe).processIdentifier }

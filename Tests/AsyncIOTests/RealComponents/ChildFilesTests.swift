@@ -33,7 +33,7 @@
 
       private func isNonBlocking(_ number: Int32) -> Bool { casyncio_is_nonblocking(number) == 1 }
 
-      @Test("A child's pipe blocks, also one that this program writes to", arguments: LoopKind.allCases)
+      @Test("A child's pipe blocks, even one that this program writes to", arguments: LoopKind.allCases)
       func pipes(kind: LoopKind) async throws {
         try await kind.run { _ in
           let ends = try makePipe()
@@ -70,7 +70,7 @@
         }
       }
 
-      @Test("A mode that is not this program's doing stays", arguments: LoopKind.allCases)
+      @Test("A mode that this program did not set stays", arguments: LoopKind.allCases)
       func others(kind: LoopKind) async throws {
         try await kind.run { _ in
           let ends = try makePipe()

@@ -158,7 +158,7 @@
         }
       }
 
-      @Test("Nothing is left of many", arguments: LoopKind.allCases)
+      @Test("Many groups leave nothing behind", arguments: LoopKind.allCases)
       func leaks(kind: LoopKind) async {
         await #expect(processExitsWith: .success) { [kind] in
           try await expectNoLeaks {

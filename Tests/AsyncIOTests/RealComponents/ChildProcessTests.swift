@@ -186,7 +186,7 @@
               #expect((getsid(child.processIdentifier) == child.processIdentifier) == (group == .newSession))
               child.watch.kill()
               #expect(try await child.wait() == .signaled(SIGKILL))
-              #expect(try await output.readToEnd() == [], "the grandchild is gone, too")
+              #expect(try await output.readToEnd() == [], "the grandchild is also gone")
             }
           }
         }

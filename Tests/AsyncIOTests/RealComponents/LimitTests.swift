@@ -177,7 +177,7 @@
         #expect(program["is gone"] == "true")
       }
 
-      @Test("A child that may not be killed is looked at again by the next one", arguments: LoopKind.allCases)
+      @Test("A child that may not be killed is checked again with the next one", arguments: LoopKind.allCases)
       func childAlive(kind: LoopKind) async throws {
         let program = try await HelperProgram.run("limit-child-alive", Self.environment(kind))
         guard program["is possible"] == "true" else { return }

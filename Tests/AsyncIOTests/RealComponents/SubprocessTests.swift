@@ -142,7 +142,7 @@
         }
       }
 
-      @Test("The protocol is told to pause and to go on, and named in reports", arguments: LoopKind.allCases)
+      @Test("The protocol is asked to pause and to go on, and reports name it", arguments: LoopKind.allCases)
       func pausing(kind: LoopKind) async throws {
         try await kind.run { loop in
           final class Writer: SubprocessProtocol {
@@ -171,7 +171,7 @@
         }
       }
 
-      @Test("Closed in connectionMade, the child ends and the loss is told", arguments: LoopKind.allCases)
+      @Test("If connectionMade closes it, the child ends and the loss is reported", arguments: LoopKind.allCases)
       func closedAtOnce(kind: LoopKind) async throws {
         try await kind.run { loop in
           let listener = Listener()
@@ -238,7 +238,7 @@
         #expect(program["descriptors left"] == "0")
       }
 
-      @Test("Standard input is given back as it was found, also at exit")
+      @Test("Standard input is given back as it was found, even at exit")
       func standardInput() async throws {
         let terminal = try Terminal()
         for how in ["close", "exit"] {

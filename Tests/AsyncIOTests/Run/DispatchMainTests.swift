@@ -18,7 +18,7 @@
       #expect(program["counted"] == "4001")
     }
 
-    @Test("A block that was queued before the run is done in it", arguments: LoopKind.allCases)
+    @Test("A block that was queued before the run is run in it", arguments: LoopKind.allCases)
     func early(kind: LoopKind) async throws {
       let program = try await run("dispatch-main-early", kind)
       #expect(program["before"] == "[]")
@@ -40,7 +40,7 @@
       #expect(program["descriptors"] == "0")
     }
 
-    @Test("Of several loops the one of the main thread serves it", arguments: LoopKind.allCases)
+    @Test("With several loops, the loop of the main thread serves it", arguments: LoopKind.allCases)
     func loops(kind: LoopKind) async throws {
       #expect(try await run("dispatch-main-loops", kind)["places"] == "[true, true]")
     }
@@ -51,7 +51,7 @@
       #expect(try await run("dispatch-main-off", .epoll, ["ASYNCIO_DISPATCH_MAIN": "0"])["notes"] == "[]")
     }
 
-    @Test("Where Dispatch would get no descriptor, or a standard stream's, it is not asked")
+    @Test("Dispatch is not asked for its queue if it would get no descriptor, or that of a standard stream")
     func descriptors() async throws {
       let program = try await run("dispatch-main-no-descriptors")
       #expect(program["run"] == "7")

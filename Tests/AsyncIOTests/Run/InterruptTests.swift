@@ -26,7 +26,7 @@
       #expect(program["notes"] == #"["CancellationError"]"#)
     }
 
-    @Test("A process run has the signal, too")
+    @Test("A process run also has the signal")
     func process() async throws {
       let program = try await program("process")
       #expect(program["during"] == "a handler")

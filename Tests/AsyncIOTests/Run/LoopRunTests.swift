@@ -106,7 +106,7 @@ import Testing
     }
   }
 
-  @Test("A run that is stopped throws; its body goes on in the next run, also in another thread")
+  @Test("A run that is stopped throws; its body goes on in the next run, even in another thread")
   func stopped() async throws {
     try await withLoop { loop in
       let events = Recorder<String>()

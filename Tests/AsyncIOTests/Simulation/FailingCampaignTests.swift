@@ -16,7 +16,7 @@ struct FailingCampaignTests {
     }
   }
 
-  @Test("A foreign thread is what is told of a seed that is run twice, not the difference that it makes")
+  @Test("If a foreign thread makes the two runs of a seed differ, the report names the thread and not the difference")
   func foreigner() async throws {
     let failure = try await #require(throws: SimulationFailure.self) {
       try await simulate(seeds: 0..<1) { _ in await MainActor.run {} }

@@ -114,7 +114,7 @@ struct NetworkFaultTests {
     #expect(outcome.failure == nil, "\(outcome.failure.map { $0.message } ?? "")")
   }
 
-  @Test("A peer that is silent for a minute is given up; two silences of less are none")
+  @Test("A peer that is silent for a minute is given up, but not after two shorter silences")
   func silence() async {
     let outcome = await play { world, pair in
       for _ in 0..<2 {
@@ -134,7 +134,7 @@ struct NetworkFaultTests {
     #expect(outcome.failure == nil, "\(outcome.failure.map { $0.message } ?? "")")
   }
 
-  @Test("What the tester parted stays parted, whatever the weather does")
+  @Test("Hosts that the tester parted stay parted, regardless of the weather")
   func testerAndWeather() async {
     var plan = FaultPlan()
     for kind in [FaultClass.partitions, .oneWayPartitions, .clogs] { plan[kind] = 1 }
@@ -171,7 +171,7 @@ struct NetworkFaultTests {
     #expect(outcome.failure?.kind == .deadlock)
   }
 
-  @Test("A socket tells a reset once; then the stream has ended, even if another reset comes")
+  @Test("A socket reports a reset once; then the stream has ended, even if another reset comes")
   func reset() async {
     let outcome = await play { world, pair in
       let network = world.network

@@ -22,7 +22,7 @@ struct SimulateTests {
     try world.require(first.value != 5, "the canary sings")
   }
 
-  @Test("A canary is found, told of, and found again by its seed alone")
+  @Test("A canary is found, reported, and found again by its seed alone")
   func canary() async throws {
     let failure = try await failureOf(seeds: 0..<200, faults: .hostile, Self.canary)
     #expect(failure.kind == .invariant)
@@ -41,7 +41,7 @@ struct SimulateTests {
     #expect(alone.traceHash == failure.traceHash)
   }
 
-  @Test("The lowest seed that fails is told, whatever thread was faster", arguments: [1, 2, 5])
+  @Test("The lowest seed that fails is reported, no matter which thread was faster", arguments: [1, 2, 5])
   func lowest(threads: Int) async throws {
     var options = CampaignOptions()
     options.threads = threads
@@ -69,7 +69,7 @@ struct SimulateTests {
     }
   }
 
-  @Test("A failure that needs one fault is told with that one", arguments: [FaultClass.refusals, .lostDatagrams])
+  @Test("A failure that needs one fault is reported with it alone", arguments: [FaultClass.refusals, .lostDatagrams])
   func shrinks(kind: FaultClass) async throws {
     var plan = FaultPlan.hostile
     plan.isSwarm = false
@@ -94,7 +94,7 @@ struct SimulateTests {
     #expect(failure.replay.contains(failure.faults.code))
   }
 
-  @Test("A failure is told as it is if it is not to be made smaller")
+  @Test("Without shrinking, a failure is reported as it is")
   func whole() async throws {
     var options = CampaignOptions()
     (options.shrinks, options.replay) = (false, "run %SEED with %FAULTS, %SEED")
@@ -135,7 +135,7 @@ struct SimulateTests {
     func next() -> Int { number.add(1, ordering: .relaxed).newValue }
   }
 
-  @Test("What has to happen sometimes, and never does, is a failure of the campaign")
+  @Test("A campaign fails if something that has to happen sometimes never does")
   func coverage() async throws {
     let failure = try await failureOf(seeds: 0..<60) { world in
       world.sometimes("an even seed", world.seed % 2 == 0)
@@ -152,7 +152,7 @@ struct SimulateTests {
     #expect(try await simulate(seeds: 0..<10) { $0.sometimes("never", false) }.sometimes == ["never": 0])
   }
 
-  @Test("Progress is told after each seed")
+  @Test("Progress is reported after each seed")
   func progress() async throws {
     let told = Recorder<Int>()
     var options = CampaignOptions()
@@ -165,7 +165,7 @@ struct SimulateTests {
     #expect(report.seeds == 50 && report.simulated >= .seconds(100) && report.elapsed < .seconds(100))
   }
 
-  @Test("Two campaigns over the same seeds go the same way, with any number of threads")
+  @Test("Two campaigns over the same seeds give the same result, with any number of threads")
   func reports() async throws {
     var one = CampaignOptions()
     one.threads = 1

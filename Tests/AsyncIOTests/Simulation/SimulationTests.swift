@@ -57,7 +57,7 @@ struct SimulationTests {
     #expect(outcome.failure == nil)
   }
 
-  @Test("A seed goes the same way each time, others go other ways; a Set's order is part of it")
+  @Test("A seed gives the same run each time, and other seeds give others; the order of a Set is part of it")
   func determinism() async throws {
     @Sendable func scenario(_ world: SimulationWorld) async throws {
       await withTaskGroup(of: Void.self) { group in
@@ -101,7 +101,7 @@ struct SimulationTests {
     #expect(failure.message.contains("the scenario"))
   }
 
-  @Test("A deadlock is found although the weather changes")
+  @Test("A deadlock is found even while the weather changes")
   func deadlockInBadWeather() async throws {
     let outcome = await play(faults: .hostile.only([.partitions, .clogs])) { world in
       for name in ["a", "b", "c"] { _ = world.host(name) }
@@ -111,7 +111,7 @@ struct SimulationTests {
     #expect(outcome.time < .seconds(60))
   }
 
-  @Test("A program that does not come to an end is found")
+  @Test("A program that never ends is found")
   func livelock() async throws {
     let outcome = await play { world in
       world.turnLimit = 10_000
@@ -120,7 +120,7 @@ struct SimulationTests {
     #expect(outcome.failure?.kind == .livelock)
   }
 
-  @Test("The main actor and foreign threads end a simulation, by name")
+  @Test("The main actor and foreign threads end a simulation with an error that names them")
   func foreigners() async throws {
     let main = await play { _ in await MainActor.run {} }
     #expect(main.failure?.kind == .foreignThread)
@@ -133,7 +133,7 @@ struct SimulationTests {
     #expect(thread.failure?.message.contains("\"test\"") == true)
   }
 
-  @Test("Work in threads is played")
+  @Test("Work in threads is simulated")
   func threads() async throws {
     let outcome = await play(faults: .mild) { world in
       let loop = world.loop
@@ -147,7 +147,7 @@ struct SimulationTests {
     #expect(outcome.failure == nil)
   }
 
-  @Test("A world goes with its loop, whatever its programs captured")
+  @Test("A world is freed with its loop, no matter what its programs captured")
   func memory() async throws {
     let remains = Remains()
     try await inThread {
@@ -169,7 +169,7 @@ struct SimulationTests {
   /// Written in one thread, read when that has ended.
   private final class Remains: @unchecked Sendable { weak var world: SimulationWorld? }
 
-  @Test("What the environment asks to see again is read, or refused with the way to say it right")
+  @Test("The environment's request for a replay is read, or refused with the correct form")
   func environment() throws {
     #expect(try Replay.seed(nil) == nil && Replay.seed("4711") == 4711)
     #expect(try Replay.faults("mild") == .mild && Replay.faults("resets=0.5")?[.resets] == 0.5)

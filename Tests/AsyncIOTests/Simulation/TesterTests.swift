@@ -23,7 +23,7 @@ struct TesterTests {
     #expect(throwing.failure?.kind == .thrown)
   }
 
-  @Test("always: is looked at after each turn, from when it is said")
+  @Test("always: is checked after each turn, from its call on")
   func always() async throws {
     let outcome = await playOne { world in
       let value = Kept(5)
@@ -134,7 +134,7 @@ struct TesterTests {
     #expect((outcome.failure?.time).map { $0 > .seconds(100) && $0 < .seconds(102) } == true)
   }
 
-  @Test("What is left is a leak: sockets and tasks, by name")
+  @Test("Sockets and tasks that are left are a leak, reported by name")
   func leaks() async throws {
     let box = Kept<[StreamConnection]>([])
     let socket = await playOne { world in

@@ -54,7 +54,7 @@ struct SocketTests {
     }
   }
 
-  @Test("From a task of another thread", arguments: LoopKind.allCases)
+  @Test("A task of another thread uses an endpoint", arguments: LoopKind.allCases)
   func elsewhere(kind: LoopKind) async throws {
     try await kind.run { _ in
       let (near, far) = try Self.pair()
@@ -169,7 +169,7 @@ struct SocketTests {
         try await far.sendAll(numbered(0..<(isLong ? 300_000 : 3_000)))
         #expect(try await receiving.value == numbered(0..<(isLong ? 300_000 : 3_000)))
         try await far.sendAll([])
-        #expect(try await near.receive(upTo: maximum) == [], "an empty one is one, too")
+        #expect(try await near.receive(upTo: maximum) == [], "an empty one also counts")
         let cancelled = try loopTask { try await near.receive(upTo: maximum) }
         try await turnUntil { near.isReceiving }
         cancelled.cancel()

@@ -120,7 +120,7 @@ struct AbandonedAcceptTests {
   }
 
   @Test(
-    "serve(maximumConnections:) serves what an accept left, no more at a time than it may", arguments: LoopKind.allCases
+    "serve(maximumConnections:) serves what an accept left, within its limit", arguments: LoopKind.allCases
   )
   func serving(kind: LoopKind) async throws {
     try await kind.run { _ in

@@ -83,7 +83,7 @@ struct ByteFormTests {
     }
   }
 
-  @Test("A type of one's own has every form by one call")
+  @Test("A new byte type has every form of write through one call")
   func ownSink() async throws {
     final class Memory: ByteSink {
       var bytes: [UInt8] = []

@@ -46,7 +46,7 @@ struct ClosedNumberTests {
   }
 
   @Test(
-    "Addresses and writeEOF of a connection that is closed meanwhile do not touch its number's next owner",
+    "Addresses and writeEOF of a connection that another thread closes do not touch the next owner of its number",
     arguments: LoopKind.allCases)
   func reused(kind: LoopKind) async {
     await #expect(processExitsWith: .success) { [kind = kind as LoopKind] in

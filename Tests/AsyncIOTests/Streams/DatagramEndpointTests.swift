@@ -57,7 +57,7 @@ struct DatagramEndpointTests {
     }
   }
 
-  @Test("Datagrams are lent one after the other, also across a wait in the body", arguments: LoopKind.allCases)
+  @Test("Datagrams are lent one after the other, even across a wait in the body", arguments: LoopKind.allCases)
   func lent(kind: LoopKind) async throws {
     try await kind.run { _ in
       let endpoint = try await DatagramEndpoint.bind(host: "127.0.0.1", port: 0)
@@ -83,7 +83,7 @@ struct DatagramEndpointTests {
     }
   }
 
-  @Test("From a task of another thread", arguments: LoopKind.allCases)
+  @Test("A task of another thread uses an endpoint", arguments: LoopKind.allCases)
   func elsewhere(kind: LoopKind) async throws {
     try await kind.run { _ in
       let endpoint = try await DatagramEndpoint.bind(host: "127.0.0.1", port: 0)

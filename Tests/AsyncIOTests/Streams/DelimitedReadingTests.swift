@@ -131,7 +131,7 @@ struct DelimitedReadingTests {
     }
   }
 
-  @Test("readToEnd gives all, within its limit", arguments: LoopKind.allCases)
+  @Test("readToEnd returns everything, within its limit", arguments: LoopKind.allCases)
   func toEnd(kind: LoopKind) async throws {
     try await kind.withPair { near, far in
       try await far.write("0123456789")
@@ -143,7 +143,7 @@ struct DelimitedReadingTests {
     }
   }
 
-  @Test("readToEnd looks at what is there, even if nothing more comes", arguments: LoopKind.allCases)
+  @Test("readToEnd checks its limit on what has arrived, even if nothing more comes", arguments: LoopKind.allCases)
   func toEndOfLeftover(kind: LoopKind) async throws {
     try await kind.withPair { near, far in
       try await far.write("0123456789")

@@ -6,7 +6,7 @@ import Testing
 /// A connection that was lost has no end, whichever call was told of the loss first.
 @Suite(.timeLimit(.minutes(5)))
 struct LossTests {
-  @Test("row S4: when a write was told of a reset, reads are also told of it, and again", arguments: LoopKind.allCases)
+  @Test("row S4: after a write has thrown a reset, reads throw it as well, each time", arguments: LoopKind.allCases)
   func resetOfAWriter(kind: LoopKind) async throws {
     try await kind.withPair { near, far in
       let writing = try loopTask { try await near.write([UInt8](repeating: 1, count: 64 << 20)) }

@@ -168,7 +168,7 @@ struct PipeTests {
     #expect(throws: EventLoopError.self, "there is no loop here") { try PipeReader(owning: 0) }
   }
 
-  @Test("A socket is a pipe, too", arguments: LoopKind.allCases)
+  @Test("A socket is also a pipe", arguments: LoopKind.allCases)
   func socket(kind: LoopKind) async throws {
     try await kind.run { _ in
       let sockets = try SocketPair()

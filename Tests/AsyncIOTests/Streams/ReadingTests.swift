@@ -109,7 +109,7 @@ struct ReadingTests {
     try connection.writeEOF()
   }
 
-  @Test("serveChunks echoes every byte, also to a peer that is slow", arguments: LoopKind.allCases)
+  @Test("serveChunks echoes every byte, even to a slow peer", arguments: LoopKind.allCases)
   func synchronousChunks(kind: LoopKind) async throws {
     try await kind.withPair { near, far in
       let total = 3_000_000

@@ -125,7 +125,7 @@ struct ServingTests {
     }
   }
 
-  @Test("89: an error of a handler is reported, its client is let go, the server goes on", arguments: LoopKind.allCases)
+  @Test("89: an error of a handler is reported, its client is closed, the server goes on", arguments: LoopKind.allCases)
   func handlerThrows(kind: LoopKind) async throws {
     try await kind.run { loop in
       let reports = Recorder<ExceptionContext>()
@@ -153,7 +153,7 @@ struct ServingTests {
     }
   }
 
-  @Test("maximumConnections makes the others wait, each gets its turn", arguments: LoopKind.allCases)
+  @Test("maximumConnections makes the other clients wait, and each gets its turn", arguments: LoopKind.allCases)
   func limit(kind: LoopKind) async throws {
     try await kind.run { _ in
       let listener = try await StreamListener.bind(host: "127.0.0.1", port: 0)

@@ -80,7 +80,7 @@ struct ShortageTests {
     }
   }
 
-  @Test("88: the code that is told of the shortage may close the listener", arguments: LoopKind.allCases)
+  @Test("88: the exception handler that gets the shortage may close the listener", arguments: LoopKind.allCases)
   func closedByReport(kind: LoopKind) async {
     await #expect(processExitsWith: .success) { [kind = kind as LoopKind] in
       try await kind.run { loop in

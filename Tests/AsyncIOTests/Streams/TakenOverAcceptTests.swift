@@ -219,7 +219,7 @@ struct TakenOverAcceptTests {
     }
   }
 
-  @Test("accept: the number of its listener is somebody else's now, and it says so", arguments: LoopKind.allCases)
+  @Test("accept: an error says that the listener's number now belongs to other code", arguments: LoopKind.allCases)
   func lostToAccept(kind: LoopKind) async throws {
     try await Self.withLostNumber(kind) {
       _ = try await $0.accept()

@@ -90,7 +90,7 @@ struct LongChainTests {
     }
   }
 
-  @Test("The graph of a long chain is captured, looked at, printed and let go", arguments: LoopKind.allCases)
+  @Test("The graph of a long chain is captured, inspected, printed and freed", arguments: LoopKind.allCases)
   func callGraph(kind: LoopKind) async throws {
     try await kind.run { loop in
       let (first, tasks) = try await chain(loop) { try await $0.get() }

@@ -104,7 +104,7 @@ struct CallersDescriptorTests {
   }
 
   @Test(
-    "whose loop is closed before the protocol was told", arguments: LoopKind.allCases,
+    "whose loop is closed before the protocol learned of it", arguments: LoopKind.allCases,
     Way.allCases.filter { $0 != .createServer })
   func closedLoop(kind: LoopKind, way: Way) async {
     await #expect(processExitsWith: .success) { [kind, way] in
@@ -124,7 +124,7 @@ struct CallersDescriptorTests {
     }
   }
 
-  @Test("A server of a task that is cancelled meanwhile is there, and closes its socket", arguments: LoopKind.allCases)
+  @Test("A server whose task is cancelled meanwhile exists, and closes its socket", arguments: LoopKind.allCases)
   func cancelledLater(kind: LoopKind) async {
     await #expect(processExitsWith: .success) { [kind] in
       try await kind.run { loop in

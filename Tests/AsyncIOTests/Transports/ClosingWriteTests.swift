@@ -220,7 +220,7 @@ struct ClosingWriteTests {
     }
   }
 
-  @Test("The number of a closing transport is its own; one that has ended is nobody's", arguments: LoopKind.allCases)
+  @Test("A closing transport still owns its number; an ended one does not", arguments: LoopKind.allCases)
   func watches(kind: LoopKind) async throws {
     try await kind.run { loop in
       let pair = try await loop.makePair()

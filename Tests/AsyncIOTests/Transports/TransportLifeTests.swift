@@ -50,7 +50,7 @@ struct TransportLifeTests {
     #expect(other.flushed() == .nothing)
   }
 
-  @Test("while something waits writes are taken, and the end is told when it is known what became of them")
+  @Test("while bytes wait, writes are taken, and the end is reported when their fate is known")
   func settling() {
     var life = open()
     _ = life.close(hasOutput: true)

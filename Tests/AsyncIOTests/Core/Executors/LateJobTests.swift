@@ -131,7 +131,7 @@ import Testing
     #expect(error?.code == .closed)
   }
 
-  @Test("A task in Task.sleep sleeps its whole time when its loop closes meanwhile")
+  @Test("A task in Task.sleep sleeps its whole time even if its loop is closed during it")
   func runtimeSleep() async throws {
     let loop = try SelectorEventLoop()
     let asleep = Gate()
@@ -168,7 +168,7 @@ import Testing
     await #expect(throws: CancellationError.self) { try await task.value }
   }
 
-  @Test("A closed loop is freed although its tasks are still on their way")
+  @Test("A closed loop is freed even while its tasks are still on their way")
   func loopIsFreed() async throws {
     let gate = Gate()
     weak var seen: SelectorEventLoop?

@@ -62,7 +62,7 @@ import Testing
     }
   }
 
-  @Test("An actor pinned to a loop runs there, whatever calls it", arguments: LoopKind.allCases)
+  @Test("An actor pinned to a loop runs there, regardless of its caller", arguments: LoopKind.allCases)
   func pinnedActor(kind: LoopKind) async throws {
     let loop = try kind.makeLoop()
     let pinned = PinnedCounter(loop)

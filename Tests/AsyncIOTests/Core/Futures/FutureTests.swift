@@ -143,7 +143,7 @@ import Testing
     }
   }
 
-  @Test("Cancelling the awaiting task cancels the future; others that await it learn it, too")
+  @Test("Cancelling the awaiting task cancels the future, and the other tasks that await it see that")
   func awaiting() async throws {
     try await withLoop { loop in
       let future: Future<Int> = loop.createFuture()
@@ -208,7 +208,7 @@ import Testing
     #expect(captured == nil)
   }
 
-  @Test("Callbacks and tasks are told in the order in which they came", arguments: LoopKind.allCases, [true, false])
+  @Test("Callbacks and tasks learn the result in the order they came", arguments: LoopKind.allCases, [true, false])
   func order(kind: LoopKind, fromElsewhere: Bool) async throws {
     try await kind.run { loop in
       let future: Future<Int> = loop.createFuture()

@@ -79,7 +79,7 @@ import Testing
     }
   }
 
-  @Test("A cancellation from elsewhere is no timeout while the limit has not struck", arguments: LoopKind.allCases)
+  @Test("A cancellation from elsewhere is not a timeout before the limit strikes", arguments: LoopKind.allCases)
   func foreignCancel(kind: LoopKind) async throws {
     try await kind.run { loop in
       let limits = Recorder<Timeout>()

@@ -33,7 +33,7 @@ import Testing
     }
   }
 
-  @Test("Another thread's cancel ends a sleep at once, too", arguments: LoopKind.allCases)
+  @Test("A cancel from another thread also ends a sleep at once", arguments: LoopKind.allCases)
   func cancelledFromElsewhere(kind: LoopKind) async throws {
     try await kind.run { loop in
       let asleep = Gate()

@@ -17,7 +17,7 @@ struct NamedReportTests {
   }
 
   @Test(
-    "The failure of a handler names the number and both addresses; in debug mode also when it closed its connection",
+    "A handler's failure names the number and both addresses, in debug mode even if the handler closed the connection",
     arguments: LoopKind.allCases, [false, true])
   func served(kind: LoopKind, closes: Bool) async throws {
     try await kind.run { loop in

@@ -135,7 +135,7 @@ import Testing
     }
   }
 
-  @Test("D54: a loop that nobody runs may be set up from anywhere, also in debug mode", arguments: LoopKind.allCases)
+  @Test("D54: a loop that nobody runs may be set up from anywhere, even in debug mode", arguments: LoopKind.allCases)
   func debugModeWhileIdle(kind: LoopKind) async throws {
     try await kind.withLoop { loop in
       loop.isDebug = true

@@ -36,7 +36,7 @@ import Testing
     }
   }
 
-  @Test("179: debug mode can be changed while the loop runs, from another thread, too", arguments: LoopKind.allCases)
+  @Test("179: debug mode can be changed while the loop runs, even from another thread", arguments: LoopKind.allCases)
   func debugLive(kind: LoopKind) async throws {
     try await kind.withLoop { loop in
       let log = CapturedLog(of: loop)
