@@ -1,10 +1,10 @@
-// Only what Swift cannot import or cannot express: a thread-local word, system calls behind macros or variadic
-// functions, and a signal handler that is safe to run in signal context.
+// What Swift cannot import or express: a thread-local word, system calls behind macros or variadic functions, and a
+// signal handler that is safe in signal context.
 #ifndef CASYNCIO_H
 #define CASYNCIO_H
 
-// Swift code sees their declarations through this header, so that no Swift file has to ask which C library the platform
-// has.
+// Swift code sees the declarations of these through this header, so that no Swift file has to ask which C library the
+// platform has.
 #include <errno.h>
 #include <arpa/inet.h>
 #include <net/if.h>
@@ -45,39 +45,40 @@ extern _Thread_local void *CASYNCIO_NULLABLE casyncio_running_loop_word;
 static inline void *CASYNCIO_NULLABLE casyncio_running_loop(void) { return casyncio_running_loop_word; }
 void casyncio_set_running_loop(void *CASYNCIO_NULLABLE loop);
 
-// What goes on in this thread that leads to more of its kind, or null; see Cancellation.swift.
+// The chain of cancellations that is in progress in this thread, or null; see Cancellation.swift.
 void *CASYNCIO_NULLABLE casyncio_sequel(void);
 void casyncio_set_sequel(void *CASYNCIO_NULLABLE sequel);
 
-// How often this process came out of fork() as the child. State that belongs to the parent compares it.
+// Return how often this process came out of fork() as the child. State that belongs to the parent compares it.
 uint64_t casyncio_fork_generation(void);
 
 // MARK: Threads
 
-// True in the thread that runs main().
+// Return 1 in the thread that runs main(), else 0.
 int casyncio_is_main_thread(void);
-// The kernel's number for this thread, for messages.
+// Return the kernel's number for this thread, for messages.
 int64_t casyncio_thread_number(void);
-// Starts a detached thread; returns zero or an errno (not negated, like pthread_create).
+// Start a detached thread. Returns zero or an errno (not negated, like pthread_create).
 int casyncio_thread_detach(void (*CASYNCIO_NONNULL body)(void *CASYNCIO_NONNULL), void *CASYNCIO_NONNULL argument);
-// Starts a thread that casyncio_thread_join waits for, which frees its memory; returns zero or an errno, as above.
+// Start a thread that casyncio_thread_join waits for, which also frees its memory. Returns zero or an errno, as above.
 int casyncio_thread_start(
     void (*CASYNCIO_NONNULL body)(void *CASYNCIO_NONNULL), void *CASYNCIO_NONNULL argument,
     void *CASYNCIO_NULLABLE *CASYNCIO_NONNULL thread);
 void casyncio_thread_join(void *CASYNCIO_NONNULL thread);
-// How many processors the calling thread may run on; at least one.
+// Return how many processors the calling thread may run on; at least one.
 int casyncio_available_processors(void);
-// A word of the calling thread, null at first. `ended` gets it when the thread ends; it is the same for all words.
+// Read or set a word of the calling thread, which is null at first. `ended` gets the word when the thread ends; pass
+// the same function with every word.
 void *CASYNCIO_NULLABLE casyncio_thread_word(void);
 void casyncio_set_thread_word(void *CASYNCIO_NONNULL word, void (*CASYNCIO_NONNULL ended)(void *CASYNCIO_NONNULL));
-// Names the calling thread for debuggers and ps; at most 15 bytes are kept.
+// Name the calling thread for debuggers and ps; at most 15 bytes are kept.
 void casyncio_name_thread(const char *CASYNCIO_NONNULL name);
 
 // MARK: The current Swift task
 
-// Identity of the task that runs in this thread, or null. This is the entry point that compiled Swift code itself calls
+// Return the identity of the task that runs in this thread, or null. Compiled Swift code calls this entry point itself
 // for `Builtin.getCurrentAsyncTask`; `withUnsafeCurrentTask` returns the same through an unspecialised generic closure
-// and two retains, too much for once per message.
+// and two retains, which is too much for every message.
 #if __has_attribute(swiftcall)
 __attribute__((swiftcall))
 #endif
@@ -90,15 +91,15 @@ _Bool swift_task_isCancelled(void *CASYNCIO_NONNULL task);
 
 static inline const void *CASYNCIO_NULLABLE casyncio_current_task(void) { return swift_task_getCurrent(); }
 
-// `Task.isCancelled` without its retain and release, for a task that runs now.
+// Return what `Task.isCancelled` does, without its retain and release, for a task that runs now.
 static inline _Bool casyncio_is_task_cancelled(const void *CASYNCIO_NONNULL task) {
   return swift_task_isCancelled((void *)task);
 }
 
-// The runtime's records of cancellation, which `withTaskCancellationHandler` is made of, without the frames of that
-// function and its closures. Bodies inlined from it call these two entry points in other people's binaries as well, so
-// their names and their convention stay. Declared here because the compiler keeps the names to itself in Swift files;
-// inline because programs in C alone have no such functions.
+// The runtime's cancellation records, of which `withTaskCancellationHandler` is made, without the frames of that
+// function and its closures. Binaries that inlined its body call these two entry points as well, so their names and
+// convention stay. They are declared here because the compiler reserves the names in Swift files, and inline because
+// programs in C alone have no such functions.
 #if __has_attribute(swiftcall)
 #define CASYNCIO_SWIFT_CALL __attribute__((swiftcall))
 #define CASYNCIO_SWIFT_CONTEXT __attribute__((swift_context))
@@ -111,37 +112,39 @@ CASYNCIO_SWIFT_CALL void *CASYNCIO_NONNULL swift_task_addCancellationHandler(
     void *CASYNCIO_NULLABLE context);
 CASYNCIO_SWIFT_CALL void swift_task_removeCancellationHandler(void *CASYNCIO_NONNULL record);
 
-// Sets the function to call when a task with a record is cancelled, with the record's argument, in any thread. Once.
+// Set the function that is called when a task with a record is cancelled, with the record's argument, in any thread.
+// Call it once.
 void casyncio_set_cancellation_body(void (*CASYNCIO_NONNULL body)(void *CASYNCIO_NULLABLE argument));
 
-// The function that a record calls: a Swift closure, whose context comes in the register of closures.
+// The function that a record calls: a Swift closure, whose context is in the register for closure contexts.
 CASYNCIO_SWIFT_CALL void casyncio_task_was_cancelled(CASYNCIO_SWIFT_CONTEXT void *CASYNCIO_NULLABLE argument);
 
-// Adds a record to the task that runs here; the body is called at once if the task was cancelled. The record is memory
-// of the task, which is a stack: the last one is removed first.
+// Add a record to the task that runs here; the body is called at once if the task was cancelled. The record is in the
+// task's memory, which is a stack: remove the last record first.
 static inline void *CASYNCIO_NONNULL casyncio_add_cancellation(void *CASYNCIO_NULLABLE argument) {
   return swift_task_addCancellationHandler(casyncio_task_was_cancelled, argument);
 }
 
-// Removes the record. A body that is running in another thread has ended when this returns.
+// Remove the record. A body that is running in another thread has ended when this returns.
 static inline void casyncio_remove_cancellation(void *CASYNCIO_NONNULL record) {
   swift_task_removeCancellationHandler(record);
 }
 
 // MARK: The main queue of Dispatch
 
-// A descriptor that becomes readable when the main queue has something to do; the negated errno, -ENOSYS if this
-// program has no such thing: another system, no Dispatch, not the main thread, the child of a fork. Main thread.
+// Return a descriptor that becomes readable when the main queue has something to do, or a negated errno: -ENOSYS if
+// this program has no such descriptor (another system, no Dispatch, not the main thread, the child of a fork). Main
+// thread.
 int casyncio_dispatch_main_handle(void);
-// Queues a function, after casyncio_dispatch_main_handle has given a descriptor. Any thread.
+// Queue a function, after casyncio_dispatch_main_handle has returned a descriptor. Any thread.
 void casyncio_dispatch_main_enqueue(
     void (*CASYNCIO_NONNULL work)(void *CASYNCIO_NULLABLE), void *CASYNCIO_NULLABLE context);
-// Runs what is queued. Main thread.
+// Run what is queued. Main thread.
 void casyncio_dispatch_main_drain(int handle);
 
 // MARK: Clock
 
-// CLOCK_MONOTONIC in nanoseconds: the clock that epoll_pwait2 and ppoll wait on.
+// Return CLOCK_MONOTONIC in nanoseconds: the clock that epoll_pwait2 and ppoll wait on.
 static inline int64_t casyncio_monotonic_nanoseconds(void) {
   struct timespec t;
   clock_gettime(CLOCK_MONOTONIC, &t);
@@ -152,11 +155,11 @@ static inline int casyncio_errno(void) { return errno; }
 
 // MARK: Caches
 
-// Prefetches a cache line that will be needed soon. Any address will do, even one that is not mapped.
+// Prefetch a cache line that will be needed soon. Any address will do, even one that is not mapped.
 static inline void casyncio_prefetch(const void *CASYNCIO_NULLABLE address) { __builtin_prefetch(address, 1, 3); }
 
-// Prefetches the frame that a Swift task will resume in. The word after a job's seven is its task's context; in jobs
-// that are not tasks it is something else, and prefetching that does no harm either.
+// Prefetch the frame that a Swift task will resume in. The word after a job's seven is its task's context; in jobs that
+// are not tasks it is something else, and prefetching that is harmless.
 static inline void casyncio_prefetch_frame(const void *CASYNCIO_NONNULL job) {
   const char *frame = ((const char *const *)job)[7];
   for (int line = 0; line < 12; line++) casyncio_prefetch(frame + 64 * line);
@@ -164,7 +167,7 @@ static inline void casyncio_prefetch_frame(const void *CASYNCIO_NONNULL job) {
 
 // MARK: The thread sanitizer
 
-// Announces that a lock was taken, or will be left, at an address. Does nothing if the sanitizer is not linked.
+// Announce that the lock at an address was taken, or will be released. Does nothing if the sanitizer is not linked.
 #if defined(__linux__)
 void __tsan_acquire(void *CASYNCIO_NONNULL address) __attribute__((weak));
 void __tsan_release(void *CASYNCIO_NONNULL address) __attribute__((weak));
@@ -183,16 +186,16 @@ static inline void casyncio_lock_leaving(void *CASYNCIO_NONNULL address) { (void
 
 // MARK: References
 
-// The word after the type of a Swift object, in which the runtime counts the references to it.
+// Return the word after the type of a Swift object, in which the runtime counts the references to the object.
 static inline uintptr_t casyncio_reference_counts(const void *CASYNCIO_NONNULL object) {
   return __atomic_load_n((const uintptr_t *)object + 1, __ATOMIC_ACQUIRE);
 }
 
 // MARK: A lock for many threads that want it at once
 
-// A mutex of the system, at an address of its own. The standard library's passes a contended lock from thread to thread
-// through the kernel, which with more threads than processors is two switches for each time it is taken; this one goes
-// to the thread that runs. The thread sanitizer knows it.
+// A mutex of the system, at an address of its own. The standard library's mutex passes a contended lock from thread to
+// thread through the kernel, which costs two switches for each acquisition if there are more threads than processors;
+// this one goes to the thread that runs. The thread sanitizer knows it.
 void *CASYNCIO_NONNULL casyncio_mutex_make(void);
 void casyncio_mutex_free(void *CASYNCIO_NONNULL mutex);
 void casyncio_mutex_lock(void *CASYNCIO_NONNULL mutex);
@@ -202,125 +205,127 @@ void casyncio_mutex_unlock(void *CASYNCIO_NONNULL mutex);
 
 int casyncio_set_nonblocking(int fd);
 int casyncio_set_blocking(int fd);
-// 1 or 0.
+// Return 1 or 0.
 int casyncio_is_nonblocking(int fd);
-// What it was opened for: 1 reading, 2 writing, 3 both.
+// Return what it was opened for: 1 reading, 2 writing, 3 both.
 int casyncio_access_mode(int fd);
 int casyncio_set_close_on_exec(int fd);
-// 1 for a TCP socket without a layer above it in the system; 0 for all else, and if the system does not say.
+// Return 1 for a TCP socket without another layer above it in the system; 0 for all else, and if the system does not
+// say.
 int casyncio_is_plain_tcp(int fd);
 
-// The limit on open files; a plain call, because the resource's name is of another type on every platform.
+// Read the limit on open files; a plain function, because the resource's name has another type on every platform.
 static inline int casyncio_open_file_limit(struct rlimit *CASYNCIO_NONNULL limit) {
   return getrlimit(RLIMIT_NOFILE, limit) < 0 ? -errno : 0;
 }
 
-// SOCK_STREAM and its kin, which are of another type on every platform.
+// SOCK_STREAM and its kin, which have another type on every platform.
 static const int casyncio_stream_type = SOCK_STREAM;
 static const int casyncio_datagram_type = SOCK_DGRAM;
 static const int casyncio_raw_type = SOCK_RAW;
 
-// Moves the result of a call that makes a descriptor: returns the descriptor, with a number of 3 or more and closed on
-// exec, or the negated errno. The numbers below are standard input, output and error even while they are closed:
+// Move the result of a call that makes a descriptor. Returns the descriptor, with a number of 3 or more and closed on
+// exec, or the negated errno. The numbers below 3 are standard input, output and error even while they are closed:
 // children inherit them, and any library that has a message writes it to 2.
 int casyncio_move_above_standard(int fd);
 static inline int casyncio_above_standard(int fd) {
   return fd > 2 ? fd : casyncio_move_above_standard(fd);
 }
 
-// Does the same for a call that makes two, whose status is given: 0 or the negated errno, and then none is left open.
+// Do the same for a call that makes two descriptors, given the call's status. Returns 0, or the negated errno with both
+// closed.
 int casyncio_both_above_standard(int status, int ends[CASYNCIO_NONNULL 2]);
 
-// Makes a non-blocking, close-on-exec socket; without SIGPIPE where that is a property of the socket.
+// Make a non-blocking, close-on-exec socket; without SIGPIPE where that is a property of the socket.
 int casyncio_socket(int family, int type, int protocol);
-// Accepts without the peer's address; the result is non-blocking and close-on-exec.
+// Accept without the peer's address; the result is non-blocking and close-on-exec.
 int casyncio_accept(int fd);
-// Flags for send(2) that keep SIGPIPE away, and for both directions: no call waits, whatever the mode of the socket is.
-// A child may share it, and want it blocking.
+// Return the flags for send(2) that suppress SIGPIPE. They and casyncio_receive_flags keep calls from waiting, even on
+// a blocking socket: a child may share the socket, and need it blocking.
 int casyncio_send_flags(void);
 static const int casyncio_receive_flags = MSG_DONTWAIT;
 
-// Opens the file behind the descriptor once more, as an open file of its own that blocks: a pipe, a FIFO, a terminal,
-// the null device and its kin. Closed on exec. Returns the negated errno if the system has no way to do so, if the file
-// is of another kind, or if this process may not open it.
+// Open the file of a descriptor once more, as an open file of its own that blocks and is closed on exec: a pipe, a
+// FIFO, a terminal, the null device and its kin. Returns the negated errno if the system has no way to do so, if the
+// file is of another kind, or if this process may not open it.
 int casyncio_reopen_blocking(int fd);
 
 // MARK: Messages
 
-// What goes with the bytes of one message: the address of the other side, and what the system says of a received one.
+// What goes with the bytes of one message: the other side's address, and what the system says about a received message.
 typedef struct casyncio_message {
   struct sockaddr_storage address;
   // The length of the address; 0 if there is none: a sender without a name, or a message to the connected peer.
   socklen_t address_length;
-  // True if the received message had more bytes than there was room for; they are gone.
+  // True if the received message had more bytes than there was room for; the rest is lost.
   int is_truncated;
 } casyncio_message;
 
-// Receives one message, or what a stream has, and its sender's address. Returns the number of bytes, or the negated
+// Receive one message, or what a stream has, and its sender's address. Returns the number of bytes, or the negated
 // errno. Does not wait.
 ssize_t casyncio_receive_message(
     int fd, void *CASYNCIO_NULLABLE buffer, size_t count, casyncio_message *CASYNCIO_NULLABLE message);
-// Returns the length of the next message, which stays in place; 0 if the system does not say. Returns the negated
-// errno: `EAGAIN` if there is no message. Does not wait.
+// Return the length of the next message, which stays in place; 0 if the system does not say; or the negated errno:
+// -EAGAIN if there is no message. Does not wait.
 ssize_t casyncio_next_message_length(int fd);
-// Sends one message, whole or not at all; of a stream's bytes what the system takes. Returns the number of bytes, or
-// the negated errno. Does not wait. -EAGAIN: the socket will report when it has room. -ENOBUFS: nothing will report it,
-// ask again later; that happens when the queue of another Unix socket is full, to which this socket is not connected.
+// Send one message, whole or not at all; to a stream, as many bytes as the system takes. Returns the number of bytes,
+// or the negated errno. Does not wait. -EAGAIN: the socket will report when it has room. -ENOBUFS: nothing will report
+// it, try again later; the queue of another Unix socket is full, to which this socket is not connected.
 ssize_t casyncio_send_message(
     int fd, const void *CASYNCIO_NULLABLE bytes, size_t count, const casyncio_message *CASYNCIO_NULLABLE message);
-// True if the descriptor is ready for what `events` (POLLIN, POLLOUT) names, has failed or has hung up.
+// Return 1 if the descriptor is ready for what `events` (POLLIN, POLLOUT) names, has failed or has hung up; else 0.
 int casyncio_is_ready(int fd, int events);
 
 // MARK: Files
 
-// Returns the number of bytes that were sent on a socket and that the peer's system has not taken; 0 if this system
+// Return the number of bytes that were sent on a socket and that the peer's system has not taken; 0 if this system
 // cannot tell.
 int casyncio_undelivered_bytes(int socket);
-// Sends bytes of a file from an offset on, and leaves the file's position alone. Returns the number of bytes, 0 at the
+// Send bytes of a file from an offset on, and leave the file's position alone. Returns the number of bytes, 0 at the
 // end of the file, or the negated errno: -EINVAL and -ENOSYS if the system cannot do it with this file or at all.
 int64_t casyncio_sendfile(int socket, int file, int64_t offset, size_t count);
 
 // MARK: Wake-ups
 
-// Makes a descriptor pair that ends a wait: an eventfd on Linux (both ends are one number), a pipe elsewhere.
+// Make a pair of descriptors that ends a wait: an eventfd on Linux (both ends are one number), a pipe elsewhere.
 int casyncio_wake_create(int *CASYNCIO_NONNULL read_end, int *CASYNCIO_NONNULL write_end);
-// Safe in signal handlers; keeps errno.
+// End the wait. Safe in signal handlers; keeps errno.
 void casyncio_wake_signal(int write_end);
 void casyncio_wake_drain(int read_end);
 
 // MARK: Waiting with nanoseconds
 
-// Returns the number of events or the negated errno. A negative timeout waits for ever. If the kernel has no
+// Wait, and return the number of events or the negated errno. A negative timeout waits for ever. If the kernel has no
 // epoll_pwait2 (before 5.11) the timeout is rounded up to milliseconds, so a wait is never too short.
 #if defined(__linux__)
 int casyncio_epoll_wait(int epoll, struct epoll_event *CASYNCIO_NONNULL events, int capacity, int64_t nanoseconds);
 #endif
-// True if casyncio_poll does not round to milliseconds.
+// Return 1 if casyncio_poll does not round to milliseconds, else 0.
 int casyncio_poll_is_exact(void);
 int casyncio_poll(struct pollfd *CASYNCIO_NULLABLE fds, size_t count, int64_t nanoseconds);
 
 // MARK: Signals
 
-// Installs or removes the process-wide handler of one signal. The handler sets a pending bit and then signals the wake
+// Install or remove the process-wide handler of one signal. The handler sets a pending bit and then signals the wake
 // end: a byte in a full pipe can be lost, a bit cannot. Removing restores the earlier action. Callers serialise these
-// two.
+// two calls.
 int casyncio_signal_install(int number);
 int casyncio_signal_restore(int number);
-// Takes and clears the pending bit: 1 if the signal came since the last call.
+// Take and clear the pending bit. Returns 1 if the signal came since the last call, else 0.
 int casyncio_signal_take(int number);
-// The write end that the handler signals, or -1 for none.
+// Set the write end that the handler signals, or -1 for none.
 void casyncio_signal_set_wake(int write_end);
-// Counts SIGINT and signals the wake end, if the signal has its default action: returns 1 then, 0 if it has another, or
-// the negated errno. The second signal restores the default action by itself. For one run at a time: callers serialise
-// these two with the installs above.
+// Install a handler that counts SIGINT and signals the wake end, if the signal has its default action. Returns 1 then,
+// 0 if it has another action, or the negated errno. The second signal restores the default action by itself. For one
+// run at a time: callers serialise this and casyncio_interrupt_restore with the installs above.
 int casyncio_interrupt_install(int wake_end);
-// Restores the default action, unless other code has installed an action meanwhile.
+// Restore the default action, unless other code has installed an action meanwhile.
 void casyncio_interrupt_restore(void);
-// How often the signal came since the install.
+// Return how often the signal came since the install.
 int casyncio_interrupt_count(void);
-// Ends the process by the default action of a signal.
+// End the process by the default action of a signal.
 void casyncio_end_by_signal(int number);
-// Sets SIGPIPE to ignored if it still has its default action.
+// Ignore SIGPIPE if it still has its default action.
 void casyncio_ignore_sigpipe(void);
 
 #endif

@@ -1,4 +1,4 @@
-// Child processes: what Swift cannot do between a fork and an exec, and calls that C libraries have no wrappers for.
+// Child processes: what Swift cannot do between a fork and an exec, and calls without a wrapper in C libraries.
 #ifndef CASYNCIO_CHILD_PROCESS_H
 #define CASYNCIO_CHILD_PROCESS_H
 
@@ -34,7 +34,7 @@ enum {
   CASYNCIO_SPAWN_STEP_DESCRIPTORS,
 };
 
-// Starts a program: returns 0, or the negated errno and the step that failed; then there is no child. Blocks until the
+// Start a program. Returns 0, or the negated errno and the step that failed; then there is no child. Blocks until the
 // program is loaded.
 int casyncio_spawn(
     const casyncio_spawn_request *CASYNCIO_NONNULL request, int64_t *CASYNCIO_NONNULL process,
@@ -48,33 +48,33 @@ typedef struct casyncio_child_end {
 } casyncio_child_end;
 
 enum {
-  // Waits until the child has ended.
+  // Wait until the child has ended.
   CASYNCIO_WAIT_BLOCKING = 1 << 0,
-  // Leaves the child to be waited for.
+  // Do not reap the child: it can be waited for again.
   CASYNCIO_WAIT_KEEP = 1 << 1,
 };
 
-// Returns 1 if the child has ended, 0 if it has not, else the negated errno: ECHILD if other code has taken its status.
-// `descriptor` is the child's process descriptor (pidfd), or -1.
+// Ask how the child ended. Returns 1 if it has ended, 0 if it has not, else the negated errno: -ECHILD if other code
+// has taken its status. `descriptor` is the child's process descriptor (pidfd), or -1.
 int casyncio_process_wait(
     int64_t process, int descriptor, uint32_t flags, casyncio_child_end *CASYNCIO_NONNULL end);
 
-// A descriptor of a child process that is readable when the process has ended (Linux 5.3), or the negated errno.
+// Return a descriptor of a child process that is readable when the process has ended (Linux 5.3), or the negated errno.
 int casyncio_process_open(int64_t process);
 
-// Sends a signal by the descriptor if there is one, else by the number. Returns 0, or the negated errno.
+// Send a signal by the descriptor if there is one, else by the number. Returns 0, or the negated errno.
 int casyncio_process_signal(int64_t process, int descriptor, int signal);
 
-// Sends a signal to the group that the process leads.
+// Send a signal to the group that the process leads.
 int casyncio_group_signal(int64_t process, int signal);
 
-// Makes the two ends of a pipe that block, closed on exec. Returns 0, or the negated errno.
+// Make a pipe whose two ends block and are closed on exec. Returns 0, or the negated errno.
 int casyncio_pipe(int *CASYNCIO_NONNULL read_end, int *CASYNCIO_NONNULL write_end);
 
-// The null device, to read from and to write to.
+// Open the null device, for reading and writing. Returns its descriptor, or the negated errno.
 int casyncio_open_null(void);
 
-// The environment of this process.
+// Return the environment of this process.
 char *CASYNCIO_NULLABLE const *CASYNCIO_NULLABLE casyncio_environment(void);
 
 #endif

@@ -1,21 +1,21 @@
-// The completion port: one interface over the systems in which I/O ends instead of becoming possible. On Linux io_uring
-// is behind it; it is shaped so that Windows' completion ports fit as well. The rules that both have to keep:
+// The completion port: one interface to systems that report what I/O has done, and not what it could do. On Linux it is
+// io_uring; its shape also fits Windows' completion ports. The rules for every implementation:
 //
 // - A handle belongs to one port for life, with one receive (or accept) and one send (or connect) in flight.
-// - A record is one operation. The record, the memory that it names and its handle stay until its last event was
+// - A record is one operation. The record, the memory that it names and its handle stay until its last event has been
 //   reaped.
 // - Starting an operation never fails and never waits. What the system refuses comes back as an event with an error.
-// - A send ends once, with all bytes gone or with an error. Accepting and connecting hide what they take.
-// - `casyncio_port_cancel` is a request. The operation still ends by its own event, with what had happened by then or
+// - A send ends once, with all bytes gone or with an error. Accepting and connecting hide the steps that they take.
+// - `casyncio_port_cancel` is a request. The operation still ends by its own event, with what it had done by then or
 //   with -ECANCELED. A record that is not in flight is left alone.
 // - An event without CASYNCIO_EVENT_MORE is the last one of its operation. Only accepts and lent receives bring more
-//   than one, and a system that has no such thing brings them one by one.
+//   than one event; a system without that feature ends the operation after each event.
 //
-// Thread rules: everything between `begin` and `end` is for the thread that called `begin`, except
+// Thread rules: between `begin` and `end` only the thread that called `begin` may use the port, except for
 // `casyncio_port_wake`, which is for any thread and for signal handlers. Any thread may create, destroy and begin a
 // port that no thread drives. `casyncio_lent_return` after `casyncio_port_destroy` is for any thread.
 //
-// Values that can fail are >= 0 or a negated errno.
+// Functions that can fail return a value >= 0, or a negated errno.
 #ifndef CASYNCIO_COMPLETION_PORT_H
 #define CASYNCIO_COMPLETION_PORT_H
 
@@ -40,7 +40,7 @@ typedef struct casyncio_lent casyncio_lent;
 
 // One operation. Zero it once; the first field is the caller's, the rest is the port's.
 typedef struct casyncio_record {
-  // The caller's own reference, by which it finds its data.
+  // The caller's reference to its own data.
   void *CASYNCIO_NULLABLE owner;
   void *CASYNCIO_NULLABLE buffer;
   uint64_t count;
@@ -51,7 +51,7 @@ typedef struct casyncio_record {
   uint8_t kind;
   uint8_t stage;
   uint8_t flags;
-  // True from the start of the operation until its last event was reaped.
+  // True from the start of the operation until its last event has been reaped.
   uint8_t in_flight;
   struct casyncio_record *CASYNCIO_NULLABLE next;
   int64_t result;
@@ -97,7 +97,7 @@ enum {
   CASYNCIO_PORT_LENT = 1 << 2,
   // Chunks share buffers.
   CASYNCIO_PORT_SHARED_BUFFERS = 1 << 3,
-  // Completions are worked on only when this thread asks for them.
+  // The system works on completions only when this thread asks for them.
   CASYNCIO_PORT_DEFERRED_WORK = 1 << 4,
 };
 
@@ -106,7 +106,7 @@ typedef struct casyncio_port_options {
   // list. Powers of two; 0 is the default.
   uint32_t entries;
   uint32_t event_entries;
-  // The lent memory: how many buffers of which size. The number is a power of two; 0 is the default.
+  // The number and the size of the buffers to lend. The number is a power of two; 0 is the default.
   uint32_t lent_count;
   uint32_t lent_size;
   // Features to do without, for tests of the fallbacks.
@@ -124,7 +124,7 @@ enum {
   CASYNCIO_STEP_SELF_TEST,
 };
 
-// Tries everything that a port needs in a port that is thrown away: making one, asking for each operation, and a round
+// Try everything that a port needs, in a port that is thrown away: make it, ask for each operation, and make a round
 // trip through a socket pair with a cancelled receive. Returns 0, or a negated errno and the step that failed.
 int casyncio_port_detect(int *CASYNCIO_NONNULL step, uint32_t *CASYNCIO_NONNULL features);
 
@@ -132,36 +132,36 @@ int casyncio_port_detect(int *CASYNCIO_NONNULL step, uint32_t *CASYNCIO_NONNULL 
 
 int casyncio_port_create(
     const casyncio_port_options *CASYNCIO_NULLABLE options, casyncio_port *CASYNCIO_NULLABLE *CASYNCIO_NONNULL port);
-// Makes the calling thread drive the port from here on. `step` says which step failed.
+// Make the calling thread drive the port from here on. `step` says which step failed.
 int casyncio_port_begin(casyncio_port *CASYNCIO_NONNULL port, int *CASYNCIO_NONNULL step);
-// Ends that. Nothing may be in flight, unless `abandon` says that the system has stopped answering.
+// End what `begin` began. Nothing may be in flight, unless `abandon` says that the system has stopped answering.
 void casyncio_port_end(casyncio_port *CASYNCIO_NONNULL port, int abandon);
-// Not between `begin` and `end`. Lent memory stays until the last of it was returned.
+// Destroy the port. Not between `begin` and `end`. Lent memory stays until the last chunk has been returned.
 void casyncio_port_destroy(casyncio_port *CASYNCIO_NONNULL port);
 
-// The features of the system that the last `begin` found.
+// Return the features of the system that the last `begin` found.
 uint32_t casyncio_port_features(const casyncio_port *CASYNCIO_NONNULL port);
-// Operations that have been started and not reaped.
+// Return the number of operations that have been started and not reaped.
 uint64_t casyncio_port_in_flight(const casyncio_port *CASYNCIO_NONNULL port);
 
 // MARK: Operations. The record is not in flight; the handle is open.
 
-// Events: new connections, non-blocking and closed on exec.
+// Accept connections. Each event has a new one, non-blocking and closed on exec.
 void casyncio_port_accept(
     casyncio_port *CASYNCIO_NONNULL port, casyncio_record *CASYNCIO_NONNULL record, casyncio_handle handle);
-// The address stays until the event.
+// Connect. The address must stay until the event.
 void casyncio_port_connect(
     casyncio_port *CASYNCIO_NONNULL port, casyncio_record *CASYNCIO_NONNULL record, casyncio_handle handle,
     const void *CASYNCIO_NONNULL address, socklen_t length);
-// Receives into the caller's memory; 0 at the end of the stream.
+// Receive into the caller's memory; the result is 0 at the end of the stream.
 void casyncio_port_receive(
     casyncio_port *CASYNCIO_NONNULL port, casyncio_record *CASYNCIO_NONNULL record, casyncio_handle handle,
     void *CASYNCIO_NONNULL buffer, size_t count);
-// Receives into memory of the port, chunk after chunk. -ENOBUFS: there is none left; return some, or receive into
-// memory of your own. Only with CASYNCIO_PORT_LENT.
+// Receive into memory of the port, chunk after chunk. -ENOBUFS: none is left; return some, or receive into memory of
+// your own. Only with CASYNCIO_PORT_LENT.
 void casyncio_port_receive_lent(
     casyncio_port *CASYNCIO_NONNULL port, casyncio_record *CASYNCIO_NONNULL record, casyncio_handle handle);
-// Sends all the bytes.
+// Send all the bytes.
 void casyncio_port_send(
     casyncio_port *CASYNCIO_NONNULL port, casyncio_record *CASYNCIO_NONNULL record, casyncio_handle handle,
     const void *CASYNCIO_NONNULL bytes, size_t count);
@@ -173,8 +173,8 @@ void casyncio_port_read(
 void casyncio_port_write(
     casyncio_port *CASYNCIO_NONNULL port, casyncio_record *CASYNCIO_NONNULL record, casyncio_handle handle,
     const void *CASYNCIO_NONNULL bytes, size_t count);
-// Ends when the handle is ready for what `events` (POLLIN, POLLOUT) names, with the flags of poll(2). A process handle
-// (pidfd) is ready for POLLIN when its process has ended.
+// Wait until the handle is ready for what `events` (POLLIN, POLLOUT) names; the result has the flags of poll(2). A
+// process handle (pidfd) is ready for POLLIN when its process has ended.
 void casyncio_port_watch(
     casyncio_port *CASYNCIO_NONNULL port, casyncio_record *CASYNCIO_NONNULL record, casyncio_handle handle,
     uint32_t events);
@@ -182,33 +182,33 @@ void casyncio_port_watch(
 // MARK: Ending
 
 void casyncio_port_cancel(casyncio_port *CASYNCIO_NONNULL port, casyncio_record *CASYNCIO_NONNULL record);
-// Asks for the end of everything in flight. What is started after that and before the next `begin` ends with -ECANCELED
+// Ask for the end of everything in flight. What is started after that and before the next `begin` ends with -ECANCELED
 // and has done nothing.
 void casyncio_port_cancel_all(casyncio_port *CASYNCIO_NONNULL port);
-// Submits everything that was started or is to be cancelled, and lets the system do the work that it has put off. The
-// events stay for the next reap. Returns 1 if no cancelled wait has a file any more, and no handle waits to be
-// submitted; 0 if that could not be had now.
+// Submit everything that was started or is to be cancelled, and let the system do the work that it has put off. The
+// events stay for the next reap. Returns 1 if no cancelled wait still holds a file and no handle still has to be
+// submitted; 0 if that could not be reached now.
 int casyncio_port_settle(casyncio_port *CASYNCIO_NONNULL port);
-// Submits what was started, waits for events and takes up to `capacity` of them. Nanoseconds; 0 does not wait, a
-// negative value waits for ever. Ends early, and without events, when woken (even by a wake that came while no thread
-// drove the port), at a signal, and when the system refuses the call for a moment. Returns the number of events, or a
-// negated errno when the system has stopped answering.
+// Submit what was started, wait for events and take up to `capacity` of them. The time is in nanoseconds; 0 does not
+// wait, a negative value waits for ever. Ends early, and without events, when woken (even by a wake that came while no
+// thread drove the port), at a signal, and when the system refuses the call for a moment. Returns the number of events,
+// or a negated errno when the system has stopped answering.
 int casyncio_port_reap(
     casyncio_port *CASYNCIO_NONNULL port, casyncio_event *CASYNCIO_NONNULL events, uint32_t capacity,
     int64_t nanoseconds);
-// Ends the current or the next wait. Any thread, even a signal handler; keeps errno.
+// End the current or the next wait. Any thread, even a signal handler; keeps errno.
 void casyncio_port_wake(casyncio_port *CASYNCIO_NONNULL port);
 
 // MARK: Lent memory
 
 casyncio_lent *CASYNCIO_NONNULL casyncio_port_lent(casyncio_port *CASYNCIO_NONNULL port);
-// Gives back one lent chunk.
+// Give back one lent chunk.
 void casyncio_lent_return(casyncio_lent *CASYNCIO_NONNULL lent, uint32_t lease);
-// The number of chunks that are lent.
+// Return the number of chunks that are lent.
 uint32_t casyncio_lent_leases(const casyncio_lent *CASYNCIO_NONNULL lent);
-// True when less than a quarter of the memory is left to receive into.
+// Return 1 if less than a quarter of the memory is left to receive into, else 0.
 int casyncio_lent_is_low(const casyncio_lent *CASYNCIO_NONNULL lent);
-// True when the books agree: every buffer is either with the system or has chunks that are lent.
+// Return 1 if the books agree, else 0: every buffer is either with the system or has chunks that are lent.
 int casyncio_lent_is_sound(const casyncio_lent *CASYNCIO_NONNULL lent);
 
 #endif
