@@ -4,9 +4,9 @@ import Testing
 
 @testable import AsyncIO
 
-/// One operation of every kind that waits, each awaited by a task of the loop: what a run leaves when it ends.
+/// One waiting operation of every kind, each awaited by a task of the loop: what a run leaves when it ends.
 final class OperationsInFlight: @unchecked Sendable {
-  // Right because a test uses it in one thread at a time: that of the run, or between runs its own.
+  // Right because a test uses it in one thread at a time: the thread of the run, or between runs the test's own.
   static let large = 16_000_000
 
   let loop: BaseEventLoop

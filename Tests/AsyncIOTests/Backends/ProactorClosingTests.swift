@@ -86,7 +86,7 @@ func fill(_ connection: StreamConnection, of loop: BaseEventLoop) async throws -
   }
 }
 
-/// Receive past all loops what is there.
+/// Receive all that has arrived, without a loop.
 func receiveAll(_ number: Int32) -> [UInt8] {
   var bytes: [UInt8] = []
   var buffer = [UInt8](repeating: 0, count: 65536)

@@ -17,7 +17,7 @@ final class RacingPeer: @unchecked Sendable {
   enum Action {
     /// Sends numbered bytes, as many as the socket takes.
     case write(Int32, Int)
-    /// Receives what is there and compares it.
+    /// Receives what has arrived and compares it.
     case drain(Int32)
     /// Connects to a listener and resets the connection.
     case connect(SocketAddress)

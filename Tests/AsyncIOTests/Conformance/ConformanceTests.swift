@@ -45,7 +45,7 @@ import Testing
   fileprivate static let width = Width(2)
 }
 
-/// A check as the argument of a test, which is then told by its line and title.
+/// A check as the argument of a test, which is shown by its line and title.
 struct CheckArgument: Sendable, Codable, CustomTestStringConvertible {
   let check: ConformanceCheck
 
@@ -95,7 +95,7 @@ extension LoopKind {
   }
 }
 
-/// Lets so many tasks at a time through.
+/// Lets a limited number of tasks through at a time.
 private actor Width {
   private var free: Int
   private var waiting: [CheckedContinuation<Void, Never>] = []

@@ -7,7 +7,7 @@
   @testable import AsyncIO
 
   extension RealComponents {
-    /// How children are started, and what is told of their end.
+    /// How children are started, and what is reported about their end.
     @Suite struct ChildProcesses {
       @Test("Exit statuses and deaths by a signal, for many who wait", arguments: LoopKind.allCases, Watching.allCases)
       func statuses(kind: LoopKind, watching: Watching) async throws {

@@ -5,8 +5,8 @@
   @testable import AsyncIO
 
   extension RealComponents {
-    /// The system refuses a resource: the caller gets an error that says what to do, what needs no such resource goes
-    /// on, and afterwards everything works. Each run has a process of its own.
+    /// If the system refuses a resource, the caller gets an error that says what to do, code that does not need the
+    /// resource goes on, and afterwards everything works. Each run has a process of its own.
     @Suite(.timeLimit(.minutes(5)))
     struct Limits {
       private static func environment(_ kind: LoopKind, _ limit: String = "threads") -> [String: String] {

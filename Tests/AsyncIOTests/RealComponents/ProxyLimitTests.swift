@@ -83,7 +83,7 @@
           "an idle cut, the stream has not", "False", #""--idle-timeout", "0.4""#,
           #"assert wait(lambda: sockets(process) == 1), "it is not cut""#
         ),
-        // The proxy has passed everything on when it has told the client's side of the end, and counts it.
+        // The proxy has passed everything on when it has passed the end on to the client, and counts it.
         (
           "a drain", "True", "",
           #"assert wait(lambda: "200000 to clients" in summary(process)); process.terminate(); "#

@@ -8,7 +8,7 @@
 
   extension RealComponents {
     @Suite struct Subprocesses {
-      /// Writes down what it is told of a child.
+      /// Records its calls about a child.
       private final class Listener: SubprocessProtocol {
         var events: [String] = []
         var output: [UInt8] = []

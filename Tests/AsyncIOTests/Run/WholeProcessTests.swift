@@ -72,7 +72,7 @@
       #expect(program["loop refusal"] == "runInsideTask")
       #expect(program["refusal text"]?.contains("try await AsyncIO.run { }") == true)
       #expect(program["loop refusal text"]?.contains("try await loop.run { }") == true)
-      // What has no loop here is told the same way, and it leads somewhere.
+      // A call without a loop gets an error of the same kind, and its advice works.
       #expect(program["no loop"] == "noRunningLoop")
       #expect(program["no loop text"]?.contains("try await AsyncIO.run { }") == true)
       #expect(program["body"] == nil && program["loop body"] == nil)

@@ -29,7 +29,7 @@ struct SimulateTests {
     #expect(failure.message.hasPrefix("the canary sings (AsyncIOTests/SimulateTests.swift:"))
     let seed = try #require(failure.seed)
     #expect(failure.trace.contains { $0.hasSuffix("note: task 5 was first") })
-    // It needs no faults, and so has none when it is told.
+    // It needs no faults, so the report has none.
     #expect(failure.replay == "ASYNCIO_SEED=\(seed) ASYNCIO_FAULTS=none with the same test or program")
     #expect("\(failure)".contains(failure.replay) && "\(failure)".contains("seed \(seed)"))
     for _ in 0..<3 {

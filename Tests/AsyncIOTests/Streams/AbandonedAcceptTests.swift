@@ -209,7 +209,7 @@ struct AbandonedAcceptTests {
   }
 }
 
-/// The reference to something that another thread lets go.
+/// A reference that another thread releases.
 private final class Held<Value: AnyObject & Sendable>: Sendable {
   private struct State {
     var value: Value?

@@ -3,7 +3,7 @@ import Testing
 
 @testable import AsyncIO
 
-/// A connection that was lost has no end, whichever call was told of the loss first.
+/// A lost connection has no end of stream, no matter which call learned of the loss first.
 @Suite(.timeLimit(.minutes(5)))
 struct LossTests {
   @Test("row S4: after a write has thrown a reset, reads throw it as well, each time", arguments: LoopKind.allCases)

@@ -9,7 +9,7 @@ import Testing
 #endif
 
 /// Servers that cannot accept: 88, and what ends a server that waits for a time or a place. The limit of open files is
-/// the process's, so these tests have one each. The pause is an hour: what waits for its end does not come to an end.
+/// the process's, so these tests have one each. The pause is an hour, so a test that waited for its end would not end.
 @Suite(.timeLimit(.minutes(5)))
 struct ShortageTests {
   /// Lower the limit of open files below what is open, and take what is free there, while the body runs. Not below

@@ -68,7 +68,7 @@ final class SocketPair: @unchecked Sendable {
     return CAsyncIO.write(end, bytes, bytes.count)
   }
 
-  /// Read what is there; the number of bytes, or -1.
+  /// Read what has arrived; returns the number of bytes, or -1.
   @discardableResult
   func read(_ count: Int = 4096, from end: Int32) -> Int {
     var bytes = [UInt8](repeating: 0, count: count)

@@ -83,7 +83,7 @@ func expectNoLeaks(
     await Task.yield()
     after = Holdings.now
   }
-  // In words as well: of what fails in an exit test only the comment is told.
+  // In words as well: the report of a failure in an exit test has only the comment.
   let comment: Comment = "before: \(before); after: \(after)"
   #expect(after.counters == before.counters, comment, sourceLocation: sourceLocation)
   #expect(after.descriptors <= before.descriptors, comment, sourceLocation: sourceLocation)

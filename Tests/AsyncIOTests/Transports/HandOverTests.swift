@@ -9,8 +9,7 @@ import Testing
   import Glibc
 #endif
 
-/// Row G3: a caller has its transport before its protocol is told of anything but the transport, however busy the
-/// loop is.
+/// Row G3: a caller has its transport before its protocol gets any call but `connectionMade`, however busy the loop is.
 @Suite("A transport is handed over before its input", .timeLimit(.minutes(5)))
 struct HandOverTests {
   /// Keeps the loop busy: callbacks in every turn, as many as it takes for a task to have some in front of it.

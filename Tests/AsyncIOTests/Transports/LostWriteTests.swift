@@ -9,8 +9,8 @@ import Testing
   import Glibc
 #endif
 
-/// Bytes that were written to a peer that has gone are lost, and somebody is told: also where a loop has taken them
-/// before the system said no, and the peer's end is there first.
+/// Bytes that were written to a peer that has gone are lost, and some call reports it: even if a loop took the bytes
+/// before the system refused them, and even if the peer's end of stream came first.
 @Suite("A lost write is an error", .timeLimit(.minutes(5)))
 struct LostWriteTests {
   enum Way: String, CaseIterable, CustomTestStringConvertible {

@@ -10,7 +10,7 @@ import Testing
 
 @Suite("Transports of pipes", .timeLimit(.minutes(5)))
 struct PipeTransportTests {
-  /// Writes down what it is told.
+  /// Records its calls.
   private final class Listener: StreamProtocol {
     var events: [String] = []
     var received: [UInt8] = []

@@ -1,6 +1,6 @@
 @testable import AsyncIO
 
-/// Writes down what it is told, and does what a test wants in the calls.
+/// Records its calls, and does in each what a test asks for.
 final class ScriptedProtocol: StreamProtocol {
   var events: [String] = []
   var received: [UInt8] = []

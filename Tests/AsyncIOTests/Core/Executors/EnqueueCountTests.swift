@@ -2,8 +2,8 @@ import Testing
 
 @testable import AsyncIO
 
-/// How many times an await goes through the loop's queue. Nought is what the two identities of a loop are for; the
-/// numbers of the other rows are what the runtime (6.3.1) makes of them, and a change of either is worth knowing.
+/// How many times an await goes through the loop's queue. A loop has two identities to make it zero; the other numbers
+/// are those of the runtime (6.3.1), and a change of either is worth knowing.
 ///
 /// These are the numbers of a loop that does not have the whole process. With the whole process default actors cost
 /// nothing either.

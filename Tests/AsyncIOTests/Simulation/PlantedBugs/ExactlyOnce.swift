@@ -3,8 +3,8 @@ import AsyncIO
 @testable import AsyncIOSimulation
 
 extension PlantedProtocol {
-  /// Orders over datagrams: each is carried out once, whatever gets lost, comes twice or late, and also if the client
-  /// crashes meanwhile.
+  /// Orders over datagrams: each is carried out once, even if datagrams are lost, doubled or late, and even if the
+  /// client crashes.
   static let exactlyOnce = PlantedProtocol(
     name: "exactly once",
     bugs: [

@@ -118,7 +118,7 @@ enum PlantedBug: String, CaseIterable, Sendable {
   /// A request after a change waits for a fetch that began before it.
   case joinsOutdatedFetch
 
-  // Limiter: so many in a span of time, and no more.
+  // Limiter: at most a given number in a span of time.
   /// Counts, lets others run, and takes then.
   case countsThenTakes
   /// One more than allowed.
