@@ -1,7 +1,7 @@
 // The load generator for TCP servers that echo. One thread; the caller gives it a core of its own.
 //
 //   load_tcp echo  port=P connections=C size=S seconds=T   closed loop; depth=D messages on their way on each
-//   load_tcp echo  port=P ... messages=N                   so many messages on each connection, all of them counted
+//   load_tcp echo  port=P ... messages=N                   that many messages on each connection, all of them counted
 //   load_tcp open  port=P ... rate=R                       open loop, R messages a second over all connections
 //   load_tcp churn port=P connections=C size=S             connect, exchange, reset
 //   load_tcp idle  port=P connections=K active=A           K connections that echoed once, then A of them echo

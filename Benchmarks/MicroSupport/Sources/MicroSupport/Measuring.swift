@@ -11,7 +11,7 @@ public struct Stopwatch: Sendable {
 
   public init() {}
 
-  /// Print what so many operations took, the CPU time of the whole process and the time that passed.
+  /// Print how long the operations took: the CPU time of the whole process, and the time that passed.
   public func report(_ operations: Int) {
     let wall = Self.nanoseconds(CLOCK_MONOTONIC) - wall
     let cpu = Self.nanoseconds(CLOCK_PROCESS_CPUTIME_ID) - cpu

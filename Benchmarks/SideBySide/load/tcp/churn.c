@@ -1,4 +1,4 @@
-// Churn: connect, exchange one message, reset; so many at a time without a pause.
+// Churn: connect, exchange one message, reset; a given number of connections at a time, without a pause.
 //
 // The reset (SO_LINGER 0) keeps the client's ports out of TIME_WAIT: some 28,000 of them would be used up within a
 // second. The server sees the reset as an end of the connection.

@@ -5,7 +5,7 @@ import AsyncIO
 
 private let message = [UInt8](repeating: 120, count: 64)
 
-/// Send the message and wait until all of it is back, so many times.
+/// Send the message and wait until all of it is back, again and again.
 private func exchange(_ connection: StreamConnection, _ memory: inout [UInt8], _ count: Int) async throws {
   for _ in 0..<count {
     try await connection.write(message.span.bytes)

@@ -67,7 +67,7 @@ private struct Factory: ExecutorFactory {
   static var defaultExecutor: any TaskExecutor { queue }
 }
 
-/// Measure a work of tasks. The first argument starts one of them, which is to do its part so many times.
+/// Measure tasks at work. The first argument starts one of them, which repeats its part as often as it is told.
 private func measureTasks(
   _ count: Int, atOnce: Int = atOnce, start: (Suspended, Int) -> Void, run: (UnownedJob) -> Void
 ) {
