@@ -98,7 +98,7 @@ extension ProactorBackend {
     receivedRarely(event, stream)
   }
 
-  /// End the waiting operation with what is there.
+  /// End the waiting operation with what has arrived.
   @inline(__always)
   func serve(_ stream: ProactorStream.Pointer) {
     guard let parked = stream.pointee.reading else { return }
