@@ -158,10 +158,11 @@ static inline int casyncio_errno(void) { return errno; }
 // Prefetch a cache line that will be needed soon. Any address will do, even one that is not mapped.
 static inline void casyncio_prefetch(const void *CASYNCIO_NULLABLE address) { __builtin_prefetch(address, 1, 3); }
 
-// Prefetch the frame that a Swift task will resume in. The word after a job's seven is its task's context; in jobs that
-// are not tasks it is something else, and prefetching that is harmless.
+// Prefetch the frame that a Swift task will resume in. A job takes eight words, of which the last is the function to go
+// on with; the word after it is its task's context. In jobs that are not tasks it is something else, and prefetching
+// that does no harm either.
 static inline void casyncio_prefetch_frame(const void *CASYNCIO_NONNULL job) {
-  const char *frame = ((const char *const *)job)[7];
+  const char *frame = ((const char *const *)job)[8];
   for (int line = 0; line < 12; line++) casyncio_prefetch(frame + 64 * line);
 }
 
