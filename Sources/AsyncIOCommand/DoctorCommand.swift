@@ -14,8 +14,12 @@ struct DoctorCommand: ParsableCommand {
       not work which step said no and what helps. The exit status is 1 if none works.
 
       --format json prints one object. Its keys stay: version, kernel, openFiles (the limit), environmentLoop \
-      (ASYNCIO_EVENT_LOOP, or null), environmentLoopIsKnown, and loops, a list of objects with name, works, backend, \
-      subMillisecondWaits and features, and for one that does not work step, cause and fix. What does not apply is null.
+      (ASYNCIO_EVENT_LOOP, or null), environmentLoopIsKnown, loops, a list of objects with name, works, backend, \
+      subMillisecondWaits and features, and for one that does not work step, cause and fix, and runtime, a list of \
+      objects with name and state. What does not apply is null.
+
+      The last part lists what the loops know of the Swift runtime that Swift does not promise, and whether it is in \
+      use. ASYNCIO_RUNTIME_LAYOUT=0 does without all that has another, slower way.
       """
   )
 
@@ -75,6 +79,8 @@ private struct Findings {
         "  ASYNCIO_EVENT_LOOP is \"\(environmentLoop)\", which is not a loop kind. Unset it, or use a name above."
       )
     }
+    print("\nknown of the Swift runtime:")
+    for knowledge in RuntimeKnowledge.allCases { print("  \(knowledge.rawValue): \(knowledge.state.rawValue)") }
   }
 
   /// Print names and what they stand for, below a loop kind.
@@ -90,6 +96,9 @@ private struct Findings {
 
   var json: String {
     let kinds = loops.map { "    " + $0.json }.joined(separator: ",\n")
+    let runtime = RuntimeKnowledge.allCases.map {
+      "    " + JSON.object([("name", JSON.string($0.rawValue)), ("state", JSON.string($0.state.rawValue))])
+    }
     return """
       {
         "version": \(JSON.string(Version.current)),
@@ -99,6 +108,9 @@ private struct Findings {
         "environmentLoopIsKnown": \(environmentIsKnown),
         "loops": [
       \(kinds)
+        ],
+        "runtime": [
+      \(runtime.joined(separator: ",\n"))
         ]
       }
       """

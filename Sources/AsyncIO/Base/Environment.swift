@@ -17,6 +17,9 @@ enum Environment {
   /// `ASYNCIO_DISPATCH_MAIN`: 0 leaves the main queue of Dispatch alone.
   static var servesDispatchMain: Bool { variable("ASYNCIO_DISPATCH_MAIN") != "0" }
 
+  /// `ASYNCIO_RUNTIME_LAYOUT`: 0 uses nothing that Swift does not promise and that has another way.
+  static var trustsRuntimeLayout: Bool { variable("ASYNCIO_RUNTIME_LAYOUT") != "0" }
+
   private static func variable(_ name: String) -> String? {
     guard let value = getenv(name) else { return nil }
     let text = String(cString: value)

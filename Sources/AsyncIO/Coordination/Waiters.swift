@@ -30,7 +30,7 @@ struct Waiters<Outcome: Sendable>: Sendable {
   mutating func popFirst() -> Continuation? {
     while let id = order.popFirst() {
       guard let continuation = waiting.removeValue(forKey: id) else { continue }
-      casyncio_lock_leaving(continuation.address)
+      if let address = continuation.sanitizerAddress { casyncio_lock_leaving(address) }
       return continuation
     }
     return nil
@@ -49,11 +49,6 @@ struct Waiters<Outcome: Sendable>: Sendable {
     while let continuation = popFirst() { all.append(continuation) }
     return all
   }
-}
-
-extension UnsafeContinuation {
-  /// The address at which the sanitizer is told that this task goes on after it was resumed.
-  fileprivate var address: UnsafeMutableRawPointer { unsafeBitCast(self, to: UnsafeMutableRawPointer.self) }
 }
 
 /// Numbers waits, so that each can be taken back.
@@ -85,7 +80,7 @@ func waitCancellably<Outcome: Sendable>(
 ) async -> Outcome {
   var address: UnsafeMutableRawPointer?
   let outcome = await suspendCancellably { (continuation: UnsafeContinuation<Outcome, Never>) in
-    address = continuation.address
+    address = continuation.sanitizerAddress
     if case .now(let outcome) = enter(continuation) { continuation.resume(returning: outcome) }
   } onCancel: {
     leave(id)?.resume(returning: cancelled)
@@ -100,7 +95,7 @@ func waitUncancellably<Outcome: Sendable>(
 ) async -> Outcome {
   var address: UnsafeMutableRawPointer?
   let outcome = await withUnsafeContinuation { (continuation: UnsafeContinuation<Outcome, Never>) in
-    address = continuation.address
+    address = continuation.sanitizerAddress
     enter(continuation)
   }
   if let address { casyncio_lock_taken(address) }

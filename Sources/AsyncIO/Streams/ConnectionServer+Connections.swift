@@ -27,10 +27,9 @@ extension ConnectionServer {
     // The task holds the entry and the entry is in the list until the task has ended it. All of it is one closure:
     // each function on the way to the handler is a frame that an idle connection holds.
     served.task = core.startTask { [self] in
-      served.connection.descriptor.owner = casyncio_current_task()
       let record = served.watchCancellation()
       do { try await handler(served.connection) } catch { reportFailure(error, of: served) }
-      casyncio_remove_cancellation(record)
+      if let record { casyncio_remove_cancellation(record) }
       finish(served)
     }
   }
@@ -100,15 +99,21 @@ final class ServedConnection: @unchecked Sendable {
   /// Cancel the task, and with it whatever its own code waits for.
   func cancel() { task?.cancel() }
 
-  private static let setUp: Void = casyncio_set_cancellation_body { argument in
-    Unmanaged<ServedConnection>.fromOpaque(argument!)._withUnsafeGuaranteedRef { $0.taskWasCancelled() }
-  }
+  /// True if the runtime's records are used. Also says what they call.
+  private static let usesRecords: Bool = {
+    casyncio_set_cancellation_body { argument in
+      Unmanaged<ServedConnection>.fromOpaque(argument!)._withUnsafeGuaranteedRef { $0.taskWasCancelled() }
+    }
+    return RuntimeKnowledge.cancellationRecords.isInUse
+  }()
 
   /// Make the task's cancellation end its own operations from here on, whichever thread asks for it; they have no
   /// handlers of their own. Called by the task. Right because the task holds the entry until it has removed the record:
-  /// the bare address stays valid.
-  func watchCancellation() -> UnsafeMutableRawPointer {
-    Self.setUp
+  /// the bare address stays valid. Returns nil if records are not used: then no task owns the connection, and each
+  /// operation has a handler.
+  func watchCancellation() -> UnsafeMutableRawPointer? {
+    guard Self.usesRecords else { return nil }
+    connection.descriptor.owner = casyncio_current_task()
     return casyncio_add_cancellation(Unmanaged.passUnretained(self).toOpaque())
   }
 

@@ -44,8 +44,10 @@ private final class ChunkHandler {
   let body: (RawSpan, borrowing ChunkWriter) throws -> Void
   init(_ body: @escaping (RawSpan, borrowing ChunkWriter) throws -> Void) { self.body = body }
 
-  /// The address of what the closure captured, to prefetch and never to dereference: a closure is its code and that.
-  var captures: UnsafeRawPointer? { unsafeBitCast(body, to: (UnsafeRawPointer, UnsafeRawPointer?).self).1 }
+  /// The address of what the closure captured, to prefetch and never to dereference.
+  var captures: UnsafeRawPointer? { ClosureCaptures.address(in: Looked(body: body)) }
+
+  private struct Looked { let body: (RawSpan, borrowing ChunkWriter) throws -> Void }
 }
 
 /// Drives one connection from completions. Loop thread only.

@@ -35,6 +35,7 @@
 
 #include "CompletionPort.h"
 #include "ChildProcess.h"
+#include "SwiftRuntime.h"
 
 // MARK: The running loop of this thread
 
@@ -74,62 +75,6 @@ void casyncio_set_thread_word(void *CASYNCIO_NONNULL word, void (*CASYNCIO_NONNU
 // Name the calling thread for debuggers and ps; at most 15 bytes are kept.
 void casyncio_name_thread(const char *CASYNCIO_NONNULL name);
 
-// MARK: The current Swift task
-
-// Return the identity of the task that runs in this thread, or null. Compiled Swift code calls this entry point itself
-// for `Builtin.getCurrentAsyncTask`; `withUnsafeCurrentTask` returns the same through an unspecialised generic closure
-// and two retains, which is too much for every message.
-#if __has_attribute(swiftcall)
-__attribute__((swiftcall))
-#endif
-void *CASYNCIO_NULLABLE swift_task_getCurrent(void);
-
-#if __has_attribute(swiftcall)
-__attribute__((swiftcall))
-#endif
-_Bool swift_task_isCancelled(void *CASYNCIO_NONNULL task);
-
-static inline const void *CASYNCIO_NULLABLE casyncio_current_task(void) { return swift_task_getCurrent(); }
-
-// Return what `Task.isCancelled` does, without its retain and release, for a task that runs now.
-static inline _Bool casyncio_is_task_cancelled(const void *CASYNCIO_NONNULL task) {
-  return swift_task_isCancelled((void *)task);
-}
-
-// The runtime's cancellation records, of which `withTaskCancellationHandler` is made, without the frames of that
-// function and its closures. Binaries that inlined its body call these two entry points as well, so their names and
-// convention stay. They are declared here because the compiler reserves the names in Swift files, and inline because
-// programs in C alone have no such functions.
-#if __has_attribute(swiftcall)
-#define CASYNCIO_SWIFT_CALL __attribute__((swiftcall))
-#define CASYNCIO_SWIFT_CONTEXT __attribute__((swift_context))
-#else
-#define CASYNCIO_SWIFT_CALL
-#define CASYNCIO_SWIFT_CONTEXT
-#endif
-CASYNCIO_SWIFT_CALL void *CASYNCIO_NONNULL swift_task_addCancellationHandler(
-    CASYNCIO_SWIFT_CALL void (*CASYNCIO_NONNULL handler)(CASYNCIO_SWIFT_CONTEXT void *CASYNCIO_NULLABLE context),
-    void *CASYNCIO_NULLABLE context);
-CASYNCIO_SWIFT_CALL void swift_task_removeCancellationHandler(void *CASYNCIO_NONNULL record);
-
-// Set the function that is called when a task with a record is cancelled, with the record's argument, in any thread.
-// Call it once.
-void casyncio_set_cancellation_body(void (*CASYNCIO_NONNULL body)(void *CASYNCIO_NULLABLE argument));
-
-// The function that a record calls: a Swift closure, whose context is in the register for closure contexts.
-CASYNCIO_SWIFT_CALL void casyncio_task_was_cancelled(CASYNCIO_SWIFT_CONTEXT void *CASYNCIO_NULLABLE argument);
-
-// Add a record to the task that runs here; the body is called at once if the task was cancelled. The record is in the
-// task's memory, which is a stack: remove the last record first.
-static inline void *CASYNCIO_NONNULL casyncio_add_cancellation(void *CASYNCIO_NULLABLE argument) {
-  return swift_task_addCancellationHandler(casyncio_task_was_cancelled, argument);
-}
-
-// Remove the record. A body that is running in another thread has ended when this returns.
-static inline void casyncio_remove_cancellation(void *CASYNCIO_NONNULL record) {
-  swift_task_removeCancellationHandler(record);
-}
-
 // MARK: The main queue of Dispatch
 
 // Return a descriptor that becomes readable when the main queue has something to do, or a negated errno: -ENOSYS if
@@ -153,19 +98,6 @@ static inline int64_t casyncio_monotonic_nanoseconds(void) {
 
 static inline int casyncio_errno(void) { return errno; }
 
-// MARK: Caches
-
-// Prefetch a cache line that will be needed soon. Any address will do, even one that is not mapped.
-static inline void casyncio_prefetch(const void *CASYNCIO_NULLABLE address) { __builtin_prefetch(address, 1, 3); }
-
-// Prefetch the frame that a Swift task will resume in. A job takes eight words, of which the last is the function to go
-// on with; the word after it is its task's context. In jobs that are not tasks it is something else, and prefetching
-// that does no harm either.
-static inline void casyncio_prefetch_frame(const void *CASYNCIO_NONNULL job) {
-  const char *frame = ((const char *const *)job)[8];
-  for (int line = 0; line < 12; line++) casyncio_prefetch(frame + 64 * line);
-}
-
 // MARK: The thread sanitizer
 
 // Announce that the lock at an address was taken, or will be released. Does nothing if the sanitizer is not linked.
@@ -184,13 +116,6 @@ static inline int casyncio_has_thread_sanitizer(void) { return 0; }
 static inline void casyncio_lock_taken(void *CASYNCIO_NONNULL address) { (void)address; }
 static inline void casyncio_lock_leaving(void *CASYNCIO_NONNULL address) { (void)address; }
 #endif
-
-// MARK: References
-
-// Return the word after the type of a Swift object, in which the runtime counts the references to the object.
-static inline uintptr_t casyncio_reference_counts(const void *CASYNCIO_NONNULL object) {
-  return __atomic_load_n((const uintptr_t *)object + 1, __ATOMIC_ACQUIRE);
-}
 
 // MARK: A lock for many threads that want it at once
 

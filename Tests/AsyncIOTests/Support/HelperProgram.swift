@@ -27,10 +27,11 @@
       }
     }
 
-    /// What a sanitizer in the program needs: its suppressions, and the way to the program that names functions.
+    /// What a sanitizer in the program needs, its suppressions and the way to the program that names functions; and the
+    /// switch that the tests themselves run under.
     private static var inherited: [String: String] {
       var found: [String: String] = [:]
-      for name in ["PATH", "TSAN_OPTIONS", "ASAN_OPTIONS", "LSAN_OPTIONS"] {
+      for name in ["PATH", "TSAN_OPTIONS", "ASAN_OPTIONS", "LSAN_OPTIONS", "ASYNCIO_RUNTIME_LAYOUT"] {
         if let value = getenv(name) { found[name] = String(cString: value) }
       }
       return found

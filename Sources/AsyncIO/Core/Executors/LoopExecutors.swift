@@ -26,7 +26,7 @@ final class TaskFacade: TaskExecutor {
     if intake.isRunningInThisThread {
       intake.push(word)
     } else if !intake.post(word) {
-      LateJobs.run(job, role: .task, of: intake)
+      LateJobs.run(word.takeJob().job, role: .task, of: intake)
     }
   }
 
@@ -105,7 +105,7 @@ final class SerialFacade: SerialExecutor {
 
   private func enqueueElsewhere(_ word: LoopWord) {
     let intake = intake
-    if !intake.post(word) { LateJobs.run(word.job, role: .serial(self), of: intake) }
+    if !intake.post(word) { LateJobs.run(word.takeJob().job, role: .serial(self), of: intake) }
   }
 
   /// Its intake, if that is the one whose loop runs in this thread.

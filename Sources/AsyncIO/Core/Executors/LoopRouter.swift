@@ -17,12 +17,11 @@ final class LoopRouter: TaskExecutor {
   }
 
   func enqueue(_ job: consuming ExecutorJob) {
-    let job = UnownedJob(job)
-    let word = LoopWord(job, .routedJob)
+    let word = LoopWord(UnownedJob(job), .routedJob)
     if let running = LoopIntake.running, running.isMember {
       running.push(word)
     } else if !first.intake.post(word) {
-      LateJobs.run(job, role: .task, of: first.intake)
+      LateJobs.run(word.takeJob().job, role: .task, of: first.intake)
     }
   }
 

@@ -1,13 +1,15 @@
 #if os(Linux) && compiler(>=6.3)
   @_spi(ExperimentalCustomExecutors) @_spi(ExperimentalScheduling) internal import _Concurrency
 
-  // Everything that is not public API of the Swift runtime is in this file: the hook that replaces the executors of
-  // the whole process, and the protocol by which `Task.sleep` finds the loop's timers. What the runtime does with it
-  // on 6.3.1, found by experiment:
+  // What is not public API in Swift's concurrency library is used in this file: the hook that replaces the executors of
+  // the whole process, and the protocol by which `Task.sleep` finds the loop's timers. It is not in `Base/Runtime`,
+  // where everything else is that leans on the runtime, because the loop's executors conform to that protocol. What the
+  // runtime does with it on 6.3.1, found by experiment:
   //
   // - `_createExecutors(factory:)` works when it is called from a synchronous `main` before any task exists. A late
-  //   call does silent damage: a hang, or two worlds. So a late call is detected and refused. One throw-away task with
-  //   a private executor tells: the id of its job is 1 if nothing ran before.
+  //   call does silent damage: a hang, or two worlds. So a late call is detected and refused. The number of a
+  //   throw-away task tells whether there were others, see ``RuntimeProbe``. After the call the runtime is asked whose
+  //   executors it has.
   // - `Task.sleep` calls `enqueue(_:at:tolerance:clock:)` with an instant of the clock it was given, in absolute time.
   //   Continuous clock and the loop's clock differ on a machine that was suspended, so only the distance to that
   //   clock's "now" is used.
@@ -51,7 +53,10 @@
 
       func post(to intake: LoopIntake) -> Bool {
         if let deadline { return intake.post(job, at: deadline) }
-        return intake.post(LoopWord(job, tag))
+        let word = LoopWord(job, tag)
+        if intake.post(word) { return true }
+        _ = word.takeJob()
+        return false
       }
     }
 
@@ -89,13 +94,7 @@
     /// it, it gets only its own tasks of these. Refused with code `runtimeAlreadyStarted` if tasks ran before,
     /// `anotherLoopRunning` while another loop has the process.
     static func install(_ loop: BaseEventLoop, beside others: [BaseEventLoop] = []) throws(EventLoopError) {
-      if !state.withLock({ $0.wasInstalled }) && !isRuntimeUntouched() {
-        throw EventLoopError(
-          .runtimeAlreadyStarted,
-          "AsyncIO.run: tasks ran before it, so the Swift runtime already has its executors. Call it first thing from "
-            + "a synchronous main (or conform to AsyncProgram), or use loop.run { } or, in a task, "
-            + "`try await AsyncIO.run { }` inside this program.")
-      }
+      if !state.withLock({ $0.wasInstalled }) { try checkRuntimeIsUntouched() }
       let router = others.isEmpty ? nil : LoopRouter(loop.taskFacade)
       let ordinary: any TaskExecutor = router ?? loop.taskFacade
       let taken: [Waiting]? = state.withLock { state in
@@ -122,6 +121,13 @@
           "AsyncIO.run: a loop in another thread already has the process. Use `loop.run { }` in this thread.")
       }
       _createExecutors(factory: Factory.self)
+      guard hasRuntimeTaken(main: loop.serialFacade, ordinary: ordinary) else {
+        uninstall(loop)
+        throw EventLoopError(
+          .notOffered,
+          "AsyncIO.run: this Swift runtime has kept executors of its own. Use loop.run { } or, in a task, "
+            + "`try await AsyncIO.run { }` inside this program.")
+      }
       if let router { for member in [loop] + others { router.add(member) } } else { loop.isProcessWide = true }
       state.withLock { $0.installing = nil }
       for job in waiting { _ = job.post(to: loop.intake) }
@@ -161,22 +167,27 @@
       executor.enqueue(ExecutorJob(job), after: delay, tolerance: nil, clock: ContinuousClock())
     }
 
-    private final class Probe: TaskExecutor {
-      let job = Lock<(UnownedJob, String)?>(nil)
-
-      func enqueue(_ job: consuming ExecutorJob) {
-        let description = job.description
-        let unowned = UnownedJob(job)
-        self.job.withLock { $0 = (unowned, description) }
+    /// Refuse the take-over if tasks ran before, or if that cannot be told.
+    private static func checkRuntimeIsUntouched() throws(EventLoopError) {
+      switch RuntimeProbe.isRuntimeUntouched() {
+      case true?: return
+      case false?:
+        throw EventLoopError(
+          .runtimeAlreadyStarted,
+          "AsyncIO.run: tasks ran before it, so the Swift runtime already has its executors. Call it first thing from "
+            + "a synchronous main (or conform to AsyncProgram), or use loop.run { } or, in a task, "
+            + "`try await AsyncIO.run { }` inside this program.")
+      case nil:
+        throw EventLoopError(
+          .runtimeAlreadyStarted,
+          "AsyncIO.run: this Swift runtime does not tell whether tasks ran before it, and a late take-over would hang "
+            + "the program. Use loop.run { } or, in a task, `try await AsyncIO.run { }` inside this program.")
       }
     }
 
-    private static func isRuntimeUntouched() -> Bool {
-      let probe = Probe()
-      _ = Task(executorPreference: probe) {}
-      guard let (job, description) = probe.job.withLock({ $0 }) else { return false }
-      job.runSynchronously(on: probe.asUnownedTaskExecutor())
-      return description == "ExecutorJob(id: 1)"
+    /// True if the runtime has these as its executors.
+    static func hasRuntimeTaken(main: AnyObject, ordinary: AnyObject) -> Bool {
+      (MainActor.executor as AnyObject) === main && (Task.defaultExecutor as AnyObject) === ordinary
     }
 
     private struct Factory: ExecutorFactory {

@@ -58,10 +58,11 @@ final class LoopTaskRegistry: Sendable {
     return state.withLock { $0.running[identity] }
   }
 
-  /// Return the task whose body the job continues; nil for jobs of child tasks, plain tasks and actors. To the runtime
-  /// the job of a task is the task itself, at the same address.
+  /// Return the task whose body the job continues; nil for jobs of child tasks, plain tasks and actors, and if the job
+  /// of a task is not known to be the task itself.
   func task(ofJob word: LoopWord) -> (any CancellableTask)? {
-    state.withLock { $0.running[word.bits & ~15] }
+    guard RuntimeKnowledge.jobsOfTasks.isInUse, let address = word.jobAddress else { return nil }
+    return state.withLock { $0.running[address] }
   }
 
   /// Note that the calling Swift task runs the body of a task, or a part of it, until `leave`.

@@ -43,7 +43,7 @@ extension BaseEventLoop {
       }
       let deadline =
         timer.deadline == .max ? .max : MonotonicTime.after(timer.deadline > now ? timer.deadline - now : 0)
-      LateJobs.run(timer.word.job, role: .task, of: intake, at: deadline)
+      LateJobs.run(timer.word.takeJob().job, role: .task, of: intake, at: deadline)
     }
     let (executor, services) = shared.withLock { state in
       defer {
@@ -61,8 +61,9 @@ extension BaseEventLoop {
 
   private final func drop(_ word: LoopWord) {
     switch word.tag {
-    case .taskJob, .routedJob: LateJobs.run(word.job, role: .task, of: intake)
-    case .serialJob: LateJobs.run(word.job, role: .serial(serialFacade), of: intake)
+    case .taskJob, .serialJob, .routedJob, .boxedJob:
+      let (job, role) = word.takeJob()
+      LateJobs.run(job, role: role == .serialJob ? .serial(serialFacade) : .task, of: intake)
     case .handle: word.object(Handle.self).drop()
     case .timer: word.object(TimerHandle.self).drop()
     case .submit:

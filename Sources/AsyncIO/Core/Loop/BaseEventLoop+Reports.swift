@@ -50,7 +50,7 @@ extension BaseEventLoop {
     // Its name is asked for afterwards: the step may change it.
     let task = word.isJob ? LoopTaskRegistry.shared.task(ofJob: word) : nil
     if !word.isJob {
-      let handle = Unmanaged<Handle>.fromOpaque(UnsafeRawPointer(bitPattern: word.bits & ~15)!).takeUnretainedValue()
+      let handle = word.unmanaged(Handle.self).takeUnretainedValue()
       what = handle.site.map { "the callback made at \($0)" } ?? "a callback"
     }
     let start = time().nanoseconds

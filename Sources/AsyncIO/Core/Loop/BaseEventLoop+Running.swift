@@ -136,7 +136,7 @@ extension BaseEventLoop {
     if let turnObserver { return try runOrdered(turnObserver) }
     var left = ready.count
     if debugFlag.load(ordering: .relaxed) { return try runReadyDebug() }
-    let isCrowded = left > ReadyQueue.crowd
+    let isCrowded = left > ReadyQueue.crowd && ready.knowsFrames
     while left > 0 {
       left -= 1
       if isCrowded { ready.prefetchNext() }
@@ -166,11 +166,23 @@ extension BaseEventLoop {
   final func run(_ word: LoopWord) throws {
     stepShare = Self.stepShare
     switch word.rawTag {
-    case LoopWord.Tag.taskJob.rawValue: word.job.runSynchronously(on: taskFacade.unowned)
+    case LoopWord.Tag.taskJob.rawValue: word.plainJob.runSynchronously(on: taskFacade.unowned)
     case LoopWord.Tag.serialJob.rawValue:
-      word.job.runSynchronously(isolatedTo: serialFacade.unowned, taskExecutor: ordinaryExecutor)
-    case LoopWord.Tag.routedJob.rawValue: word.job.runSynchronously(on: ordinaryExecutor)
-    default: try runHandle(word)
+      word.plainJob.runSynchronously(isolatedTo: serialFacade.unowned, taskExecutor: ordinaryExecutor)
+    case LoopWord.Tag.routedJob.rawValue: word.plainJob.runSynchronously(on: ordinaryExecutor)
+    case LoopWord.Tag.handle.rawValue: try runHandle(word)
+    default: runBoxed(word)
+    }
+  }
+
+  /// Run a job that came in a box, in its role.
+  @inline(never)
+  private final func runBoxed(_ word: LoopWord) {
+    let (job, role) = word.takeJob()
+    switch role {
+    case .taskJob: job.runSynchronously(on: taskFacade.unowned)
+    case .serialJob: job.runSynchronously(isolatedTo: serialFacade.unowned, taskExecutor: ordinaryExecutor)
+    default: job.runSynchronously(on: ordinaryExecutor)
     }
   }
 
@@ -206,7 +218,7 @@ extension BaseEventLoop {
 
   private final func admit(_ word: LoopWord) {
     switch word.tag {
-    case .taskJob, .serialJob, .routedJob, .handle: ready.push(word)
+    case .taskJob, .serialJob, .routedJob, .boxedJob, .handle: ready.push(word)
     case .timer: admitTimer(word.object(TimerHandle.self))
     case .submit: submitNow(word.object(IOOperation.self))
     case .closeDescriptor: closeDescriptorNow(word.object(IODescriptor.self))

@@ -93,6 +93,7 @@ open class BaseEventLoop: EventLoop, @unchecked Sendable {
 
   /// Make a loop over a backend, which it then owns.
   package init(backend: any IOBackend) {
+    RuntimeKnowledge.prepare()
     self.backend = backend
     debugFlag = Atomic(Environment.debug)
     intake = LoopIntake(backend)

@@ -2,8 +2,9 @@ internal import CAsyncIO
 
 /// What a loop has to run or to do, in one machine word.
 ///
-/// Jobs of the Swift runtime and objects of Swift are aligned to 16 bytes, which leaves four bits for the kind of the
-/// word. Words that refer to objects own one reference.
+/// Objects are aligned to 16 bytes, as malloc(3) promises, which leaves four bits for the kind of the word. Jobs of the
+/// Swift runtime are as well, which nobody promises: if ``RuntimeKnowledge`` says that they are not, each is put into
+/// an object. Words that refer to objects own one reference.
 struct LoopWord {
   enum Tag: UInt {
     /// A job that came in through the task facade.
@@ -12,18 +13,20 @@ struct LoopWord {
     case serialJob = 1
     /// A job that a ``LoopRouter`` has brought.
     case routedJob = 2
+    /// A ``BoxedJob``, in place of any of these.
+    case boxedJob = 3
     /// A ``Handle`` to run.
-    case handle = 3
+    case handle = 4
     /// A ``TimerHandle`` to put into the heap, or to take out if it was cancelled. Inbox only.
-    case timer = 4
+    case timer = 5
     /// An ``IOOperation`` to submit. Inbox only.
-    case submit = 5
+    case submit = 6
     /// An ``IODescriptor`` to close. Inbox only.
-    case closeDescriptor = 6
+    case closeDescriptor = 7
     /// A ``PostedAction`` to run at once. Inbox only.
-    case action = 7
+    case action = 8
     /// A ``TimerNode`` that waits for its time. Heap of timers only.
-    case node = 8
+    case node = 9
   }
 
   let bits: UInt
@@ -33,8 +36,15 @@ struct LoopWord {
 
   @inline(__always)
   init(_ job: UnownedJob, _ tag: Tag) {
-    bits = unsafeBitCast(job, to: UInt.self) | tag.rawValue
+    self = casyncio_boxes_jobs() ? Self.boxed(job, tag) : LoopWord(plain: job, tag)
   }
+
+  // Not inlined: what it needs would be saved and restored for every job.
+  @inline(never)
+  private static func boxed(_ job: UnownedJob, _ tag: Tag) -> LoopWord { LoopWord(BoxedJob(job, tag), .boxedJob) }
+
+  @inline(__always)
+  private init(plain job: UnownedJob, _ tag: Tag) { bits = unsafeBitCast(job, to: UInt.self) | tag.rawValue }
 
   /// Take a reference of its own.
   @inline(__always)
@@ -47,10 +57,24 @@ struct LoopWord {
   var tag: Tag { Tag(rawValue: rawTag)! }
   /// A job of the Swift runtime, in whatever role it came.
   @inline(__always)
-  var isJob: Bool { rawTag <= Tag.routedJob.rawValue }
-
+  var isJob: Bool { rawTag <= Tag.boxedJob.rawValue }
+  /// A job whose address is in the word.
   @inline(__always)
-  var job: UnownedJob { unsafeBitCast(bits & ~15, to: UnownedJob.self) }
+  var isPlainJob: Bool { rawTag <= Tag.routedJob.rawValue }
+
+  /// The job of a word that has its address.
+  @inline(__always)
+  var plainJob: UnownedJob { unsafeBitCast(bits & ~15, to: UnownedJob.self) }
+
+  /// Take a job out of its word, with the role in which it came. The word is used up.
+  func takeJob() -> (job: UnownedJob, role: Tag) {
+    if isPlainJob { return (plainJob, tag) }
+    let box = object(BoxedJob.self)
+    return (box.job, box.role)
+  }
+
+  /// The address of the job, to compare it with those of tasks; nil if the job is in a box.
+  var jobAddress: UInt? { isPlainJob ? bits & ~15 : nil }
 
   @inline(__always)
   func unmanaged<T: AnyObject>(_: T.Type) -> Unmanaged<T> { .fromOpaque(UnsafeRawPointer(bitPattern: bits & ~15)!) }
@@ -66,11 +90,21 @@ struct LoopWord {
   }
 }
 
+/// A job whose address has no bits for a tag.
+final class BoxedJob {
+  let job: UnownedJob
+  let role: LoopWord.Tag
+
+  init(_ job: UnownedJob, _ role: LoopWord.Tag) { (self.job, self.role) = (job, role) }
+}
+
 /// The queue of a loop's own thread: a ring of words that grows. First in, first out; no locks, no checks.
 struct ReadyQueue: ~Copyable {
   /// The number of words from which on it pays to prefetch the next one: fewer stay in the cache by themselves.
   static var crowd: Int { 64 }
 
+  /// True if it is known where a task has its frame.
+  let knowsFrames = RuntimeKnowledge.taskFrames.isInUse
   private var storage: UnsafeMutablePointer<UInt>
   private var mask: Int
   private var head = 0
@@ -111,12 +145,12 @@ struct ReadyQueue: ~Copyable {
 
   /// Prefetch the jobs after the first one, while the first one runs: the task two entries ahead, and the frame of the
   /// next one. Entries that are no longer there are old words, and prefetching what they refer to does no harm; only
-  /// jobs are followed, and only those that are queued.
+  /// jobs are followed, and only those that are queued. For queues that know where frames are.
   @inline(__always)
   func prefetchNext() {
     guard count > 2 else { return }
     let next = storage[(head &+ 1) & mask]
-    if LoopWord(bits: next).isJob {
+    if LoopWord(bits: next).isPlainJob {
       casyncio_prefetch_frame(UnsafeRawPointer(bitPattern: next & ~15)!)
     }
     let task = UnsafeRawPointer(bitPattern: storage[(head &+ 2) & mask] & ~15)

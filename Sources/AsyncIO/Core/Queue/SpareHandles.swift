@@ -11,8 +11,8 @@ internal import CAsyncIO
 //   enough that the loop has the only strong reference, which is what `isKnownUniquelyReferenced` tells. The word in
 //   which the runtime counts all references of an object is compared with that of an object fresh from the allocator:
 //   they are equal only if nothing but its one owner references it.
-// - *That word belongs to the runtime.* Where it is and that it reveals weak and unowned references is tried out once,
-//   and if that fails no handle is used again.
+// - *That word belongs to the runtime.* `Base/Runtime` tries out where it is and that it reveals weak and unowned
+//   references, and if that fails no handle is used again.
 // - *Another thread had the handle* and released it: the word is read with acquire, as a release of a reference
 //   releases. The thread sanitizer sees neither, so under it no handle is used again.
 
@@ -21,12 +21,12 @@ struct SpareHandles: ~Copyable {
   /// As many as a busy turn has callbacks.
   private static var limit: Int { 1024 }
 
-  private let fresh = References.ofFresh
+  private let fresh = isUnused ? nil : ReferenceCounts.ofFresh
   private var handles: UnsafeMutablePointer<Unmanaged<Handle>>?
   private var count = 0
 
   /// True if no handle is used again in this process.
-  static var isUnused: Bool { References.ofFresh == nil }
+  static var isUnused: Bool { casyncio_has_thread_sanitizer() != 0 || ReferenceCounts.ofFresh == nil }
 
   deinit {
     for index in 0..<count { handles?[index].release() }
@@ -44,39 +44,11 @@ struct SpareHandles: ~Copyable {
   /// Take over a reference to a handle that is done with, to use it again or to release it.
   @inline(__always)
   mutating func put(_ handle: Unmanaged<Handle>) {
-    guard count < Self.limit, let fresh, References.of(handle) == fresh,
+    guard count < Self.limit, let fresh, ReferenceCounts.of(handle.toOpaque()) == fresh,
       handle._withUnsafeGuaranteedRef({ $0.isPlain })
     else { return handle.release() }
     if handles == nil { handles = .allocate(capacity: Self.limit) }
     handles![count] = handle
     count += 1
   }
-}
-
-/// The word of an object in which the runtime counts the references to it.
-private enum References {
-  @inline(__always)
-  static func of(_ handle: Unmanaged<Handle>) -> UInt { casyncio_reference_counts(handle.toOpaque()) }
-
-  /// The word of an object with one owner and no other reference; nil if the runtime is not as expected.
-  static let ofFresh: UInt? = {
-    if casyncio_has_thread_sanitizer() != 0 { return nil }
-    let handle = Unmanaged.passRetained(Handle {})
-    defer { handle.release() }
-    let fresh = of(handle)
-    let isStrongSeen = isSeen(in: [handle.takeUnretainedValue()])
-    let isUnownedSeen = isSeen(in: [Unowned(handle: handle.takeUnretainedValue())])
-    let isAlike = of(handle) == fresh
-    let isWeakSeen = isSeen(in: [Weak(handle: handle.takeUnretainedValue())])
-    return isStrongSeen && isUnownedSeen && isAlike && isWeakSeen ? fresh : nil
-
-    // Not inlined: the compiler leaves out a reference that it sees unused.
-    @inline(never)
-    func isSeen<Reference>(in references: [Reference]) -> Bool {
-      withExtendedLifetime(references) { of(handle) != fresh }
-    }
-  }()
-
-  private struct Unowned { unowned var handle: Handle }
-  private struct Weak { weak var handle: Handle? }
 }

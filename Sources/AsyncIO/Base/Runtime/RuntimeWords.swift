@@ -1,0 +1,99 @@
+internal import CAsyncIO
+
+// Words of the runtime's objects that are read outside of the self-tests, and how each of them is tried out.
+
+/// The word of an object in which the runtime counts the references to it. An object with one owner has the same word
+/// as one fresh from the allocator, and any other reference, even a weak or an unowned one, makes it another.
+enum ReferenceCounts {
+  /// The word of an object with one owner and no other reference; nil if that is not known, or must not be used.
+  static let ofFresh: UInt? =
+    RuntimeKnowledge.referenceCounts.isInUse ? freshWord(at: RuntimeLayout().countsWord) : nil
+
+  @inline(__always)
+  static func of(_ object: UnsafeRawPointer) -> UInt { casyncio_reference_counts(object) }
+
+  /// Return the word of a fresh object, if any reference to it changes the word, and going takes the change back.
+  static func freshWord(at word: Int) -> UInt? {
+    let object = Unmanaged.passRetained(Counted())
+    defer { object.release() }
+    // The same read as in use, unless a test wants another word.
+    func read() -> UInt {
+      let skipped = (word - RuntimeLayout().countsWord) * MemoryLayout<UInt>.size
+      return casyncio_reference_counts(object.toOpaque() + skipped)
+    }
+    let fresh = read()
+    let isStrongSeen = isSeen([object.takeUnretainedValue()])
+    let isUnownedSeen = isSeen([Unowned(object: object.takeUnretainedValue())])
+    let isAlike = read() == fresh
+    // Last: an object that was ever referenced weakly never looks fresh again.
+    let isWeakSeen = isSeen([Weak(object: object.takeUnretainedValue())])
+    return isStrongSeen && isUnownedSeen && isAlike && isWeakSeen ? fresh : nil
+
+    // Not inlined: the compiler leaves out a reference that it sees unused.
+    @inline(never)
+    func isSeen<Reference>(_ references: [Reference]) -> Bool {
+      withExtendedLifetime(references) { read() != fresh }
+    }
+  }
+
+  private final class Counted {}
+  private struct Unowned { unowned var object: Counted }
+  private struct Weak { weak var object: Counted? }
+}
+
+/// What closures captured: an address to prefetch, and never to dereference.
+///
+/// A closure is looked at inside of a struct that has nothing else. By itself it would be wrapped in another closure on
+/// its way into a generic function, `unsafeBitCast` among them, and the words would be those of the wrapper.
+enum ClosureCaptures {
+  /// The two words of a closure of any type: its code, and what it captured.
+  private typealias Words = (UInt, UInt)
+
+  /// Return where the captures of the closure in a struct are; nil if it has none, or if that must not be used.
+  static func address<Holder>(in holder: Holder) -> UnsafeRawPointer? {
+    guard RuntimeKnowledge.closureCaptures.isInUse, MemoryLayout<Holder>.size == MemoryLayout<Words>.size else {
+      return nil
+    }
+    return UnsafeRawPointer(bitPattern: word(RuntimeLayout().capturesWord, of: holder))
+  }
+
+  private static func word<Holder>(_ number: Int, of holder: Holder) -> UInt {
+    withUnsafeBytes(of: holder) { $0.load(fromByteOffset: number * MemoryLayout<UInt>.size, as: UInt.self) }
+  }
+
+  /// True if that word of closures with the same code tells what they captured.
+  static func areFound(at number: Int) -> Bool {
+    guard MemoryLayout<Holder>.size == MemoryLayout<Words>.size else { return false }
+    let first = holder(of: Captured()), second = holder(of: Captured())
+    return withExtendedLifetime((first, second)) {
+      let captures = [word(number, of: first), word(number, of: second)]
+      let code = [word(1 - number, of: first), word(1 - number, of: second)]
+      return captures[0] != captures[1] && code[0] == code[1] && !captures.contains(0)
+    }
+  }
+
+  // Not inlined: both closures have to come from one place in the code.
+  @inline(never)
+  private static func holder(of captured: Captured) -> Holder { Holder { captured } }
+
+  private struct Holder { let closure: () -> Captured }
+  private final class Captured {}
+}
+
+extension UnsafeContinuation {
+  /// The address at which the sanitizer is told that this task goes on after it was resumed; nil if none is linked. If
+  /// a continuation is not an address, all of them share one: the sanitizer then overlooks races, and reports none that
+  /// are not there.
+  @inline(__always)
+  var sanitizerAddress: UnsafeMutableRawPointer? {
+    guard casyncio_has_thread_sanitizer() != 0 else { return nil }
+    guard ContinuationAddresses.areKnown else { return ContinuationAddresses.common }
+    return unsafeBitCast(self, to: UnsafeMutableRawPointer.self)
+  }
+}
+
+private enum ContinuationAddresses {
+  static let areKnown = RuntimeKnowledge.continuationAddresses.isInUse
+  // Right because nothing is ever stored or read there.
+  nonisolated(unsafe) static let common = UnsafeMutableRawPointer.allocate(byteCount: 16, alignment: 16)
+}
