@@ -14,6 +14,10 @@ protocol DescriptorKeeper: AnyObject {
   /// an empty value would share the next field's address, and the thread sanitizer would mistake the two locks for one.
   var numbers: Lock<UInt8> { get }
 
+  /// True where what backends and descriptors keep may be touched: in the thread that runs the loop, or while no thread
+  /// does. For assertions.
+  var isLoopThread: Bool { get }
+
   /// End pending operations of the descriptor and give its number back; at once in the loop's thread, else as soon as
   /// the loop gets to it. Any thread, once.
   func closeDescriptor(_ descriptor: IODescriptor)

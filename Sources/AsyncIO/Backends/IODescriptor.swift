@@ -81,6 +81,13 @@ package final class IODescriptor: @unchecked Sendable {
 
   deinit { LiveCounters.descriptors.subtract(1, ordering: .relaxed) }
 
+  /// Trap in debug builds if another thread runs the loop. Not for what happens while a loop goes away: a loop that was
+  /// dropped without a close closes itself, and must not be referred to then.
+  @inline(__always)
+  func assertLoopThread(file: StaticString = #fileID, line: UInt = #line) {
+    assert(keeper.isLoopThread, "a descriptor belongs to the thread that runs its event loop", file: file, line: line)
+  }
+
   /// The number and generation in one word: backends tag their events with it.
   @inline(__always)
   package var token: UInt64 { UInt64(generation) << 32 | UInt64(UInt32(bitPattern: fileDescriptor)) }
@@ -91,6 +98,7 @@ package final class IODescriptor: @unchecked Sendable {
   /// Queue the callbacks of a watched descriptor that is ready, the reader's first. Called by backends in the poll
   /// phase.
   package func deliverWatch(readable: Bool, writable: Bool) {
+    assertLoopThread()
     watch?.deliver(readable: readable, writable: writable)
   }
 
@@ -111,6 +119,7 @@ package final class IODescriptor: @unchecked Sendable {
   /// End what the loop knows of the number and leave the number open, for its next owner. Loop thread; nothing waits on
   /// it. Returns `false` if it was closed before.
   func letNumberGo() -> Bool {
+    assertLoopThread()
     guard !closed.exchange(true, ordering: .acquiringAndReleasing) else { return false }
     keeper.backend.detach(self, closing: false)
     return true

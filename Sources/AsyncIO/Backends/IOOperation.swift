@@ -71,6 +71,9 @@ package final class IOOperation: @unchecked Sendable {
   /// Called in the poll phase, if no continuation is set. Unmanaged: it outlives its operations' uses.
   @exclusivity(unchecked) var observer: Unmanaged<OperationObserver>?
 
+  /// True while a lent chunk has not been returned. Kept in debug builds only.
+  @exclusivity(unchecked) private var hasLent = false
+
   /// Create an idle record; it may be used again and again, even with another kind.
   package init(_ kind: Kind, on descriptor: IODescriptor) {
     self.kind = kind
@@ -85,8 +88,34 @@ package final class IOOperation: @unchecked Sendable {
 
   /// End the operation before it was submitted.
   func end(_ result: Int) {
+    assert(state != .inFlight, "an operation in flight was ended without its completion")
     state = .done
     self.result = result
+  }
+
+  /// Note that a chunk was lent: a connection holds one at most.
+  @inline(__always)
+  func assertLends() {
+    assert(
+      {
+        defer { hasLent = true }; return !hasLent
+      }(), "a connection holds two lent chunks")
+  }
+
+  /// Note that the chunk goes back: once.
+  @inline(__always)
+  func assertReturns() {
+    assert(
+      {
+        defer { hasLent = false }; return hasLent
+      }(), "a lent chunk was returned twice")
+  }
+
+  /// Note the task that awaits this use: one, until it is resumed.
+  @inline(__always)
+  func park(_ continuation: UnsafeContinuation<Void, Never>) {
+    assert(self.continuation == nil, "two tasks await one operation")
+    self.continuation = continuation
   }
 
   /// End the operation: resume the awaiting task or tell the observer. Called by backends only, once per submit that

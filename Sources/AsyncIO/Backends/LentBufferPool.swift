@@ -75,6 +75,7 @@ struct LentBufferPool: ~Copyable {
     if isClosed {
       base.deallocate()
     } else if capacity < 0 {
+      assert(smallLent > 0, "a copy of a chunk came back twice")
       smallLent -= 1
       base.deallocate()
     } else {
@@ -84,6 +85,7 @@ struct LentBufferPool: ~Copyable {
 
   @inline(__always)
   private mutating func giveBackLarge(_ base: UnsafeMutableRawPointer) {
+    assert(freeCount < largeAllocated, "a lent buffer came back twice")
     free[freeCount] = base
     freeCount += 1
   }

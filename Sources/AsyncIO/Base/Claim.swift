@@ -16,5 +16,8 @@ struct Claim: ~Copyable, Sendable {
   }
 
   @inline(__always)
-  func release() { isTaken.store(false, ordering: .releasing) }
+  func release() {
+    assert(isTaken.load(ordering: .relaxed), "a claim was released that nobody had")
+    isTaken.store(false, ordering: .releasing)
+  }
 }

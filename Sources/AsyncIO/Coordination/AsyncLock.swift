@@ -68,6 +68,7 @@ struct AsyncLockState: Sendable {
 
   mutating func enter(_ id: UInt64, _ continuation: Waiters<Bool>.Continuation) -> Admission<Bool> {
     guard isLocked else {
+      assert(waiters.isEmpty, "the lock is free while a task waits for it")
       isLocked = true
       return .now(true)
     }

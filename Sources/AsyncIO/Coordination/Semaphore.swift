@@ -109,6 +109,7 @@ struct SemaphoreState: Sendable {
 
   mutating func enter(_ id: UInt64, _ continuation: Waiters<Bool>.Continuation) -> Admission<Bool> {
     // Permits go to waiters first, so there are none while a task waits.
+    assert(value == 0 || waiters.isEmpty, "a permit is free while a task waits for one")
     guard value > 0 else {
       waiters.append(id, continuation)
       return .waits

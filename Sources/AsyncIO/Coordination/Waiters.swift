@@ -23,8 +23,10 @@ struct Waiters<Outcome: Sendable>: Sendable {
   var count: Int { waiting.count }
 
   mutating func append(_ id: UInt64, _ continuation: Continuation) {
+    assert(waiting[id] == nil, "one wait came twice")
     order.append(id)
     waiting[id] = continuation
+    assert(order.count >= waiting.count, "a task waits that is not in the order")
   }
 
   mutating func popFirst() -> Continuation? {

@@ -46,12 +46,14 @@ class Acceptor: OperationObserver {
 
   /// Begin with one listening socket.
   final func begin(_ operation: IOOperation) {
+    core.assertLoopThread()
     operation.observer = .passUnretained(self)
     if isOver(operation) { ended(operation) } else { accept(operation) }
   }
 
   /// Accept until it has to wait, there is no place, or others must have their turn.
   final func accept(_ operation: IOOperation) {
+    core.assertLoopThread()
     var budget = Self.burst
     while true {
       guard hasPlace(for: operation) else { return }
@@ -65,6 +67,7 @@ class Acceptor: OperationObserver {
 
   /// Let others have their turn.
   fileprivate final func acceptNextTurn(_ operation: IOOperation) {
+    core.assertLoopThread()
     operation.result = -Int(EAGAIN)
     core.completeNextTurn(operation)
   }
@@ -122,6 +125,7 @@ class Acceptor: OperationObserver {
 
   /// End the operations that wait for the end of a shortage.
   final func stopPauses() {
+    core.assertLoopThread()
     let stopped = pauses
     pauses = []
     for pause in stopped {

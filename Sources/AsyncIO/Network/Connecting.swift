@@ -103,6 +103,7 @@ final class Connecting: OperationObserver, @unchecked Sendable {
   // MARK: Actions
 
   private func act(_ actions: [ConnectRace.Action]) {
+    core.assertLoopThread()
     queue += actions
     guard !isAtWork else { return }
     isAtWork = true
@@ -146,6 +147,7 @@ final class Connecting: OperationObserver, @unchecked Sendable {
   }
 
   private func finish(_ outcome: ConnectRace.Outcome) {
+    assert(self.outcome == nil, "a race ended twice")
     self.outcome = outcome
     let waiter = continuation
     continuation = nil

@@ -15,6 +15,7 @@ extension ConnectionServer {
   }
 
   func start(_ fd: Int32) {
+    core.assertLoopThread()
     let connection = listener.connection(fd)
     let served = ServedConnection(connection)
     if core.isDebug { served.names = connection.socketNames }
@@ -44,6 +45,7 @@ extension ConnectionServer {
     // First, so that the server does not look empty in between.
     if core.isRunningInThisThread, !held.isEmpty { start(held.removeFirst()) }
     resumeIfDone { members in
+      assert(members.count > 0, "a connection left the list twice")
       served.next?.previous = served.previous
       if let previous = served.previous { previous.next = served.next } else { members.first = served.next }
       members.count -= 1

@@ -22,6 +22,7 @@ extension ConnectionServer {
 
   /// Accept no more connections, and cancel those that run.
   func cancelAll() {
+    core.assertLoopThread()
     guard !isCancelled else { return }
     isCancelled = true
     for operation in listener.accepting where accepts(with: operation) { core.backend.cancel(operation) }

@@ -61,6 +61,7 @@ final class ConnectionServer: Acceptor, @unchecked Sendable {
   }
 
   private func begin(_ waiter: UnsafeContinuation<Void, Never>) {
+    core.assertLoopThread()
     members.withLock {
       $0.waiter = waiter
       $0.accepting = listener.accepting.count
@@ -97,6 +98,9 @@ final class ConnectionServer: Acceptor, @unchecked Sendable {
 
   override func ended(_ operation: IOOperation) {
     super.ended(operation)
-    resumeIfDone { $0.accepting -= 1 }
+    resumeIfDone { members in
+      assert(members.accepting > 0, "a listening socket ended twice")
+      members.accepting -= 1
+    }
   }
 }

@@ -102,6 +102,8 @@ private final class ChunkPump: OperationObserver, @unchecked Sendable {
   }
 
   private func begin(_ continuation: UnsafeContinuation<Void, Never>) {
+    core.assertLoopThread()
+    assert(waiter == nil, "two tasks wait for one connection's chunks")
     waiter = continuation
     task = casyncio_current_task()
     // If the task was cancelled before, its handler has already run; no wait may begin after that.
@@ -130,6 +132,7 @@ private final class ChunkPump: OperationObserver, @unchecked Sendable {
   /// Finish with the first reason given. The task resumes when neither operation is in flight any more, because an
   /// operation in flight uses memory of this connection.
   private func finish(_ error: (any Error)? = nil) {
+    core.assertLoopThread()
     if !isFinished {
       isFinished = true
       failure = error
@@ -182,6 +185,7 @@ private final class ChunkPump: OperationObserver, @unchecked Sendable {
   }
 
   override func operationEnded(_ operation: IOOperation) {
+    core.assertLoopThread()
     if operation === receiving { received() } else { sent() }
   }
 
@@ -207,8 +211,10 @@ private final class ChunkPump: OperationObserver, @unchecked Sendable {
       finish()
       return false
     }
+    receiving.assertLends()
     // Right because the buffer is this operation's until it is returned below.
     let proceed = handle(UnsafeRawBufferPointer(start: receiving.buffer, count: n).bytes)
+    receiving.assertReturns()
     core.backend.returnLent(receiving)
     guard proceed else { return false }
     if !hasOutput { return true }

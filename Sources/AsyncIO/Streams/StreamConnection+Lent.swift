@@ -21,7 +21,7 @@ extension StreamConnection {
       switch core.begin(operation) {
       case .ended: break
       // This spelling of withUnsafeContinuation does not hop to the caller's executor, where it already is.
-      case .waitingOwned: await _unsafeInheritExecutor_withUnsafeContinuation { operation.continuation = $0 }
+      case .waitingOwned: await _unsafeInheritExecutor_withUnsafeContinuation { operation.park($0) }
       case .waiting: await core.completeCancellably(operation)
       case .othersFirst: await core.completeInNextTurn(operation)
       }
@@ -39,13 +39,16 @@ extension StreamConnection {
         if n == 0 { return try checkEnd() }
         throw failure(n, "read")
       }
+      operation.assertLends()
       do {
         // Right because the buffer is this operation's until it is returned below.
         try await body(UnsafeRawBufferPointer(start: operation.buffer, count: n).bytes)
       } catch {
+        operation.assertReturns()
         backend.returnLent(operation)
         throw error
       }
+      operation.assertReturns()
       backend.returnLent(operation)
     }
   }

@@ -14,6 +14,7 @@ package struct SendProgress: Equatable, Sendable {
 extension StreamConnection {
   /// How far the sending side is. Loop thread.
   package var sendProgress: SendProgress {
+    core.assertLoopThread()
     var progress = SendProgress()
     guard !isClosed else { return progress }
     progress.taken = sending.state == .inFlight ? sending.transferred : 0

@@ -169,6 +169,7 @@ public final class StreamConnection: @unchecked Sendable {
 
   /// End what the owning task waits for. Loop thread.
   func cancelOperations() {
+    core.assertLoopThread()
     core.backend.cancel(receiving)
     core.backend.cancel(sending)
   }

@@ -159,7 +159,10 @@ final class AcceptQueue: OperationObserver, @unchecked Sendable {
   }
 
   /// Make the loop forget the queue. Loop thread.
-  func leave(_ core: BaseEventLoop) { core.residents[ObjectIdentifier(resident)] = nil }
+  func leave(_ core: BaseEventLoop) {
+    core.assertLoopThread()
+    core.residents[ObjectIdentifier(resident)] = nil
+  }
 }
 
 /// Ends a listener's queue with its loop, as no call can accept any more.

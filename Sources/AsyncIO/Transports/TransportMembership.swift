@@ -19,10 +19,14 @@ final class TransportMembership: LoopResident, @unchecked Sendable {
   var transport: BaseTransport? { kept ?? (hasRested ? resting : nil) }
 
   /// Keep a transport that is at work.
-  func keep(_ transport: BaseTransport) { kept = transport }
+  func keep(_ transport: BaseTransport) {
+    core.assertLoopThread()
+    kept = transport
+  }
 
   /// Let the transport rest: it may be dropped.
   func rest() {
+    core.assertLoopThread()
     if !hasRested {
       resting = kept
       hasRested = true
@@ -31,7 +35,10 @@ final class TransportMembership: LoopResident, @unchecked Sendable {
   }
 
   /// Forget the transport: it has ended, and has nothing under way.
-  func forget() { kept = nil }
+  func forget() {
+    core.assertLoopThread()
+    kept = nil
+  }
 
   override func loopDidClose() {
     transport?.loopDidClose()
@@ -47,6 +54,7 @@ final class TransportMembership: LoopResident, @unchecked Sendable {
   }
 
   private func ended() {
+    core.assertLoopThread()
     let body = whenEnded
     whenEnded = nil
     body?()

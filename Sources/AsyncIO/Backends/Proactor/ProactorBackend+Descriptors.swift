@@ -15,6 +15,7 @@ extension ProactorBackend {
 
   /// Take the descriptor into care under its number, and give it a stream.
   package func attach(_ descriptor: IODescriptor) {
+    descriptor.assertLoopThread()
     let fd = Int(descriptor.fileDescriptor)
     while slots.count <= fd { slots.append(nil) }
     if let old = slots[fd], old.toOpaque() != Unmanaged.passUnretained(descriptor).toOpaque() {

@@ -184,6 +184,8 @@ package final class ProactorBackend: IOBackend, @unchecked Sendable {
   /// Take what is queued for the descriptor, or queue the operation for the ring.
   @inline(__always)
   package func submit(_ operation: IOOperation) -> Bool {
+    operation.descriptor.assertLoopThread()
+    assert(operation.state != .inFlight, "an operation in flight was submitted again")
     let stream = self.stream(of: operation.descriptor)
     switch operation.kind {
     case .receiveLent, .receive, .accept, .read, .ready:

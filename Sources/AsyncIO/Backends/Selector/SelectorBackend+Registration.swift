@@ -13,6 +13,7 @@ extension SelectorBackend {
 
   /// Take the descriptor into care under its number; its first wait registers it.
   package func attach(_ descriptor: IODescriptor) {
+    descriptor.assertLoopThread()
     let fd = Int(descriptor.fileDescriptor)
     while slots.count <= fd { slots.append(nil) }
     if let old = slots[fd], old.toOpaque() != Unmanaged.passUnretained(descriptor).toOpaque() {

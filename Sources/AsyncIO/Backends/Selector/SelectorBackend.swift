@@ -193,6 +193,8 @@ package final class SelectorBackend: IOBackend, @unchecked Sendable {
   /// Try the call if the descriptor may be ready; otherwise wait for a report.
   @inline(__always)
   package func submit(_ operation: IOOperation) -> Bool {
+    operation.descriptor.assertLoopThread()
+    assert(operation.state != .inFlight, "an operation in flight was submitted again")
     let descriptor = operation.descriptor
     switch operation.kind {
     case .receive, .receiveLent, .accept, .read, .ready, .receiveFrom:

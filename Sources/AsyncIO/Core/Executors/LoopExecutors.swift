@@ -41,6 +41,7 @@ final class TaskFacade: TaskExecutor {
 extension BaseEventLoop {
   /// Queue a job to run after some nanoseconds; loop thread only.
   final func insert(_ job: LoopWord, after delay: Int64) {
+    assertLoopThread()
     timers.insert(job, deadline: time().advanced(byNanoseconds: delay).nanoseconds)
   }
 }

@@ -52,6 +52,7 @@ extension BaseEventLoop {
   /// Count a call of the running task that did not have to wait. Returns `true` if its share is used up. Loop thread.
   @inline(__always)
   final func spend(_ weight: Int32) -> Bool {
+    assertLoopThread()
     stepShare -= weight
     return stepShare <= 0
   }
@@ -59,6 +60,9 @@ extension BaseEventLoop {
   /// Suspend the calling task until the next turn, after a poll. Loop thread; a loop that closes ends the wait.
   @inline(never)
   final func letOthersIn() async {
-    await withUnsafeContinuation { (continuation: UnsafeContinuation<Void, Never>) in yielding.append(continuation) }
+    await withUnsafeContinuation { (continuation: UnsafeContinuation<Void, Never>) in
+      assertLoopThread()
+      yielding.append(continuation)
+    }
   }
 }

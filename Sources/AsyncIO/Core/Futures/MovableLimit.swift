@@ -77,6 +77,7 @@ final class MovableLimit: TimerNode, @unchecked Sendable {
 
   /// Put it where its deadline is now. Every move calls this afterwards, so the last call finds the last deadline.
   private func place(in core: BaseEventLoop) {
+    core.assertLoopThread()
     let deadline = state.withLock { $0.isWatching && $0.end == .none ? $0.deadline : nil }
     guard let deadline = deadline?.nanoseconds else { return core.timers.remove(self) }
     armed = deadline

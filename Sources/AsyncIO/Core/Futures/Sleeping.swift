@@ -47,6 +47,7 @@ extension BaseEventLoop {
     let sleeper = Sleeper()
     let slept = await suspendCancellably { (continuation: UnsafeContinuation<Bool, Never>) in
       assert(isRunningInThisThread)
+      assert(sleeper.continuation == nil, "two tasks sleep by one timer")
       sleeper.continuation = continuation
       timers.insert(LoopWord(sleeper, .node), deadline: when.nanoseconds)
     } onCancel: {
@@ -59,6 +60,7 @@ extension BaseEventLoop {
   }
 
   private func wake(_ sleeper: Sleeper) {
+    assertLoopThread()
     timers.remove(sleeper)
     sleeper.finish(false)
   }

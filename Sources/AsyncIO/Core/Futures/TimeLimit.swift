@@ -41,6 +41,7 @@ final class TimeLimit: TimerNode, @unchecked Sendable {
   }
 
   private func insert(into core: BaseEventLoop, _ deadline: Int64) {
+    core.assertLoopThread()
     core.timers.insert(LoopWord(self, .node), deadline: deadline)
   }
 
@@ -48,6 +49,7 @@ final class TimeLimit: TimerNode, @unchecked Sendable {
   override func drop() { finish(.closed) }
 
   private func finish(_ end: End) {
+    assert(self.end == .none, "a time limit ended twice")
     reached.store(end.rawValue, ordering: .releasing)
     ended(end)
   }

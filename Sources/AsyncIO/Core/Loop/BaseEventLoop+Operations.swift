@@ -23,6 +23,7 @@ extension BaseEventLoop {
   /// check in a hot loop.
   @inline(__always)
   final func begin(_ operation: IOOperation) -> Begun {
+    assert(operation.state != .inFlight, "a record in flight was begun anew: only its owner may, when it has ended")
     operation.sequence &+= 1
     let task = casyncio_current_task()
     if let task, casyncio_is_task_cancelled(task) {
@@ -50,7 +51,7 @@ extension BaseEventLoop {
   final func complete(_ operation: IOOperation) async {
     switch begin(operation) {
     case .ended: return
-    case .waitingOwned: await withUnsafeContinuation { operation.continuation = $0 }
+    case .waitingOwned: await withUnsafeContinuation { operation.park($0) }
     case .waiting: await completeCancellably(operation)
     case .othersFirst: await completeInNextTurn(operation)
     }
@@ -72,11 +73,11 @@ extension BaseEventLoop {
       _ = isolation
       return await withUnsafeContinuation { (continuation: UnsafeContinuation<Void, Never>) in
         switch operation.state {
-        case .inFlight: operation.continuation = continuation
+        case .inFlight: operation.park(continuation)
         // If the task was cancelled before, the handler has already run, and the operation has ended with it.
         case .done: continuation.resume()
         case .idle:
-          operation.continuation = continuation
+          operation.park(continuation)
           post(operation)
         }
         // A cancel that came between the handler's check and the post was sent before the operation.
@@ -96,6 +97,7 @@ extension BaseEventLoop {
 
   /// Submit a posted operation that has arrived.
   final func submitNow(_ operation: IOOperation) {
+    assertLoopThread()
     if operation.descriptor.isClosed {
       operation.state = .inFlight
       operation.complete(-Int(ECANCELED))
@@ -126,13 +128,15 @@ extension BaseEventLoop {
   @inline(never)
   final func completeInNextTurn(_ operation: IOOperation) async {
     await withUnsafeContinuation { (continuation: UnsafeContinuation<Void, Never>) in
-      operation.continuation = continuation
+      operation.park(continuation)
       completeNextTurn(operation)
     }
   }
 
   /// Complete the operation in the next turn with the result that it has.
   final func completeNextTurn(_ operation: IOOperation) {
+    assertLoopThread()
+    assert(operation.state != .inFlight, "an operation in flight was deferred")
     operation.state = .inFlight
     deferred.append(operation)
   }
@@ -142,6 +146,7 @@ extension BaseEventLoop {
   final var hasDeferred: Bool { !deferred.isEmpty || !yielding.isEmpty }
 
   final func completeDeferred() {
+    assertLoopThread()
     // By number: what goes on now may add to the lists, for the turn after this one.
     let operations = deferred.count
     for index in 0..<operations { deferred[index].complete(deferred[index].result) }
@@ -161,6 +166,7 @@ extension BaseEventLoop {
   }
 
   final func closeDescriptorNow(_ descriptor: IODescriptor) {
+    assertLoopThread()
     if !isClosed { backend.detach(descriptor, closing: true) }
     numbers.withLock { _ in descriptor.closeNumber() }
   }

@@ -164,6 +164,7 @@ extension BaseEventLoop {
 
   @inline(__always)
   final func run(_ word: LoopWord) throws {
+    assert(isRunningInThisThread, "what is queued runs in the thread that runs the loop")
     stepShare = Self.stepShare
     switch word.rawTag {
     case LoopWord.Tag.taskJob.rawValue: word.plainJob.runSynchronously(on: taskFacade.unowned)
@@ -210,6 +211,7 @@ extension BaseEventLoop {
 
   /// Move what other threads posted to where it belongs.
   final func emptyInbox() {
+    assertLoopThread()
     intake.inbox.take(spare: &spareWords)
     // By index: what is admitted may post, but not here.
     for index in 0..<spareWords.count { admit(LoopWord(bits: spareWords[index])) }

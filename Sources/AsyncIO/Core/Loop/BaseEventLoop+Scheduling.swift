@@ -84,14 +84,26 @@ extension BaseEventLoop {
   }
 
   /// The number of timers that are set. Loop thread, or while the loop does not run.
-  package final var scheduledTimerCount: Int { timers.count }
+  package final var scheduledTimerCount: Int {
+    assertLoopThread()
+    return timers.count
+  }
 
   /// The number of entries in the loop's queue. Loop thread, or while the loop does not run.
-  package final var readyCount: Int { ready.count }
+  package final var readyCount: Int {
+    assertLoopThread()
+    return ready.count
+  }
 
   /// The number of entries that have gone into the loop's queue. Loop thread, or while the loop does not run.
-  package final var enqueueCount: Int { ready.pushed }
+  package final var enqueueCount: Int {
+    assertLoopThread()
+    return ready.pushed
+  }
 
   /// The number of turns made. Loop thread, or while the loop does not run.
-  package final var turnCount: UInt64 { turns }
+  package final var turnCount: UInt64 {
+    assertLoopThread()
+    return turns
+  }
 }

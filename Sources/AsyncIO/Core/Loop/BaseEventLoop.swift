@@ -118,10 +118,14 @@ open class BaseEventLoop: EventLoop, @unchecked Sendable {
   package final func onForeignPost(_ body: @escaping @Sendable () -> Void) { intake.foreignPost = body }
 
   /// Make the loop put jobs away after its close instead of giving them to other executors. In the loop's thread.
-  package final func putLateJobsAway() { intake.putsLateJobsAway = true }
+  package final func putLateJobsAway() {
+    assertLoopThread()
+    intake.putsLateJobsAway = true
+  }
 
   /// Adopt the process's serial facade. Before the run.
   final func adopt(_ facade: SerialFacade) {
+    assert(firstFacade == nil && !isRunning, "a loop adopts one facade, before its run")
     firstFacade = serialFacade
     serialFacade = facade
   }
@@ -136,6 +140,17 @@ open class BaseEventLoop: EventLoop, @unchecked Sendable {
   /// True in the thread that runs this loop, while it runs.
   @inline(__always)
   final var isRunningInThisThread: Bool { intake.isRunningInThisThread }
+
+  /// True where the state without a lock may be touched: in the thread that runs the loop, and in the one that sets up
+  /// or closes a loop that does not run.
+  final var isLoopThread: Bool { isRunningInThisThread || !isRunning }
+
+  /// Trap in debug builds where ``isLoopThread`` is false. For rules of this package: what a caller can do wrong is an
+  /// error instead.
+  @inline(__always)
+  final func assertLoopThread(file: StaticString = #fileID, line: UInt = #line) {
+    assert(isLoopThread, "this belongs to the thread that runs the event loop", file: file, line: line)
+  }
 
   /// What the backend offers.
   package final var capabilities: IOCapabilities { backend.capabilities }
@@ -178,5 +193,8 @@ open class BaseEventLoop: EventLoop, @unchecked Sendable {
 
   /// Add a word to the loop's queue; loop thread only.
   @inline(__always)
-  final func pushReady(_ handle: Handle) { ready.push(LoopWord(handle, .handle)) }
+  final func pushReady(_ handle: Handle) {
+    assertLoopThread()
+    ready.push(LoopWord(handle, .handle))
+  }
 }

@@ -22,6 +22,7 @@ final class Watch: DescriptorWatch {
   var isOver: Bool { reader == nil && writer == nil }
 
   func deliver(readable: Bool, writable: Bool) {
+    loop.assertLoopThread()
     if readable, let reader { loop.pushReady(reader) }
     if writable, let writer { loop.pushReady(writer) }
   }

@@ -32,7 +32,12 @@ final class LoopIntake: @unchecked Sendable {
 
   /// Queue a job in the thread that runs the loop, without a retain of the loop.
   @inline(__always)
-  func push(_ word: LoopWord) { withCore { $0.ready.push(word) } }
+  func push(_ word: LoopWord) {
+    withCore { core in
+      core.assertLoopThread()
+      core.ready.push(word)
+    }
+  }
 
   @inline(__always)
   var isRunningInThisThread: Bool {

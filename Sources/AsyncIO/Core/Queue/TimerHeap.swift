@@ -84,6 +84,7 @@ struct TimerHeap: ~Copyable {
       entries[count] = Entry(deadline: 0, sequence: 0, slot: slots)
       slots += 1
     }
+    assert(!isHere(word), "a timer that waits was inserted again")
     let slot = entries[count].slot
     words[slot] = word
     setSlot(slot, of: word)
@@ -137,6 +138,7 @@ struct TimerHeap: ~Copyable {
 
   private mutating func removeEntry(at index: Int) -> LoopWord {
     let slot = entries[index].slot
+    assert(index < count && places[slot] == index, "a slot was freed twice")
     let word = words[slot]
     setSlot(-1, of: word)
     count -= 1
@@ -165,6 +167,15 @@ struct TimerHeap: ~Copyable {
     case LoopWord.Tag.handle.rawValue: word.withObject(TimerHandle.self) { $0.heapSlot = slot }
     case LoopWord.Tag.node.rawValue: word.withObject(TimerNode.self) { $0.heapSlot = slot }
     default: break
+    }
+  }
+
+  /// True for an object that knows a slot. For assertions.
+  private func isHere(_ word: LoopWord) -> Bool {
+    switch word.tag {
+    case .handle: word.unmanaged(TimerHandle.self)._withUnsafeGuaranteedRef { $0.heapSlot >= 0 }
+    case .node: word.unmanaged(TimerNode.self)._withUnsafeGuaranteedRef { $0.heapSlot >= 0 }
+    default: false
     }
   }
 
