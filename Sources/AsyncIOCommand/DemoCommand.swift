@@ -140,7 +140,7 @@ struct Traffic: Sendable {
     while !collector.isOver {
       let sent = loop.time()
       // A message larger than the buffers of the system needs its echo to be read while it is written.
-      async let echo = connection.read(exactly: size)
+      async let echo = connection.readExactly(size)
       try await connection.write(message)
       guard try await echo == message else { throw DemoError.wrongEcho }
       collector.result.latencies.append(loop.time().nanoseconds - sent.nanoseconds)

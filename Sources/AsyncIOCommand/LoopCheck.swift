@@ -55,7 +55,7 @@ final class LoopCheck {
     let client = try await StreamConnection.connect(host: "127.0.0.1", port: listener.port)
     let server = try await accepted
     try await client.write("ping")
-    _ = try await server.read(exactly: 4)
+    _ = try await server.readExactly(4)
     client.close()
     server.close()
     listener.close()

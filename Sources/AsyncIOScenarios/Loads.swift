@@ -36,7 +36,7 @@ private func exchange(_ world: SimulationWorld, _ messages: Int) async throws {
   let message = [UInt8](repeating: 1, count: 64)
   for _ in 0..<messages {
     try await connection.write(message)
-    try world.require(try await connection.read(exactly: 64) == message, "the echo is another one")
+    try world.require(try await connection.readExactly(64) == message, "the echo is another one")
   }
 }
 

@@ -54,12 +54,12 @@ extension Scenario {
         defer { connection.close() }
         for _ in 0..<world.random.below(4) {
           try await connection.write("x")
-          try world.require(try await connection.read(exactly: 1) == [120], "the answer is another one")
+          try world.require(try await connection.readExactly(1) == [120], "the answer is another one")
           try await sleep(for: .seconds(40))
         }
         // This is the first thing that the proxy learns of it, at the latest.
         try await connection.write("y")
-        try world.require(try await connection.read(exactly: 1) == [121], "the answer is another one")
+        try world.require(try await connection.readExactly(1) == [121], "the answer is another one")
         let silent = world.now
         var isCut = false
         do { isCut = try await connection.read(upTo: 1).isEmpty } catch  where error.isWeather { isCut = true }
@@ -92,7 +92,7 @@ extension Scenario {
             defer { connection.close() }
             repeat {
               try await connection.write("x")
-              try world.require(try await connection.read(exactly: 1) == [120], "the answer is another one")
+              try world.require(try await connection.readExactly(1) == [120], "the answer is another one")
               try await world.pause(around: isEndless ? .milliseconds(200) : .milliseconds(5))
             } while isEndless
             try connection.writeEOF()

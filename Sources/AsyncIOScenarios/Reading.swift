@@ -83,8 +83,8 @@ private final class HastyReader: @unchecked Sendable {
     do {
       switch world.random.below(4) {
       case 0: take(try await connection.read(upTo: count), mayBeEnd: true)
-      case 1: take(try await connection.read(exactly: count))
-      case 2: take(try await connection.read(until: [7], limit: 5000))
+      case 1: take(try await connection.readExactly(count))
+      case 2: take(try await connection.readUntil([7], limit: 5000))
       default:
         var memory = [UInt8](repeating: 0, count: count)
         var bytes = memory.mutableSpan

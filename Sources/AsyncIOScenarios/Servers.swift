@@ -59,7 +59,7 @@ extension Scenario {
             for _ in 0..<4 {
               let bytes = world.bytes(1 + world.random.below(100))
               try await connection.write(bytes)
-              try world.require(try await connection.read(exactly: bytes.count) == bytes, "the answer is another one")
+              try world.require(try await connection.readExactly(bytes.count) == bytes, "the answer is another one")
               try await world.pause(around: .milliseconds(1))
             }
           } catch  where error.isWeather {

@@ -18,7 +18,7 @@ extension Scenario {
         let connection = try await world.untilConnected { try await StreamConnection.connect(host: "server", port: 7) }
         for _ in 0..<3 {
           let bytes = world.bytes(1 + world.random.below(3000))
-          async let answer = connection.read(exactly: bytes.count)
+          async let answer = connection.readExactly(bytes.count)
           try await connection.write(bytes)
           try world.require(try await answer == bytes, "the answer is another one")
         }

@@ -88,7 +88,7 @@ private func forkWithRing() throws {
     async let accepted = listener.accept()
     let near = try await StreamConnection.connect(host: "127.0.0.1", port: listener.port)
     let far = try await accepted
-    async let across = near.read(exactly: 10)
+    async let across = near.readExactly(10)
     let isForked = loop.createFuture(of: Void.self)
     // The far side holds a chunk of the ring's memory meanwhile.
     async let echo: Void = far.forEachChunk { chunk in
@@ -143,9 +143,9 @@ private func pingPong() async throws -> String {
     far.close()
   }
   try await near.write("ping")
-  guard try await far.read(exactly: 4) == Array("ping".utf8) else { return "wrong" }
+  guard try await far.readExactly(4) == Array("ping".utf8) else { return "wrong" }
   try await far.write("pong")
-  return String(decoding: try await near.read(exactly: 4), as: UTF8.self)
+  return String(decoding: try await near.readExactly(4), as: UTF8.self)
 }
 
 /// Swift hides fork(): after it only the calling thread is left. Here there is no other.

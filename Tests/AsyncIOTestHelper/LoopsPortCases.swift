@@ -20,7 +20,7 @@ private func answers(_ ask: () async throws -> [UInt8]) async throws -> [UInt8] 
 private func hello(to port: UInt16) async throws -> [UInt8] {
   let connection = try await StreamConnection.connect(host: "127.0.0.1", port: port)
   defer { connection.close() }
-  return try await connection.read(exactly: 1)
+  return try await connection.readExactly(1)
 }
 
 /// A handler runs on the loop that accepted its connection, before and after it has waited for another one.

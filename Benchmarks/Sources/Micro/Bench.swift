@@ -14,7 +14,7 @@ struct Bench {
     let kind = options.loop
     runner = Runner(options.extent) { try EventLoopKinds.make(kind) }
     do {
-      guard let loop = try runner.loop as? BaseEventLoop else {
+      guard let loop = try runner.getLoop() as? BaseEventLoop else {
         throw NotOffered(description: "the loop \(kind) is not one of this package")
       }
       self.loop = loop

@@ -56,15 +56,13 @@ public final class Runner {
     self.loopFactory = loopFactory
   }
 
-  /// The runner's loop, made on first use. Throws code `closed` after ``close()``, and what making a loop throws.
-  /// Answers `get_loop()`.
-  public var loop: any EventLoop {
-    get throws {
-      switch state {
-      case .open(let loop, _): return loop
-      case .closed: throw EventLoopError(.closed, "the runner is closed. Make a new Runner.")
-      case .unused: return try open()
-      }
+  /// Return the runner's loop, which is made on first use. Throws code `closed` after ``close()``, and what making a
+  /// loop throws. Answers `get_loop()`.
+  public func getLoop() throws -> any EventLoop {
+    switch state {
+    case .open(let loop, _): return loop
+    case .closed: throw EventLoopError(.closed, "the runner is closed. Make a new Runner.")
+    case .unused: return try open()
     }
   }
 
@@ -93,7 +91,7 @@ public final class Runner {
   @available(*, noasync, message: "it blocks the thread; use `try await AsyncIO.run { }`")
   public func run<Value: Sendable>(_ body: sending @escaping () async throws -> Value) throws -> Value {
     try refuseInsideRun("Runner.run")
-    let loop = try self.loop
+    let loop = try getLoop()
     let main = try loop.createTask(body)
     let interruption = Interruption.begin(on: loop) { main.cancel($0) }
     let outcome = Result { try loop.runUntilComplete(main) }

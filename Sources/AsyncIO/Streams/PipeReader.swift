@@ -100,26 +100,26 @@ extension PipeReader: ByteSource {
 
   /// Read exactly `count` bytes. Throws ``IncompleteReadError`` with what has come if the stream ends first, code
   /// `invalidArgument` for a negative number.
-  public func read(exactly count: Int) async throws -> [UInt8] {
+  public func readExactly(_ count: Int) async throws -> [UInt8] {
     try await readAll(count)
   }
 
   /// Read until the separator, which is part of the result. Throws ``IncompleteReadError`` if the stream ends first;
   /// ``LimitOverrunError`` if the separator does not come within `limit` bytes, which are then left in place; code
   /// `invalidArgument` for an empty separator and a negative limit. `.max` means no limit.
-  public func read(until separator: [UInt8], limit: Int = 64 * 1024) async throws -> [UInt8] {
+  public func readUntil(_ separator: [UInt8], limit: Int = 64 * 1024) async throws -> [UInt8] {
     try await readUpTo(separator, limit: limit)
   }
 
   /// Read until the first of several separators, which is part of the result: the shortest beginning of the stream that
   /// ends with any of them. If several end at one place, the shortest counts for the limit. Throws as
-  /// ``read(until:limit:)``; code `invalidArgument` also for an empty list. Answers `readuntil()` with a tuple.
-  public func read(untilAnyOf separators: [[UInt8]], limit: Int = 64 * 1024) async throws -> [UInt8] {
+  /// ``readUntil(_:limit:)``; code `invalidArgument` also for an empty list. Answers `readuntil()` with a tuple.
+  public func readUntil(anyOf separators: [[UInt8]], limit: Int = 64 * 1024) async throws -> [UInt8] {
     try await readUpTo(anyOf: separators, limit: limit)
   }
 
   /// Read a line without its end ("\n" or "\r\n"); nil at the end of the stream. A last line without an end counts, and
-  /// a "\r" that no "\n" follows is an ordinary byte of it. Throws as ``read(until:limit:)``, except for the end.
+  /// a "\r" that no "\n" follows is an ordinary byte of it. Throws as ``readUntil(_:limit:)``, except for the end.
   public func readLine(limit: Int = 64 * 1024) async throws -> String? {
     try await readOneLine(limit: limit)
   }

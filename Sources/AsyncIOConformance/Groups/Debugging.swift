@@ -90,7 +90,7 @@ extension ConformanceSuite {
         async let served: Void = listener.serve { _ in throw Failure() }
         let connection = try await StreamConnection.connect(host: "127.0.0.1", port: listener.port)
         // The server closes the connection when its handler has thrown.
-        _ = try? await connection.read(exactly: 1)
+        _ = try? await connection.readExactly(1)
         connection.close()
         listener.close()
         try await served

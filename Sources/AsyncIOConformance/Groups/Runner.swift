@@ -26,17 +26,17 @@ extension ConformanceSuite {
         try subject.expect("closed between", loop.isClosed, false)
       }
       try subject.expect("seen", trail, "mine mine same")
-      let loop = try runner.loop
+      let loop = try runner.getLoop()
       try runner.close()
       try runner.close()
       try subject.expect("closed", loop.isClosed)
       try subject.expectRefusal("run afterwards", .closed) { try runner.run {} }
-      try subject.expectRefusal("loop afterwards", .closed) { try runner.loop }
+      try subject.expectRefusal("loop afterwards", .closed) { try runner.getLoop() }
     },
     ConformanceCheck(172, "A run inside a run is refused", facet: "nested") { subject in
       let runner = Runner(loopFactory: subject.factory)
       let seen = Box<Result<Void, any Error>>(.success(()))
-      try runner.loop.callSoon {
+      try runner.getLoop().callSoon {
         seen.value = Result {
           try subject.expectRefusal("inside", .anotherLoopRunning) {
             try Runner(loopFactory: subject.factory).run {}
@@ -50,7 +50,7 @@ extension ConformanceSuite {
     ConformanceCheck(173, "Left-over tasks are cancelled and awaited, and their errors reported") { subject in
       let runner = Runner(loopFactory: subject.factory)
       let trail = Trail()
-      let loop = try runner.loop
+      let loop = try runner.getLoop()
       loop.exceptionHandler = { _, context in
         trail.mark(context.message.contains("shutdown") ? "shutdown" : "another message")
         trail.mark(context.task ?? "none")

@@ -107,7 +107,7 @@ extension ConformanceSuite {
           try first.startServing()
           let client = try await StreamConnection.connect(unixPath: directory.file("s"))
           try await client.write("x")
-          try subject.expect("the first one's client", try await first.accept().read(exactly: 1).count == 1)
+          try subject.expect("the first one's client", try await first.accept().readExactly(1).count == 1)
           client.close()
           first.close()
         }

@@ -29,21 +29,21 @@ func probeStreams(_ probe: NumberProbe, _ loop: any EventLoop) async throws {
   await probe.each("StreamConnection.read(upTo:)", Extreme.ints, refusing: negative) { value in
     try await connection { _ = try await $0.read(upTo: value) }
   }
-  await probe.each("StreamConnection.read(exactly:)", Extreme.ints, refusing: negative) { value in
-    try await connection { _ = try await $0.read(exactly: value) }
+  await probe.each("StreamConnection.readExactly(_:)", Extreme.ints, refusing: negative) { value in
+    try await connection { _ = try await $0.readExactly(value) }
   }
-  await probe.each("StreamConnection.read(until:limit:)", Extreme.ints, refusing: negative) { value in
-    try await connection { _ = try await $0.read(until: newline, limit: value) }
+  await probe.each("StreamConnection.readUntil(_:limit:)", Extreme.ints, refusing: negative) { value in
+    try await connection { _ = try await $0.readUntil(newline, limit: value) }
   }
-  await probe.each("StreamConnection.read(until:limit:)", [[UInt8]()], refusing: \.isEmpty) { value in
-    try await connection { _ = try await $0.read(until: value) }
+  await probe.each("StreamConnection.readUntil(_:limit:)", [[UInt8]()], refusing: \.isEmpty) { value in
+    try await connection { _ = try await $0.readUntil(value) }
   }
-  await probe.each("StreamConnection.read(untilAnyOf:limit:)", Extreme.ints, refusing: negative) { value in
-    try await connection { _ = try await $0.read(untilAnyOf: [newline, newline + newline], limit: value) }
+  await probe.each("StreamConnection.readUntil(anyOf:limit:)", Extreme.ints, refusing: negative) { value in
+    try await connection { _ = try await $0.readUntil(anyOf: [newline, newline + newline], limit: value) }
   }
-  await probe.each("StreamConnection.read(untilAnyOf:limit:)", [[], [[]], [newline, []]], refusing: { _ in true }) {
+  await probe.each("StreamConnection.readUntil(anyOf:limit:)", [[], [[]], [newline, []]], refusing: { _ in true }) {
     value in
-    try await connection { _ = try await $0.read(untilAnyOf: value) }
+    try await connection { _ = try await $0.readUntil(anyOf: value) }
   }
   await probe.each("StreamConnection.readLine(limit:)", Extreme.ints, refusing: negative) { value in
     try await connection { while try await $0.readLine(limit: value) != nil {} }
@@ -57,20 +57,20 @@ func probeStreams(_ probe: NumberProbe, _ loop: any EventLoop) async throws {
   await probe.each("PipeReader.read(upTo:)", Extreme.ints, refusing: negative) { value in
     try await pipe { _ = try await $0.read(upTo: value) }
   }
-  await probe.each("PipeReader.read(exactly:)", Extreme.ints, refusing: negative) { value in
-    try await pipe { _ = try await $0.read(exactly: value) }
+  await probe.each("PipeReader.readExactly(_:)", Extreme.ints, refusing: negative) { value in
+    try await pipe { _ = try await $0.readExactly(value) }
   }
-  await probe.each("PipeReader.read(until:limit:)", Extreme.ints, refusing: negative) { value in
-    try await pipe { _ = try await $0.read(until: newline, limit: value) }
+  await probe.each("PipeReader.readUntil(_:limit:)", Extreme.ints, refusing: negative) { value in
+    try await pipe { _ = try await $0.readUntil(newline, limit: value) }
   }
-  await probe.each("PipeReader.read(until:limit:)", [[UInt8]()], refusing: \.isEmpty) { value in
-    try await pipe { _ = try await $0.read(until: value) }
+  await probe.each("PipeReader.readUntil(_:limit:)", [[UInt8]()], refusing: \.isEmpty) { value in
+    try await pipe { _ = try await $0.readUntil(value) }
   }
-  await probe.each("PipeReader.read(untilAnyOf:limit:)", Extreme.ints, refusing: negative) { value in
-    try await pipe { _ = try await $0.read(untilAnyOf: [newline, newline + newline], limit: value) }
+  await probe.each("PipeReader.readUntil(anyOf:limit:)", Extreme.ints, refusing: negative) { value in
+    try await pipe { _ = try await $0.readUntil(anyOf: [newline, newline + newline], limit: value) }
   }
-  await probe.each("PipeReader.read(untilAnyOf:limit:)", [[], [[]], [newline, []]], refusing: { _ in true }) { value in
-    try await pipe { _ = try await $0.read(untilAnyOf: value) }
+  await probe.each("PipeReader.readUntil(anyOf:limit:)", [[], [[]], [newline, []]], refusing: { _ in true }) { value in
+    try await pipe { _ = try await $0.readUntil(anyOf: value) }
   }
   await probe.each("PipeReader.readLine(limit:)", Extreme.ints, refusing: negative) { value in
     try await pipe { while try await $0.readLine(limit: value) != nil {} }

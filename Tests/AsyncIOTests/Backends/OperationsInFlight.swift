@@ -61,7 +61,7 @@ final class OperationsInFlight: @unchecked Sendable {
   private func startTasks() throws {
     let (reader, chunks, handler, writer, holder) = (reader.near, chunks.near, handler.near, writer.near, holder.near)
     let (got, watchCalls, listener, full) = (got, watchCalls, listener, full)
-    reading = try loop.createTask { try await reader.read(exactly: 3) }
+    reading = try loop.createTask { try await reader.readExactly(3) }
     lent = try loop.createTask {
       var bytes: [UInt8] = []
       try await chunks.forEachChunk { bytes += $0.withUnsafeBytes { Array($0) } }
@@ -112,13 +112,13 @@ final class OperationsInFlight: @unchecked Sendable {
     try await synchronous.get()
     let pushed = got.all.flatMap { $0 } == numbered(0..<5000)
     #expect(pushed)
-    let written = try await writer.far.read(exactly: Self.large) == numbered(0..<Self.large)
+    let written = try await writer.far.readExactly(Self.large) == numbered(0..<Self.large)
     #expect(written)
     try await writing.get()
     let client = try await StreamConnection.connect(host: "127.0.0.1", port: listener.port)
     let served = try await accepting.get()
     try await client.write("x")
-    #expect(try await served.read(exactly: 1) == [UInt8(ascii: "x")])
+    #expect(try await served.readExactly(1) == [UInt8(ascii: "x")])
     full.makeRoom()
     try await connecting.get().close()
     watched.write(1, to: watched.b)

@@ -77,7 +77,7 @@ struct ProactorReceivingTests {
           let client = try await StreamConnection.connect(host: "127.0.0.1", port: listener.port)
           defer { client.close() }
           try await client.write(numbered(number..<number + size))
-          return try await client.read(exactly: size) == numbered(number..<number + size)
+          return try await client.readExactly(size) == numbered(number..<number + size)
         }
       }
       try await turnUntil { holding.value == count }
@@ -150,7 +150,7 @@ struct ProactorReceivingTests {
         }
       } catch is Enough {}
       return bytes
-    case 2: return try await connection.read(exactly: min(limit, 1 + Int(random.next() % 3000)))
+    case 2: return try await connection.readExactly(min(limit, 1 + Int(random.next() % 3000)))
     case 3:
       let memory = UnsafeMutableRawBufferPointer.allocate(byteCount: 1 + Int(random.next() % 2000), alignment: 16)
       defer { memory.deallocate() }

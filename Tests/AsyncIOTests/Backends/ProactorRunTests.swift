@@ -75,7 +75,7 @@ struct ProactorRunTests {
     async let echo: Void = pair.far.forEachChunk { try await pair.far.write($0) }
     for number in 0..<count {
       try await pair.near.write(numbered(number..<number + 10))
-      guard try await pair.near.read(exactly: 10) == numbered(number..<number + 10) else { return number }
+      guard try await pair.near.readExactly(10) == numbered(number..<number + 10) else { return number }
     }
     try pair.near.writeEOF()
     try await echo
@@ -93,11 +93,11 @@ struct ProactorRunTests {
   private static func runOften(_ count: Int) async throws {
     let loop = try ProactorEventLoop()
     let (waiting, busy) = try await runInThread(loop) { (try await StreamPair.make(), try await StreamPair.make()) }
-    let reading = try loop.createTask { try await waiting.near.read(exactly: 4) }
+    let reading = try loop.createTask { try await waiting.near.readExactly(4) }
     for number in 0..<count {
       try await runInThread(loop) {
         try await busy.near.write(numbered(number..<number + 100))
-        #expect(try await busy.far.read(exactly: 100) == numbered(number..<number + 100))
+        #expect(try await busy.far.readExactly(100) == numbered(number..<number + 100))
       }
     }
     try await runInThread(loop) { try await waiting.far.write("last") }

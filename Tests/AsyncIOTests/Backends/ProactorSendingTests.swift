@@ -131,7 +131,7 @@ struct ProactorSendingTests {
       let isRight = got == numbered(0..<taken)
       #expect(isRight)
       try await far.write("answer")
-      #expect(try await near.read(exactly: 6) == Array("answer".utf8))
+      #expect(try await near.readExactly(6) == Array("answer".utf8))
       let error = try await failure(IOError.self) { try await near.write("more") }
       #expect(error.errno == .brokenPipe)
     }

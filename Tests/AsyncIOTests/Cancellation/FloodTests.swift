@@ -145,9 +145,9 @@ extension FloodTests.Flood {
     if self == .pingPong {
       while true {
         try await pair.near.write("ping")
-        _ = try await pair.far.read(exactly: 4)
+        _ = try await pair.far.readExactly(4)
         try await pair.far.write("pong")
-        _ = try await pair.near.read(exactly: 4)
+        _ = try await pair.near.readExactly(4)
       }
     }
     let line = [UInt8](repeating: 10, count: 16 * 1024)
@@ -164,7 +164,7 @@ extension FloodTests.Flood {
       switch self {
       case .write: try await pair.near.write("x")
       case .read: _ = try await pair.near.read(upTo: 16)
-      case .readExactly: _ = try await pair.near.read(exactly: 2)
+      case .readExactly: _ = try await pair.near.readExactly(2)
       case .readLine: _ = try await pair.near.readLine()
       default: try await pair.near.forEachChunk { _ in }
       }

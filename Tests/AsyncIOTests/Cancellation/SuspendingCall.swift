@@ -60,10 +60,10 @@ extension SuspendingCall {
       var span = bytes.mutableBytes
       _ = try await busy.near.read(into: &span)
     },
-    SuspendingCall("StreamConnection+Reading.read") { _ = try await $0.near.read(exactly: 1) },
-    SuspendingCall("StreamConnection+Reading.read") { _ = try await $0.near.read(exactly: 0) },
-    SuspendingCall("StreamConnection+Reading.read") { _ = try await $0.near.read(until: [10]) },
-    SuspendingCall("StreamConnection+Reading.read") { _ = try await $0.near.read(untilAnyOf: [[10], [13]]) },
+    SuspendingCall("StreamConnection+Reading.readExactly") { _ = try await $0.near.readExactly(1) },
+    SuspendingCall("StreamConnection+Reading.readExactly") { _ = try await $0.near.readExactly(0) },
+    SuspendingCall("StreamConnection+Reading.readUntil") { _ = try await $0.near.readUntil([10]) },
+    SuspendingCall("StreamConnection+Reading.readUntil") { _ = try await $0.near.readUntil(anyOf: [[10], [13]]) },
     SuspendingCall("StreamConnection+Reading.readLine") { _ = try await $0.near.readLine() },
     SuspendingCall("StreamConnection+Reading.readToEnd") { _ = try await $0.near.readToEnd() },
     SuspendingCall("StreamConnection+Reading.read") { for try await _ in $0.near.chunks {} },
@@ -101,9 +101,9 @@ extension SuspendingCall {
   private static let pipes: [SuspendingCall] = [
     SuspendingCall("PipeReader.read") { _ = try await $0.pipe.reader.read(upTo: 1) },
     SuspendingCall("PipeReader.read") { _ = try await $0.pipe.reader.read(upTo: 0) },
-    SuspendingCall("PipeReader.read") { _ = try await $0.pipe.reader.read(exactly: 1) },
-    SuspendingCall("PipeReader.read") { _ = try await $0.pipe.reader.read(until: [10]) },
-    SuspendingCall("PipeReader.read") { _ = try await $0.pipe.reader.read(untilAnyOf: [[10], [13]]) },
+    SuspendingCall("PipeReader.readExactly") { _ = try await $0.pipe.reader.readExactly(1) },
+    SuspendingCall("PipeReader.readUntil") { _ = try await $0.pipe.reader.readUntil([10]) },
+    SuspendingCall("PipeReader.readUntil") { _ = try await $0.pipe.reader.readUntil(anyOf: [[10], [13]]) },
     SuspendingCall("PipeReader.readLine") { _ = try await $0.pipe.reader.readLine() },
     SuspendingCall("PipeReader.readToEnd") { _ = try await $0.pipe.reader.readToEnd() },
     SuspendingCall("PipeReader.forEachChunk") { try await $0.pipe.reader.forEachChunk { _ in } },

@@ -24,9 +24,9 @@ struct SendFileTests {
         }
       }
       for _ in 0..<3 {
-        #expect(try await far.read(exactly: 6) == Array("before".utf8))
-        #expect(try await far.read(exactly: 600_000) == numbered(5..<600_005))
-        #expect(try await far.read(exactly: 5) == Array("after".utf8))
+        #expect(try await far.readExactly(6) == Array("before".utf8))
+        #expect(try await far.readExactly(600_000) == numbered(5..<600_005))
+        #expect(try await far.readExactly(5) == Array("after".utf8))
       }
       try await sending.value
     }
@@ -46,7 +46,7 @@ struct SendFileTests {
         try? pipe.writeEnd.close()
       }
       let sending = try loopTask { try await near.sendFile(pipe.readEnd) }
-      #expect(try await far.read(exactly: count) == numbered(0..<count))
+      #expect(try await far.readExactly(count) == numbered(0..<count))
       #expect(try await sending.value == Int64(count))
       try pipe.readEnd.close()
     }
@@ -94,7 +94,7 @@ struct SendFileTests {
             try? pipe.writeEnd.close()
           }
           let sending = try loopTask { try await near.sendFile(isPipe ? pipe.readEnd : file.descriptor) }
-          #expect(try await far.read(exactly: 100_000) == numbered(0..<100_000))
+          #expect(try await far.readExactly(100_000) == numbered(0..<100_000))
           try await turnUntil { near.isWriting }
           switch way {
           case "peer": far.abort()

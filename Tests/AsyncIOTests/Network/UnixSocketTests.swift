@@ -21,9 +21,9 @@ struct UnixSocketTests {
     let client = try await StreamConnection.connect(unixPath: path)
     let server = try await accepted
     try await client.write("ping")
-    #expect(try await server.read(exactly: 4) == Array("ping".utf8))
+    #expect(try await server.readExactly(4) == Array("ping".utf8))
     try await server.write(numbered(0..<100_000))
-    let answer = try await client.read(exactly: 100_000) == numbered(0..<100_000)
+    let answer = try await client.readExactly(100_000) == numbered(0..<100_000)
     #expect(answer)
     #expect(client.peerAddress?.unixPath == path)
     #expect(client.localAddress?.unixPath == nil && client.localAddress?.description == "unix:")
@@ -56,7 +56,7 @@ struct UnixSocketTests {
         }
         let client = try await StreamConnection.connect(unixPath: FilePath("\(directory)/s"))
         try await client.write("echo")
-        #expect(try await client.read(exactly: 4) == Array("echo".utf8))
+        #expect(try await client.readExactly(4) == Array("echo".utf8))
         client.close()
         listener.close()
         try await serving.get()
@@ -155,7 +155,7 @@ struct UnixSocketTests {
           // The next one to come is a client, and nobody who only asked.
           let client = try await StreamConnection.connect(unixPath: path)
           try await client.write("ping")
-          #expect(try await listener.accept().read(exactly: 4) == Array("ping".utf8))
+          #expect(try await listener.accept().readExactly(4) == Array("ping".utf8))
           client.close()
         }
         for client in clients { client.close() }

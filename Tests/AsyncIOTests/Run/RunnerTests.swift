@@ -36,7 +36,7 @@ import Testing
           return (try getRunningLoop() === loop, try await task.get())
         }
         #expect(same && value == "around")
-        #expect(try runner.loop === loop)
+        #expect(try runner.getLoop() === loop)
         #expect(!loop.isClosed && !loop.isRunning)
       }
       #expect(notes.all == ["around"])
@@ -52,7 +52,7 @@ import Testing
         return try kind.makeLoop()
       }
       #expect(made.all.isEmpty)
-      let loop = try runner.loop
+      let loop = try runner.getLoop()
       #expect(loop.isDebug)
       #expect(try runner.run { 4 } == 4)
       #expect(throws: Failure()) { try runner.run { throw Failure() } }
@@ -69,7 +69,7 @@ import Testing
   @Test("A runner refuses inside a run and inside a task, and goes on", arguments: LoopKind.allCases)
   func nested(kind: LoopKind) async throws {
     try await withRunner(kind) { runner in
-      let loop = try runner.loop
+      let loop = try runner.getLoop()
       nonisolated(unsafe) let runner = runner  // the callback runs in this thread, inside the run
       try loop.callSoon {
         expectRefusal(.anotherLoopRunning) { try runner.run {} }
@@ -90,7 +90,7 @@ import Testing
       let policy = RecordingPolicy()
       try withEventLoopPolicy(policy) {
         let runner = Runner()
-        let loop = try runner.loop
+        let loop = try runner.getLoop()
         #expect(try getEventLoop() === loop)
         for _ in 0..<2 { try runner.run {} }
         #expect(policy.calls.all == ["new", "set(loop)", "get"])
@@ -128,7 +128,7 @@ import Testing
   func stopped(kind: LoopKind) async throws {
     try await withRunner(kind) { runner in
       let notes = Recorder<String>()
-      let loop = try runner.loop
+      let loop = try runner.getLoop()
       try loop.callSoon { loop.stop() }
       expectRefusal(.stoppedBeforeCompletion) {
         try runner.run {

@@ -35,7 +35,7 @@ struct CampaignTests {
           return ended.all.sorted()
         }
         #expect(value == [0, 1, 2], "seed \(seed)")
-        let loop = try runner.loop
+        let loop = try runner.getLoop()
         try runner.close()
         #expect(loop.isClosed && ended.all.sorted() == Array(0..<5) && worked.all == [1], "seed \(seed)")
       }

@@ -139,7 +139,7 @@ struct FaultKindTests {
           }
           defer { connection.close() }
           try await connection.write("hello")
-          _ = try await withTimeout(.seconds(5)) { try await connection.read(exactly: 5) }
+          _ = try await withTimeout(.seconds(5)) { try await connection.readExactly(5) }
         }
       }
       _ = try? await world.loop.runInExecutor(nil) { 1 }.get()

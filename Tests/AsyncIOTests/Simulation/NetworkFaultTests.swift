@@ -77,7 +77,7 @@ struct NetworkFaultTests {
         try await pair.client.write([byte])
         try await AsyncIO.sleep(for: .seconds(1))
       }
-      #expect(try await pair.server.read(exactly: 10) == Array(0..<10))
+      #expect(try await pair.server.readExactly(10) == Array(0..<10))
       #expect(world.now - began >= .seconds(30) && world.now - began < .seconds(31))
     }
     #expect(outcome.failure == nil)
@@ -106,7 +106,7 @@ struct NetworkFaultTests {
             }
           }
         }
-        let bytes = try await pair.server.read(exactly: total)
+        let bytes = try await pair.server.readExactly(total)
         try world.require(bytes == (0..<total).map { UInt8(truncatingIfNeeded: $0) }, "bytes overtake each other")
         try await group.waitForAll()
       }
@@ -122,7 +122,7 @@ struct NetworkFaultTests {
         try await pair.client.write([7])
         try await AsyncIO.sleep(for: .seconds(50))
         world.mend(pair.a, pair.b)
-        #expect(try await pair.server.read(exactly: 1) == [7])
+        #expect(try await pair.server.readExactly(1) == [7])
       }
       let began = world.now
       world.partition(pair.a, pair.b)

@@ -24,7 +24,7 @@ struct SimulatedNetworkTests {
         for _ in 0..<5 {
           let count = 1 + world.random.below(20_000)
           let bytes = numbered(total..<total + count)
-          async let answer = connection.read(exactly: count)
+          async let answer = connection.readExactly(count)
           try await connection.write(bytes)
           try world.require(try await answer == bytes, "the answer is another one")
           total += count

@@ -59,7 +59,7 @@ struct AbandonedAcceptTests {
       try await Self.expectEnd(of: second)
       // What a call was given is its own.
       try await served.write("a")
-      #expect(try await first.read(exactly: 1) == Array("a".utf8))
+      #expect(try await first.readExactly(1) == Array("a".utf8))
       first.close()
       served.close()
     }
@@ -165,7 +165,7 @@ struct AbandonedAcceptTests {
       await #expect(throws: CancellationError.self) { try await serving.value }
       let connection = try await listener.accept()
       try await connection.write("a")
-      #expect(try await client.read(exactly: 1) == Array("a".utf8))
+      #expect(try await client.readExactly(1) == Array("a".utf8))
       connection.close()
       client.close()
       listener.close()
@@ -189,7 +189,7 @@ struct AbandonedAcceptTests {
       let connection = try await accepting.value
       #expect(listener.isClosed)
       try await connection.write("a")
-      #expect(try await client.read(exactly: 1) == Array("a".utf8))
+      #expect(try await client.readExactly(1) == Array("a".utf8))
       connection.close()
       client.close()
     }

@@ -9,7 +9,7 @@ struct CancellingTests {
   @Test("66: a second reader is refused, the first goes on", arguments: LoopKind.allCases)
   func secondReader(kind: LoopKind) async throws {
     try await kind.withPair { near, far in
-      async let first = near.read(exactly: 3)
+      async let first = near.readExactly(3)
       try await turnUntil { near.isReading }
       let error = try await failure(EventLoopError.self) { _ = try await near.read(upTo: 1) }
       #expect(error.code == .busy)
@@ -29,10 +29,10 @@ struct CancellingTests {
       try await turnUntil { near.isWriting }
       let error = try await failure(EventLoopError.self) { try await near.write("x") }
       #expect(error.code == .busy)
-      #expect(try await far.read(exactly: total) == numbered(0..<total))
+      #expect(try await far.readExactly(total) == numbered(0..<total))
       try await first
       try await near.write("x")
-      #expect(try await far.read(exactly: 1) == Array("x".utf8))
+      #expect(try await far.readExactly(1) == Array("x".utf8))
     }
   }
 
@@ -42,7 +42,7 @@ struct CancellingTests {
       let total = 2_000_000
       async let echo: Void = far.forEachChunk { try await far.write($0) }
       async let written: Void = near.write(numbered(0..<total))
-      #expect(try await near.read(exactly: total) == numbered(0..<total))
+      #expect(try await near.readExactly(total) == numbered(0..<total))
       try await written
       try near.writeEOF()
       try await echo
@@ -135,7 +135,7 @@ struct CancellingTests {
         let reading = try loopTask {
           switch round % 3 {
           case 0: try await near.read(upTo: 700)
-          case 1: try await near.read(exactly: 1500)
+          case 1: try await near.readExactly(1500)
           default: try await near.withNextChunk { $0.withUnsafeBytes { Array($0) } } ?? []
           }
         }

@@ -81,7 +81,7 @@ struct ClosingTests {
       let error = try await failure(IOError.self) { try await near.write("more") }
       #expect(error.errno == .brokenPipe)
       try await far.write("answer")
-      #expect(try await near.read(exactly: 6) == Array("answer".utf8))
+      #expect(try await near.readExactly(6) == Array("answer".utf8))
     }
   }
 
@@ -131,7 +131,7 @@ struct ClosingTests {
       #expect(throws: EventLoopError.self) { try loop.addWriter(fd) {} }
       #expect(throws: EventLoopError.self) { try loop.removeReader(fd) }
       try await pair.far.write("x")
-      #expect(try await pair.near.read(exactly: 1) == [UInt8(ascii: "x")])
+      #expect(try await pair.near.readExactly(1) == [UInt8(ascii: "x")])
       pair.near.close()
       // Other tests take and give descriptors meanwhile, so the number itself may be anybody's by now; the loop's own
       // table is what must have let go of it.

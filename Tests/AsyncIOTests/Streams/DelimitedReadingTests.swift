@@ -10,12 +10,12 @@ struct DelimitedReadingTests {
     try await kind.withPair { near, far in
       let message = Array("first\r\n\r\nsecond\r\n\r\n".utf8)
       for cut in 1..<message.count {
-        async let first = near.read(until: Array("\r\n\r\n".utf8))
+        async let first = near.readUntil(Array("\r\n\r\n".utf8))
         try await far.write(Array(message[..<cut]))
         try await turnUntil { near.leftover.count == cut || cut >= 9 }
         try await far.write(Array(message[cut...]))
         #expect(try await first == Array("first\r\n\r\n".utf8), "cut at \(cut)")
-        #expect(try await near.read(until: Array("\r\n\r\n".utf8)) == Array("second\r\n\r\n".utf8), "cut at \(cut)")
+        #expect(try await near.readUntil(Array("\r\n\r\n".utf8)) == Array("second\r\n\r\n".utf8), "cut at \(cut)")
       }
     }
   }
@@ -24,7 +24,7 @@ struct DelimitedReadingTests {
   func falseStarts(kind: LoopKind) async throws {
     try await kind.withPair { near, far in
       try await far.write("aaaab")
-      #expect(try await near.read(until: Array("aab".utf8)) == Array("aaaab".utf8))
+      #expect(try await near.readUntil(Array("aab".utf8)) == Array("aaaab".utf8))
     }
   }
 
@@ -32,14 +32,14 @@ struct DelimitedReadingTests {
   func overrun(kind: LoopKind) async throws {
     try await kind.withPair { near, far in
       try await far.write("0123456789\n")
-      let error = try await failure(LimitOverrunError.self) { _ = try await near.read(until: [10], limit: 9) }
+      let error = try await failure(LimitOverrunError.self) { _ = try await near.readUntil([10], limit: 9) }
       #expect(error.limit == 9)
       #expect(error.description.contains("still there"))
-      #expect(try await near.read(until: [10], limit: 10) == Array("0123456789\n".utf8), "the limit itself is allowed")
+      #expect(try await near.readUntil([10], limit: 10) == Array("0123456789\n".utf8), "the limit itself is allowed")
 
       try await far.write("no end in sight")
       _ = try await failure(LimitOverrunError.self) { _ = try await near.readLine(limit: 8) }
-      #expect(try await near.read(exactly: 15) == Array("no end in sight".utf8))
+      #expect(try await near.readExactly(15) == Array("no end in sight".utf8))
     }
   }
 
@@ -48,7 +48,7 @@ struct DelimitedReadingTests {
     try await kind.withPair { near, far in
       try await far.write("half")
       far.close()
-      let error = try await failure(IncompleteReadError.self) { _ = try await near.read(until: [10]) }
+      let error = try await failure(IncompleteReadError.self) { _ = try await near.readUntil([10]) }
       #expect(error.partial == Array("half".utf8))
       #expect(error.expected == nil)
       #expect(try await near.readToEnd() == [], "what the error carries is taken")
@@ -96,7 +96,7 @@ struct DelimitedReadingTests {
       try await turnUntil { near.leftover.count == 3 }
       try await far.write("\ntwo;three")
       #expect(try await line == "one")
-      #expect(try await near.read(until: [UInt8(ascii: ";")], limit: .max) == Array("two;".utf8))
+      #expect(try await near.readUntil([UInt8(ascii: ";")], limit: .max) == Array("two;".utf8))
       far.close()
       #expect(try await near.readToEnd(limit: .max) == Array("three".utf8))
     }
@@ -155,7 +155,7 @@ struct DelimitedReadingTests {
       let line = try await failure(LimitOverrunError.self) { _ = try await near.readLine(limit: 4) }
       #expect(line.goal == .separator && line.description.contains("separator"))
       _ = try await failure(LimitOverrunError.self) { _ = try await near.readToEnd(limit: 9) }
-      #expect(try await near.read(exactly: 10) == Array("0123456789".utf8))
+      #expect(try await near.readExactly(10) == Array("0123456789".utf8))
     }
   }
 

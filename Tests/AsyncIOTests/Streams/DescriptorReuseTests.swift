@@ -58,7 +58,7 @@ struct DescriptorReuseTests {
       #expect(chunks == 1)
       #expect(error.errno == .badFileDescriptor)
       let pair = try #require(fresh).0
-      #expect(try await pair.near.read(exactly: 3) == Array("new".utf8))
+      #expect(try await pair.near.readExactly(3) == Array("new".utf8))
       pair.close()
       for other in fresh?.others ?? [] { other.close() }
     }
@@ -109,7 +109,7 @@ struct DescriptorReuseTests {
           switch form {
           case 0: try await near.forEachChunk { got.record($0.byteCount) }
           case 1: try await near.serveChunks { bytes, _ in got.record(bytes.byteCount) }
-          case 2: got.record(try await near.read(exactly: 100).count)
+          case 2: got.record(try await near.readExactly(100).count)
           default: got.record(try await near.readToEnd().count)
           }
         }
@@ -161,7 +161,7 @@ struct DescriptorReuseTests {
       let reused = Set(new.flatMap { [$0.near.descriptor.fileDescriptor, $0.far.descriptor.fileDescriptor] })
       // Not all of them: the runtime's own threads open a descriptor now and then.
       #expect(!reused.isDisjoint(with: pairs.map { $0.near.descriptor.fileDescriptor }))
-      let reads = try new.map { pair in try loopTask { try await pair.near.read(exactly: 1) } }
+      let reads = try new.map { pair in try loopTask { try await pair.near.readExactly(1) } }
       for task in others + [first] { _ = await task.result }
       #expect(late.all.isEmpty)
       for pair in new { try await pair.far.write("y") }

@@ -10,16 +10,16 @@ struct ElsewhereTests {
   private static func converse(_ near: StreamConnection, _ far: StreamConnection) async throws {
     try await near.write("one\ntwo")
     #expect(try await far.readLine() == "one")
-    #expect(try await far.read(exactly: 3) == Array("two".utf8))
+    #expect(try await far.readExactly(3) == Array("two".utf8))
     try await far.write(numbered(0..<300_000).prefix(1000) + [])
     #expect(try await near.read(upTo: 10) == numbered(0..<10))
-    #expect(try await near.read(exactly: 990) == numbered(10..<1000))
+    #expect(try await near.readExactly(990) == numbered(10..<1000))
     async let sent: Void = near.write(numbered(0..<3_000_000))
-    #expect(try await far.read(exactly: 3_000_000) == numbered(0..<3_000_000))
+    #expect(try await far.readExactly(3_000_000) == numbered(0..<3_000_000))
     try await sent
     async let echo: Void = far.forEachChunk { try await far.write($0) }
     try await near.write("echo")
-    #expect(try await near.read(exactly: 4) == Array("echo".utf8))
+    #expect(try await near.readExactly(4) == Array("echo".utf8))
     try near.writeEOF()
     try await echo
   }
@@ -118,7 +118,7 @@ struct ElsewhereTests {
     for form in 0..<3 {
       let error = try await failure(EventLoopError.self) {
         switch form {
-        case 0: _ = try await pair.near.read(exactly: 1)
+        case 0: _ = try await pair.near.readExactly(1)
         case 1: try await pair.near.write("x")
         default: try await pair.near.forEachChunk { _ in }
         }

@@ -89,11 +89,11 @@ import Testing
       try await turnUntil { holding.all.count == 1000 }
       let innocent = try await StreamConnection.connect(host: "127.0.0.1", port: listener.port)
       try await innocent.write("x")
-      #expect(try await innocent.read(exactly: 1) == Array("x".utf8))
+      #expect(try await innocent.readExactly(1) == Array("x".utf8))
       try release.setResult(())
       for (number, client) in clients.enumerated() {
         let expected = [UInt8](repeating: UInt8(truncatingIfNeeded: number), count: 1000)
-        #expect(try await client.read(exactly: 1000) == expected)
+        #expect(try await client.readExactly(1000) == expected)
         client.close()
       }
       innocent.close()

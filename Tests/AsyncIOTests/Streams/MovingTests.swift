@@ -82,7 +82,7 @@ import Testing
           var count = begin
           // By turns in each of the ways to read, for what each of them leaves behind.
           if round % 3 == 0 {
-            let bytes = try await current.read(exactly: min(3000, total - count))
+            let bytes = try await current.readExactly(min(3000, total - count))
             #expect(bytes == numbered(count..<count + bytes.count))
             count += bytes.count
           } else if round % 3 == 1 {
@@ -217,12 +217,12 @@ import Testing
       #expect(refusal.code == .busy && refusal.description.contains("before the connection moves"))
       // Still here, and working.
       try await near.write("x")
-      #expect(try await far.read(exactly: 1) == Array("x".utf8))
+      #expect(try await far.readExactly(1) == Array("x".utf8))
       reading.cancel()
       _ = try? await reading.value
       try await far.write("bytes for nobody yet")
       let moved = try await near.move(to: other.loop)
-      #expect(try await other.run { try await moved.read(exactly: 5) } == Array("bytes".utf8))
+      #expect(try await other.run { try await moved.readExactly(5) } == Array("bytes".utf8))
       moved.close()
     }
   }
@@ -246,7 +246,7 @@ import Testing
       #expect(try await failure(EventLoopError.self) { _ = try await near.move(to: simulated) }.code == .notOffered)
       // All of it has left the connection where it was.
       try await near.write("x")
-      #expect(try await pair.far.read(exactly: 1) == Array("x".utf8))
+      #expect(try await pair.far.readExactly(1) == Array("x".utf8))
       near.close()
       let gone = try await failure(IOError.self) { _ = try await near.move(to: other.loop) }
       #expect(gone.errno == .badFileDescriptor && gone.description.contains("closed here"))

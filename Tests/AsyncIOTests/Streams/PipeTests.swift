@@ -38,14 +38,14 @@ struct PipeTests {
       #expect(try await reader.readLine() == "one")
       #expect(try await reader.readLine() == "two")
       let refusal = try await failure(LimitOverrunError.self) {
-        _ = try await reader.read(until: Array("--".utf8), limit: 2)
+        _ = try await reader.readUntil(Array("--".utf8), limit: 2)
       }
       #expect(refusal.limit == 2)
-      #expect(try await reader.read(until: Array("--".utf8)) == Array("abc--".utf8))
-      #expect(try await reader.read(exactly: 5) == Array("rest ".utf8))
+      #expect(try await reader.readUntil(Array("--".utf8)) == Array("abc--".utf8))
+      #expect(try await reader.readExactly(5) == Array("rest ".utf8))
       #expect(try await reader.read(upTo: 2) == Array("of".utf8))
       writer.close()
-      let short = try await failure(IncompleteReadError.self) { _ = try await reader.read(exactly: 9) }
+      let short = try await failure(IncompleteReadError.self) { _ = try await reader.readExactly(9) }
       #expect(short.partial == Array(" it".utf8) && short.expected == 9)
       #expect(try await reader.readLine() == nil)
       #expect(try await reader.readToEnd() == [])
@@ -131,7 +131,7 @@ struct PipeTests {
     let pair = try await loop.run { () -> PipePair in
       let pair = try PipePair.make()
       let writing = Task.detached { try await pair.writer.write(numbered(0..<200_000)) }
-      let read = try await Task.detached { try await pair.reader.read(exactly: 200_000) }.value
+      let read = try await Task.detached { try await pair.reader.readExactly(200_000) }.value
       try await writing.value
       #expect(read == numbered(0..<200_000))
       return pair
@@ -236,7 +236,7 @@ struct PipeTests {
       let copy = fcntl(terminal.device, F_DUPFD_CLOEXEC, 3)
       let printer = try PipeWriter(owning: copy)
       try await printer.write("output")
-      #expect(try await screen.read(exactly: 6) == Array("output".utf8))
+      #expect(try await screen.readExactly(6) == Array("output".utf8))
       let reading = try loopTask { try await screen.readToEnd() }
       try await turnUntil { screen.end.isWaitingToRead }
       program.close()

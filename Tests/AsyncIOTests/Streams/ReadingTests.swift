@@ -11,9 +11,9 @@ struct ReadingTests {
     try await kind.withPair { near, far in
       try await far.write(numbered(0..<4096))
       // The first read may have to wait for the report; what it leaves is then there.
-      #expect(try await near.read(exactly: 10) == numbered(0..<10))
+      #expect(try await near.readExactly(10) == numbered(0..<10))
       let turns = near.core.turns
-      #expect(try await near.read(exactly: 100) == numbered(10..<110))
+      #expect(try await near.readExactly(100) == numbered(10..<110))
       #expect(near.core.turns == turns)
     }
   }
@@ -66,23 +66,23 @@ struct ReadingTests {
       try await far.write("abcdef")
       #expect(try await near.read(upTo: 0) == [])
       #expect(try await near.read(upTo: 2) == Array("ab".utf8))
-      #expect(try await near.read(exactly: 1) == Array("c".utf8))
+      #expect(try await near.readExactly(1) == Array("c".utf8))
       #expect(try await near.read(upTo: 100) == Array("def".utf8))
       far.close()
       #expect(try await near.read(upTo: 100) == [])
     }
   }
 
-  @Test("read(exactly:) waits for all of it, and tells what came before an early end", arguments: LoopKind.allCases)
+  @Test("readExactly waits for all of it, and tells what came before an early end", arguments: LoopKind.allCases)
   func exactly(kind: LoopKind) async throws {
     try await kind.withPair { near, far in
-      async let both = near.read(exactly: 6)
+      async let both = near.readExactly(6)
       try await far.write("abc")
       try await turnUntil { near.leftover.count == 3 }
       try await far.write("defg")
       #expect(try await both == Array("abcdef".utf8))
       far.close()
-      let error = try await failure(IncompleteReadError.self) { _ = try await near.read(exactly: 4) }
+      let error = try await failure(IncompleteReadError.self) { _ = try await near.readExactly(4) }
       #expect(error.partial == Array("g".utf8))
       #expect(error.expected == 4)
       #expect(error.description == "the stream ended after 1 bytes, before 4 bytes")
@@ -170,9 +170,9 @@ struct ReadingTests {
       try await far.write("y")
       await #expect(throws: Stop.self) { try await near.serveChunks { _, _ in throw Stop() } }
       try await far.write("z")
-      #expect(try await near.read(exactly: 1) == Array("z".utf8))
+      #expect(try await near.readExactly(1) == Array("z".utf8))
       try await near.write("!")
-      #expect(try await far.read(exactly: 1) == Array("!".utf8))
+      #expect(try await far.readExactly(1) == Array("!".utf8))
     }
   }
 }

@@ -28,13 +28,13 @@ struct ServingTests {
       }
       let client = try await Self.connect(listener)
       try await client.write("a")
-      #expect(try await client.read(exactly: 1) == Array("a".utf8))
+      #expect(try await client.readExactly(1) == Array("a".utf8))
       listener.close()
       listener.close()
       let error = try await failure(IOError.self) { _ = try await Self.connect(listener) }
       #expect(error.errno == .connectionRefused)
       try await client.write("b")
-      #expect(try await client.read(exactly: 1) == Array("b".utf8))
+      #expect(try await client.readExactly(1) == Array("b".utf8))
       #expect(!ended.isSet)
       client.close()
       try await serving.value
@@ -100,7 +100,7 @@ struct ServingTests {
         }
         let client = try await Self.connect(listener)
         try await client.write("x")
-        #expect(try await client.read(exactly: 1) == Array("x".utf8))
+        #expect(try await client.readExactly(1) == Array("x".utf8))
         serving.cancel()
         await #expect(throws: CancellationError.self) { try await serving.value }
         #expect(try await client.readToEnd() == [])
@@ -133,7 +133,7 @@ struct ServingTests {
       let listener = try await StreamListener.bind(host: "127.0.0.1", port: 0)
       let serving = try loopTask {
         try await listener.serve { connection in
-          if try await connection.read(exactly: 1) == Array("!".utf8) { throw Broken() }
+          if try await connection.readExactly(1) == Array("!".utf8) { throw Broken() }
           try await connection.write("fine")
         }
       }
@@ -161,7 +161,7 @@ struct ServingTests {
       let serving = try loopTask {
         try await listener.serve(maximumConnections: 3) { connection in
           running.record(1)
-          _ = try await connection.read(exactly: 1)
+          _ = try await connection.readExactly(1)
           running.record(-1)
           try await connection.write("k")
         }

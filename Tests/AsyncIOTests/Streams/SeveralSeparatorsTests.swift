@@ -2,7 +2,7 @@ import Testing
 
 @testable import AsyncIO
 
-/// `read(untilAnyOf:)`: the first end of any of several separators.
+/// `readUntil(anyOf:)`: the first end of any of several separators.
 @Suite(.timeLimit(.minutes(5)))
 struct SeveralSeparatorsTests {
   private static func bytes(_ texts: String...) -> [[UInt8]] { texts.map { Array($0.utf8) } }
@@ -11,15 +11,15 @@ struct SeveralSeparatorsTests {
   func first(kind: LoopKind) async throws {
     try await kind.withPair { near, far in
       try await far.write("line 1\nline 2\rABCDEFG")
-      #expect(try await near.read(untilAnyOf: Self.bytes("\r", "\n")) == Array("line 1\n".utf8))
-      #expect(try await near.read(untilAnyOf: Self.bytes("\r", "\n")) == Array("line 2\r".utf8))
-      #expect(try await near.read(untilAnyOf: Self.bytes("DEF", "BCDE")) == Array("ABCDE".utf8))
-      #expect(try await near.read(untilAnyOf: Self.bytes("G")) == Array("FG".utf8))
+      #expect(try await near.readUntil(anyOf: Self.bytes("\r", "\n")) == Array("line 1\n".utf8))
+      #expect(try await near.readUntil(anyOf: Self.bytes("\r", "\n")) == Array("line 2\r".utf8))
+      #expect(try await near.readUntil(anyOf: Self.bytes("DEF", "BCDE")) == Array("ABCDE".utf8))
+      #expect(try await near.readUntil(anyOf: Self.bytes("G")) == Array("FG".utf8))
     }
     try await kind.withPipe { reader, writer in
       try await writer.write("one;two\n")
-      #expect(try await reader.read(untilAnyOf: Self.bytes("\n", ";")) == Array("one;".utf8))
-      #expect(try await reader.read(untilAnyOf: Self.bytes("\n", ";")) == Array("two\n".utf8))
+      #expect(try await reader.readUntil(anyOf: Self.bytes("\n", ";")) == Array("one;".utf8))
+      #expect(try await reader.readUntil(anyOf: Self.bytes("\n", ";")) == Array("two\n".utf8))
     }
   }
 
@@ -28,16 +28,16 @@ struct SeveralSeparatorsTests {
     try await kind.withPair { near, far in
       try await far.write("some dataA")
       let error = try await failure(LimitOverrunError.self) {
-        _ = try await near.read(untilAnyOf: Self.bytes("ome dataA", "A"), limit: 8)
+        _ = try await near.readUntil(anyOf: Self.bytes("ome dataA", "A"), limit: 8)
       }
       #expect(error.limit == 8 && error.goal == .separator)
-      #expect(try await near.read(untilAnyOf: Self.bytes("ome dataA", "A"), limit: 9) == Array("some dataA".utf8))
+      #expect(try await near.readUntil(anyOf: Self.bytes("ome dataA", "A"), limit: 9) == Array("some dataA".utf8))
       // None can end within the limit any more, and the peer is silent.
       try await far.write("0123456789")
       _ = try await failure(LimitOverrunError.self) {
-        _ = try await near.read(untilAnyOf: Self.bytes("\n", "\r\n"), limit: 8)
+        _ = try await near.readUntil(anyOf: Self.bytes("\n", "\r\n"), limit: 8)
       }
-      #expect(try await near.read(exactly: 10) == Array("0123456789".utf8))
+      #expect(try await near.readExactly(10) == Array("0123456789".utf8))
     }
   }
 
@@ -47,7 +47,7 @@ struct SeveralSeparatorsTests {
       try await far.write("half\r")
       far.close()
       let error = try await failure(IncompleteReadError.self) {
-        _ = try await near.read(untilAnyOf: Self.bytes("\r\n", "\n"), limit: .max)
+        _ = try await near.readUntil(anyOf: Self.bytes("\r\n", "\n"), limit: .max)
       }
       #expect(error.partial == Array("half\r".utf8) && error.expected == nil)
     }
@@ -58,12 +58,12 @@ struct SeveralSeparatorsTests {
     try await kind.withPair { near, far in
       try await far.write("x\n")
       for separators in [[], [[]], [[10], []]] as [[[UInt8]]] {
-        let error = try await failure(EventLoopError.self) { _ = try await near.read(untilAnyOf: separators) }
+        let error = try await failure(EventLoopError.self) { _ = try await near.readUntil(anyOf: separators) }
         #expect(error.code == .invalidArgument && error.description.contains("Give at least one"))
       }
-      let error = try await failure(EventLoopError.self) { _ = try await near.read(untilAnyOf: [[10]], limit: -1) }
+      let error = try await failure(EventLoopError.self) { _ = try await near.readUntil(anyOf: [[10]], limit: -1) }
       #expect(error.code == .invalidArgument)
-      #expect(try await near.read(untilAnyOf: [[10]]) == Array("x\n".utf8))
+      #expect(try await near.readUntil(anyOf: [[10]]) == Array("x\n".utf8))
     }
   }
 
@@ -96,7 +96,7 @@ struct SeveralSeparatorsTests {
         var left = text[...]
         var unsent = text[...]
         reading: while let expected = Self.reference(left, separators, limit: limit) {
-          let reading = try loopTask { try await near.read(untilAnyOf: separators, limit: limit) }
+          let reading = try loopTask { try await near.readUntil(anyOf: separators, limit: limit) }
           let outcome = loopTaskEnd(of: reading)
           while !outcome.isSet {
             if !unsent.isEmpty && (near.isReading || Bool.random(using: &random)) {
@@ -117,7 +117,7 @@ struct SeveralSeparatorsTests {
           }
         }
         if !unsent.isEmpty { try await far.write(Array(unsent)) }
-        #expect(try await near.read(exactly: left.count) == Array(left), "round \(round)")
+        #expect(try await near.readExactly(left.count) == Array(left), "round \(round)")
       }
     }
   }

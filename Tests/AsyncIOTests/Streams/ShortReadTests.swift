@@ -59,7 +59,7 @@ struct ShortReadTests {
       let connection = StreamConnection(number, core: loop)
       let task = try loopTask {
         switch reader {
-        case .exactly: while true { for byte in try await connection.read(exactly: 2) { received.record(byte) } }
+        case .exactly: while true { for byte in try await connection.readExactly(2) { received.record(byte) } }
         case .upTo: while true { for byte in try await connection.read(upTo: 100) { received.record(byte) } }
         case .chunks: try await connection.forEachChunk { bytes in record(bytes) }
         default: try await connection.serveChunks { bytes, _ in record(bytes) }
@@ -144,7 +144,7 @@ struct ShortReadTests {
           _ = CAsyncIO.close(ends[1])
         }
         for _ in 0..<3 {
-          let reading = try loopTask { try await reader.read(exactly: 6) }
+          let reading = try loopTask { try await reader.readExactly(6) }
           try await turnUntil { reader.end.isWaitingToRead }
           for packet in ["ab", "cd", "ef"] { #expect(CAsyncIO.write(ends[1], packet, 2) == 2) }
           #expect(try await reading.value == Array("abcdef".utf8))
@@ -184,7 +184,7 @@ struct ShortReadTests {
         try #require(socketpair(AF_UNIX, Int32(SOCK_SEQPACKET.rawValue), 0, &ends) == 0)
         for end in ends { casyncio_set_nonblocking(end) }
         let reader = try PipeReader(owning: ends[0])
-        let reading = try loopTask { try await reader.read(exactly: 6) }
+        let reading = try loopTask { try await reader.readExactly(6) }
         try await turnUntil { reader.end.isWaitingToRead }
         for record in ["ab", "cd", "ef"] { #expect(send(ends[1], record, 2, 0) == 2) }
         #expect(try await reading.value == Array("abcdef".utf8))
@@ -209,7 +209,7 @@ struct ShortReadTests {
         defer { _ = CAsyncIO.close(terminal.master) }
         let reader = try PipeReader(owning: terminal.device)
         for _ in 0..<3 {
-          let reading = try loopTask { try await reader.read(exactly: 9) }
+          let reading = try loopTask { try await reader.readExactly(9) }
           try await turnUntil { reader.end.isWaitingToRead }
           #expect(CAsyncIO.write(terminal.master, "ab\ncd\nef\n", 9) == 9)
           #expect(try await reading.value == Array("ab\ncd\nef\n".utf8))
@@ -247,7 +247,7 @@ struct ShortReadTests {
         defer { listener.close() }
         let near = try await StreamConnection.connect(host: "127.0.0.1", port: listener.port)
         let far = try await listener.accept()
-        let reading = try loopTask { try await far.read(exactly: 6) }
+        let reading = try loopTask { try await far.readExactly(6) }
         try await turnUntil { far.isReading }
         let number = near.descriptor.fileDescriptor
         #expect(send(number, "abc", 3, 0) == 3 && send(number, "!", 1, Int32(MSG_OOB)) == 1)

@@ -81,7 +81,7 @@ struct TakenOverAcceptTests {
         let client = try await StreamConnection.connect(to: address)
         let connection = try await withTimeout(.seconds(30)) { try await listener.accept() }
         try await connection.write("a")
-        #expect(try await client.read(exactly: 1) == Array("a".utf8))
+        #expect(try await client.readExactly(1) == Array("a".utf8))
         connection.close()
         client.close()
       }
@@ -113,7 +113,7 @@ struct TakenOverAcceptTests {
           ? StreamConnection(numbers[0], core: loop) : try await StreamConnection.connect(to: listener.addresses[1])
         let connection = try await withTimeout(.seconds(30)) { try await listener.accept() }
         try await connection.write("a")
-        #expect(try await client.read(exactly: 1) == Array("a".utf8))
+        #expect(try await client.readExactly(1) == Array("a".utf8))
         connection.close()
         client.close()
       }
@@ -205,7 +205,7 @@ struct TakenOverAcceptTests {
       try expect(await waiting.result, reports.all)
       // The number is the connection's, which notices nothing.
       sockets.write(3, to: sockets.b)
-      #expect(try await withTimeout(.seconds(30)) { try await other.read(exactly: 3) } == [7, 7, 7])
+      #expect(try await withTimeout(.seconds(30)) { try await other.readExactly(3) } == [7, 7, 7])
       try await other.write("ab")
       var got = 0
       try await turnUntil {

@@ -84,7 +84,7 @@ struct UrgentDataTests {
   func before(kind: LoopKind, stream: Stream) async throws {
     try await with(kind, stream) { connection, peer in
       peer.send(stream)
-      let bytes = try await connection.read(exactly: stream.received.utf8.count)
+      let bytes = try await connection.readExactly(stream.received.utf8.count)
       #expect(String(decoding: bytes, as: UTF8.self) == stream.received)
     }
   }
@@ -93,7 +93,7 @@ struct UrgentDataTests {
   func whileWaiting(kind: LoopKind, stream: Stream) async throws {
     try await with(kind, stream) { connection, peer in
       for _ in 0..<3 {
-        let reading = try loopTask { try await connection.read(exactly: stream.received.utf8.count) }
+        let reading = try loopTask { try await connection.readExactly(stream.received.utf8.count) }
         try await turnUntil { connection.isReading }
         peer.send(stream)
         #expect(String(decoding: try await reading.value, as: UTF8.self) == stream.received)
@@ -174,8 +174,8 @@ struct UrgentDataTests {
   func outOfBand(kind: LoopKind) async throws {
     try await with(kind, .atTheEnd) { connection, peer in
       peer.send(.atTheEnd)
-      #expect(try await connection.read(exactly: 6) == Array("abcdef".utf8))
-      let reading = try loopTask { try await connection.read(exactly: 6) }
+      #expect(try await connection.readExactly(6) == Array("abcdef".utf8))
+      let reading = try loopTask { try await connection.readExactly(6) }
       try await turnUntil { connection.isReading }
       for _ in 0..<3 { try await sleep(for: .zero) }
       var byte: UInt8 = 0

@@ -45,7 +45,7 @@ struct WritingTests {
       try await near.write([])
       try await near.write([UInt8(ascii: "b")])
       #expect(near.core.turns == turns, "no wait")
-      #expect(try await far.read(exactly: 2) == Array("ab".utf8))
+      #expect(try await far.readExactly(2) == Array("ab".utf8))
       let writing = try loopTask {
         var next = 0
         for count in [3_000_000, 1, 10, 2_000_000, 5] {
@@ -67,7 +67,7 @@ struct WritingTests {
         try await withTimeout(.milliseconds(5)) { _ = try await near.read(upTo: 1) }
       }
       try await far.write("later")
-      #expect(try await withTimeout(.seconds(30)) { try await near.read(exactly: 5) } == Array("later".utf8))
+      #expect(try await withTimeout(.seconds(30)) { try await near.readExactly(5) } == Array("later".utf8))
       await #expect(throws: TimeoutError.self) {
         try await withTimeout(.milliseconds(5)) { try await near.write(numbered(0..<32_000_000)) }
       }
@@ -97,10 +97,10 @@ struct WritingTests {
         }
       }
       let client = try await StreamConnection.connect(host: "127.0.0.1", port: listener.port)
-      #expect(try await client.read(exactly: 4) == Array("slow".utf8))
+      #expect(try await client.readExactly(4) == Array("slow".utf8))
       for count in [1, 1000, 40_000] {
         try await client.write(numbered(0..<count))
-        #expect(try await client.read(exactly: count) == numbered(0..<count))
+        #expect(try await client.readExactly(count) == numbered(0..<count))
       }
       client.close()
       listener.close()
@@ -121,7 +121,7 @@ struct WritingTests {
           for number in 0..<count {
             let client = try await StreamConnection.connect(host: "127.0.0.1", port: listener.port)
             try await client.write("x")
-            #expect(try await client.read(exactly: 1) == Array("x".utf8))
+            #expect(try await client.readExactly(1) == Array("x".utf8))
             if number.isMultiple(of: 2) { client.close() } else { client.abort() }
           }
         }

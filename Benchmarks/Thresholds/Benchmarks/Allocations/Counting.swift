@@ -61,7 +61,7 @@ struct Bench {
 
   init(_ kind: String) throws {
     runner = Runner { try EventLoopKinds.make(kind) }
-    guard let loop = try runner.loop as? BaseEventLoop else {
+    guard let loop = try runner.getLoop() as? BaseEventLoop else {
       throw EventLoopError(.invalidArgument, "\(kind) is not a loop of this package")
     }
     self.loop = loop

@@ -41,8 +41,8 @@ extension PlantedProtocol {
     let received = Kept(0)
     world.serve("server") { connection in
       while received.value < 10 {
-        let header = try await connection.read(exactly: 2)
-        let body = try await connection.read(exactly: Int(header[1]))
+        let header = try await connection.readExactly(2)
+        let body = try await connection.readExactly(Int(header[1]))
         try world.require(body.allSatisfy { $0 == header[0] }, "a frame has bytes of another one")
         received.value += 1
       }
@@ -86,7 +86,7 @@ enum Framed {
     while true {
       let header: [UInt8]
       do {
-        header = try await connection.read(exactly: 2)
+        header = try await connection.readExactly(2)
       } catch let error as IncompleteReadError {
         if bug == .takesEndForAttack { shutOut.value.insert(peer) }
         throw error
@@ -94,7 +94,7 @@ enum Framed {
       let count = Int(header[0]) << 8 | Int(header[1])
       guard bug == .refusesLongestMessage ? count < limit : count <= limit else { return }
       let body =
-        bug == .takesReadForMessage ? try await connection.read(upTo: count) : try await connection.read(exactly: count)
+        bug == .takesReadForMessage ? try await connection.read(upTo: count) : try await connection.readExactly(count)
       try await connection.write(frame(body.map { $0 &+ 1 }))
     }
   }
