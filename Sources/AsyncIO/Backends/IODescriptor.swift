@@ -32,6 +32,11 @@ package final class IODescriptor: @unchecked Sendable {
   @exclusivity(unchecked) package var shortReadsDrain = false
   /// The last receive was short, which proves nothing: before a wait, ask whether more is there.
   @exclusivity(unchecked) package var isInDoubt = false
+  /// How operations of a stream reach it: the loop's backend, or the layer above that. Unowned, because a retain for
+  /// every message would be dear; right because the loop holds the one, and this object the other.
+  @exclusivity(unchecked) package private(set) unowned(unsafe) var path: any StreamPath
+  /// What protects the stream, if anything does.
+  @exclusivity(unchecked) package private(set) var layer: (any StreamLayer)?
   /// The operation that waits to receive or accept. Unmanaged, because the task that awaits it keeps it alive and a
   /// retain for every message would be the dearest thing here.
   @exclusivity(unchecked) package var reading: Unmanaged<IOOperation>?
@@ -75,6 +80,7 @@ package final class IODescriptor: @unchecked Sendable {
   init(_ fileDescriptor: Int32, keeper: any DescriptorKeeper) {
     self.fileDescriptor = fileDescriptor
     self.keeper = keeper
+    path = keeper.backend
     generation = IODescriptor.generations.add(1, ordering: .relaxed).newValue
     LiveCounters.descriptors.add(1, ordering: .relaxed)
   }
@@ -116,12 +122,26 @@ package final class IODescriptor: @unchecked Sendable {
     keeper.closeDescriptor(self)
   }
 
+  /// Put a layer between the operations and the path that they had. Loop thread; no operation is in flight.
+  func protect(by layer: any StreamLayer) {
+    self.layer = layer
+    path = layer
+  }
+
+  /// Let go of the layer, whose own operations hold this object. The number is about to be given away.
+  private func dropLayer() {
+    guard layer != nil else { return }
+    path = keeper.backend
+    layer = nil
+  }
+
   /// End what the loop knows of the number and leave the number open, for its next owner. Loop thread; nothing waits on
   /// it. Returns `false` if it was closed before.
   func letNumberGo() -> Bool {
     assertLoopThread()
     guard !closed.exchange(true, ordering: .acquiringAndReleasing) else { return false }
     keeper.backend.detach(self, closing: false)
+    dropLayer()
     return true
   }
 
@@ -141,6 +161,7 @@ package final class IODescriptor: @unchecked Sendable {
 
   /// Give the number back to the system, as soon as the backend does not hold it. By the loop only, once.
   func closeNumber() {
+    dropLayer()
     let sockets = keeper.sockets
     if isAbortive { try? SocketOption.linger.set(fileDescriptor, .zero, sockets) }
     // A child process that is just being started holds a copy for a moment, and would keep it listening.

@@ -55,6 +55,8 @@ package final class IOOperation: @unchecked Sendable {
   /// with the completion.
   @exclusivity(unchecked) package var buffer: UnsafeMutableRawPointer?
   @exclusivity(unchecked) package var count = 0
+  /// The most that `claimLent` should fetch: a hint that keeps a layer from having to hold what nobody asked for.
+  @exclusivity(unchecked) package var limit = Int.max
   /// Bytes of a send that are already gone.
   @exclusivity(unchecked) package var transferred = 0
   /// The address of a message. The user of messages owns it; other operations have none.
