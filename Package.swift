@@ -29,10 +29,12 @@ let package = Package(
   targets: [
     // Only what Swift cannot import: thread-local words, variadic and macro system interfaces.
     .target(name: "CAsyncIO"),
+    // OpenSSL, found while the program runs: nothing of it is needed for the build.
+    .target(name: "COpenSSL"),
     .target(
       name: "AsyncIO",
       dependencies: [
-        "CAsyncIO",
+        "CAsyncIO", "COpenSSL",
         .product(name: "Logging", package: "swift-log"),
         .product(name: "SystemPackage", package: "swift-system"),
       ],
@@ -113,7 +115,7 @@ let package = Package(
       name: "AsyncIOTests",
       dependencies: [
         "AsyncIO", "AsyncIOConformance", "AsyncIOPrograms", "AsyncIOScenarios", "AsyncIOSimulation", "CAsyncIO",
-        "CSimulation", "CloseWitness", .product(name: "Logging", package: "swift-log"),
+        "COpenSSL", "CSimulation", "CloseWitness", .product(name: "Logging", package: "swift-log"),
         .product(name: "SystemPackage", package: "swift-system"),
       ],
       swiftSettings: settings

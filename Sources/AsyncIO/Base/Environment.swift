@@ -20,6 +20,12 @@ enum Environment {
   /// `ASYNCIO_RUNTIME_LAYOUT`: 0 uses nothing that Swift does not promise and that has another way.
   static var trustsRuntimeLayout: Bool { variable("ASYNCIO_RUNTIME_LAYOUT") != "0" }
 
+  /// `ASYNCIO_OPENSSL`: the path of the libssl that is used; nil to look for the names under which it is installed.
+  static var openSSL: String? { variable("ASYNCIO_OPENSSL") }
+
+  /// `SSLKEYLOGFILE`: the file that gets the secrets of TLS connections, for programs that read recorded traffic.
+  static var keyLogFile: String? { variable("SSLKEYLOGFILE") }
+
   private static func variable(_ name: String) -> String? {
     guard let value = getenv(name) else { return nil }
     let text = String(cString: value)

@@ -1,0 +1,136 @@
+internal import COpenSSL
+
+// What OpenSSL's queue of errors means. The queue belongs to the thread, and what an earlier call left there would be
+// taken for the reason of the next failure: so it is emptied before each call that is asked about, and read at once.
+
+extension OpenSSL {
+  /// The library and the reason of an entry of the queue, whose layout changed with 3.0.
+  private func parts(_ code: UInt) -> (library: Int, reason: Int) {
+    api.pointee.version >> 28 >= 3
+      ? (Int(code >> 23) & 0xFF, Int(code) & 0x7F_FFFF) : (Int(code >> 24) & 0xFF, Int(code) & 0xFFF)
+  }
+
+  /// Empty the queue and return its last entry: the one nearest to what was called, which says most.
+  func takeError() -> (library: Int, reason: Int, text: String) {
+    var last: UInt = 0
+    var first: UInt = 0
+    while true {
+      let code = UInt(api.pointee.ERR_get_error())
+      if code == 0 { break }
+      if first == 0 { first = code }
+      last = code
+    }
+    _ = last
+    guard first != 0 else { return (0, 0, "no reason given") }
+    let text = api.pointee.ERR_reason_error_string(CUnsignedLong(first)).map { String(cString: $0) } ?? "error \(first)"
+    let (library, reason) = parts(first)
+    return (library, reason, text)
+  }
+
+  /// Return what a failed step of a session means.
+  ///
+  /// - Parameter isHandshake: nothing was agreed on yet.
+  func failure(of ssl: OpaquePointer, result: Int32, isHandshake: Bool, inputHasEnded: Bool) -> TLSError {
+    let kind = Int(api.pointee.SSL_get_error(ssl, result))
+    let (library, reason, text) = takeError()
+    let step = isHandshake ? "TLS handshake" : "TLS"
+    if library == Library.ssl, reason == Reason.certificateVerifyFailed {
+      return certificateFailure(api.pointee.SSL_get_verify_result(ssl), "TLS handshake")
+    }
+    let hasEnded = library == 0 && inputHasEnded || library == Library.ssl && reason == Reason.unexpectedEOF
+    if hasEnded || kind == OPENSSL_ERROR_SYSCALL && inputHasEnded {
+      return isHandshake
+        ? TLSError(
+          .truncated,
+          "TLS handshake: the other side closed the connection before it was over. See its log for the reason.")
+        : TLSError(
+          .truncated,
+          "TLS: the connection ended without the other side's close_notify. What was received may be incomplete.")
+    }
+    if library == Library.ssl, let (code, explanation) = Reason.explain(reason) {
+      return TLSError(code, "\(step): \(explanation) (OpenSSL: \(text))")
+    }
+    return TLSError(.protocolViolation, "\(step): what was received breaks the protocol (OpenSSL: \(text))")
+  }
+
+  /// Return what the result of a certificate's verification means. The numbers are those of x509_vfy.h.
+  func certificateFailure(_ result: CLong, _ step: String) -> TLSError {
+    let text = String(cString: api.pointee.X509_verify_cert_error_string(result))
+    let (code, fix): (TLSError.Code, String) =
+      switch result {
+      case 9: (.certificateExpired, "Its time has not come yet: compare the clocks of both machines.")
+      case 10: (.certificateExpired, "It must be renewed on the other side.")
+      case 18, 19:
+        (.unknownAuthority, "It is signed by itself. If it is the right one, add it with TLSTrust.file or .pem.")
+      case 2, 20, 21, 27:
+        (
+          .unknownAuthority,
+          "Its authority is not trusted, or the other side does not send the certificates in between. "
+            + "Add the authority with TLSTrust.file or .pem, or complete the chain on the other side."
+        )
+      case 62: (.hostnameMismatch, "It is for other hosts. Connect by a name that it has, or give serverHostname.")
+      case 63, 64: (.hostnameMismatch, "It is for other addresses. Connect by a name that it has.")
+      case 26, 79: (.wrongPurpose, "Its extended key usage does not allow this use.")
+      case 23: (.certificateRejected, "Its authority has revoked it.")
+      default: (.certificateRejected, "It was refused.")
+      }
+    return TLSError(code, "\(step): the other side's certificate is not accepted: \(text). \(fix)")
+  }
+
+  enum Library {
+    static let evp = 6
+    static let pem = 9
+    static let x509 = 11
+    static let asn1 = 13
+    static let ssl = 20
+  }
+
+  /// Reasons of libssl, by their numbers in sslerr.h, which do not change.
+  enum Reason {
+    static let certificateVerifyFailed = 134
+    static let unexpectedEOF = 294
+
+    static func explain(_ reason: Int) -> (TLSError.Code, String)? {
+      switch reason {
+      case 155, 156: (.notTLS, "the other side sent a plain HTTP request. Use https, or a port without TLS.")
+      case 267:
+        (.notTLS, "the other side does not speak TLS here, or a version that is not known. Check the port.")
+      case 258: (.unsupportedVersion, "no version in common. Compare minimumVersion and maximumVersion of both sides.")
+      case 191, 192: (.unsupportedVersion, "no version is left between minimumVersion and maximumVersion.")
+      case 193, 181: (.noCommonCipher, "no cipher in common. Compare the ciphers of both sides.")
+      case 101, 118, 108: (.noCommonCipher, "no group or kind of signature in common.")
+      case 235: (.noApplicationProtocol, "no application protocol in common. Compare applicationProtocols.")
+      case 199: (.certificateMissing, "the other side showed no certificate, and must have one.")
+      case 176, 358: (.certificateMissing, "there is no certificate for this connection.")
+      case 1000...1255: explain(alert: reason - 1000)
+      default: nil
+      }
+    }
+
+    private static func explain(alert: Int) -> (TLSError.Code, String) {
+      let name = alerts[alert] ?? "alert \(alert)"
+      let what = "the other side ended the connection with the alert \(name)."
+      return switch alert {
+      case 40: (.peerAlert, "\(what) Mostly: no version, cipher or certificate in common.")
+      case 42, 43, 44, 45, 46: (.peerAlert, "\(what) It does not accept this side's certificate.")
+      case 48: (.peerAlert, "\(what) It does not trust the authority of this side's certificate.")
+      case 70: (.unsupportedVersion, "\(what) No version in common.")
+      case 71: (.noCommonCipher, "\(what) It wants stronger ciphers.")
+      case 112: (.peerAlert, "\(what) It has no certificate for the name that was asked for.")
+      case 116: (.certificateMissing, "\(what) It wants a certificate: set identity.")
+      case 120: (.noApplicationProtocol, "\(what) No application protocol in common.")
+      default: (.peerAlert, what)
+      }
+    }
+
+    private static let alerts: [Int: String] = [
+      10: "unexpected_message", 20: "bad_record_mac", 22: "record_overflow", 40: "handshake_failure",
+      42: "bad_certificate", 43: "unsupported_certificate", 44: "certificate_revoked", 45: "certificate_expired",
+      46: "certificate_unknown", 47: "illegal_parameter", 48: "unknown_ca", 49: "access_denied", 50: "decode_error",
+      51: "decrypt_error", 70: "protocol_version", 71: "insufficient_security", 80: "internal_error",
+      86: "inappropriate_fallback", 90: "user_canceled", 100: "no_renegotiation", 109: "missing_extension",
+      110: "unsupported_extension", 112: "unrecognized_name", 116: "certificate_required",
+      120: "no_application_protocol",
+    ]
+  }
+}

@@ -1,0 +1,18 @@
+/// Settings for protected connections, loaded and checked: certificates and keys are in memory. Make one and use it for
+/// all connections. Any thread. Answers `ssl.SSLContext`.
+package struct TLSContext: Sendable {
+  /// The settings that it was made from.
+  package let configuration: TLSConfiguration
+  package let provided: any TLSProviderContext
+
+  /// Load the certificates and keys. Throws ``TLSError`` with code `invalidConfiguration` for what cannot be used, and
+  /// `libraryMissing` on a machine without OpenSSL.
+  package init(_ configuration: TLSConfiguration) throws(TLSError) {
+    try self.init(configuration, provider: OpenSSLProvider())
+  }
+
+  package init(_ configuration: TLSConfiguration, provider: any TLSProvider) throws(TLSError) {
+    self.configuration = configuration
+    provided = try provider.makeContext(configuration)
+  }
+}

@@ -1,0 +1,85 @@
+#include "COpenSSL.h"
+
+#include <dlfcn.h>
+#include <stdio.h>
+#include <string.h>
+
+// Finding the library. libcrypto comes along as a dependency of libssl, and dlsym on libssl's handle finds its
+// functions as well.
+
+#if defined(__APPLE__)
+static const char *const known[] = {
+    "/opt/homebrew/opt/openssl@3/lib/libssl.3.dylib",
+    "/usr/local/opt/openssl@3/lib/libssl.3.dylib",
+    "libssl.3.dylib",
+};
+#else
+static const char *const known[] = {"libssl.so.3", "libssl.so.1.1"};
+#endif
+
+static void *open_library(const char *path, const char **found, char *detail, size_t size) {
+  size_t count = path ? 1 : sizeof known / sizeof *known, used = 0;
+  detail[0] = 0;
+  for (size_t i = 0; i < count; i++) {
+    const char *name = path ? path : known[i];
+    void *library = dlopen(name, RTLD_NOW | RTLD_LOCAL);
+    if (library) {
+      *found = name;
+      return library;
+    }
+    const char *reason = dlerror();
+    int written = snprintf(detail + used, size - used, "%s%s", used ? "; " : "", reason ? reason : name);
+    if (written > 0 && used + (size_t)written < size) used += (size_t)written;
+  }
+  return NULL;
+}
+
+// The name of the first function that must be there and is not; NULL if all are.
+static const char *bind_functions(void *library, casyncio_openssl *functions) {
+  // POSIX wants a pointer to data to hold a function's address; going by way of memory says so to the compiler.
+#define FUNCTION(result, name, parameters)                 \
+  {                                                        \
+    void *address = dlsym(library, #name);                 \
+    if (!address) return #name;                            \
+    memcpy(&functions->name, &address, sizeof address);    \
+  }
+#define OPTIONAL(result, name, parameters)                 \
+  {                                                        \
+    void *address = dlsym(library, #name);                 \
+    memcpy(&functions->name, &address, sizeof address);    \
+  }
+#define RENAMED(result, name, old, parameters)             \
+  {                                                        \
+    void *address = dlsym(library, #name);                 \
+    if (!address) address = dlsym(library, #old);          \
+    if (!address) return #name;                            \
+    memcpy(&functions->name, &address, sizeof address);    \
+  }
+#include "openssl_functions.def"
+#undef FUNCTION
+#undef OPTIONAL
+#undef RENAMED
+  return NULL;
+}
+
+int casyncio_openssl_bind(casyncio_openssl *functions, const char *path, char *detail, size_t detail_size) {
+  memset(functions, 0, sizeof *functions);
+  void *library = open_library(path, &functions->library, detail, detail_size);
+  if (!library) return CASYNCIO_OPENSSL_NOT_FOUND;
+
+  const char *missing = bind_functions(library, functions);
+  unsigned long (*version_number)(void) = functions->OpenSSL_version_num;
+  functions->version = version_number ? version_number() : 0;
+  const char *text = functions->OpenSSL_version ? functions->OpenSSL_version(0) : functions->library;
+  // LibreSSL calls itself 2.0.0 in this number. 0x1010100f is 1.1.1; 3.x begins with 3.
+  unsigned long version = functions->version;
+  if (version < 0x10101000UL || version >> 28 == 2) {
+    snprintf(detail, detail_size, "%s", text);
+    return CASYNCIO_OPENSSL_WRONG_VERSION;
+  }
+  if (missing) {
+    snprintf(detail, detail_size, "%s has no %s", text, missing);
+    return CASYNCIO_OPENSSL_LACKS;
+  }
+  return CASYNCIO_OPENSSL_OK;
+}

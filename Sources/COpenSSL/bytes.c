@@ -1,0 +1,106 @@
+#include "COpenSSL.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+// A session's input and output as memory: OpenSSL reads from where the bytes were received and writes into one block
+// that is sent from. (Its own memory BIO copies once more, and grows by pieces.)
+
+enum {
+  BIO_FLAG_READ = 1,
+  BIO_FLAG_WRITE = 2,
+  BIO_FLAG_RETRY = 8,
+  BIO_FLAGS_RETRY = 15,
+  BIO_CONTROL_EOF = 2,
+  BIO_CONTROL_PENDING = 10,
+  BIO_CONTROL_FLUSH = 11,
+  BIO_CONTROL_WRITE_PENDING = 13,
+  // BIO_TYPE_SOURCE_SINK and a number that no method of the library has.
+  BIO_KIND = 0x0400 | 100,
+};
+
+// The methods are called without a word of ours, so the functions are here. Written once, before the first session.
+static const casyncio_openssl *openssl;
+
+static int read_bytes(BIO *bio, char *out, size_t size, size_t *count) {
+  casyncio_tls_bytes *bytes = openssl->BIO_get_data(bio);
+  openssl->BIO_clear_flags(bio, BIO_FLAGS_RETRY);
+  *count = 0;
+  if (!bytes || size == 0) return 0;
+  if (bytes->input_count == 0) {
+    if (!bytes->input_ended) openssl->BIO_set_flags(bio, BIO_FLAG_READ | BIO_FLAG_RETRY);
+    return 0;
+  }
+  size_t n = size < bytes->input_count ? size : bytes->input_count;
+  memcpy(out, bytes->input, n);
+  bytes->input += n;
+  bytes->input_count -= n;
+  *count = n;
+  return 1;
+}
+
+int casyncio_tls_bytes_reserve(casyncio_tls_bytes *bytes, size_t count) {
+  if (bytes->output_capacity - bytes->output_count >= count) return 1;
+  size_t capacity = bytes->output_capacity ? bytes->output_capacity : 1024;
+  while (capacity - bytes->output_count < count) capacity *= 2;
+  uint8_t *larger = realloc(bytes->output, capacity);
+  if (!larger) return 0;
+  bytes->output = larger;
+  bytes->output_capacity = capacity;
+  return 1;
+}
+
+static int write_bytes(BIO *bio, const char *in, size_t size, size_t *count) {
+  casyncio_tls_bytes *bytes = openssl->BIO_get_data(bio);
+  openssl->BIO_clear_flags(bio, BIO_FLAGS_RETRY);
+  *count = 0;
+  if (!bytes || !casyncio_tls_bytes_reserve(bytes, size)) return 0;
+  memcpy(bytes->output + bytes->output_count, in, size);
+  bytes->output_count += size;
+  *count = size;
+  return 1;
+}
+
+static long control(BIO *bio, int command, long number, void *argument) {
+  casyncio_tls_bytes *bytes = openssl->BIO_get_data(bio);
+  (void)number;
+  (void)argument;
+  switch (command) {
+  case BIO_CONTROL_FLUSH:
+    return 1;
+  case BIO_CONTROL_EOF:
+    return bytes && bytes->input_ended && bytes->input_count == 0;
+  case BIO_CONTROL_PENDING:
+    return bytes ? (long)bytes->input_count : 0;
+  case BIO_CONTROL_WRITE_PENDING:
+    return 0;
+  default:
+    return 0;
+  }
+}
+
+static int create(BIO *bio) {
+  openssl->BIO_set_init(bio, 1);
+  return 1;
+}
+
+BIO_METHOD *casyncio_openssl_method(const casyncio_openssl *functions) {
+  openssl = functions;
+  BIO_METHOD *method = functions->BIO_meth_new(BIO_KIND, "swift-asyncio");
+  if (!method) return NULL;
+  functions->BIO_meth_set_read_ex(method, read_bytes);
+  functions->BIO_meth_set_write_ex(method, write_bytes);
+  functions->BIO_meth_set_ctrl(method, control);
+  functions->BIO_meth_set_create(method, create);
+  return method;
+}
+
+int casyncio_openssl_attach(
+    const casyncio_openssl *functions, BIO_METHOD *method, SSL *ssl, casyncio_tls_bytes *bytes) {
+  BIO *bio = functions->BIO_new(method);
+  if (!bio) return 0;
+  functions->BIO_set_data(bio, bytes);
+  // The session owns the one BIO for both directions from here on.
+  functions->SSL_set_bio(ssl, bio, bio);
+  return 1;
+}

@@ -1,0 +1,96 @@
+import COpenSSL
+
+@testable import AsyncIO
+
+/// A client's and a server's session that exchange bytes in memory, in pieces of a chosen size.
+final class SessionPair {
+  /// One side: its session, and what it has got.
+  final class Side {
+    let bytes = TLSBytes()
+    let session: any TLSSession
+    var plain: [UInt8] = []
+    var isEstablished = false
+    var hasEnded = false
+    var failure: TLSError?
+    fileprivate var incoming: [UInt8] = []
+
+    init(_ context: TLSContext, serverName: String?) throws(TLSError) {
+      session = try context.provided.makeSession(serverName: serverName, bytes: bytes)
+    }
+
+    /// Take what is to be sent.
+    func takeOutput() -> [UInt8] {
+      defer { bytes.pointer.pointee.output_count = 0 }
+      return Array(bytes.output)
+    }
+
+    deinit { bytes.pointer.pointee.output?.deallocate() }
+
+    /// Hand bytes over, as if they had been received.
+    func receive(_ input: [UInt8], ended: Bool = false) {
+      input.withUnsafeBytes { input in
+        bytes.input = input
+        bytes.inputHasEnded = ended
+        do throws(TLSError) { try advance() } catch { failure = failure ?? error }
+        incoming = Array(bytes.input)
+        bytes.input = UnsafeRawBufferPointer(start: nil, count: 0)
+      }
+    }
+
+    private func advance() throws(TLSError) {
+      if !isEstablished { isEstablished = try session.handshake() }
+      guard isEstablished else { return }
+      var memory = [UInt8](repeating: 0, count: 16_384)
+      while !hasEnded {
+        let span = memory.withUnsafeMutableBytes { $0 }  // used before `memory` changes
+        guard let count = try session.read(into: span) else {
+          hasEnded = true
+          return
+        }
+        if count == 0 { return }
+        plain += memory[..<count]
+      }
+    }
+
+    func send(_ plain: [UInt8]) throws {
+      try plain.withUnsafeBytes { try session.write($0) }
+    }
+  }
+
+  let client: Side
+  let server: Side
+
+  convenience init(
+    client: TLSConfiguration, server: TLSConfiguration, serverName: String? = "localhost"
+  ) throws(TLSError) {
+    try self.init(TLSContext(client), TLSContext(server), serverName: serverName)
+  }
+
+  init(_ client: TLSContext, _ server: TLSContext, serverName: String? = "localhost") throws(TLSError) {
+    self.client = try Side(client, serverName: serverName)
+    self.server = try Side(server, serverName: nil)
+  }
+
+  /// Let both sides talk until neither has anything to say.
+  func exchange(piece: Int = .max) {
+    var isFirst = true
+    while true {
+      if isFirst { client.receive([]) }
+      isFirst = false
+      let toServer = client.takeOutput()
+      deliver(toServer, to: server, piece)
+      let toClient = server.takeOutput()
+      deliver(toClient, to: client, piece)
+      if toServer.isEmpty && toClient.isEmpty { return }
+    }
+  }
+
+  private func deliver(_ bytes: [UInt8], to side: Side, _ piece: Int) {
+    var index = 0
+    while index < bytes.count {
+      let end = min(bytes.count, index + min(piece, bytes.count))
+      side.receive(Array(bytes[index..<end]))
+      index = end
+    }
+  }
+}
