@@ -64,12 +64,21 @@ struct CheckpointTests {
 /// The public functions that suspend, as "File.function", read from the sources.
 enum PublicFace {
   static func asynchronousFunctions() throws -> Set<String> {
-    let root = "/" + #filePath.split(separator: "/").dropLast(4).joined(separator: "/") + "/Sources/AsyncIO"
     var found: Set<String> = []
+    for source in try sources() {
+      for function in functions(in: source.text) { found.insert("\(source.file).\(function)") }
+    }
+    return found
+  }
+
+  /// The sources of the library: the name of each file without its ending, and its text.
+  static func sources() throws -> [(file: String, text: String)] {
+    let root = "/" + #filePath.split(separator: "/").dropLast(4).joined(separator: "/") + "/Sources/AsyncIO"
+    var found: [(file: String, text: String)] = []
     for room in try entries(of: root) where !room.contains(".") {
       for path in try files(below: "\(root)/\(room)") {
         let file = path.split(separator: "/").last!.dropLast(".swift".count)
-        for function in functions(in: try text(of: path)) { found.insert("\(file).\(function)") }
+        found.append((String(file), try text(of: path)))
       }
     }
     return found
