@@ -14,7 +14,6 @@ public struct TimeoutError: Error, Hashable, Sendable, CustomStringConvertible {
 /// apart: only this limit becomes ``TimeoutError``. No timer is left behind. A limit that is zero or negative never
 /// starts the body. If the loop is closed before the limit is over, nothing can watch the limit any more: the body is
 /// then cancelled, and code `closed` is thrown.
-/// `closed` is thrown.
 ///
 /// The closure does not escape, so it may use a lent span or an `inout` value: the body runs in a task of its own on
 /// the same loop while the caller waits, so the two never overlap. Throws code `noRunningLoop` outside of a loop's
