@@ -97,20 +97,16 @@ package final class IOOperation: @unchecked Sendable {
 
   /// Note that a chunk was lent: a connection holds one at most.
   @inline(__always)
-  func assertLends() {
-    assert(
-      {
-        defer { hasLent = true }; return !hasLent
-      }(), "a connection holds two lent chunks")
-  }
+  func assertLends() { assert(!noteLent(true), "a connection holds two lent chunks") }
 
   /// Note that the chunk goes back: once.
   @inline(__always)
-  func assertReturns() {
-    assert(
-      {
-        defer { hasLent = false }; return hasLent
-      }(), "a lent chunk was returned twice")
+  func assertReturns() { assert(noteLent(false), "a lent chunk was returned twice") }
+
+  /// Note whether a chunk is lent, in debug builds, and return what was noted before.
+  private func noteLent(_ isLent: Bool) -> Bool {
+    defer { hasLent = isLent }
+    return hasLent
   }
 
   /// Note the task that awaits this use: one, until it is resumed.

@@ -75,6 +75,7 @@ final class TLSLink: OperationObserver, StreamLayer {
 
   /// Start an operation, see ``StreamPath``. A `ready` ends when the handshake is over.
   func submit(_ operation: IOOperation) -> Bool {
+    core.assertLoopThread()
     operation.state = .done
     switch operation.kind {
     case .ready:
@@ -158,6 +159,8 @@ final class TLSLink: OperationObserver, StreamLayer {
 
   /// Let the session work on input, hold what it leaves, note its failure, and send what it has to say.
   func withSession(_ input: UnsafeRawBufferPointer?, _ body: (any TLSSession) throws(TLSError) -> Void) {
+    core.assertLoopThread()
+    assert(bytes.input.isEmpty, "a session works on two inputs at once")
     if let input { bytes.input = input }
     scratch.lendOutput(to: bytes)
     do throws(TLSError) { try body(session) } catch { failure = failure ?? error }

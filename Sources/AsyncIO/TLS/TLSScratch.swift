@@ -26,6 +26,7 @@ final class TLSScratch: LoopResident, @unchecked Sendable {
 
   /// The one of a loop. Loop thread.
   static func of(_ core: BaseEventLoop) -> TLSScratch {
+    core.assertLoopThread()
     let key = ObjectIdentifier(TLSScratch.self)
     if let known = core.residents[key] as? TLSScratch { return known }
     let scratch = TLSScratch()
