@@ -1,4 +1,4 @@
-/// Elements in the order in which they came, in one array.
+/// Elements in the order in which they came, in one array, which gives its memory back when a burst is over.
 ///
 /// All queues of the library whose elements are values use this. The others are special: `ReadyQueue` and `Inbox` hold
 /// words that are counted by hand, the proactor's chunks and outboxes live in memory that the kernel uses.
