@@ -1,4 +1,4 @@
-package import COpenSSL
+internal import COpenSSL
 
 // The seam between connections and what protects them. A session is a machine without sockets: bytes of the peer go in,
 // bytes for the peer come out, and it says what it waits for. The link above it has the operations, the time limits and
@@ -50,7 +50,7 @@ package protocol TLSSession: AnyObject {
 /// Input is lent for the length of a call. Output is collected in memory that is lent as well: one block serves all
 /// connections of a loop, and what could not be sent at once is taken out of it.
 package final class TLSBytes {
-  package let pointer: UnsafeMutablePointer<casyncio_tls_bytes>
+  let pointer: UnsafeMutablePointer<casyncio_tls_bytes>
 
   package init() {
     pointer = .allocate(capacity: 1)

@@ -62,7 +62,7 @@ typedef struct casyncio_openssl {
 #define FUNCTION(result, name, parameters) result (*OPENSSL_NONNULL name) parameters;
 #define OPTIONAL(result, name, parameters) result (*OPENSSL_NULLABLE name) parameters;
 #define RENAMED(result, name, old, parameters) result (*OPENSSL_NONNULL name) parameters;
-#include "openssl_functions.def"
+#include "../openssl_functions.def"
 #undef FUNCTION
 #undef OPTIONAL
 #undef RENAMED
