@@ -32,11 +32,14 @@ package final class IODescriptor: @unchecked Sendable {
   @exclusivity(unchecked) package var shortReadsDrain = false
   /// The last receive was short, which proves nothing: before a wait, ask whether more is there.
   @exclusivity(unchecked) package var isInDoubt = false
+  /// The system still works on the number: it is closed when the backend releases it.
+  @exclusivity(unchecked) var isHeld = false
+  @exclusivity(unchecked) private var closesWhenLetGo = false
   /// How operations of a stream reach it: the loop's backend, or the layer above that. Unowned, because a retain for
-  /// every message would be dear; right because the loop holds the one, and this object the other.
+  /// every message would be dear; right because the loop holds the one, and this object the other, see ``hasLayer``.
   @exclusivity(unchecked) package private(set) unowned(unsafe) var path: any StreamPath
   /// What protects the stream, if anything does.
-  @exclusivity(unchecked) package private(set) var layer: (any StreamLayer)?
+  package var layer: (any StreamLayer)? { hasLayer ? path as? any StreamLayer : nil }
   /// The operation that waits to receive or accept. Unmanaged, because the task that awaits it keeps it alive and a
   /// retain for every message would be the dearest thing here.
   @exclusivity(unchecked) package var reading: Unmanaged<IOOperation>?
@@ -45,10 +48,6 @@ package final class IODescriptor: @unchecked Sendable {
 
   /// Memory of a backend that keeps more than the words above.
   @exclusivity(unchecked) package var backendState: UnsafeMutableRawPointer?
-  /// The system still works on the number: it is closed when the backend releases it.
-  @exclusivity(unchecked) var isHeld = false
-  @exclusivity(unchecked) private var closesWhenLetGo = false
-
   /// The task of the server that serves the connection. The server cancels that task's operations itself, so they need
   /// no cancellation handlers. An identity to compare with, never to dereference.
   @exclusivity(unchecked) var owner: UnsafeRawPointer?
@@ -63,6 +62,9 @@ package final class IODescriptor: @unchecked Sendable {
   private let closed = Atomic<Bool>(false)
   /// True if the peer is to see a reset. Written by the one call that closes, before the loop gets the descriptor.
   private(set) var isAbortive = false
+  /// True if the path is a layer, which this object then holds by a count of its own: a reference in a field would be
+  /// memory of every connection.
+  private var hasLayer = false
   /// A socket that listens. Set when it is made.
   var isListening = false
   /// True if others may want its address as soon as it is closed: for a socket that listens, one for datagrams, one
@@ -124,15 +126,18 @@ package final class IODescriptor: @unchecked Sendable {
 
   /// Put a layer between the operations and the path that they had. Loop thread; no operation is in flight.
   func protect(by layer: any StreamLayer) {
-    self.layer = layer
+    assert(!hasLayer, "a stream is protected already")
+    _ = Unmanaged<AnyObject>.passRetained(layer)
+    hasLayer = true
     path = layer
   }
 
   /// Let go of the layer, whose own operations hold this object. The number is about to be given away.
   private func dropLayer() {
-    guard layer != nil else { return }
+    guard hasLayer, let layer else { return }
+    hasLayer = false
     path = keeper.backend
-    layer = nil
+    Unmanaged<AnyObject>.passUnretained(layer).release()
   }
 
   /// End what the loop knows of the number and leave the number open, for its next owner. Loop thread; nothing waits on

@@ -51,13 +51,14 @@ package final class IOOperation: @unchecked Sendable {
   @exclusivity(unchecked) package var kind: Kind
   /// How far it is.
   @exclusivity(unchecked) package var state: State = .idle
+  /// True while a lent chunk has not been returned. Kept in debug builds only; its place is otherwise empty.
+  @exclusivity(unchecked) private var hasLent = false
   /// Memory of the operation. Valid from submit to completion: the awaiting task holds it, and an await ends only
   /// with the completion.
   @exclusivity(unchecked) package var buffer: UnsafeMutableRawPointer?
   @exclusivity(unchecked) package var count = 0
-  /// The most that `claimLent` should fetch: a hint that keeps a layer from having to hold what nobody asked for.
-  @exclusivity(unchecked) package var limit = Int.max
-  /// Bytes of a send that are already gone.
+  /// Bytes of a send that are already gone. Of a lent receive: the most that `claimLent` should fetch, which keeps a
+  /// layer from having to hold what nobody asked for; 0 for no limit.
   @exclusivity(unchecked) package var transferred = 0
   /// The address of a message. The user of messages owns it; other operations have none.
   @exclusivity(unchecked) var message: UnsafeMutablePointer<casyncio_message>?
@@ -72,9 +73,6 @@ package final class IOOperation: @unchecked Sendable {
   @exclusivity(unchecked) var continuation: UnsafeContinuation<Void, Never>?
   /// Called in the poll phase, if no continuation is set. Unmanaged: it outlives its operations' uses.
   @exclusivity(unchecked) var observer: Unmanaged<OperationObserver>?
-
-  /// True while a lent chunk has not been returned. Kept in debug builds only.
-  @exclusivity(unchecked) private var hasLent = false
 
   /// Create an idle record; it may be used again and again, even with another kind.
   package init(_ kind: Kind, on descriptor: IODescriptor) {

@@ -50,7 +50,7 @@ extension TLSLink {
       input.withUnsafeBytes { shake($0) }
     } else if inputMayBeThere {
       inputMayBeThere = false
-      receiving.limit = .max
+      receiving.transferred = 0
       guard below.claimLent(receiving) else { return 0 }
       guard receiving.result >= 0 else { return receiving.result }
       if receiving.result == 0 { bytes.inputHasEnded = true }

@@ -80,7 +80,7 @@ extension TLSLink {
     guard inputMayBeThere else { return -Int(EAGAIN) }
     inputMayBeThere = false
     // Little more than there is room for, so that little has to be held.
-    receiving.limit = limit + 1024
+    receiving.transferred = limit + 1024
     guard below.claimLent(receiving) else { return -Int(EAGAIN) }
     let received = receiving.result
     if received < 0 { return received }
