@@ -34,7 +34,9 @@ package final class IODescriptor: @unchecked Sendable {
   @exclusivity(unchecked) package var isInDoubt = false
   /// The system still works on the number: it is closed when the backend releases it.
   @exclusivity(unchecked) var isHeld = false
-  @exclusivity(unchecked) private var closesWhenLetGo = false
+  /// True if the path is a layer, which this object then holds by a count of its own: a reference in a field would be
+  /// memory of every connection.
+  @exclusivity(unchecked) private(set) var hasLayer = false
   /// How operations of a stream reach it: the loop's backend, or the layer above that. Unowned, because a retain for
   /// every message would be dear; right because the loop holds the one, and this object the other, see ``hasLayer``.
   @exclusivity(unchecked) package private(set) unowned(unsafe) var path: any StreamPath
@@ -62,9 +64,7 @@ package final class IODescriptor: @unchecked Sendable {
   private let closed = Atomic<Bool>(false)
   /// True if the peer is to see a reset. Written by the one call that closes, before the loop gets the descriptor.
   private(set) var isAbortive = false
-  /// True if the path is a layer, which this object then holds by a count of its own: a reference in a field would be
-  /// memory of every connection.
-  private var hasLayer = false
+  private var closesWhenLetGo = false
   /// A socket that listens. Set when it is made.
   var isListening = false
   /// True if others may want its address as soon as it is closed: for a socket that listens, one for datagrams, one

@@ -173,7 +173,7 @@ private final class ChunkPump: OperationObserver, @unchecked Sendable {
       if endIfCancelled() { return }
       receiving.kind = .receiveLent
       receiving.sequence &+= 1
-      guard connection.descriptor.path.submit(receiving) else { return }
+      guard receiving.descriptor.submit(receiving, core.backend) else { return }
       guard process() else { return }
       budget -= 1
       if budget == 0 {
@@ -204,7 +204,7 @@ private final class ChunkPump: OperationObserver, @unchecked Sendable {
     // Needed once the system has fetched the bytes.
     casyncio_prefetch(handler?.toOpaque())
     casyncio_prefetch(captures)
-    guard connection.descriptor.path.claimLent(receiving) else { return true }
+    guard receiving.descriptor.claimLent(receiving, core.backend) else { return true }
     let n = receiving.result
     guard n > 0 else {
       if n < 0 { return fail(n, "read") }
@@ -215,7 +215,7 @@ private final class ChunkPump: OperationObserver, @unchecked Sendable {
     // Right because the buffer is this operation's until it is returned below.
     let proceed = handle(UnsafeRawBufferPointer(start: receiving.buffer, count: n).bytes)
     receiving.assertReturns()
-    connection.descriptor.path.returnLent(receiving)
+    receiving.descriptor.returnLent(receiving, core.backend)
     guard proceed else { return false }
     if !hasOutput { return true }
     flush()
@@ -239,7 +239,7 @@ private final class ChunkPump: OperationObserver, @unchecked Sendable {
     guard bytes.count > 0, !isFinished, !connection.isClosed else { return }
     var sent = 0
     if !hasOutput {
-      sent = connection.descriptor.path.trySend(connection.descriptor, bytes)
+      sent = sending.descriptor.trySend(bytes, core.backend)
       if sent < 0 {
         _ = fail(sent, "write")
         return
@@ -259,7 +259,7 @@ private final class ChunkPump: OperationObserver, @unchecked Sendable {
     }
     sending.transferred = 0
     sending.sequence &+= 1
-    if connection.descriptor.path.submit(sending) { sent() }
+    if sending.descriptor.submit(sending, core.backend) { sent() }
   }
 
   private func sent() {

@@ -64,7 +64,7 @@ extension StreamOutput {
       sending.count = bytes.count
       sending.transferred = 0
       sending.sequence &+= 1
-      guard sending.descriptor.path.submit(sending) else { break }
+      guard sending.descriptor.submit(sending, core.backend) else { break }
       takeResult()
     }
     hold()

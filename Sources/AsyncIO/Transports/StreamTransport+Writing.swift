@@ -29,7 +29,7 @@ extension StreamTransport: StreamOutput {
   // MARK: Sending
 
   @inline(__always)
-  final func trySend(_ bytes: UnsafeRawBufferPointer) -> Int { descriptor.path.trySend(descriptor, bytes) }
+  final func trySend(_ bytes: UnsafeRawBufferPointer) -> Int { descriptor.trySend(bytes, core.backend) }
 
   final func drain() {
     switch life.flushed(isSettled: isSettled) {
@@ -49,7 +49,7 @@ extension StreamTransport: StreamOutput {
   final func awaitResult() {
     sending.kind = .flush
     sending.sequence &+= 1
-    if descriptor.path.submit(sending) { settled() }
+    if descriptor.submit(sending, core.backend) { settled() }
     hold()
   }
 

@@ -41,7 +41,7 @@ extension BaseEventLoop {
       operation.end(-Int(EBADF))
       return .ended
     }
-    if descriptor.path.submit(operation) { return spend(Self.operationWeight) ? .othersFirst : .ended }
+    if descriptor.submit(operation, backend) { return spend(Self.operationWeight) ? .othersFirst : .ended }
     guard let owner = descriptor.owner, owner == task else { return .waiting }
     return .waitingOwned
   }
@@ -101,7 +101,7 @@ extension BaseEventLoop {
     if operation.descriptor.isClosed {
       operation.state = .inFlight
       operation.complete(-Int(ECANCELED))
-    } else if operation.descriptor.path.submit(operation) {
+    } else if operation.descriptor.submit(operation, backend) {
       operation.state = .inFlight
       operation.complete(operation.result)
     }
