@@ -37,7 +37,7 @@ package struct IOCapabilities: OptionSet, Sendable {
 /// All calls come from the thread that runs the loop, except ``wake()``, which any thread may make until ``close()``
 /// was called, and calls made while the loop does not run, which its owner serialises. Errors are negated errno values
 /// in `IOOperation.result`.
-package protocol IOBackend: StreamPath {
+package protocol IOBackend: AnyObject {
   /// A short name for reports: "epoll", "poll".
   var name: String { get }
 
@@ -58,6 +58,36 @@ package protocol IOBackend: StreamPath {
   /// End the current or the next wait early. Any thread, even a signal handler.
   func wake()
 
+  /// Start an operation. Returns `true` if it has ended and its result is in the record: no completion follows. Returns
+  /// `false` if ``IOOperation/complete(_:)`` will be called, exactly once.
+  func submit(_ operation: IOOperation) -> Bool
+
+  /// Ask for an early end. The operation still ends by its own completion, with what had happened by then or with
+  /// `-ECANCELED`; that completion may come before this call returns. Does nothing if it is not in flight.
+  func cancel(_ operation: IOOperation)
+
+  /// Fetch the bytes of a lent receive that completed: fill `buffer` and `result`. Returns `false` if nothing was there
+  /// after all (a spurious wake-up); submit again then.
+  func claimLent(_ operation: IOOperation) -> Bool
+
+  /// Send what the system takes at once, without an operation. Returns the number of bytes, 0 if it would have to wait,
+  /// or a negated errno. No send of the descriptor is in flight.
+  func trySend(_ descriptor: IODescriptor, _ bytes: UnsafeRawBufferPointer) -> Int
+
+  /// Return the error that lost bytes an earlier send had already accepted, if no send has reported it yet, as a
+  /// negated errno; 0 if there is none, as in a backend that takes only what the system does.
+  func sendError(of descriptor: IODescriptor) -> Int
+
+  /// Return the same error, and count it as reported from here on.
+  func takeSendError(of descriptor: IODescriptor) -> Int
+
+  /// End the stream after everything that was sent: the peer sees the end.
+  func endWriting(_ descriptor: IODescriptor) throws(Errno)
+
+  /// Give the lent buffer of an operation back to the pool. The one call that may follow ``close()``, then from any
+  /// thread.
+  func returnLent(_ operation: IOOperation)
+
   /// Attach a descriptor that a connection takes into its care; nothing is waited for yet.
   func attach(_ descriptor: IODescriptor)
 
@@ -71,6 +101,10 @@ package protocol IOBackend: StreamPath {
   /// Release the number of a descriptor that has left while the system still works for it, so that it can be closed and
   /// its address is free. Returns `false` if the system does not do that now; the number is released later.
   func letNumberGo(of descriptor: IODescriptor) -> Bool
+
+  /// Return `true` if bytes that a send took are not with the system yet; a ``IOOperation/Kind/flush`` waits until they
+  /// are.
+  func hasUnsent(_ descriptor: IODescriptor) -> Bool
 
   /// Ask the system to end the receive that it does ahead, with no operation of the descriptor in flight. Returns
   /// `true` if it does none, or has ended it; otherwise ask again in the next turn.

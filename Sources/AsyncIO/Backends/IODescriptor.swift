@@ -32,16 +32,6 @@ package final class IODescriptor: @unchecked Sendable {
   @exclusivity(unchecked) package var shortReadsDrain = false
   /// The last receive was short, which proves nothing: before a wait, ask whether more is there.
   @exclusivity(unchecked) package var isInDoubt = false
-  /// The system still works on the number: it is closed when the backend releases it.
-  @exclusivity(unchecked) var isHeld = false
-  /// True if the path is a layer, which this object then holds by a count of its own: a reference in a field would be
-  /// memory of every connection.
-  @exclusivity(unchecked) private(set) var hasLayer = false
-  /// How operations of a stream reach it: the loop's backend, or the layer above that. Unowned, because a retain for
-  /// every message would be dear; right because the loop holds the one, and this object the other, see ``hasLayer``.
-  @exclusivity(unchecked) package private(set) unowned(unsafe) var path: any StreamPath
-  /// What protects the stream, if anything does.
-  package var layer: (any StreamLayer)? { hasLayer ? path as? any StreamLayer : nil }
   /// The operation that waits to receive or accept. Unmanaged, because the task that awaits it keeps it alive and a
   /// retain for every message would be the dearest thing here.
   @exclusivity(unchecked) package var reading: Unmanaged<IOOperation>?
@@ -50,6 +40,10 @@ package final class IODescriptor: @unchecked Sendable {
 
   /// Memory of a backend that keeps more than the words above.
   @exclusivity(unchecked) package var backendState: UnsafeMutableRawPointer?
+  /// The system still works on the number: it is closed when the backend releases it.
+  @exclusivity(unchecked) var isHeld = false
+  @exclusivity(unchecked) private var closesWhenLetGo = false
+
   /// The task of the server that serves the connection. The server cancels that task's operations itself, so they need
   /// no cancellation handlers. An identity to compare with, never to dereference.
   @exclusivity(unchecked) var owner: UnsafeRawPointer?
@@ -64,7 +58,6 @@ package final class IODescriptor: @unchecked Sendable {
   private let closed = Atomic<Bool>(false)
   /// True if the peer is to see a reset. Written by the one call that closes, before the loop gets the descriptor.
   private(set) var isAbortive = false
-  private var closesWhenLetGo = false
   /// A socket that listens. Set when it is made.
   var isListening = false
   /// True if others may want its address as soon as it is closed: for a socket that listens, one for datagrams, one
@@ -82,7 +75,6 @@ package final class IODescriptor: @unchecked Sendable {
   init(_ fileDescriptor: Int32, keeper: any DescriptorKeeper) {
     self.fileDescriptor = fileDescriptor
     self.keeper = keeper
-    path = keeper.backend
     generation = IODescriptor.generations.add(1, ordering: .relaxed).newValue
     LiveCounters.descriptors.add(1, ordering: .relaxed)
   }
@@ -124,29 +116,12 @@ package final class IODescriptor: @unchecked Sendable {
     keeper.closeDescriptor(self)
   }
 
-  /// Put a layer between the operations and the path that they had. Loop thread; no operation is in flight.
-  func protect(by layer: any StreamLayer) {
-    assert(!hasLayer, "a stream is protected already")
-    _ = Unmanaged<AnyObject>.passRetained(layer)
-    hasLayer = true
-    path = layer
-  }
-
-  /// Let go of the layer, whose own operations hold this object. The number is about to be given away.
-  private func dropLayer() {
-    guard hasLayer, let layer else { return }
-    hasLayer = false
-    path = keeper.backend
-    Unmanaged<AnyObject>.passUnretained(layer).release()
-  }
-
   /// End what the loop knows of the number and leave the number open, for its next owner. Loop thread; nothing waits on
   /// it. Returns `false` if it was closed before.
   func letNumberGo() -> Bool {
     assertLoopThread()
     guard !closed.exchange(true, ordering: .acquiringAndReleasing) else { return false }
     keeper.backend.detach(self, closing: false)
-    dropLayer()
     return true
   }
 
@@ -166,7 +141,6 @@ package final class IODescriptor: @unchecked Sendable {
 
   /// Give the number back to the system, as soon as the backend does not hold it. By the loop only, once.
   func closeNumber() {
-    dropLayer()
     let sockets = keeper.sockets
     if isAbortive { try? SocketOption.linger.set(fileDescriptor, .zero, sockets) }
     // A child process that is just being started holds a copy for a moment, and would keep it listening.

@@ -57,8 +57,7 @@ package final class IOOperation: @unchecked Sendable {
   /// with the completion.
   @exclusivity(unchecked) package var buffer: UnsafeMutableRawPointer?
   @exclusivity(unchecked) package var count = 0
-  /// Bytes of a send that are already gone. Of a lent receive: the most that `claimLent` should fetch, which keeps a
-  /// layer from having to hold what nobody asked for; 0 for no limit.
+  /// Bytes of a send that are already gone.
   @exclusivity(unchecked) package var transferred = 0
   /// The address of a message. The user of messages owns it; other operations have none.
   @exclusivity(unchecked) var message: UnsafeMutablePointer<casyncio_message>?

@@ -113,7 +113,7 @@ struct SendFile<Sink: FileSink> {
         try await sendThroughMemory()
         // Only if something is unsent: if the system has everything, a cancellation that comes now is too late to be
         // thrown.
-        if sink.descriptor.path.hasUnsent(sink.descriptor) { try await wait(for: .flush) }
+        if core.backend.hasUnsent(sink.descriptor) { try await wait(for: .flush) }
       }
     } catch {
       leavePosition()

@@ -33,7 +33,7 @@ extension StreamConnection {
       // Closed between the report that bytes are there and this task's turn to fetch them.
       guard !descriptor.isClosed else { throw failure(-Int(ECANCELED), "read") }
       prefetchWriting()
-      guard descriptor.claimLent(operation, backend) else { continue }
+      guard backend.claimLent(operation) else { continue }
       let n = operation.result
       if n <= 0 {
         if n == 0 { return try checkEnd() }
@@ -45,11 +45,11 @@ extension StreamConnection {
         try await body(UnsafeRawBufferPointer(start: operation.buffer, count: n).bytes)
       } catch {
         operation.assertReturns()
-        descriptor.returnLent(operation, backend)
+        backend.returnLent(operation)
         throw error
       }
       operation.assertReturns()
-      descriptor.returnLent(operation, backend)
+      backend.returnLent(operation)
     }
   }
 

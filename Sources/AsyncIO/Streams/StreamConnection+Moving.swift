@@ -37,10 +37,6 @@ extension StreamConnection {
         .notOffered,
         "move: connections stay on a loop over \(core.backendName) or \(target.backendName). Connect there instead.")
     }
-    if descriptor.layer != nil {
-      throw EventLoopError(
-        .notOffered, "move: a connection that TLS protects stays on its loop. Connect there instead.")
-    }
     try claimBoth()
     defer {
       releaseReader()

@@ -88,7 +88,7 @@ public final class StreamConnection: @unchecked Sendable {
     hasEnded.store(true, ordering: .relaxed)
     guard core.isRunningInThisThread else { return postEOF() }
     do {
-      try descriptor.path.endWriting(descriptor)
+      try core.backend.endWriting(descriptor)
     } catch .socketNotConnected {
       // The connection is already gone: the peer has seen its end.
     } catch {
@@ -98,8 +98,8 @@ public final class StreamConnection: @unchecked Sendable {
 
   /// Tell the backend, whose state of the connection belongs to the loop's thread. A closed loop has nothing under way.
   private func postEOF() {
-    core.perform { [descriptor] _ in
-      if !descriptor.isClosed { try? descriptor.path.endWriting(descriptor) }
+    core.perform { [descriptor] loop in
+      if !descriptor.isClosed { try? loop.backend.endWriting(descriptor) }
     } dropped: { [core, descriptor] in
       _ = core.withNumber(of: descriptor) { core.sockets.shutdown($0, Int32(SHUT_WR)) }
     }
@@ -155,7 +155,7 @@ public final class StreamConnection: @unchecked Sendable {
     // at.
     if core.isRunningInThisThread {
       noteLoss(sending.result)
-      noteLoss(descriptor.path.sendError(of: descriptor))
+      noteLoss(core.backend.sendError(of: descriptor))
     }
     let known = loss.load(ordering: .relaxed)
     if known != 0 { throw failure(Int(known), "read") }
@@ -170,7 +170,7 @@ public final class StreamConnection: @unchecked Sendable {
   /// End what the owning task waits for. Loop thread.
   func cancelOperations() {
     core.assertLoopThread()
-    descriptor.path.cancel(receiving)
-    descriptor.path.cancel(sending)
+    core.backend.cancel(receiving)
+    core.backend.cancel(sending)
   }
 }

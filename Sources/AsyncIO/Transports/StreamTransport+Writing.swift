@@ -29,7 +29,7 @@ extension StreamTransport: StreamOutput {
   // MARK: Sending
 
   @inline(__always)
-  final func trySend(_ bytes: UnsafeRawBufferPointer) -> Int { descriptor.trySend(bytes, core.backend) }
+  final func trySend(_ bytes: UnsafeRawBufferPointer) -> Int { core.backend.trySend(descriptor, bytes) }
 
   final func drain() {
     switch life.flushed(isSettled: isSettled) {
@@ -42,14 +42,14 @@ extension StreamTransport: StreamOutput {
   }
 
   /// True if what the backend has taken is sent, as far as it goes. While a file has the record nothing else was taken.
-  final var isSettled: Bool { fileHasRecord || !descriptor.path.hasUnsent(descriptor) }
+  final var isSettled: Bool { fileHasRecord || !core.backend.hasUnsent(descriptor) }
 
   /// Wait for the result after a close with bytes that the backend has taken and not sent: the end is told when their
   /// fate is known.
   final func awaitResult() {
     sending.kind = .flush
     sending.sequence &+= 1
-    if descriptor.submit(sending, core.backend) { settled() }
+    if core.backend.submit(sending) { settled() }
     hold()
   }
 
@@ -61,7 +61,7 @@ extension StreamTransport: StreamOutput {
 
   private final func sendEnd() {
     do {
-      try descriptor.path.endWriting(descriptor)
+      try core.backend.endWriting(descriptor)
     } catch .socketNotConnected {
       // The connection is already gone: the peer has seen its end.
     } catch {

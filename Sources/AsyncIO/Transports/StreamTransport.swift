@@ -118,7 +118,7 @@ public class StreamTransport: BaseTransport, ReadTransport, WriteTransport {
   }
 
   override func closeHere() {
-    let lost = descriptor.path.takeSendError(of: descriptor)
+    let lost = core.backend.takeSendError(of: descriptor)
     if lost != 0 { return lose(lost, "write") }
     let isFlushed = life.close(hasOutput: !outgoing.isEmpty, isSettled: isSettled)
     stopReceiving()

@@ -255,8 +255,7 @@ package final class SelectorBackend: IOBackend, @unchecked Sendable {
   package func claimLent(_ operation: IOOperation) -> Bool {
     let descriptor = operation.descriptor
     let buffer = pool.take()
-    let limit = operation.transferred
-    let n = receive(descriptor, buffer.base, limit == 0 ? buffer.capacity : min(buffer.capacity, limit))
+    let n = receive(descriptor, buffer.base, buffer.capacity)
     if n > 0 {
       let lent = pool.lend(buffer, filled: n)
       operation.buffer = lent.base

@@ -41,7 +41,7 @@ extension BaseEventLoop {
       operation.end(-Int(EBADF))
       return .ended
     }
-    if descriptor.submit(operation, backend) { return spend(Self.operationWeight) ? .othersFirst : .ended }
+    if backend.submit(operation) { return spend(Self.operationWeight) ? .othersFirst : .ended }
     guard let owner = descriptor.owner, owner == task else { return .waiting }
     return .waitingOwned
   }
@@ -101,7 +101,7 @@ extension BaseEventLoop {
     if operation.descriptor.isClosed {
       operation.state = .inFlight
       operation.complete(-Int(ECANCELED))
-    } else if operation.descriptor.submit(operation, backend) {
+    } else if backend.submit(operation) {
       operation.state = .inFlight
       operation.complete(operation.result)
     }
@@ -113,12 +113,10 @@ extension BaseEventLoop {
     if isRunningInThisThread {
       // Before the suspension there is no task to resume: the handler then runs inside the task itself, which finds its
       // cancellation by its own check.
-      if operation.sequence == sequence && operation.state == .inFlight { operation.descriptor.path.cancel(operation) }
+      if operation.sequence == sequence && operation.state == .inFlight { backend.cancel(operation) }
     } else {
-      perform { _ in
-        if operation.sequence == sequence && operation.state == .inFlight {
-          operation.descriptor.path.cancel(operation)
-        }
+      perform { loop in
+        if operation.sequence == sequence && operation.state == .inFlight { loop.backend.cancel(operation) }
       }
     }
   }
@@ -169,10 +167,7 @@ extension BaseEventLoop {
 
   final func closeDescriptorNow(_ descriptor: IODescriptor) {
     assertLoopThread()
-    if !isClosed {
-      descriptor.layer?.descriptorWillClose()
-      backend.detach(descriptor, closing: true)
-    }
+    if !isClosed { backend.detach(descriptor, closing: true) }
     numbers.withLock { _ in descriptor.closeNumber() }
   }
 
