@@ -43,11 +43,6 @@ static const char *bind_functions(void *library, casyncio_openssl *functions) {
     if (!address) return #name;                            \
     memcpy(&functions->name, &address, sizeof address);    \
   }
-#define OPTIONAL(result, name, parameters)                 \
-  {                                                        \
-    void *address = dlsym(library, #name);                 \
-    memcpy(&functions->name, &address, sizeof address);    \
-  }
 #define RENAMED(result, name, old, parameters)             \
   {                                                        \
     void *address = dlsym(library, #name);                 \
@@ -57,7 +52,6 @@ static const char *bind_functions(void *library, casyncio_openssl *functions) {
   }
 #include "openssl_functions.def"
 #undef FUNCTION
-#undef OPTIONAL
 #undef RENAMED
   return NULL;
 }

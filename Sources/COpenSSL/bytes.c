@@ -39,7 +39,8 @@ static int read_bytes(BIO *bio, char *out, size_t size, size_t *count) {
   return 1;
 }
 
-int casyncio_tls_bytes_reserve(casyncio_tls_bytes *bytes, size_t count) {
+// Make room for as many bytes more. Returns 0 if there is no memory.
+static int reserve(casyncio_tls_bytes *bytes, size_t count) {
   if (bytes->output_capacity - bytes->output_count >= count) return 1;
   size_t capacity = bytes->output_capacity ? bytes->output_capacity : 1024;
   while (capacity - bytes->output_count < count) capacity *= 2;
@@ -54,7 +55,7 @@ static int write_bytes(BIO *bio, const char *in, size_t size, size_t *count) {
   casyncio_tls_bytes *bytes = openssl->BIO_get_data(bio);
   openssl->BIO_clear_flags(bio, BIO_FLAGS_RETRY);
   *count = 0;
-  if (!bytes || !casyncio_tls_bytes_reserve(bytes, size)) return 0;
+  if (!bytes || !reserve(bytes, size)) return 0;
   memcpy(bytes->output + bytes->output_count, in, size);
   bytes->output_count += size;
   *count = size;

@@ -13,8 +13,12 @@ enum SmallFile {
     } catch let error as Errno {
       throw failure(path, error)
     } catch {
-      throw TLSError(.invalidConfiguration, "TLS context: \(path) is larger than any list of certificates.")
+      throw tooLarge(path)
     }
+  }
+
+  static func tooLarge(_ name: String) -> TLSError {
+    TLSError(.invalidConfiguration, "TLS context: \(name) is larger than any list of certificates.")
   }
 
   private struct TooLarge: Error {}

@@ -78,16 +78,4 @@ package final class TLSBytes {
   package var output: UnsafeRawBufferPointer {
     UnsafeRawBufferPointer(start: pointer.pointee.output, count: pointer.pointee.output_count)
   }
-
-  /// Append to the output.
-  package func append(_ bytes: UnsafeRawBufferPointer) {
-    precondition(casyncio_tls_bytes_reserve(pointer, bytes.count) == 1, "no memory for the output of a TLS session")
-    guard let base = bytes.baseAddress else { return }
-    UnsafeMutableRawPointer(pointer.pointee.output! + pointer.pointee.output_count).copyMemory(
-      from: base, byteCount: bytes.count)
-    pointer.pointee.output_count += bytes.count
-  }
-
-  /// Take bytes from the beginning of the input.
-  package func consume(_ count: Int) { input = UnsafeRawBufferPointer(rebasing: input[count...]) }
 }

@@ -7,7 +7,7 @@
 //   it with OpenSSL's headers where those are installed.
 // - What OpenSSL's headers spell as macros are calls of `SSL_ctrl` and `SSL_CTX_ctrl` with numbers. They are named in
 //   the enumerations below and have not changed since 1.1.0.
-// - A function that came or changed its name with 3.0 is marked as optional, or found under either name.
+// - A function that changed its name with 3.0 is found under either name.
 // - LibreSSL and BoringSSL install libraries of the same name, without being the same. The version says so.
 #ifndef CASYNCIO_OPENSSL_H
 #define CASYNCIO_OPENSSL_H
@@ -60,11 +60,9 @@ typedef int (*openssl_servername_callback)(SSL *ssl, int *alert, void *OPENSSL_N
 // All functions, once bound.
 typedef struct casyncio_openssl {
 #define FUNCTION(result, name, parameters) result (*OPENSSL_NONNULL name) parameters;
-#define OPTIONAL(result, name, parameters) result (*OPENSSL_NULLABLE name) parameters;
 #define RENAMED(result, name, old, parameters) result (*OPENSSL_NONNULL name) parameters;
 #include "../openssl_functions.def"
 #undef FUNCTION
-#undef OPTIONAL
 #undef RENAMED
   // OPENSSL_VERSION_NUMBER of the library.
   unsigned long version;
@@ -75,7 +73,7 @@ typedef struct casyncio_openssl {
 #pragma clang assume_nonnull begin
 #endif
 
-// Why there is no library.
+// What came of the search for the library.
 enum {
   CASYNCIO_OPENSSL_OK = 0,
   // No file of the known names could be opened.
@@ -86,7 +84,7 @@ enum {
   CASYNCIO_OPENSSL_WRONG_VERSION,
 };
 
-// Binds the functions. `path` names libssl, or is NULL for the known names. Returns one of the numbers above, and puts
+// Bind the functions. `path` names libssl, or is NULL for the known names. Returns one of the numbers above, and puts
 // a text for people into `detail` if it is not OK. For one thread; the caller keeps the result.
 int casyncio_openssl_bind(
     casyncio_openssl *functions, const char *OPENSSL_NULLABLE path, char *detail, size_t detail_size);
@@ -103,30 +101,24 @@ typedef struct casyncio_tls_bytes {
   uint8_t input_ended;
 } casyncio_tls_bytes;
 
-// Makes the one method of such a pair of bytes; NULL if there is no memory.
+// Make the method by which OpenSSL gets at such bytes. Returns NULL if there is no memory.
 BIO_METHOD *OPENSSL_NULLABLE casyncio_openssl_method(const casyncio_openssl *functions);
-// Gives a session its bytes, which stay until the session is freed. Returns 0 if there is no memory.
+// Give a session its bytes, which stay until the session is freed. Returns 0 if there is no memory.
 int casyncio_openssl_attach(
     const casyncio_openssl *functions, BIO_METHOD *method, SSL *ssl, casyncio_tls_bytes *bytes);
-// Makes room for at least as many bytes more. Returns 0 if there is no memory.
-int casyncio_tls_bytes_reserve(casyncio_tls_bytes *bytes, size_t count);
 
 // The macros of ssl.h, tls1.h, bio.h and x509_vfy.h that are used, under the names they have there.
 enum {
-  OPENSSL_FILETYPE_PEM = 1,
 
   OPENSSL_CTRL_MODE = 33,
   OPENSSL_CTRL_SET_SESS_CACHE_MODE = 44,
   OPENSSL_CTRL_SET_TLSEXT_SERVERNAME_CB = 53,
   OPENSSL_CTRL_SET_TLSEXT_SERVERNAME_ARG = 54,
   OPENSSL_CTRL_SET_TLSEXT_HOSTNAME = 55,
-  OPENSSL_CTRL_GET_TLSEXT_TICKET_KEYS = 58,
-  OPENSSL_CTRL_SET_TLSEXT_TICKET_KEYS = 59,
   OPENSSL_CTRL_SET_GROUPS_LIST = 92,
   OPENSSL_CTRL_CHAIN_CERT = 89,
   OPENSSL_CTRL_SET_MIN_PROTO_VERSION = 123,
   OPENSSL_CTRL_SET_MAX_PROTO_VERSION = 124,
-  OPENSSL_CTRL_SET_DH_AUTO = 118,
 
   OPENSSL_MODE_ENABLE_PARTIAL_WRITE = 1,
   OPENSSL_MODE_ACCEPT_MOVING_WRITE_BUFFER = 2,
@@ -134,22 +126,15 @@ enum {
 
   OPENSSL_SESS_CACHE_OFF = 0,
   OPENSSL_SESS_CACHE_CLIENT = 1,
-  OPENSSL_SESS_CACHE_SERVER = 2,
   OPENSSL_SESS_CACHE_NO_INTERNAL = 0x300,
 
-  OPENSSL_ERROR_NONE = 0,
-  OPENSSL_ERROR_SSL = 1,
   OPENSSL_ERROR_WANT_READ = 2,
-  OPENSSL_ERROR_WANT_WRITE = 3,
   OPENSSL_ERROR_SYSCALL = 5,
   OPENSSL_ERROR_ZERO_RETURN = 6,
 
   OPENSSL_VERIFY_NONE = 0,
   OPENSSL_VERIFY_PEER = 1,
   OPENSSL_VERIFY_FAIL_IF_NO_PEER_CERT = 2,
-
-  OPENSSL_SENT_SHUTDOWN = 1,
-  OPENSSL_RECEIVED_SHUTDOWN = 2,
 
   OPENSSL_TLSEXT_ERR_OK = 0,
   OPENSSL_TLSEXT_ERR_ALERT_FATAL = 2,
@@ -166,7 +151,6 @@ enum {
 #define OPENSSL_OP_NO_COMPRESSION 0x00020000ULL
 #define OPENSSL_OP_NO_TICKET 0x00004000ULL
 #define OPENSSL_OP_CIPHER_SERVER_PREFERENCE 0x00400000ULL
-#define OPENSSL_OP_IGNORE_UNEXPECTED_EOF 0x00000080ULL
 
 #if __has_feature(nullability)
 #pragma clang assume_nonnull end

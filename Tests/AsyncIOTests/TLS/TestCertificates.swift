@@ -12,9 +12,7 @@ struct TestCertificates: Sendable {
   func path(_ name: String) -> String { "\(directory)/\(name)" }
 
   private init() {
-    var template = Array("/tmp/asyncio-tls-XXXXXX".utf8CString)
-    precondition(mkdtemp(&template) != nil)
-    directory = String(decoding: template.dropLast().map(UInt8.init(bitPattern:)), as: UTF8.self)
+    directory = makeTemporary { mkdtemp($0) }.path
     let status = system("cd \(directory) && { \(Self.script)\n} >log 2>&1")
     precondition(status == 0, "the certificates could not be made, see \(directory)/log")
     setenv("ASYNCIO_TEST_CERTIFICATES", directory, 1)

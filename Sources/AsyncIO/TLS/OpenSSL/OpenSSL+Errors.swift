@@ -10,20 +10,13 @@ extension OpenSSL {
       ? (Int(code >> 23) & 0xFF, Int(code) & 0x7F_FFFF) : (Int(code >> 24) & 0xFF, Int(code) & 0xFFF)
   }
 
-  /// Empty the queue and return its last entry: the one nearest to what was called, which says most.
+  /// Empty the queue and return its first entry: the cause of those that follow.
   func takeError() -> (library: Int, reason: Int, text: String) {
-    var last: UInt = 0
-    var first: UInt = 0
-    while true {
-      let code = UInt(api.pointee.ERR_get_error())
-      if code == 0 { break }
-      if first == 0 { first = code }
-      last = code
-    }
-    _ = last
+    let first = api.pointee.ERR_get_error()
     guard first != 0 else { return (0, 0, "no reason given") }
-    let text = api.pointee.ERR_reason_error_string(CUnsignedLong(first)).map { String(cString: $0) } ?? "error \(first)"
-    let (library, reason) = parts(first)
+    let text = api.pointee.ERR_reason_error_string(first).map { String(cString: $0) } ?? "error \(first)"
+    api.pointee.ERR_clear_error()
+    let (library, reason) = parts(UInt(first))
     return (library, reason, text)
   }
 
@@ -78,10 +71,7 @@ extension OpenSSL {
   }
 
   enum Library {
-    static let evp = 6
     static let pem = 9
-    static let x509 = 11
-    static let asn1 = 13
     static let ssl = 20
   }
 

@@ -14,26 +14,31 @@ extension OpenSSLContext {
     }
     defer { api.pointee.X509_free(certificate) }
     guard api.pointee.SSL_CTX_use_certificate(handle, certificate) == 1 else {
-      throw TLSError(
-        .invalidConfiguration,
-        "TLS context: the certificate in \(chain.name) cannot be used: \(openssl.takeError().text).")
+      throw unusable(chain.name)
     }
     while let above = api.pointee.PEM_read_bio_X509(chain.bio, nil, refuse, nil) {
       // The context owns it from here on, if it takes it.
       let result = api.pointee.SSL_CTX_ctrl(handle, Int32(OPENSSL_CTRL_CHAIN_CERT), 0, UnsafeMutableRawPointer(above))
-      if result != 1 { api.pointee.X509_free(above) }
+      guard result == 1 else {
+        api.pointee.X509_free(above)
+        throw unusable(chain.name)
+      }
     }
     try checkEnd(of: chain, "certificate")
     try loadKey(identity, chainName: chain.name)
   }
 
+  private func unusable(_ name: String) -> TLSError {
+    TLSError(
+      .invalidConfiguration,
+      "TLS context: a certificate in \(name) cannot be used: \(openssl.takeError().text). Give another one."
+    )
+  }
+
   private func loadKey(_ identity: TLSIdentity, chainName: String) throws(TLSError) {
     let api = openssl.api
     let text = try PEMText(identity.source.key, openssl)
-    var password = Array((identity.password ?? "").utf8)
-    // The password must not stay in memory that the next owner can read.
-    defer { password.withUnsafeMutableBytes { wipe($0) } }
-    var request = PasswordRequest(password: password)
+    var request = PasswordRequest(password: Array((identity.password ?? "").utf8))
     api.pointee.ERR_clear_error()
     let key = withUnsafeMutablePointer(to: &request) {
       api.pointee.PEM_read_bio_PrivateKey(text.bio, nil, givePassword, $0)
@@ -160,12 +165,6 @@ private let givePassword: openssl_password_callback = { buffer, size, _, argumen
   return Int32(password.count)
 }
 
-/// Overwrite, in a way that the compiler does not leave out.
-private func wipe(_ memory: UnsafeMutableRawBufferPointer) {
-  for index in memory.indices { memory[index] = 0 }
-  withExtendedLifetime(memory) {}
-}
-
 extension TLSIdentity.Source {
   var chain: PEMText.Origin {
     switch self {
@@ -203,6 +202,7 @@ final class PEMText {
     case .text(let text, let name):
       self.name = name
       bytes = Array(text.utf8)
+      guard bytes.count <= SmallFile.maximum else { throw SmallFile.tooLarge(name) }
     }
     self.openssl = openssl
     let api = openssl.api
@@ -211,7 +211,10 @@ final class PEMText {
     }
     bio = memory
     // OpenSSL's memory copies what is written into it.
-    _ = bytes.withUnsafeBytes { api.pointee.BIO_write(memory, $0.baseAddress!, Int32($0.count)) }
+    bytes.withUnsafeBytes { bytes in
+      guard let base = bytes.baseAddress else { return }
+      _ = api.pointee.BIO_write(memory, base, Int32(bytes.count))
+    }
   }
 
   deinit { _ = openssl.api.pointee.BIO_free(bio) }
