@@ -71,6 +71,9 @@ package final class IODescriptor: @unchecked Sendable {
   enum Loan { case none, blocking, nonBlocking }
   /// True if its file blocked before and has to block again, see `BlockingMode`. Set when it is made.
   var owesBlockingMode = false
+  /// What stands between the users of a connection and the backend, if anything does; it stays until the end. Placed
+  /// here to fill the padding after the flags.
+  @exclusivity(unchecked) var layer: StreamLayer?
 
   init(_ fileDescriptor: Int32, keeper: any DescriptorKeeper) {
     self.fileDescriptor = fileDescriptor
@@ -142,6 +145,7 @@ package final class IODescriptor: @unchecked Sendable {
   /// Give the number back to the system, as soon as the backend does not hold it. By the loop only, once.
   func closeNumber() {
     let sockets = keeper.sockets
+    layer?.numberWasClosed()
     if isAbortive { try? SocketOption.linger.set(fileDescriptor, .zero, sockets) }
     // A child process that is just being started holds a copy for a moment, and would keep it listening.
     if isListening { _ = sockets.shutdown(fileDescriptor, Int32(SHUT_RDWR)) }

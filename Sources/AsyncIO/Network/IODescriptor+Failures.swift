@@ -1,3 +1,4 @@
+internal import CAsyncIO
 internal import SystemPackage
 
 extension IODescriptor {
@@ -11,6 +12,7 @@ extension IODescriptor {
     _ result: Int, _ operation: String, _ subject: String? = nil, of noun: StaticString = "socket"
   ) -> any Error {
     if result == -Int(Errno.badFileDescriptor.rawValue) && isClosed { return IOError.closedHere(operation, noun) }
+    if result == -Int(EPROTO), let failure = layer?.failure { return failure }
     let subject = subject ?? "descriptor \(fileDescriptor)"
     guard result == -Int(Errno.canceled.rawValue) else { return IOError(result: result, operation, subject) }
     if Task.isCancelled { return CancellationError() }

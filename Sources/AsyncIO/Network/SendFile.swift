@@ -113,7 +113,7 @@ struct SendFile<Sink: FileSink> {
         try await sendThroughMemory()
         // Only if something is unsent: if the system has everything, a cancellation that comes now is too late to be
         // thrown.
-        if core.backend.hasUnsent(sink.descriptor) { try await wait(for: .flush) }
+        if core.hasUnsent(sink.descriptor) { try await wait(for: .flush) }
       }
     } catch {
       leavePosition()
@@ -132,6 +132,8 @@ struct SendFile<Sink: FileSink> {
 
   /// Send by the system. Returns `false` if the system cannot do it and nothing was sent.
   private mutating func sendNatively() async throws -> Bool {
+    // The system knows nothing of a layer.
+    guard sink.descriptor.layer == nil else { return false }
     guard try status().st_mode & mode_t(S_IFMT) == mode_t(S_IFREG) else { return false }
     while true {
       let count = range.next(after: sent, atMost: Self.pieceSize)

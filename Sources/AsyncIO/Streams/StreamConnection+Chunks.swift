@@ -173,7 +173,7 @@ private final class ChunkPump: OperationObserver, @unchecked Sendable {
       if endIfCancelled() { return }
       receiving.kind = .receiveLent
       receiving.sequence &+= 1
-      guard core.backend.submit(receiving) else { return }
+      guard core.submit(receiving) else { return }
       guard process() else { return }
       budget -= 1
       if budget == 0 {
@@ -204,7 +204,7 @@ private final class ChunkPump: OperationObserver, @unchecked Sendable {
     // Needed once the system has fetched the bytes.
     casyncio_prefetch(handler?.toOpaque())
     casyncio_prefetch(captures)
-    guard core.backend.claimLent(receiving) else { return true }
+    guard core.claimLent(receiving) else { return true }
     let n = receiving.result
     guard n > 0 else {
       if n < 0 { return fail(n, "read") }
@@ -215,7 +215,7 @@ private final class ChunkPump: OperationObserver, @unchecked Sendable {
     // Right because the buffer is this operation's until it is returned below.
     let proceed = handle(UnsafeRawBufferPointer(start: receiving.buffer, count: n).bytes)
     receiving.assertReturns()
-    core.backend.returnLent(receiving)
+    core.returnLent(receiving)
     guard proceed else { return false }
     if !hasOutput { return true }
     flush()
@@ -239,7 +239,7 @@ private final class ChunkPump: OperationObserver, @unchecked Sendable {
     guard bytes.count > 0, !isFinished, !connection.isClosed else { return }
     var sent = 0
     if !hasOutput {
-      sent = core.backend.trySend(connection.descriptor, bytes)
+      sent = core.trySend(connection.descriptor, bytes)
       if sent < 0 {
         _ = fail(sent, "write")
         return
@@ -259,7 +259,7 @@ private final class ChunkPump: OperationObserver, @unchecked Sendable {
     }
     sending.transferred = 0
     sending.sequence &+= 1
-    if core.backend.submit(sending) { sent() }
+    if core.submit(sending) { sent() }
   }
 
   private func sent() {

@@ -15,7 +15,6 @@ extension StreamConnection {
     try checkOpen("read")
     if !leftover.isEmpty { try await withLeftover(body) }
     let operation = receiving
-    let backend = core.backend
     while true {
       operation.kind = .receiveLent
       switch core.begin(operation) {
@@ -33,7 +32,7 @@ extension StreamConnection {
       // Closed between the report that bytes are there and this task's turn to fetch them.
       guard !descriptor.isClosed else { throw failure(-Int(ECANCELED), "read") }
       prefetchWriting()
-      guard backend.claimLent(operation) else { continue }
+      guard core.claimLent(operation) else { continue }
       let n = operation.result
       if n <= 0 {
         if n == 0 { return try checkEnd() }
@@ -45,11 +44,11 @@ extension StreamConnection {
         try await body(UnsafeRawBufferPointer(start: operation.buffer, count: n).bytes)
       } catch {
         operation.assertReturns()
-        backend.returnLent(operation)
+        core.returnLent(operation)
         throw error
       }
       operation.assertReturns()
-      backend.returnLent(operation)
+      core.returnLent(operation)
     }
   }
 

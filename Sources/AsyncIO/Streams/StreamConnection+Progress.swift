@@ -20,7 +20,7 @@ extension StreamConnection {
     progress.taken = sending.state == .inFlight ? sending.transferred : 0
     progress.undelivered = max(0, core.sockets.undeliveredBytes(of: descriptor.fileDescriptor))
     // A backend may hold bytes that are not with the system yet.
-    if progress.undelivered == 0, core.backend.hasUnsent(descriptor) { progress.undelivered = 1 }
+    if progress.undelivered == 0, core.hasUnsent(descriptor) { progress.undelivered = 1 }
     return progress
   }
 }

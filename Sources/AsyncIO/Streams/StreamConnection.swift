@@ -88,7 +88,7 @@ public final class StreamConnection: @unchecked Sendable {
     hasEnded.store(true, ordering: .relaxed)
     guard core.isRunningInThisThread else { return postEOF() }
     do {
-      try core.backend.endWriting(descriptor)
+      try core.endWriting(descriptor)
     } catch .socketNotConnected {
       // The connection is already gone: the peer has seen its end.
     } catch {
@@ -99,7 +99,7 @@ public final class StreamConnection: @unchecked Sendable {
   /// Tell the backend, whose state of the connection belongs to the loop's thread. A closed loop has nothing under way.
   private func postEOF() {
     core.perform { [descriptor] loop in
-      if !descriptor.isClosed { try? loop.backend.endWriting(descriptor) }
+      if !descriptor.isClosed { try? loop.endWriting(descriptor) }
     } dropped: { [core, descriptor] in
       _ = core.withNumber(of: descriptor) { core.sockets.shutdown($0, Int32(SHUT_WR)) }
     }
@@ -170,7 +170,7 @@ public final class StreamConnection: @unchecked Sendable {
   /// End what the owning task waits for. Loop thread.
   func cancelOperations() {
     core.assertLoopThread()
-    core.backend.cancel(receiving)
-    core.backend.cancel(sending)
+    core.cancel(receiving)
+    core.cancel(sending)
   }
 }

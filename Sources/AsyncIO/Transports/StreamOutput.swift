@@ -64,7 +64,7 @@ extension StreamOutput {
       sending.count = bytes.count
       sending.transferred = 0
       sending.sequence &+= 1
-      guard core.backend.submit(sending) else { break }
+      guard core.submit(sending) else { break }
       takeResult()
     }
     hold()
@@ -93,7 +93,7 @@ extension StreamOutput {
 
   /// Drop what waits. Bytes with the system stay in place until it has let go of them.
   func dropOutput() {
-    if sending.state == .inFlight { core.backend.cancel(sending) } else { outgoing.removeAll() }
+    if sending.state == .inFlight { core.cancel(sending) } else { outgoing.removeAll() }
   }
 
   /// The number of bytes that are not with the system. An aborted transport has none, whatever memory it still has.

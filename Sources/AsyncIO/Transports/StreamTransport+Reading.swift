@@ -27,12 +27,12 @@ extension StreamTransport {
   final func receive() {
     guard receiving.state != .inFlight else { return }
     receiving.sequence &+= 1
-    if core.backend.submit(receiving) { core.completeNextTurn(receiving) }
+    if core.submit(receiving) { core.completeNextTurn(receiving) }
     hold()
   }
 
   final func stopReceiving() {
-    if receiving.state == .inFlight { core.backend.cancel(receiving) }
+    if receiving.state == .inFlight { core.cancel(receiving) }
     hold()
   }
 
@@ -42,12 +42,12 @@ extension StreamTransport {
     // If the protocol paused and resumed while the end of the wait was on its way, bytes of the last chunk come first.
     guard life.wantsInput, parked.isEmpty else { return }
     guard receiving.result >= 0 else { return receiveFailed(receiving.result) }
-    guard core.backend.claimLent(receiving) else { return receive() }
+    guard core.claimLent(receiving) else { return receive() }
     let n = receiving.result
     if n > 0 {
       // Right because the buffer is this operation's until it is returned below.
       deliver(UnsafeRawBufferPointer(start: receiving.buffer, count: n))
-      core.backend.returnLent(receiving)
+      core.returnLent(receiving)
     } else if n == 0 {
       peerEnded()
     } else {

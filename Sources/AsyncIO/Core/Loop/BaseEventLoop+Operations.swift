@@ -41,7 +41,7 @@ extension BaseEventLoop {
       operation.end(-Int(EBADF))
       return .ended
     }
-    if backend.submit(operation) { return spend(Self.operationWeight) ? .othersFirst : .ended }
+    if submit(operation) { return spend(Self.operationWeight) ? .othersFirst : .ended }
     guard let owner = descriptor.owner, owner == task else { return .waiting }
     return .waitingOwned
   }
@@ -101,7 +101,7 @@ extension BaseEventLoop {
     if operation.descriptor.isClosed {
       operation.state = .inFlight
       operation.complete(-Int(ECANCELED))
-    } else if backend.submit(operation) {
+    } else if submit(operation) {
       operation.state = .inFlight
       operation.complete(operation.result)
     }
@@ -113,10 +113,10 @@ extension BaseEventLoop {
     if isRunningInThisThread {
       // Before the suspension there is no task to resume: the handler then runs inside the task itself, which finds its
       // cancellation by its own check.
-      if operation.sequence == sequence && operation.state == .inFlight { backend.cancel(operation) }
+      if operation.sequence == sequence && operation.state == .inFlight { cancel(operation) }
     } else {
       perform { loop in
-        if operation.sequence == sequence && operation.state == .inFlight { loop.backend.cancel(operation) }
+        if operation.sequence == sequence && operation.state == .inFlight { loop.cancel(operation) }
       }
     }
   }
@@ -166,6 +166,13 @@ extension BaseEventLoop {
   }
 
   final func closeDescriptorNow(_ descriptor: IODescriptor) {
+    assertLoopThread()
+    if let layer = descriptor.layer, !isClosed, layer.takesOverClose() { return }
+    finishClosing(descriptor)
+  }
+
+  /// Close the number: nothing more is to be said to the peer.
+  final func finishClosing(_ descriptor: IODescriptor) {
     assertLoopThread()
     if !isClosed { backend.detach(descriptor, closing: true) }
     numbers.withLock { _ in descriptor.closeNumber() }
