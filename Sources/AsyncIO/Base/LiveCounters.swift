@@ -11,6 +11,7 @@ package enum LiveCounters {
   static let servedConnections = Atomic<Int>(0)
   static let proactorStreams = Atomic<Int>(0)
   static let childWatches = Atomic<Int>(0)
+  static let tlsLinks = Atomic<Int>(0)
 
   /// A snapshot by name.
   package static var snapshot: [String: Int] {
@@ -22,6 +23,7 @@ package enum LiveCounters {
       "served connections": servedConnections.load(ordering: .sequentiallyConsistent),
       "proactor streams": proactorStreams.load(ordering: .sequentiallyConsistent),
       "child watches": childWatches.load(ordering: .sequentiallyConsistent),
+      "TLS links": tlsLinks.load(ordering: .sequentiallyConsistent),
     ]
   }
 }

@@ -37,12 +37,16 @@ extension StreamConnection {
         .notOffered,
         "move: connections stay on a loop over \(core.backendName) or \(target.backendName). Connect there instead.")
     }
-    try claimBoth()
+    try claimBoth(
+      or: "move: a task reads or writes this connection. Let it end, or cancel it, before the connection moves.")
     defer {
       releaseReader()
       releaseWriter()
     }
     try checkOpen("move")
+    guard descriptor.layer == nil else {
+      throw EventLoopError(.notOffered, "move: a connection with TLS stays on its loop. Move it before startTLS.")
+    }
     if core.backend.hasUnsent(descriptor) { try await sendRest() }
     // The system ends a cancelled receive in a turn or two, whatever the peer does.
     while !descriptor.isClosed && !core.backend.endReceiving(descriptor) {
@@ -53,9 +57,9 @@ extension StreamConnection {
     return try leave(for: target)
   }
 
-  private func claimBoth() throws {
-    let busy = EventLoopError(
-      .busy, "move: a task reads or writes this connection. Let it end, or cancel it, before the connection moves.")
+  /// Claim both directions, so that nothing of the program waits on the connection or can begin to.
+  func claimBoth(or refusal: String) throws {
+    let busy = EventLoopError(.busy, refusal)
     do { try claimReader() } catch { throw busy }
     do { try claimWriter() } catch {
       releaseReader()

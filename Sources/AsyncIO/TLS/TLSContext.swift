@@ -1,3 +1,12 @@
+/// What TLS is made of on this machine.
+package enum TLSLibrary {
+  /// The name and version of the library that protects connections, or what to install.
+  package static var found: (works: Bool, text: String) {
+    let works = if case .success = OpenSSL.shared { true } else { false }
+    return (works, OpenSSLProvider().description)
+  }
+}
+
 /// Settings for protected connections, loaded and checked: certificates and keys are in memory. Make one and use it for
 /// all connections. Any thread. Answers `ssl.SSLContext`.
 package struct TLSContext: Sendable {

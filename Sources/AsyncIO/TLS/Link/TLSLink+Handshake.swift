@@ -1,0 +1,94 @@
+internal import SystemPackage
+
+// From the first byte to the agreement. The link drives it by itself, so that its time limit holds even if nobody reads
+// or writes; operations of the user wait until it is over.
+
+extension TLSLink {
+  /// Stand between the descriptor and its users, and begin the handshake. Loop thread; once.
+  func start() {
+    core.assertLoopThread()
+    assert(descriptor.layer == nil, "a connection is protected twice")
+    descriptor.layer = self
+    startLimit(limits.handshake)
+    shakeHands()
+  }
+
+  /// Wait for the end of the handshake.
+  func awaitHandshake(_ operation: IOOperation) -> Bool {
+    if life.phase == .handshaking && life.failure == nil && life.wireError == 0 {
+      return Self.park(operation, in: &opener)
+    }
+    return finish(operation, life.failure != nil ? TLSLife.failed : life.wireError)
+  }
+
+  /// Go on as far as the input allows, a bounded number of steps in each turn.
+  func shakeHands() {
+    while life.phase == .handshaking, life.failure == nil, let receiving, receiving.state != .inFlight {
+      guard scratch.takeStep(in: core.turns) else { return goOnNextTurn(receiving) }
+      if isReadable { fetch(receiving) }
+      if life.wireError != 0 { return lose(life.wireError) }
+      do throws(TLSError) {
+        let isOver = try withSession { session throws(TLSError) in try session.handshake() }
+        returnUsedInput()
+        if isOver { return handshakeEnded() }
+      } catch {
+        returnInput()
+        return fail(error)
+      }
+      if life.wireError != 0 { return lose(life.wireError) }
+      if core.backend.submit(receiving) { announce(receiving.result) }
+    }
+  }
+
+  /// Deliver the receive, which has ended or was not begun, in the next turn. If it brought nothing, its bytes are not
+  /// there when they are fetched, and it begins anew.
+  private func goOnNextTurn(_ receiving: IOOperation) {
+    receiving.result = 0
+    core.completeNextTurn(receiving)
+  }
+
+  private func handshakeEnded() {
+    stopLimit()
+    if life.established() { sayGoodbye() }
+    Self.take(&opener)?.complete(0)
+    readOn()
+    writeOn()
+  }
+
+  // MARK: Time limits
+
+  func startLimit(_ duration: Duration) {
+    stopLimit()
+    let limit = TLSTimeLimit(self)
+    self.limit = limit
+    core.timers.insert(LoopWord(limit, .node), deadline: core.time().advanced(by: duration).nanoseconds)
+  }
+
+  func stopLimit() {
+    if let limit { core.timers.remove(limit) }
+    limit = nil
+  }
+
+  fileprivate func timeIsUp() {
+    limit = nil
+    if life.phase == .lingering { return endLingering() }
+    if life.phase == .open {
+      return fail(TLSError(.timedOut, "TLS: the peer did not say goodbye within \(limits.shutdown). Close instead."))
+    }
+    fail(
+      TLSError(
+        .timedOut,
+        "TLS: the handshake did not end within \(limits.handshake). The peer may not speak TLS, or be overloaded."))
+  }
+}
+
+/// The time limit of a handshake or a shutdown.
+final class TLSTimeLimit: TimerNode {
+  /// Right because a link takes its limit back before it goes, or the loop has dropped it.
+  private unowned(unsafe) var link: TLSLink?
+
+  init(_ link: TLSLink) { self.link = link }
+
+  override func fire() { link?.timeIsUp() }
+  override func drop() { link = nil }
+}

@@ -1,0 +1,144 @@
+internal import COpenSSL
+internal import SystemPackage
+
+// From the peer's records to the user's bytes, when the user asks for them.
+
+extension TLSLink {
+  func read(_ operation: IOOperation) -> Bool {
+    while life.phase == .open, !hasBacklog {
+      if hasInput {
+        if operation.kind == .receiveLent { return finish(operation, 0) }
+        if let result = receive(operation) { return finish(operation, result) }
+        continue
+      }
+      if let result = life.readResult { return finish(operation, result) }
+      guard let receiving, receiving.state != .inFlight, core.backend.submit(receiving) else { break }
+      announce(receiving.result)
+    }
+    if life.phase == .handshaking, let result = life.readResult { return finish(operation, result) }
+    if life.phase >= .lingering { return finish(operation, -Int(Errno.canceled.rawValue)) }
+    return Self.park(operation, in: &reader)
+  }
+
+  /// True while so many answers of the session wait for the peer that it has to take them first.
+  private var hasBacklog: Bool { outgoing.count > TLSScratch.pieceSize * 4 }
+
+  /// True if a look at the session may bring bytes without a wait.
+  @inline(__always)
+  private var hasInput: Bool {
+    isReadable || bytes.pointer.pointee.input_count > 0 || bytes.inputHasEnded || session.pending > 0
+  }
+
+  /// Go on with the operation that waits to read.
+  func readOn() {
+    guard let parked = Self.take(&reader) else { return }
+    parked._withUnsafeGuaranteedRef { operation in
+      operation.state = .idle
+      guard read(operation) else { return }
+      operation.state = .inFlight
+      operation.complete(operation.result)
+    }
+  }
+
+  /// Decrypt into the operation's memory. Returns nil if more input is needed.
+  private func receive(_ operation: IOOperation) -> Int? {
+    let memory = UnsafeMutableRawBufferPointer(start: operation.buffer, count: operation.count)
+    let count = decrypt(into: memory)
+    return count > 0 ? count : life.readResult
+  }
+
+  /// Decrypt what was announced into a lent buffer.
+  func claim(_ operation: IOOperation) -> Bool {
+    operation.buffer = nil
+    if life.phase == .open {
+      let buffer = scratch.pool.take()
+      let count = decrypt(into: UnsafeMutableRawBufferPointer(start: buffer.base, count: buffer.capacity))
+      if count > 0 {
+        let lent = scratch.pool.lend(buffer, filled: count)
+        (operation.buffer, operation.count, operation.result) = (lent.base, lent.capacity, count)
+        return true
+      }
+      scratch.pool.giveBack(buffer.base, capacity: buffer.capacity)
+    }
+    guard let result = life.readResult else { return false }
+    operation.result = result
+    return true
+  }
+
+  /// Decrypt what is there, and what one fetch brings, as far as there is room. Returns the number of bytes; 0 if there
+  /// are none yet, or none any more.
+  private func decrypt(into memory: UnsafeMutableRawBufferPointer) -> Int {
+    var count = 0
+    do throws(TLSError) {
+      count = try decryptInput(memory)
+      if count == 0, !life.heardGoodbye, isReadable, let receiving {
+        fetch(receiving)
+        count = try decryptInput(memory)
+      }
+    } catch {
+      // What came before the failure is good, and comes first.
+      returnInput()
+      fail(error)
+    }
+    returnUsedInput()
+    return count
+  }
+
+  private func decryptInput(_ memory: UnsafeMutableRawBufferPointer) throws(TLSError) -> Int {
+    guard life.failure == nil, !life.heardGoodbye, !hasBacklog else { return 0 }
+    var count = 0
+    do throws(TLSError) {
+      try withSession { session throws(TLSError) in
+        while count < memory.count {
+          guard let n = try session.read(into: UnsafeMutableRawBufferPointer(rebasing: memory[count...])) else {
+            life.hearGoodbye()
+            return
+          }
+          count += n
+          // All of a record, and no more input: asking again would find that out, for half the price of a record.
+          let isLast = bytes.pointer.pointee.input_count == 0 && count < memory.count
+          if n == 0 || isLast { return }
+        }
+      }
+    } catch {
+      guard count > 0 else { throw error }
+      fail(error)
+    }
+    return count
+  }
+
+  // MARK: Memory
+
+  /// Fetch what a receive has announced.
+  func fetch(_ receiving: IOOperation) {
+    assert(bytes.input.isEmpty, "input was fetched before the last was used up")
+    isReadable = false
+    guard core.backend.claimLent(receiving) else { return }
+    let count = receiving.result
+    if count > 0 {
+      bytes.input = UnsafeRawBufferPointer(start: receiving.buffer, count: count)
+      hasChunk = true
+    } else if count == 0 {
+      bytes.inputHasEnded = true
+      life.peerEnded()
+    } else {
+      life.lose(count)
+    }
+  }
+
+  /// Give back the memory of input that was used up.
+  @inline(__always)
+  func returnUsedInput() {
+    if bytes.pointer.pointee.input_count == 0 { returnInput() }
+  }
+
+  func returnInput() {
+    bytes.input = UnsafeRawBufferPointer(start: nil, count: 0)
+    if hasChunk, let receiving {
+      hasChunk = false
+      core.backend.returnLent(receiving)
+    }
+    early?.deallocate()
+    early = nil
+  }
+}

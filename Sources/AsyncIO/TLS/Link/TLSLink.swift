@@ -1,0 +1,264 @@
+internal import COpenSSL
+internal import Synchronization
+internal import SystemPackage
+
+// A session under a connection: the layer that turns the user's bytes into records and the peer's records into bytes.
+// The traps:
+//
+// - A record is whole or worthless. What the session has written must reach the socket in order and completely, even if
+//   the write that it comes from is cancelled; so it goes into `outgoing`, and a cancelled write ends while its last
+//   records are still on their way.
+// - The session is asked only when its user wants something: a connection that nobody reads decrypts nothing, and the
+//   peer waits. So bytes that come early stay in the system, as they do without a layer.
+// - Both directions of the user need both directions of the socket: a read may have to answer, and a handshake reads
+//   and writes. The link has one operation of its own for each direction, and the user's operations wait at the link.
+// - A peer can make the session answer, by asking for new keys or for what is refused, and never read the answers. So
+//   nothing more is decrypted while too many of them wait.
+// - What the session writes stands in a block that all connections of the loop share. It is sent, or copied, before
+//   anything else runs.
+// - The end of an operation may make its user close the connection, and drop it. So the link holds itself while it
+//   works on an event, and after an end nothing is believed without a new look.
+// - An unread byte at the close resets the connection, and the reset takes away what the peer has not read yet. A
+//   server of TLS 1.3 sends tickets that a client may never read. So a close says goodbye, ends the stream, and
+//   discards what comes until the peer has ended as well, for a limited time.
+
+/// The protection of one connection, in its loop's thread. Made with ``start()``, and the descriptor holds it from then
+/// on.
+final class TLSLink: StreamLayer {
+  // Unsafe, and right: each caller has one of the link's operations or its connection, which hold both.
+  unowned(unsafe) let core: BaseEventLoop
+  unowned(unsafe) let descriptor: IODescriptor
+  let session: any TLSSession
+  let bytes: TLSBytes
+  let scratch: TLSScratch
+  let limits: TLSLimits
+  /// The link's own operations. They and the descriptor hold each other until the number is closed.
+  @exclusivity(unchecked) private(set) var receiving: IOOperation?
+  @exclusivity(unchecked) private(set) var sending: IOOperation?
+
+  @exclusivity(unchecked) var life = TLSLife()
+  /// Records that the system has not taken yet.
+  @exclusivity(unchecked) var outgoing = OutgoingBytes()
+  /// The receive has ended, and its bytes were not fetched.
+  @exclusivity(unchecked) var isReadable = false
+  /// The input of the session is memory of the receive.
+  @exclusivity(unchecked) var hasChunk = false
+  /// The input of the session is this memory, of bytes that had come before the link.
+  @exclusivity(unchecked) var early: UnsafeMutableRawBufferPointer?
+
+  // Unmanaged as in the descriptor: the task that waits keeps its operation alive.
+  /// The user's operation that waits to read.
+  @exclusivity(unchecked) var reader: Unmanaged<IOOperation>?
+  /// The user's operation that waits to write.
+  @exclusivity(unchecked) var writer: Unmanaged<IOOperation>?
+  /// The operation that waits for the end of the handshake.
+  @exclusivity(unchecked) var opener: Unmanaged<IOOperation>?
+  @exclusivity(unchecked) var limit: TLSTimeLimit?
+
+  /// Prepare the protection of a connected descriptor that nothing waits on. Loop thread.
+  ///
+  /// - Parameters:
+  ///   - serverName: for clients: the host whose certificate is expected.
+  ///   - early: bytes that had already come. The session takes them as the peer's, and never the user.
+  init(
+    _ descriptor: IODescriptor, _ context: TLSContext, serverName: String?, limits: TLSLimits, early: [UInt8] = []
+  ) throws(TLSError) {
+    core = descriptor.loop
+    self.descriptor = descriptor
+    self.limits = limits
+    bytes = TLSBytes()
+    session = try context.provided.makeSession(serverName: serverName, bytes: bytes)
+    scratch = .of(core)
+    super.init()
+    take(early)
+    receiving = IOOperation(.receiveLent, on: descriptor)
+    sending = IOOperation(.send, on: descriptor)
+    receiving?.observer = .passUnretained(self)
+    sending?.observer = .passUnretained(self)
+    LiveCounters.tlsLinks.add(1, ordering: .relaxed)
+  }
+
+  deinit {
+    early?.deallocate()
+    LiveCounters.tlsLinks.subtract(1, ordering: .relaxed)
+  }
+
+  private func take(_ early: [UInt8]) {
+    guard !early.isEmpty else { return }
+    let memory = UnsafeMutableRawBufferPointer.allocate(byteCount: early.count, alignment: 16)
+    early.withUnsafeBytes { memory.copyMemory(from: $0) }
+    self.early = memory
+    bytes.input = UnsafeRawBufferPointer(memory)
+  }
+
+  // MARK: The user's operations
+
+  override func submit(_ operation: IOOperation) -> Bool {
+    core.assertLoopThread()
+    assert(operation.state != .inFlight, "an operation in flight was submitted again")
+    switch operation.kind {
+    case .receive, .receiveLent: return read(operation)
+    case .send: return write(operation)
+    case .flush: return flush(operation)
+    case .ready: return awaitHandshake(operation)
+    default:
+      // The others are not for connections that carry a stream, or ask the system for what it does not know.
+      return finish(operation, -Int(Errno.notSupported.rawValue))
+    }
+  }
+
+  /// End an operation at once.
+  func finish(_ operation: IOOperation, _ result: Int) -> Bool {
+    operation.end(result)
+    return true
+  }
+
+  /// Let an operation wait in one of the places for them.
+  @inline(__always)
+  static func park(_ operation: IOOperation, in place: inout Unmanaged<IOOperation>?) -> Bool {
+    precondition(place == nil, "two operations wait for one direction of a connection")
+    place = .passUnretained(operation)
+    operation.state = .inFlight
+    return false
+  }
+
+  /// Take an operation out of its place, to end it.
+  @inline(__always)
+  static func take(_ place: inout Unmanaged<IOOperation>?) -> Unmanaged<IOOperation>? {
+    defer { place = nil }
+    return place
+  }
+
+  override func cancel(_ operation: IOOperation) {
+    core.assertLoopThread()
+    if operation.isParked(in: reader) {
+      reader = nil
+    } else if operation.isParked(in: writer) {
+      writer = nil
+    } else if operation.isParked(in: opener) {
+      opener = nil
+    } else {
+      return
+    }
+    operation.complete(-Int(Errno.canceled.rawValue))
+  }
+
+  /// End what waits.
+  func endAll(_ result: Int) {
+    Self.take(&opener)?.complete(result)
+    Self.take(&reader)?.complete(result)
+    Self.take(&writer)?.complete(result)
+  }
+
+  override func claimLent(_ operation: IOOperation) -> Bool {
+    core.assertLoopThread()
+    return claim(operation)
+  }
+
+  // Perhaps after the close of the loop, in any thread.
+  override func returnLent(_ operation: IOOperation) {
+    guard let buffer = operation.buffer else { return }
+    operation.buffer = nil
+    scratch.pool.giveBack(buffer, capacity: operation.count)
+  }
+
+  override func trySend(_ bytes: UnsafeRawBufferPointer) -> Int {
+    core.assertLoopThread()
+    return writeNow(bytes)
+  }
+
+  override var hasUnsent: Bool { !outgoing.isEmpty || core.backend.hasUnsent(descriptor) }
+
+  override func endWriting() throws(Errno) {
+    core.assertLoopThread()
+    if life.endWriting() == .now { sayGoodbye() }
+  }
+
+  override var failure: (any Error)? { life.failure }
+
+  override func takesOverClose() -> Bool {
+    core.assertLoopThread()
+    return beginLingering()
+  }
+
+  // MARK: The link's own operations
+
+  override func operationEnded(_ operation: IOOperation) {
+    let held = Unmanaged.passRetained(self)
+    defer { held.release() }
+    if operation === receiving { received(operation.result) } else { sent(operation) }
+  }
+
+  private func received(_ result: Int) {
+    if life.phase == .gone { return releaseIfIdle() }
+    // The loop is closed; or the link is about to leave, and nothing waits.
+    if result == -Int(Errno.canceled.rawValue) { return receiveWasCancelled() }
+    announce(result)
+    switch life.phase {
+    case .handshaking: shakeHands()
+    case .open: readOn()
+    case .lingering: discard()
+    case .gone: break
+    }
+  }
+
+  private func receiveWasCancelled() {
+    switch life.phase {
+    case .handshaking: endAll(-Int(Errno.canceled.rawValue))
+    case .open: Self.take(&reader)?.complete(-Int(Errno.canceled.rawValue))
+    case .lingering: endLingering()
+    case .gone: break
+    }
+  }
+
+  /// Note the result of the link's receive.
+  func announce(_ result: Int) {
+    if result >= 0 { isReadable = true } else { life.lose(result) }
+  }
+
+  /// Note a failure of the protection: everything that waits and everything that follows gets it.
+  func fail(_ error: TLSError) {
+    guard life.fail(error) else { return }
+    stopLimit()
+    endAll(TLSLife.failed)
+  }
+
+  /// Note that the socket is lost.
+  func lose(_ result: Int) {
+    life.lose(result)
+    stopLimit()
+    endAll(result)
+  }
+
+  /// Let the session work, and send what it has written before anything else happens.
+  @inline(__always)
+  func withSession<Result>(_ body: (any TLSSession) throws(TLSError) -> Result) throws(TLSError) -> Result {
+    scratch.lend(to: bytes)
+    defer { sendOutput() }
+    return try body(session)
+  }
+
+  // MARK: The end
+
+  override func numberWasClosed() {
+    if life.phase != .gone { life.finish() }
+    // A closed loop has dropped its timers.
+    if !core.isClosed { stopLimit() }
+    releaseIfIdle()
+  }
+
+  /// Break the circle with the descriptor when the backend knows neither operation any more.
+  func releaseIfIdle() {
+    guard receiving?.state != .inFlight, sending?.state != .inFlight else { return }
+    returnInput()
+    outgoing.removeAll()
+    receiving = nil
+    sending = nil
+  }
+}
+
+extension Unmanaged<IOOperation> {
+  /// Complete the operation.
+  @inline(__always)
+  func complete(_ result: Int) { _withUnsafeGuaranteedRef { $0.complete(result) } }
+}
