@@ -33,6 +33,16 @@ extension StreamListener {
     (request.reuseAddress, request.keepAlive, request.listens) = (reuseAddress, keepAlive, startServing)
     return try await group.open(request, \.addresses) { try await bind($0) }
   }
+
+  /// Do the same, and protect every connection.
+  package static func bind(
+    host: String? = nil, port: UInt16, sharedBy group: LoopGroup, tls: TLSContext, limits: TLSLimits = .standard
+  ) async throws -> StreamListener {
+    var request = ListenRequest()
+    (request.hosts, request.port) = ([host], port)
+    let tls = try ServerTLS(tls, limits, for: "StreamListener.bind")
+    return try await group.open(request, \.addresses) { try await bind($0, tls: tls) }
+  }
 }
 
 extension EventLoop {
@@ -52,6 +62,19 @@ extension EventLoop {
     (request.backlog, request.reuseAddress, request.keepAlive) = (backlog, reuseAddress, keepAlive)
     return try await group.open(request, \.addresses) {
       try await server($0, "createServer", startServing: startServing, factory)
+    }
+  }
+
+  /// Do the same, and protect every connection.
+  package func createServer<Proto: ReceivingProtocol>(
+    host: String? = nil, port: UInt16, sharedBy group: LoopGroup, tls: TLSContext, limits: TLSLimits = .standard,
+    _ factory: @escaping () throws -> Proto
+  ) async throws -> Server {
+    var request = ListenRequest()
+    (request.hosts, request.port) = ([host], port)
+    let tls = try ServerTLS(tls, limits, for: "createServer")
+    return try await group.open(request, \.addresses) {
+      try await server($0, "createServer", tls: tls, startServing: true, factory)
     }
   }
 }

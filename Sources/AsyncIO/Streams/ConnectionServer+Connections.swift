@@ -29,7 +29,10 @@ extension ConnectionServer {
     // each function on the way to the handler is a frame that an idle connection holds.
     served.task = core.startTask { [self] in
       let record = served.watchCancellation()
-      do { try await handler(served.connection) } catch { reportFailure(error, of: served) }
+      do {
+        if listener.tls != nil { try await served.connection.awaitHandshake() }
+        try await handler(served.connection)
+      } catch { reportFailure(error, of: served) }
       if let record { casyncio_remove_cancellation(record) }
       finish(served)
     }
@@ -72,6 +75,8 @@ extension ConnectionServer {
   private func reportFailure(_ error: any Error, of served: ServedConnection) {
     let connection = served.connection
     if error is CancellationError, isCancelled || isCurrentTaskCancelled() { return }
+    // The peer broke the protection, and the handler could do nothing about it.
+    if error is TLSError, connection.descriptor.layer?.failure != nil, !core.isDebug { return }
     if let loss = error as? IOError, loss.isConnectionLoss || connection.isClosed, !core.isDebug { return }
     if core.isClosed { return }
     var context = ExceptionContext(message: "exception in the handler of a connection", exception: error)

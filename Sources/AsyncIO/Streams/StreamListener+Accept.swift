@@ -29,7 +29,9 @@ extension StreamListener {
   /// Make a connection of an accepted socket.
   func connection(_ fd: Int32) -> StreamConnection {
     if addresses[0].isIP { core.sockets.setNoDelay(fd) }
-    return StreamConnection(fd, shortReadsDrain: sockets.areTCP, core: core)
+    let connection = StreamConnection(fd, shortReadsDrain: sockets.areTCP, core: core)
+    if let tls { protect(connection, tls) }
+    return connection
   }
 
   private var subject: String { "on " + addresses.map(\.description).joined(separator: ", ") }

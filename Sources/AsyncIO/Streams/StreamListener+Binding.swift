@@ -76,14 +76,14 @@ extension StreamListener {
     return try await bind(request)
   }
 
-  static func bind(_ request: ListenRequest) async throws -> StreamListener {
+  static func bind(_ request: ListenRequest, tls: ServerTLS? = nil) async throws -> StreamListener {
     try await checkpoint()
     var request = request
     request.operation = "StreamListener.bind"
     let core = try runningCore(request.operation)
     let sockets = try await Listeners.open(request, on: core)
     return StreamListener(
-      ListeningSockets(sockets, backlog: request.backlog, isListening: request.listens, core: core))
+      ListeningSockets(sockets, backlog: request.backlog, isListening: request.listens, core: core), tls: tls)
   }
 
   /// Listen, if `bind` was told not to. Any thread; repeated calls do nothing. Throws ``IOError`` `.badFileDescriptor`

@@ -23,8 +23,12 @@ public final class StreamListener: @unchecked Sendable {
   /// The port of the first address.
   public var port: UInt16 { addresses.first?.port ?? 0 }
 
-  init(_ sockets: ListeningSockets) {
+  /// How the connections are protected, if they are.
+  let tls: ServerTLS?
+
+  init(_ sockets: ListeningSockets, tls: ServerTLS? = nil) {
     self.sockets = sockets
+    self.tls = tls
     acceptQueue = AcceptQueue(sockets.core.sockets)
   }
 

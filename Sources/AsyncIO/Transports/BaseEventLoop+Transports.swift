@@ -24,13 +24,17 @@ extension BaseEventLoop {
   }
 
   /// Do the same for a socket of the loop, which every error closes.
+  ///
+  /// - Parameter shakeHands: the handshake, which comes before the protocol is told of its transport.
   final func makeTransport<Proto: ReceivingProtocol>(
-    over descriptor: IODescriptor, _ factory: () throws -> Proto
+    over descriptor: IODescriptor, shakeHands: (IODescriptor) async throws -> Void = { _ in },
+    _ factory: () throws -> Proto
   ) async throws -> (StreamTransport, Proto) {
     let proto: Proto
     do {
       try Task.checkCancellation()
       proto = try makeProtocol(factory)
+      try await shakeHands(descriptor)
     } catch {
       descriptor.close()
       throw error

@@ -205,12 +205,20 @@ public class BaseTransport: CustomStringConvertible {
   /// - Parameter isAwaited: input begins with ``handOver()`` instead. Until then nothing is delivered, whatever is
   ///   paused and resumed.
   final func start(_ proto: any BaseProtocol, isAwaited: Bool = false) throws(EventLoopError) {
+    try prepare(proto, isAwaited: isAwaited)
+    makeNextTurn()
+  }
+
+  /// Give the transport its protocol, which does not hear of it yet.
+  final func prepare(_ proto: any BaseProtocol, isAwaited: Bool = false) throws(EventLoopError) {
     try adopt(proto)
     currentProtocol = proto
     self.isAwaited = isAwaited
     keep(true)
-    callNextTurn { $0.makeNow() }
   }
+
+  /// Queue the call that tells the protocol of its transport.
+  final func makeNextTurn() { callNextTurn { $0.makeNow() } }
 
   private final func makeNow() {
     do {
@@ -270,7 +278,8 @@ public class BaseTransport: CustomStringConvertible {
   final func finish(_ error: (any Error)?) {
     callNextTurn { transport in
       guard transport.life.phase != .gone else { return }
-      transport.call("connectionLost") { try transport.currentProtocol?.connectionLost(error) }
+      // A protocol that was never told of the transport, whose handshake failed, is not told of its end.
+      if transport.isMade { transport.call("connectionLost") { try transport.currentProtocol?.connectionLost(error) } }
       transport.end()
     }
   }

@@ -36,7 +36,7 @@ extension EventLoop {
       transport.isSendingFile = false
       if !wasPaused { transport.resumeReading() }
     }
-    try await transport.waitUntilDrained()
+    try await transport.waitUntilDrained("sendfile")
     // Until here the record belongs to what was written before, which may be in flight; nothing else may touch it.
     transport.fileHasRecord = true
     defer { transport.giveRecordBack() }
@@ -66,17 +66,18 @@ extension StreamTransport {
     hold()
   }
 
-  fileprivate final func waitUntilDrained() async throws {
+  /// Wait until everything that was written is with the backend.
+  final func waitUntilDrained(_ operation: String) async throws {
     if !outgoing.isEmpty {
       let waiters = LoopWaiters()
       drained = waiters
       await waiters.wait(on: core) { outgoing.isEmpty }
       drained = nil
-      if core.isClosed { throw EventLoopError.closed("sendfile") }
+      if core.isClosed { throw EventLoopError.closed(operation) }
       try Task.checkCancellation()
     }
     guard !life.isClosing else {
-      throw IOError(.canceled, "sendfile", "descriptor \(descriptor.fileDescriptor)")
+      throw IOError(.canceled, operation, "descriptor \(descriptor.fileDescriptor)")
     }
   }
 }

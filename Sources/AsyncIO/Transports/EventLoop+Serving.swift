@@ -123,7 +123,8 @@ extension EventLoop {
   }
 
   func server<Proto: ReceivingProtocol>(
-    _ request: ListenRequest, _ operation: String, startServing: Bool, _ factory: @escaping () throws -> Proto
+    _ request: ListenRequest, _ operation: String, tls: ServerTLS? = nil, startServing: Bool,
+    _ factory: @escaping () throws -> Proto
   ) async throws -> Server {
     try await checkpoint()
     let core = try coreOfThisThread(for: operation)
@@ -131,7 +132,8 @@ extension EventLoop {
     (request.operation, request.listens) = (operation, startServing)
     let sockets = try await Listeners.open(request, on: core)
     let server = core.server(
-      over: ListeningSockets(sockets, backlog: request.backlog, isListening: startServing, core: core), factory)
+      over: ListeningSockets(sockets, backlog: request.backlog, isListening: startServing, core: core), tls: tls,
+      factory)
     guard startServing else { return server }
     do {
       try await server.startServing()
@@ -146,13 +148,13 @@ extension EventLoop {
 extension BaseEventLoop {
   /// Make a server over sockets of the loop.
   fileprivate final func server<Proto: ReceivingProtocol>(
-    over sockets: ListeningSockets, _ factory: @escaping () throws -> Proto
+    over sockets: ListeningSockets, tls: ServerTLS? = nil, _ factory: @escaping () throws -> Proto
   ) -> Server {
     let areTCP = sockets.areTCP
     return Server(sockets) { [unowned self] fd in
       let proto = try makeProtocol(factory)
       let transport = StreamTransport(fd, shortReadsDrain: areTCP, core: self)
-      try transport.start(proto)
+      if let tls { try transport.start(proto, protectedBy: tls) } else { try transport.start(proto) }
       return transport
     }
   }

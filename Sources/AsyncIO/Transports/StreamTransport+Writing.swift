@@ -7,7 +7,7 @@ extension StreamTransport: StreamOutput {
   /// Send the bytes, see ``WriteTransport/write(_:)-(RawSpan)``. Answers `write`.
   public func write(_ bytes: RawSpan) throws(EventLoopError) {
     try checkThread("write")
-    try refuseDuringFile("write")
+    try refuseWhileBusy("write")
     guard try admitsWrite(isEmpty: bytes.isEmpty, "write") else { return }
     bytes.withUnsafeBytes { send($0) }
   }
@@ -16,20 +16,21 @@ extension StreamTransport: StreamOutput {
   /// `invalidState` while a file is being sent. Answers `write_eof`.
   public func writeEOF() throws(EventLoopError) {
     try checkThread("writeEOF")
-    try refuseDuringFile("writeEOF")
+    try refuseWhileBusy("writeEOF")
     if life.endWriting(hasOutput: !outgoing.isEmpty) { sendEnd() }
   }
 
   @inline(__always)
-  private final func refuseDuringFile(_ operation: String) throws(EventLoopError) {
-    guard isSendingFile else { return }
-    throw EventLoopError(.invalidState, "\(operation): a file is being sent. Wait until sendfile has returned.")
+  private final func refuseWhileBusy(_ operation: String) throws(EventLoopError) {
+    guard isSendingFile || isShakingHands else { return }
+    let (what, call) = isSendingFile ? ("a file is being sent", "sendfile") : ("TLS is being started", "startTLS")
+    throw EventLoopError(.invalidState, "\(operation): \(what). Wait until \(call) has returned.")
   }
 
   // MARK: Sending
 
   @inline(__always)
-  final func trySend(_ bytes: UnsafeRawBufferPointer) -> Int { core.backend.trySend(descriptor, bytes) }
+  final func trySend(_ bytes: UnsafeRawBufferPointer) -> Int { core.trySend(descriptor, bytes) }
 
   final func drain() {
     switch life.flushed(isSettled: isSettled) {
@@ -42,14 +43,14 @@ extension StreamTransport: StreamOutput {
   }
 
   /// True if what the backend has taken is sent, as far as it goes. While a file has the record nothing else was taken.
-  final var isSettled: Bool { fileHasRecord || !core.backend.hasUnsent(descriptor) }
+  final var isSettled: Bool { fileHasRecord || !core.hasUnsent(descriptor) }
 
   /// Wait for the result after a close with bytes that the backend has taken and not sent: the end is told when their
   /// fate is known.
   final func awaitResult() {
     sending.kind = .flush
     sending.sequence &+= 1
-    if core.backend.submit(sending) { settled() }
+    if core.submit(sending) { settled() }
     hold()
   }
 
@@ -61,7 +62,7 @@ extension StreamTransport: StreamOutput {
 
   private final func sendEnd() {
     do {
-      try core.backend.endWriting(descriptor)
+      try core.endWriting(descriptor)
     } catch .socketNotConnected {
       // The connection is already gone: the peer has seen its end.
     } catch {

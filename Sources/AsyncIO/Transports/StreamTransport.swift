@@ -34,6 +34,8 @@ public class StreamTransport: BaseTransport, ReadTransport, WriteTransport {
   @exclusivity(unchecked) final var isSendingFile = false
   /// True while the file is being sent and uses the sending record.
   @exclusivity(unchecked) final var fileHasRecord = false
+  /// True while the two sides agree on the protection: nothing of the protocol's may be written.
+  @exclusivity(unchecked) final var isShakingHands = false
   /// The tasks that wait until nothing waits to be sent.
   final var drained: LoopWaiters?
   private final var isAbortive = false
@@ -85,6 +87,7 @@ public class StreamTransport: BaseTransport, ReadTransport, WriteTransport {
     case "socket": TransportSocket(descriptor)
     case "sockname": sockname
     case "peername": peername
+    case "tls": (descriptor.layer as? TLSLink)?.information
     default: nil
     }
   }
@@ -118,6 +121,7 @@ public class StreamTransport: BaseTransport, ReadTransport, WriteTransport {
   }
 
   override func closeHere() {
+    if isShakingHands { return fail(nil) }
     let lost = core.backend.takeSendError(of: descriptor)
     if lost != 0 { return lose(lost, "write") }
     let isFlushed = life.close(hasOutput: !outgoing.isEmpty, isSettled: isSettled)
@@ -145,7 +149,7 @@ public class StreamTransport: BaseTransport, ReadTransport, WriteTransport {
 
   /// End the transport after a failed socket call. It is reported in debug mode only, because peers come and go.
   final func lose(_ result: Int, _ operation: String) {
-    let error = IOError(result: result, operation, "descriptor \(descriptor.fileDescriptor)")
+    let error = descriptor.failure(result, operation)
     if core.isDebug { core.logger.debug("\(description): \(error)") }
     fail(error)
   }
@@ -162,7 +166,15 @@ public class StreamTransport: BaseTransport, ReadTransport, WriteTransport {
 
   @inline(__always)
   fileprivate final func ended(_ operation: IOOperation) {
-    if operation === receiving { received() } else if operation.kind == .flush { settled() } else { sent() }
+    if operation === receiving {
+      received()
+    } else {
+      switch operation.kind {
+      case .flush: settled()
+      case .ready: handshakeEnded()
+      default: sent()
+      }
+    }
     hold()
   }
 }

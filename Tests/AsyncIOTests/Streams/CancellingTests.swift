@@ -55,7 +55,7 @@ struct CancellingTests {
       let reading = try loopTask { try await near.read(upTo: 10) }
       try await turnUntil { near.isReading }
       reading.cancel()
-      #expect(near.descriptor.reading == nil)
+      #expect(kind == .proactor || !near.isReading)
       await #expect(throws: CancellationError.self) { try await reading.value }
       try await far.write("data")
       #expect(try await near.read(upTo: 10) == Array("data".utf8))

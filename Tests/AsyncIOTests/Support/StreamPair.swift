@@ -1,4 +1,5 @@
 import AsyncIOConformance
+import Glibc
 import Synchronization
 import Testing
 
@@ -19,7 +20,25 @@ struct StreamPair: Sendable {
   static func make(on listener: StreamListener) async throws -> StreamPair {
     async let accepted = listener.accept()
     let near = try await StreamConnection.connect(host: "127.0.0.1", port: listener.port)
-    return StreamPair(near: near, far: try await accepted)
+    let pair = StreamPair(near: near, far: try await accepted)
+    if protectsAll { try await pair.protect() }
+    return pair
+  }
+
+  /// True if every pair is to be protected: `ASYNCIO_TEST_TLS=1` runs the tests of streams over TLS.
+  static let protectsAll = getenv("ASYNCIO_TEST_TLS") != nil
+
+  /// Protect both ends, as client and server.
+  func protect(
+    client: TLSConfiguration? = nil, server: TLSConfiguration? = nil, serverHostname: String? = "localhost",
+    limits: TLSLimits = .standard
+  ) async throws {
+    let (clientContext, serverContext) = try (
+      TLSContext(client ?? TLSSessionTests.client()), TLSContext(server ?? TLSSessionTests.server())
+    )
+    async let accepted: Void = far.startTLS(serverContext, limits: limits)
+    try await near.startTLS(clientContext, serverHostname: serverHostname, limits: limits)
+    try await accepted
   }
 
   func close() {
@@ -53,10 +72,16 @@ func turnUntil(
 }
 
 extension StreamConnection {
-  /// A read waits in the backend.
-  var isReading: Bool { descriptor.reading != nil || descriptor.stream?.pointee.reading != nil }
-  /// A write waits in the backend.
-  var isWriting: Bool { descriptor.writing != nil || descriptor.stream?.pointee.writing != nil }
+  /// A read waits, in the backend or in the layer above it.
+  var isReading: Bool {
+    if let link = descriptor.layer as? TLSLink { return link.reader != nil }
+    return descriptor.reading != nil || descriptor.stream?.pointee.reading != nil
+  }
+  /// A write waits, in the backend or in the layer above it.
+  var isWriting: Bool {
+    if let link = descriptor.layer as? TLSLink { return link.writer != nil }
+    return descriptor.writing != nil || descriptor.stream?.pointee.writing != nil
+  }
 }
 
 extension Socket {

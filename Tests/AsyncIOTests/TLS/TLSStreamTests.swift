@@ -1,0 +1,366 @@
+import CAsyncIO
+import SystemPackage
+import Testing
+
+@testable import AsyncIO
+
+/// Protected connections on every loop: what both ends see, and how they end.
+@Suite(
+  "TLS streams", .enabled(if: TestCertificates.isAvailable, "the program openssl is not installed"),
+  .timeLimit(.minutes(5)))
+struct TLSStreamTests {
+  @Test("Bytes arrive whole and in order, both ways at once", arguments: LoopKind.allCases, [TLSVersion.tls12, .tls13])
+  func bothWays(kind: LoopKind, version: TLSVersion) async throws {
+    try await kind.withProtectedPair(version: version) { near, far in
+      let bytes = numbered(0..<3_000_000)
+      async let sent: Void = near.write(bytes)
+      async let answered: Void = far.write(bytes)
+      async let received = near.readExactly(bytes.count)
+      #expect(try await far.readExactly(bytes.count) == bytes)
+      #expect(try await received == bytes)
+      _ = try await (sent, answered)
+      #expect(near.tlsInformation?.version == "\(version)")
+      #expect(far.tlsInformation?.serverName == "localhost")
+    }
+  }
+
+  @Test("Every form of reading and writing", arguments: LoopKind.allCases)
+  func forms(kind: LoopKind) async throws {
+    try await kind.withProtectedPair { near, far in
+      let serving = try loopTask { try await far.serveChunks { bytes, writer in writer.write(bytes) } }
+      try await near.write("one\r\ntwo\nrest")
+      #expect(try await near.readLine() == "one")
+      #expect(try await near.readUntil([10]) == [UInt8]("two\n".utf8))
+      #expect(try await near.readExactly(4) == [UInt8]("rest".utf8))
+      try await near.write(numbered(0..<1_000))
+      var got: [UInt8] = []
+      while got.count < 1_000 {
+        got += try await near.withNextChunk { chunk in chunk.withUnsafeBytes { Array($0) } } ?? []
+      }
+      #expect(got == numbered(0..<1_000))
+      try near.writeEOF()
+      try await serving.value
+      far.close()
+      #expect(try await near.readToEnd() == [])
+    }
+  }
+
+  @Test("A chunk is lent, and large ones come in few", arguments: LoopKind.allCases)
+  func chunks(kind: LoopKind) async throws {
+    try await kind.withProtectedPair { near, far in
+      let bytes = numbered(0..<2_000_000)
+      let writing = try loopTask {
+        try await near.write(bytes)
+        near.close()
+      }
+      var got: [UInt8] = []
+      try await far.forEachChunk { chunk in chunk.withUnsafeBytes { got.append(contentsOf: $0) } }
+      #expect(got == bytes)
+      try await writing.value
+    }
+  }
+
+  @Test("The end of one direction leaves the other", arguments: LoopKind.allCases)
+  func halfClose(kind: LoopKind) async throws {
+    try await kind.withProtectedPair { near, far in
+      try await near.write("question")
+      try near.writeEOF()
+      #expect(try await far.readToEnd() == [UInt8]("question".utf8))
+      try await far.write("answer")
+      far.close()
+      #expect(try await near.readToEnd() == [UInt8]("answer".utf8))
+      let error = try await failure(IOError.self) { try await near.write("late") }
+      #expect(error.errno == .brokenPipe)
+    }
+  }
+
+  @Test("A connection that ends without a goodbye is cut, not complete", arguments: LoopKind.allCases)
+  func truncation(kind: LoopKind) async throws {
+    try await kind.withProtectedPair { near, far in
+      try await near.write("half of it")
+      try near.core.backend.endWriting(near.descriptor)
+      #expect(try await far.readExactly(10) == [UInt8]("half of it".utf8))
+      for _ in 0..<2 {
+        let error = try await failure(TLSError.self) { _ = try await far.read(upTo: 1) }
+        #expect(error.code == .truncated, "\(error)")
+      }
+    }
+  }
+
+  @Test("Closing sends everything and does not cut off a peer that has not read yet", arguments: LoopKind.allCases)
+  func closing(kind: LoopKind) async throws {
+    // The client never reads, so the server's tickets are unread when it closes.
+    for _ in 0..<20 {
+      try await kind.withProtectedPair { near, far in
+        try await near.write(numbered(0..<200_000))
+        near.close()
+        #expect(near.isClosed)
+        #expect(try await far.readToEnd() == numbered(0..<200_000))
+      }
+    }
+  }
+
+  @Test("close() ends what waits, in any task, and the number comes back", arguments: LoopKind.allCases)
+  func closeEndsPending(kind: LoopKind) async throws {
+    try await kind.withProtectedPair { near, far in
+      let reading = try loopTask { _ = try await near.read(upTo: 1) }
+      let writing = try loopTask { try await near.write(numbered(0..<32_000_000)) }
+      try await turnUntil { near.link.reader != nil && near.link.writer != nil }
+      near.close()
+      for task in [reading, writing] {
+        let error = try await failure(IOError.self) { try await task.value }
+        #expect(error.errno == .canceled)
+      }
+      let link = near.link
+      #expect(link.life.phase == .lingering)
+      far.close()
+      try await turnUntil { link.life.phase == .gone }
+    }
+  }
+
+  @Test("A peer that never says goodbye is given up in time", arguments: LoopKind.allCases)
+  func silentPeer(kind: LoopKind) async throws {
+    try await kind.run { _ in
+      let pair = try await StreamPair.make()
+      defer { pair.close() }
+      try await pair.protect(limits: TLSLimits(shutdown: .milliseconds(50)))
+      let link = pair.near.link
+      pair.near.close()
+      #expect(link.life.phase == .lingering)
+      try await turnUntil { link.life.phase == .gone }
+    }
+  }
+
+  @Test("A handshake that does not go on ends in time", arguments: LoopKind.allCases)
+  func silentHandshake(kind: LoopKind) async throws {
+    try await kind.run { _ in
+      let pair = try await StreamPair.make()
+      defer { pair.close() }
+      let error = try await failure(TLSError.self) {
+        try await pair.far.startTLS(
+          TLSContext(TLSSessionTests.server()), limits: TLSLimits(handshake: .milliseconds(30)))
+      }
+      #expect(error.code == .timedOut && error.description.contains("0.03 seconds"), "\(error)")
+      #expect(pair.far.isClosed)
+    }
+  }
+
+  @Test("Cancelled reads and writes lose nothing", arguments: LoopKind.allCases)
+  func cancelling(kind: LoopKind) async throws {
+    try await kind.withProtectedPair { near, far in
+      for round in 0..<50 {
+        let reading = try loopTask { try await far.readExactly(100) }
+        for _ in 0..<round % 5 { try await sleep(for: .zero) }
+        reading.cancel()
+        _ = try? await reading.value
+        try await near.write(numbered(round * 100..<(round + 1) * 100))
+        #expect(try await far.readExactly(100) == numbered(round * 100..<(round + 1) * 100))
+      }
+      // A write that is cancelled leaves whole records behind: what follows is understood.
+      let writing = try loopTask { try await near.write([UInt8](repeating: 1, count: 64_000_000)) }
+      try await turnUntil { near.link.writer != nil }
+      writing.cancel()
+      await #expect(throws: CancellationError.self) { try await writing.value }
+      let after = try loopTask { try await near.write([2, 3]) }
+      var last: [UInt8] = []
+      while last.last != 3 { last = try await far.read(upTo: 65_536) }
+      #expect(last.suffix(2) == [2, 3])
+      try await after.value
+    }
+  }
+
+  @Test("A cancelled handshake closes the connection", arguments: LoopKind.allCases)
+  func cancelledHandshake(kind: LoopKind) async throws {
+    try await kind.run { _ in
+      let pair = try await StreamPair.make()
+      defer { pair.close() }
+      let context = try TLSContext(TLSSessionTests.client())
+      let starting = try loopTask { try await pair.near.startTLS(context, serverHostname: "localhost") }
+      try await turnUntil { pair.near.descriptor.layer != nil && pair.near.link.opener != nil }
+      starting.cancel()
+      await #expect(throws: CancellationError.self) { try await starting.value }
+      #expect(pair.near.isClosed)
+    }
+  }
+
+  @Test("Refused certificates end both sides with the reason", arguments: LoopKind.allCases)
+  func refusal(kind: LoopKind) async throws {
+    try await kind.run { _ in
+      let pair = try await StreamPair.make()
+      defer { pair.close() }
+      let server = try TLSContext(TLSSessionTests.server("unknown"))
+      let accepting = try loopTask {
+        try await pair.far.startTLS(server)
+        _ = try await pair.far.read(upTo: 1)
+      }
+      let error = try await failure(TLSError.self) {
+        try await pair.near.startTLS(TLSContext(TLSSessionTests.client()), serverHostname: "localhost")
+      }
+      #expect(error.code == .unknownAuthority)
+      let answer = try await failure(TLSError.self) { try await accepting.value }
+      #expect(answer.code == .peerAlert, "\(answer)")
+    }
+  }
+
+  @Test("Plain bytes before startTLS are not taken for protected ones", arguments: LoopKind.allCases)
+  func injection(kind: LoopKind) async throws {
+    try await kind.run { _ in
+      let pair = try await StreamPair.make()
+      defer { pair.close() }
+      try await pair.near.write("STARTTLS\r\nDELETE everything\r\n")
+      #expect(try await pair.far.readLine() == "STARTTLS")
+      let error = try await failure(TLSError.self) {
+        try await pair.far.startTLS(TLSContext(TLSSessionTests.server()))
+      }
+      #expect(error.code == .notTLS, "\(error)")
+    }
+  }
+
+  @Test("startTLS after plain lines, and back", arguments: LoopKind.allCases, [TLSVersion.tls12, .tls13])
+  func thereAndBack(kind: LoopKind, version: TLSVersion) async throws {
+    try await kind.run { _ in
+      let pair = try await StreamPair.make()
+      defer { pair.close() }
+      try await pair.near.write("hello\n")
+      #expect(try await pair.far.readLine() == "hello")
+      var client = TLSSessionTests.client()
+      client.maximumVersion = version
+      for round in 0..<3 {
+        try await pair.protect(client: client)
+        try await pair.near.write("secret \(round)\n")
+        #expect(try await pair.far.readLine() == "secret \(round)")
+        async let back: Void = pair.far.unwrapTLS()
+        try await pair.near.unwrapTLS()
+        // Perhaps with the goodbye in one segment.
+        try await pair.near.write("plain \(round)\n")
+        try await back
+        #expect(try await pair.far.readLine() == "plain \(round)")
+        try await pair.far.write("answer\n")
+        #expect(try await pair.near.readLine() == "answer")
+      }
+    }
+  }
+
+  @Test("A file goes through the records", arguments: LoopKind.allCases)
+  func file(kind: LoopKind) async throws {
+    try await kind.withProtectedPair { near, far in
+      let path = FilePath(TestCertificates.shared.path("chain.pem"))
+      let file = try FileDescriptor.open(path, .readOnly)
+      defer { try? file.close() }
+      let sending = try loopTask {
+        let sent = try await near.sendFile(file)
+        near.close()
+        return sent
+      }
+      let got = try await far.readToEnd()
+      #expect(try await sending.value == got.count)
+      #expect(String(decoding: got, as: UTF8.self).hasPrefix("-----BEGIN CERTIFICATE-----"))
+      let error = try await failure(EventLoopError.self) { _ = try await far.move(to: far.loop) }
+      #expect(error.code == .notOffered)
+    }
+  }
+
+  @Test("Many handshakes at once leave turns to others", arguments: LoopKind.allCases)
+  func manyHandshakes(kind: LoopKind) async throws {
+    try await kind.run { loop in
+      let (client, server) = try (TLSContext(TLSSessionTests.client()), TLSContext(TLSSessionTests.server("rsa")))
+      let listener = try await StreamListener.bind(host: "127.0.0.1", port: 0)
+      defer { listener.close() }
+      var pairs: [StreamPair] = []
+      for _ in 0..<40 { pairs.append(try await StreamPair.make(on: listener)) }
+      let before = loop.turns
+      let both = try pairs.map { pair in
+        (
+          try loopTask { try await pair.near.startTLS(client, serverHostname: "localhost") },
+          try loopTask { try await pair.far.startTLS(server) }
+        )
+      }
+      for (a, b) in both {
+        try await a.value
+        try await b.value
+      }
+      // At least three steps for each handshake, and four in a turn.
+      #expect(loop.turns - before >= 40 * 3 / 4)
+      for pair in pairs { pair.close() }
+    }
+  }
+
+  @Test("A loop that is closed ends protected connections", arguments: LoopKind.allCases)
+  func closedLoop(kind: LoopKind) async throws {
+    let loop = try kind.makeLoop()
+    let (pair, reading) = try await loop.run {
+      let pair = try await StreamPair.make()
+      try await pair.protect()
+      let reading = try loopTask { try await pair.near.read(upTo: 1) }
+      try await turnUntil { pair.near.link.reader != nil }
+      return (pair, reading)
+    }
+    try loop.close()
+    let error = try await failure(EventLoopError.self) { _ = try await reading.value }
+    #expect(error.code == .closed)
+    pair.close()
+  }
+
+  #if os(Linux)
+    @Test("Nothing is left: no link, no descriptor", arguments: LoopKind.allCases)
+    func leaks(kind: LoopKind) async throws {
+      await #expect(processExitsWith: .success) { [kind] in
+        func round() async throws {
+          for ending in 0..<5 {
+            try await kind.withProtectedPair { near, far in
+              let reading = try loopTask { _ = try await far.read(upTo: 10) }
+              try await near.write("some")
+              switch ending {
+              case 0: near.close()
+              case 1: near.abort()
+              case 2: reading.cancel()
+              case 3: try near.core.backend.endWriting(near.descriptor)
+              default: try await near.write([UInt8](repeating: 1, count: 100_000))
+              }
+            }
+          }
+          let loop = try kind.makeLoop()
+          let pair = try await loop.run {
+            let pair = try await StreamPair.make()
+            try await pair.protect()
+            return pair
+          }
+          try loop.close()
+          pair.close()
+        }
+        try await round()
+        let before = Holdings.now
+        try await round()
+        var after = Holdings.now
+        for _ in 0..<10_000 where after.descriptors > before.descriptors || after.counters["TLS links"] != 0 {
+          await Task.yield()
+          after = Holdings.now
+        }
+        precondition(after.descriptors <= before.descriptors, "before: \(before); after: \(after)")
+        precondition(after.counters["TLS links"] == 0 && after.counters["descriptors"] == 0, "\(after)")
+      }
+    }
+  #endif
+}
+
+extension StreamConnection {
+  /// The layer of a protected connection.
+  var link: TLSLink { descriptor.layer as! TLSLink }
+}
+
+extension LoopKind {
+  /// Run the body with the two ends of a protected connection.
+  func withProtectedPair<R: Sendable>(
+    version: TLSVersion = .tls13,
+    _ body: @escaping @Sendable (_ near: StreamConnection, _ far: StreamConnection) async throws -> R
+  ) async throws -> R {
+    try await run { _ in
+      let pair = try await StreamPair.make()
+      defer { pair.close() }
+      var client = TLSSessionTests.client()
+      client.maximumVersion = version
+      try await pair.protect(client: client)
+      return try await body(pair.near, pair.far)
+    }
+  }
+}
