@@ -15,8 +15,10 @@ struct DoctorCommand: ParsableCommand {
 
       --format json prints one object. Its keys stay: version, kernel, openFiles (the limit), environmentLoop \
       (ASYNCIO_EVENT_LOOP, or null), environmentLoopIsKnown, loops, a list of objects with name, works, backend, \
-      subMillisecondWaits and features, and for one that does not work step, cause and fix, and runtime, a list of \
-      objects with name and state. What does not apply is null.
+      subMillisecondWaits and features, and for one that does not work step, cause and fix, runtime, a list of \
+      objects with name and state, and tls with works and library. What does not apply is null.
+
+      TLS needs the system's OpenSSL; the line and the key tls say which one was found, or what to install.
 
       The last part lists what the loops know of the Swift runtime that Swift does not promise, and whether it is in \
       use. ASYNCIO_RUNTIME_LAYOUT=0 does without all that has another, slower way.
@@ -79,6 +81,9 @@ private struct Findings {
         "  ASYNCIO_EVENT_LOOP is \"\(environmentLoop)\", which is not a loop kind. Unset it, or use a name above."
       )
     }
+    let tls = TLSLibrary.found
+    print("\n  \("TLS".padded(to: 12)) \(tls.works ? "works (\(tls.text))" : "does not work")")
+    if !tls.works { show([("cause", tls.text)]) }
     print("\nknown of the Swift runtime:")
     for knowledge in RuntimeKnowledge.allCases { print("  \(knowledge.rawValue): \(knowledge.state.rawValue)") }
   }
@@ -99,6 +104,7 @@ private struct Findings {
     let runtime = RuntimeKnowledge.allCases.map {
       "    " + JSON.object([("name", JSON.string($0.rawValue)), ("state", JSON.string($0.state.rawValue))])
     }
+    let tls = TLSLibrary.found
     return """
       {
         "version": \(JSON.string(Version.current)),
@@ -109,6 +115,7 @@ private struct Findings {
         "loops": [
       \(kinds)
         ],
+        "tls": \(JSON.object([("works", "\(tls.works)"), ("library", JSON.string(tls.text))])),
         "runtime": [
       \(runtime.joined(separator: ",\n"))
         ]

@@ -14,7 +14,7 @@ struct EchoCommand: ParsableCommand {
     discussion: """
       Sends every byte back to who sent it. --api streams runs an async closure for each chunk, --api sync a \
       synchronous one inside the loop's poll phase, --api protocol a protocol object for each client. Ends with SIGINT \
-      or SIGTERM.
+      or SIGTERM. With --tls-cert the clients speak TLS.
       """
   )
 
@@ -31,11 +31,12 @@ struct EchoCommand: ParsableCommand {
     transform: OptionValue.choice(API.self))
   var api = API.streams
 
+  @OptionGroup var tls: TLSServerOptions
   @OptionGroup var loop: LoopOptions
   @OptionGroup var loops: LoopCount
 
   func run() throws {
-    let (host, port, api) = (host, port, api)
+    let (host, port, api, tls) = (host, port, api, try tls.context())
     let ready = try Barrier(loops.number)
     // Printed when every loop listens: from then on clients are dealt out among all.
     let tell: @Sendable ([SocketAddress], LoopGroup) async throws -> Void = { addresses, group in
@@ -45,14 +46,30 @@ struct EchoCommand: ParsableCommand {
     }
     try loop.run(loops: loops.number) { group in
       guard api != .protocol else {
-        let server = try await group.loop.createServer(host: host, port: port, sharedBy: group) { EchoProtocol() }
+        let server = try await Self.serve(host, port, tls, group)
         try await tell(server.addresses, group)
         return try await server.serveForever()
       }
-      let listener = try await StreamListener.bind(host: host, port: port, sharedBy: group)
+      let listener = try await Self.listen(host, port, tls, group)
       try await tell(listener.addresses, group)
       try await listener.serve(api == .streams ? Self.echo : Self.echoSynchronously)
     }
+  }
+
+  private static func serve(
+    _ host: String, _ port: UInt16, _ tls: TLSContext?, _ group: LoopGroup
+  ) async throws -> Server {
+    guard let tls else {
+      return try await group.loop.createServer(host: host, port: port, sharedBy: group) { EchoProtocol() }
+    }
+    return try await group.loop.createServer(host: host, port: port, sharedBy: group, tls: tls) { EchoProtocol() }
+  }
+
+  private static func listen(
+    _ host: String, _ port: UInt16, _ tls: TLSContext?, _ group: LoopGroup
+  ) async throws -> StreamListener {
+    guard let tls else { return try await StreamListener.bind(host: host, port: port, sharedBy: group) }
+    return try await StreamListener.bind(host: host, port: port, sharedBy: group, tls: tls)
   }
 
   @Sendable static func echo(_ connection: StreamConnection) async throws {

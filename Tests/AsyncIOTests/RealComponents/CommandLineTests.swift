@@ -106,7 +106,7 @@
               return json.loads(result.stdout)
           told = ask("", 0)
           assert list(told) == ["version", "kernel", "openFiles", "environmentLoop", "environmentLoopIsKnown", "loops",
-                                "runtime"]
+                                "tls", "runtime"]
           assert told["environmentLoop"] is None and told["environmentLoopIsKnown"] is True
           assert isinstance(told["openFiles"], int) and told["version"] and told["kernel"]
           loops = {loop["name"]: loop for loop in told["loops"]}
@@ -117,6 +117,7 @@
           assert loops["selector"]["works"] is True and loops["selector"]["backend"] == "epoll"
           assert loops["selector"]["step"] is None and loops["proactor"]["works"] is False
           assert loops["proactor"]["step"] and loops["proactor"]["fix"], loops["proactor"]
+          assert list(told["tls"]) == ["works", "library"] and told["tls"]["library"], told["tls"]
           for piece in told["runtime"]:
               assert list(piece) == ["name", "state"] and piece["name"] and piece["state"], piece
           assert len(told["runtime"]) > 5
