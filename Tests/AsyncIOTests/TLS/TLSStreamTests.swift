@@ -60,7 +60,19 @@ struct TLSStreamTests {
     }
   }
 
-  @Test("The end of one direction leaves the other", arguments: LoopKind.allCases)
+  @Test("hazard L6: records that came together are read one byte at a time", arguments: LoopKind.allCases)
+  func bytewise(kind: LoopKind) async throws {
+    try await kind.withProtectedPair { near, far in
+      // All there before the first read, so no event follows.
+      for record in ["one", "two", "three"] { try await near.write(record) }
+      try await turnUntil { near.sendProgress.undelivered == 0 }
+      var got: [UInt8] = []
+      for _ in 0..<11 { got += try await far.read(upTo: 1) }
+      #expect(got == [UInt8]("onetwothree".utf8))
+    }
+  }
+
+  @Test("hazard L3: the end of one direction leaves the other", arguments: LoopKind.allCases)
   func halfClose(kind: LoopKind) async throws {
     try await kind.withProtectedPair { near, far in
       try await near.write("question")
@@ -74,7 +86,7 @@ struct TLSStreamTests {
     }
   }
 
-  @Test("A connection that ends without a goodbye is cut, not complete", arguments: LoopKind.allCases)
+  @Test("hazard L1: a connection that ends without a goodbye is cut, not complete", arguments: LoopKind.allCases)
   func truncation(kind: LoopKind) async throws {
     try await kind.withProtectedPair { near, far in
       try await near.write("half of it")
@@ -87,7 +99,9 @@ struct TLSStreamTests {
     }
   }
 
-  @Test("Closing sends everything and does not cut off a peer that has not read yet", arguments: LoopKind.allCases)
+  @Test(
+    "hazard L4: closing sends everything and does not cut off a peer that has not read yet",
+    arguments: LoopKind.allCases)
   func closing(kind: LoopKind) async throws {
     // The client never reads, so the server's tickets are unread when it closes.
     for _ in 0..<20 {
@@ -118,7 +132,7 @@ struct TLSStreamTests {
     }
   }
 
-  @Test("A peer that never says goodbye is given up in time", arguments: LoopKind.allCases)
+  @Test("hazard L2: a peer that never says goodbye is given up in time", arguments: LoopKind.allCases)
   func silentPeer(kind: LoopKind) async throws {
     try await kind.run { _ in
       let pair = try await StreamPair.make()
@@ -131,7 +145,7 @@ struct TLSStreamTests {
     }
   }
 
-  @Test("A handshake that does not go on ends in time", arguments: LoopKind.allCases)
+  @Test("hazard L5: a handshake that does not go on ends in time", arguments: LoopKind.allCases)
   func silentHandshake(kind: LoopKind) async throws {
     try await kind.run { _ in
       let pair = try await StreamPair.make()
@@ -260,7 +274,7 @@ struct TLSStreamTests {
     }
   }
 
-  @Test("Many handshakes at once leave turns to others", arguments: LoopKind.allCases)
+  @Test("hazard L5: many handshakes at once leave turns to others", arguments: LoopKind.allCases)
   func manyHandshakes(kind: LoopKind) async throws {
     try await kind.run { loop in
       let (client, server) = try (TLSContext(TLSSessionTests.client()), TLSContext(TLSSessionTests.server("rsa")))
