@@ -3,8 +3,8 @@
 // Each function that is used is declared here by hand, as OpenSSL 1.1.1 and 3.x document it, and bound by name. The
 // traps:
 //
-// - No compiler checks these declarations against a header. `openssl_functions.def` is the one list; the tests compare
-//   it with OpenSSL's headers where those are installed.
+// - No compiler checks these declarations against a header. `openssl_functions.def` is the one list;
+//   `Scripts/check-openssl` compares it, and the numbers below, with OpenSSL's headers where those are installed.
 // - What OpenSSL's headers spell as macros are calls of `SSL_ctrl` and `SSL_CTX_ctrl` with numbers. They are named in
 //   the enumerations below and have not changed since 1.1.0.
 // - A function that changed its name with 3.0 is found under either name.

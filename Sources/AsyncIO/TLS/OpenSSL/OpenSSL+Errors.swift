@@ -40,7 +40,7 @@ extension OpenSSL {
           .truncated,
           "TLS: the connection ended without the other side's close_notify. What was received may be incomplete.")
     }
-    if library == Library.ssl, let (code, explanation) = Reason.explain(reason) {
+    if library == Library.ssl, let (code, explanation) = Reason.explain(reason, isHandshake: isHandshake) {
       return TLSError(code, "\(step): \(explanation) (OpenSSL: \(text))")
     }
     return TLSError(.protocolViolation, "\(step): what was received breaks the protocol (OpenSSL: \(text))")
@@ -70,28 +70,51 @@ extension OpenSSL {
     return TLSError(code, "\(step): the other side's certificate is not accepted: \(text). \(fix)")
   }
 
+  // The names behind the numbers are the header's, and `Scripts/check-openssl` compares the two.
+
   enum Library {
-    static let pem = 9
-    static let ssl = 20
+    static let pem = 9  // ERR_LIB_PEM
+    static let ssl = 20  // ERR_LIB_SSL
   }
 
   /// Reasons of libssl, by their numbers in sslerr.h, which do not change.
   enum Reason {
-    static let certificateVerifyFailed = 134
-    static let unexpectedEOF = 294
+    static let certificateVerifyFailed = 134  // SSL_R_CERTIFICATE_VERIFY_FAILED
+    static let unexpectedEOF = 294  // SSL_R_UNEXPECTED_EOF_WHILE_READING
 
-    static func explain(_ reason: Int) -> (TLSError.Code, String)? {
+    static func explain(_ reason: Int, isHandshake: Bool) -> (TLSError.Code, String)? {
       switch reason {
-      case 155, 156: (.notTLS, "the other side sent a plain HTTP request. Use https, or a port without TLS.")
-      case 267:
+      case 155,  // SSL_R_HTTPS_PROXY_REQUEST
+        156:  // SSL_R_HTTP_REQUEST
+        (.notTLS, "the other side sent a plain HTTP request. Use https, or a port without TLS.")
+      // Later it is a record that somebody has changed or put in.
+      case 267 where isHandshake:  // SSL_R_WRONG_VERSION_NUMBER
         (.notTLS, "the other side does not speak TLS here, or a version that is not known. Check the port.")
-      case 258: (.unsupportedVersion, "no version in common. Compare minimumVersion and maximumVersion of both sides.")
-      case 191, 192: (.unsupportedVersion, "no version is left between minimumVersion and maximumVersion.")
-      case 193, 181: (.noCommonCipher, "no cipher in common. Compare the ciphers of both sides.")
-      case 101, 118, 108: (.noCommonCipher, "no group or kind of signature in common.")
-      case 235: (.noApplicationProtocol, "no application protocol in common. Compare applicationProtocols.")
-      case 199: (.certificateMissing, "the other side showed no certificate, and must have one.")
-      case 176, 358: (.certificateMissing, "there is no certificate for this connection.")
+      case 166,  // SSL_R_VERSION_TOO_HIGH
+        258,  // SSL_R_UNSUPPORTED_PROTOCOL
+        259,  // SSL_R_UNSUPPORTED_SSL_VERSION
+        266,  // SSL_R_WRONG_SSL_VERSION
+        396:  // SSL_R_VERSION_TOO_LOW
+        (.unsupportedVersion, "no version in common. Compare minimumVersion and maximumVersion of both sides.")
+      case 191:  // SSL_R_NO_PROTOCOLS_AVAILABLE
+        (.unsupportedVersion, "no version is left between minimumVersion and maximumVersion.")
+      case 181,  // SSL_R_NO_CIPHERS_AVAILABLE
+        193:  // SSL_R_NO_SHARED_CIPHER
+        (.noCommonCipher, "no cipher in common. Compare the ciphers of both sides.")
+      case 101,  // SSL_R_NO_SUITABLE_KEY_SHARE
+        118,  // SSL_R_NO_SUITABLE_SIGNATURE_ALGORITHM
+        295,  // SSL_R_NO_SUITABLE_GROUPS
+        376,  // SSL_R_NO_SHARED_SIGNATURE_ALGORITHMS
+        410:  // SSL_R_NO_SHARED_GROUPS
+        (.noCommonCipher, "no group or kind of signature in common.")
+      case 235:  // SSL_R_NO_APPLICATION_PROTOCOL
+        (.noApplicationProtocol, "no application protocol in common. Compare applicationProtocols.")
+      case 199:  // SSL_R_PEER_DID_NOT_RETURN_A_CERTIFICATE
+        (.certificateMissing, "the other side showed no certificate, and must have one.")
+      case 176,  // SSL_R_NO_CERTIFICATES_RETURNED
+        177,  // SSL_R_NO_CERTIFICATE_ASSIGNED
+        179:  // SSL_R_NO_CERTIFICATE_SET
+        (.certificateMissing, "there is no certificate for this connection.")
       case 1000...1255: explain(alert: reason - 1000)
       default: nil
       }
