@@ -220,40 +220,4 @@ struct TLSRefusalTests {
       #expect(pair.server.failure != nil, "byte \(position)")
     }
   }
-
-  @Test("Random changes of both sides' bytes end in errors only", arguments: [1, 2, 3] as [UInt64])
-  func fuzz(_ seed: UInt64) throws {
-    var random = SplitMix(seed: seed)
-    let contexts = (try TLSContext(TLSSessionTests.client()), try TLSContext(TLSSessionTests.server()))
-    for _ in 0..<300 {
-      let pair = try SessionPair(contexts.0, contexts.1)
-      let message = [UInt8](repeating: 9, count: Int.random(in: 1...40_000, using: &random))
-      for turn in 0..<8 {
-        pair.client.receive([])
-        if turn > 2, pair.client.isEstablished, pair.client.failure == nil { try? pair.client.send(message) }
-        pair.server.receive(change(pair.client.takeOutput(), &random))
-        pair.client.receive(change(pair.server.takeOutput(), &random))
-      }
-      pair.server.receive([], ended: true)
-      pair.client.receive([], ended: true)
-      // What is delivered is what was sent, as far as it goes.
-      #expect(pair.server.plain.allSatisfy { $0 == 9 })
-      #expect(pair.client.plain.isEmpty)
-    }
-  }
-
-  private func change(_ bytes: [UInt8], _ random: inout SplitMix) -> [UInt8] {
-    guard !bytes.isEmpty, Int.random(in: 0..<4, using: &random) == 0 else { return bytes }
-    var bytes = bytes
-    let position = Int.random(in: 0..<bytes.count, using: &random)
-    switch Int.random(in: 0..<4, using: &random) {
-    case 0: bytes[position] ^= UInt8.random(in: 1...255, using: &random)
-    case 1: bytes.removeSubrange(position...)
-    case 2:
-      bytes.insert(
-        contentsOf: (0..<Int.random(in: 1...50, using: &random)).map { UInt8(truncatingIfNeeded: $0) }, at: position)
-    default: bytes += bytes.prefix(position)
-    }
-    return bytes
-  }
 }
