@@ -12,7 +12,7 @@ struct HostileWire {
   private var seen: [[UInt8]] = []
 
   /// - Parameter patience: the most records that pass before the first change; half of the wires wait less than six.
-  init(seed: UInt64, patience: Int = 40) {
+  init(seed: UInt64, patience: Int = 150) {
     random = SplitMix(seed: seed)
     self.patience = Int.random(in: 0...(Bool.random(using: &random) ? 6 : patience), using: &random)
     pause = Int.random(in: 1...20, using: &random)
@@ -34,15 +34,17 @@ struct HostileWire {
         change(record, &arriving)
       }
     }
-    return Array(arriving.joined())
+    // One after the other, because `joined()` goes byte by byte.
+    return arriving.reduce(into: []) { $0.append(contentsOf: $1) }
   }
 
   /// The bytes in pieces of random sizes, as a network may deliver them.
   mutating func pieces(of bytes: [UInt8]) -> [[UInt8]] {
     guard !bytes.isEmpty else { return [] }
-    let largest = [1, 5, 100, 4_000, bytes.count].map { min($0, bytes.count) }.randomElement(using: &random)!
+    let choice = [5, 100, 4_000, .max, .max, .max].randomElement(using: &random)!
     // Many tiny pieces of a large message only cost time.
-    let least = max(1, min(largest, bytes.count / 200))
+    let least = max(1, bytes.count / 20)
+    let largest = max(least, min(choice, bytes.count))
     var pieces: [[UInt8]] = []
     var index = 0
     while index < bytes.count {
