@@ -51,20 +51,32 @@ extension OpenSSL {
     let text = String(cString: api.pointee.X509_verify_cert_error_string(result))
     let (code, fix): (TLSError.Code, String) =
       switch result {
-      case 9: (.certificateExpired, "Its time has not come yet: compare the clocks of both machines.")
-      case 10: (.certificateExpired, "It must be renewed on the other side.")
-      case 18, 19:
+      case 9:  // X509_V_ERR_CERT_NOT_YET_VALID
+        (.certificateExpired, "Its time has not come yet: compare the clocks of both machines.")
+      case 10:  // X509_V_ERR_CERT_HAS_EXPIRED
+        (.certificateExpired, "It must be renewed on the other side.")
+      case 18,  // X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT
+        19:  // X509_V_ERR_SELF_SIGNED_CERT_IN_CHAIN
         (.unknownAuthority, "It is signed by itself. If it is the right one, add it with TLSTrust.file or .pem.")
-      case 2, 20, 21, 27:
+      case 2,  // X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT
+        20,  // X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY
+        21,  // X509_V_ERR_UNABLE_TO_VERIFY_LEAF_SIGNATURE
+        27:  // X509_V_ERR_CERT_UNTRUSTED
         (
           .unknownAuthority,
           "Its authority is not trusted, or the other side does not send the certificates in between. "
             + "Add the authority with TLSTrust.file or .pem, or complete the chain on the other side."
         )
-      case 62: (.hostnameMismatch, "It is for other hosts. Connect by a name that it has, or give serverHostname.")
-      case 63, 64: (.hostnameMismatch, "It is for other addresses. Connect by a name that it has.")
-      case 26, 79: (.wrongPurpose, "Its extended key usage does not allow this use.")
-      case 23: (.certificateRejected, "Its authority has revoked it.")
+      case 62:  // X509_V_ERR_HOSTNAME_MISMATCH
+        (.hostnameMismatch, "It is for other hosts. Connect by a name that it has, or give serverHostname.")
+      case 63,  // X509_V_ERR_EMAIL_MISMATCH
+        64:  // X509_V_ERR_IP_ADDRESS_MISMATCH
+        (.hostnameMismatch, "It is for other addresses. Connect by a name that it has.")
+      case 26,  // X509_V_ERR_INVALID_PURPOSE
+        79:  // X509_V_ERR_INVALID_CA
+        (.wrongPurpose, "Its extended key usage does not allow this use.")
+      case 23:  // X509_V_ERR_CERT_REVOKED
+        (.certificateRejected, "Its authority has revoked it.")
       default: (.certificateRejected, "It was refused.")
       }
     return TLSError(code, "\(step): the other side's certificate is not accepted: \(text). \(fix)")
