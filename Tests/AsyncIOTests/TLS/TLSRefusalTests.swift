@@ -112,6 +112,28 @@ struct TLSRefusalTests {
     #expect(pair.client.failure?.code == .peerAlert)
   }
 
+  @Test("No version in common, the other way round")
+  func olderServer() throws {
+    var (client, server) = (TLSSessionTests.client(), TLSSessionTests.server())
+    client.minimumVersion = .tls13
+    server.maximumVersion = .tls12
+    let pair = try SessionPair(client: client, server: server)
+    pair.exchange()
+    #expect(pair.client.failure?.code == .unsupportedVersion, "\(String(describing: pair.client.failure))")
+    #expect(pair.server.failure?.code == .unsupportedVersion, "\(String(describing: pair.server.failure))")
+  }
+
+  @Test("No group in common", arguments: [TLSVersion.tls12, .tls13])
+  func groups(_ version: TLSVersion) throws {
+    var (client, server) = (TLSSessionTests.client(), TLSSessionTests.server("rsa"))
+    (client.maximumVersion, client.groups, server.groups) = (version, "X25519", "P-256")
+    client.ciphers = "ECDHE-RSA-AES128-GCM-SHA256"
+    let pair = try SessionPair(client: client, server: server)
+    pair.exchange()
+    #expect(pair.server.failure?.code == .noCommonCipher, "\(String(describing: pair.server.failure))")
+    #expect(pair.client.failure?.code == .peerAlert, "\(String(describing: pair.client.failure))")
+  }
+
   @Test("No application protocol in common")
   func applicationProtocols() throws {
     var (client, server) = (TLSSessionTests.client(), TLSSessionTests.server())
