@@ -50,6 +50,7 @@ extension StreamConnection {
     host: String, port: UInt16, tls: TLSContext, serverHostname: String? = nil, limits: TLSLimits = .standard
   ) async throws -> StreamConnection {
     try tls.check(.client, for: "StreamConnection.connect")
+    try runningCore("StreamConnection.connect").check(tls)
     let connection = try await connect(host: host, port: port)
     try await connection.protect(tls, serverHostname: serverHostname ?? host, limits)
     return connection

@@ -2,7 +2,8 @@ extension StreamListener {
   /// Bind a host and port, as the form without `tls`, and protect every connection. `serve` calls its handler when the
   /// two sides have agreed; a connection from `accept` agrees meanwhile, and its first read or write waits for that.
   ///
-  /// Throws code `invalidArgument` for the context of a client.
+  /// Throws code `invalidArgument` for the context of a client, and ``TLSError`` for one that was made outside of this
+  /// loop's simulation.
   package static func bind(
     host: String? = nil, port: UInt16, tls: TLSContext, limits: TLSLimits = .standard
   ) async throws -> StreamListener {

@@ -1,12 +1,12 @@
 /// A certificate with its chain, and the key that belongs to it. Answers the arguments of `load_cert_chain`.
 package struct TLSIdentity: Sendable {
   /// Where the texts are.
-  enum Source: Sendable {
+  package enum Source: Sendable {
     case files(chain: String, key: String)
     case pem(chain: String, key: String)
   }
 
-  let source: Source
+  package let source: Source
   let password: String?
 
   /// Name the files of a certificate, followed by the certificates that lead to its authority, and of its key, both in
@@ -28,14 +28,14 @@ package struct TLSIdentity: Sendable {
 
 /// The authorities whose certificates are accepted. Answers `load_default_certs` and `load_verify_locations`.
 package struct TLSTrust: Sendable {
-  enum Source: Sendable {
+  package enum Source: Sendable {
     case system
     case file(String)
     case directory(String)
     case pem(String)
   }
 
-  var sources: [Source]
+  package var sources: [Source]
 
   /// Trust what the system trusts.
   package static let system = TLSTrust(sources: [.system])

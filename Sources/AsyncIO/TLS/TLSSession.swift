@@ -1,3 +1,4 @@
+internal import CAsyncIO
 internal import COpenSSL
 
 // The seam between connections and what protects them. A session is a machine without sockets: bytes of the peer go in,
@@ -8,8 +9,16 @@ internal import COpenSSL
 package protocol TLSProvider: Sendable {
   /// The name and version, for reports.
   var description: String { get }
+  /// What tells it from others if its contexts are for the loops that have it as their provider; nil if they are for
+  /// any loop.
+  var home: ObjectIdentifier? { get }
   /// Load certificates and keys, and check the settings.
   func makeContext(_ configuration: TLSConfiguration) throws(TLSError) -> any TLSProviderContext
+}
+
+extension TLSProvider {
+  /// None: its contexts are for any loop.
+  package var home: ObjectIdentifier? { nil }
 }
 
 /// What all connections with the same settings share. Any thread.
@@ -74,8 +83,32 @@ package final class TLSBytes {
     set { pointer.pointee.input_ended = newValue ? 1 : 0 }
   }
 
+  /// Return the next bytes of the peer, at most `count` of them, and count them as consumed.
+  package func takeInput(_ count: Int) -> UnsafeRawBufferPointer {
+    let all = input
+    let taken = UnsafeRawBufferPointer(rebasing: all[..<min(count, all.count)])
+    input = UnsafeRawBufferPointer(rebasing: all[taken.count...])
+    return taken
+  }
+
   /// The bytes for the peer.
   package var output: UnsafeRawBufferPointer {
     UnsafeRawBufferPointer(start: pointer.pointee.output, count: pointer.pointee.output_count)
+  }
+
+  /// Add bytes for the peer.
+  package func writeOutput(_ bytes: UnsafeRawBufferPointer) {
+    let needed = pointer.pointee.output_count + bytes.count
+    if pointer.pointee.output_capacity < needed {
+      var capacity = max(1024, pointer.pointee.output_capacity)
+      while capacity < needed { capacity *= 2 }
+      // The block is C's, because OpenSSL's part grows it as well.
+      guard let larger = realloc(pointer.pointee.output, capacity) else { fatalError("no memory for records") }
+      pointer.pointee.output = larger.assumingMemoryBound(to: UInt8.self)
+      pointer.pointee.output_capacity = capacity
+    }
+    UnsafeMutableRawBufferPointer(start: pointer.pointee.output! + pointer.pointee.output_count, count: bytes.count)
+      .copyMemory(from: bytes)
+    pointer.pointee.output_count = needed
   }
 }

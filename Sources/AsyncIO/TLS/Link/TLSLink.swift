@@ -64,6 +64,7 @@ final class TLSLink: StreamLayer {
     _ descriptor: IODescriptor, _ context: TLSContext, serverName: String?, limits: TLSLimits, early: [UInt8] = []
   ) throws(TLSError) {
     core = descriptor.loop
+    try core.check(context)
     self.descriptor = descriptor
     self.limits = limits
     bytes = TLSBytes()

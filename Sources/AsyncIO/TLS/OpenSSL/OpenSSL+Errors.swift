@@ -127,35 +127,9 @@ extension OpenSSL {
         177,  // SSL_R_NO_CERTIFICATE_ASSIGNED
         179:  // SSL_R_NO_CERTIFICATE_SET
         (.certificateMissing, "there is no certificate for this connection.")
-      case 1000...1255: explain(alert: reason - 1000)
+      case 1000...1255: TLSAlert.explain(reason - 1000)
       default: nil
       }
     }
-
-    private static func explain(alert: Int) -> (TLSError.Code, String) {
-      let name = alerts[alert] ?? "alert \(alert)"
-      let what = "the other side ended the connection with the alert \(name)."
-      return switch alert {
-      case 40: (.peerAlert, "\(what) Mostly: no version, cipher or certificate in common.")
-      case 42, 43, 44, 45, 46: (.peerAlert, "\(what) It does not accept this side's certificate.")
-      case 48: (.peerAlert, "\(what) It does not trust the authority of this side's certificate.")
-      case 70: (.unsupportedVersion, "\(what) No version in common.")
-      case 71: (.noCommonCipher, "\(what) It wants stronger ciphers.")
-      case 112: (.peerAlert, "\(what) It has no certificate for the name that was asked for.")
-      case 116: (.certificateMissing, "\(what) It wants a certificate: set identity.")
-      case 120: (.noApplicationProtocol, "\(what) No application protocol in common.")
-      default: (.peerAlert, what)
-      }
-    }
-
-    private static let alerts: [Int: String] = [
-      10: "unexpected_message", 20: "bad_record_mac", 22: "record_overflow", 40: "handshake_failure",
-      42: "bad_certificate", 43: "unsupported_certificate", 44: "certificate_revoked", 45: "certificate_expired",
-      46: "certificate_unknown", 47: "illegal_parameter", 48: "unknown_ca", 49: "access_denied", 50: "decode_error",
-      51: "decrypt_error", 70: "protocol_version", 71: "insufficient_security", 80: "internal_error",
-      86: "inappropriate_fallback", 90: "user_canceled", 100: "no_renegotiation", 109: "missing_extension",
-      110: "unsupported_extension", 112: "unrecognized_name", 116: "certificate_required",
-      120: "no_application_protocol",
-    ]
   }
 }

@@ -14,7 +14,7 @@ final class OpenSSLContext: TLSProviderContext, @unchecked Sendable {
   /// The names of protocols as they are sent: each behind its length.
   let protocolNames: [UInt8]
   let keyLog: KeyLog?
-  let sessions = SessionCache()
+  let sessions = SessionCache<StoredSession>()
 
   init(_ configuration: TLSConfiguration, _ openssl: OpenSSL) throws(TLSError) {
     guard let context = openssl.api.pointee.SSL_CTX_new(openssl.api.pointee.TLS_method()) else {
