@@ -55,6 +55,7 @@ public final class SimulationEventLoop: BaseEventLoop, @unchecked Sendable {
     setDefaultExecutor(threads.pool("asyncio", maximumThreads: 8, slowedBy: .slowThreads))
     nameThreads = threads.pool("asyncio dns", maximumThreads: 8, slowedBy: .slowNames)
     nameService = SimulatedNames.service(network)
+    tlsProvider = SimulatedTLSProvider(network)
     let router = SimulationRouter(self)
     backend.onRun = { [keeper] begins in
       keeper.runDidChange(begins)
