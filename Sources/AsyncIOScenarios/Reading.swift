@@ -47,7 +47,7 @@ extension Scenario {
 }
 
 /// Reads in every way there is, for a short time each.
-private final class HastyReader: @unchecked Sendable {
+final class HastyReader: @unchecked Sendable {
   // Unchecked because a task of the same loop reads for it.
   private let world: SimulationWorld
   private let connection: StreamConnection

@@ -85,9 +85,13 @@ extension Scenario {
 final class RetryingClient {
   private let world: SimulationWorld
   private let name: String
+  private let tls: TLSContext?
   private var connection: StreamConnection?
 
-  init(_ world: SimulationWorld, _ name: String) { (self.world, self.name) = (world, name) }
+  /// - Parameter tls: protects the connections, if it is given.
+  init(_ world: SimulationWorld, _ name: String, tls: TLSContext? = nil) {
+    (self.world, self.name, self.tls) = (world, name, tls)
+  }
 
   func ask(_ count: Int) async throws {
     defer { connection?.close() }
@@ -125,7 +129,12 @@ final class RetryingClient {
 
   private func opened() async throws -> StreamConnection {
     if let connection { return connection }
-    let new = try await StreamConnection.connect(host: "server", port: 7)
+    let new =
+      if let tls {
+        try await StreamConnection.connect(host: "server", port: 7, tls: tls)
+      } else {
+        try await StreamConnection.connect(host: "server", port: 7)
+      }
     connection = new
     return new
   }

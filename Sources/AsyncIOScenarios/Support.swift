@@ -85,6 +85,8 @@ extension Error {
     switch self {
     case let error as IOError: Self.losses.contains(error.errno)
     case let error as ConnectError: error.attempts.allSatisfy(\.isWeather)
+    // A connection that was lost in the handshake, or without a goodbye.
+    case let error as TLSError: error.code == .truncated || error.code == .timedOut
     case is ResolutionError, is IncompleteReadError, is TimeoutError, is EarlyEnd: true
     default: false
     }
