@@ -139,6 +139,14 @@ enum PlantedBug: String, CaseIterable, Sendable {
   case locksInAnyOrder
   /// Reads before it has the lock.
   case readsBeforeLocking
+
+  // Download: a file over TLS, with somebody in between.
+  /// A stream that ends without a goodbye is taken for a whole one.
+  case takesCutForEnd
+  /// What came before the protection is counted to what comes with it.
+  case keepsBufferAcrossStartTLS
+  /// Where no protection is offered, the client goes on without.
+  case goesOnInPlain
 }
 
 extension PlantedBug {

@@ -15,7 +15,7 @@ struct PlantedProtocol: Sendable, CustomTestStringConvertible {
 
   static let all = [
     framed, frames, exactlyOnce, lines, pool, lease, register, heartbeat, workQueue, singleFlight, limiter, ring,
-    transfers,
+    transfers, download,
   ]
 }
 
