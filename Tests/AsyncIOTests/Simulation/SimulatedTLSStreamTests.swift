@@ -135,6 +135,34 @@ struct SimulatedTLSStreamTests {
     #expect(outcome.failure == nil, "\(String(describing: outcome.failure))")
   }
 
+  @Test("Bytes before a damaged record are delivered, and the failure comes after them")
+  func goodBeforeBad() async throws {
+    let outcome = await playOne { world in
+      let (near, far) = try await world.connected(world.host("client"), world.host("server"))
+      let server = try SessionPair.Side(
+        TLSContext(.server(SimulatedTLS.identity(hosts: ["server"]))), serverName: nil)
+      let starting = try loopTask { try await near.startTLS(TLSContext(.client()), serverHostname: "server") }
+      while !server.isEstablished {
+        server.receive(try await far.read(upTo: 10_000))
+        try await far.write(server.takeOutput())
+      }
+      try await starting.value
+      try server.send([1, 2, 3])
+      let good = server.takeOutput()
+      try server.send([4])
+      var bad = server.takeOutput()
+      bad[10] ^= 1
+      try await far.write(good + bad)
+      let first = try await near.read(upTo: 10)
+      #expect(first == [1, 2, 3])
+      let error = try await failure(TLSError.self) { _ = try await near.read(upTo: 10) }
+      #expect(error.code == .protocolViolation, "\(error)")
+      near.close()
+      far.close()
+    }
+    #expect(outcome.failure == nil, "\(String(describing: outcome.failure))")
+  }
+
   @Test("A context is for the world that it was made in")
   func strangers() async throws {
     let provider = SimulatedTLSProvider()
@@ -143,6 +171,11 @@ struct SimulatedTLSStreamTests {
       let (near, far) = try await world.connected(world.host("client"), world.host("server"))
       let error = try await failure(TLSError.self) { try await near.startTLS(elsewhere, serverHostname: "server") }
       #expect(error.code == .invalidConfiguration && error.message.contains("Make it in a task of the simulation"))
+      let server = try TLSContext(.server(SimulatedTLS.identity(hosts: ["a"])), provider: provider)
+      let refused = try await failure(TLSError.self) {
+        _ = try await StreamListener.bind(host: "localhost", port: 90, tls: server)
+      }
+      #expect(refused.code == .invalidConfiguration, "\(refused)")
       far.close()
     }
     #expect(outcome.failure == nil, "\(String(describing: outcome.failure))")
