@@ -9,6 +9,7 @@ extension StreamListener {
   ) async throws -> StreamListener {
     var request = ListenRequest()
     (request.hosts, request.port) = ([host], port)
+    try runningCore("StreamListener.bind").check(tls)
     return try await bind(request, tls: ServerTLS(tls, limits, for: "StreamListener.bind"))
   }
 
