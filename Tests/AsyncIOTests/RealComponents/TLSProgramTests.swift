@@ -5,7 +5,7 @@
   extension RealComponents {
     /// The programs of this package with TLS, and clients that are not ours.
     @Suite(.enabled(if: TestCertificates.isAvailable, "the program openssl is not installed"))
-    struct TLSPrograms {
+    struct ProgramsWithTLS {
       @Test(
         "echo --tls-cert: Python's ssl gets every byte back, and a goodbye",
         .enabled(if: Program.areInstalled("python3"), "python3 is not installed"),
