@@ -160,7 +160,7 @@ final class TLSLink: StreamLayer {
   override func returnLent(_ operation: IOOperation) {
     guard let buffer = operation.buffer else { return }
     operation.buffer = nil
-    scratch.pool.giveBack(buffer, capacity: operation.count)
+    scratch.giveBack(buffer, capacity: operation.count)
   }
 
   override func trySend(_ bytes: UnsafeRawBufferPointer) -> Int {
