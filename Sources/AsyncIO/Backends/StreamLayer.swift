@@ -6,10 +6,10 @@ internal import SystemPackage
 // - A backend knows one reading and one writing operation of a descriptor. With a layer those are the layer's, and
 //   nobody else may submit to the backend.
 // - Connections without a layer must not pay for those that have one. So a layer is one word of the descriptor, in
-//   what was padding, and ``IOBackend`` knows nothing of it: who submits asks the descriptor first. (A layer as a
-//   second implementation of the backend's protocol cost an echo 5 % in counted references, measured.)
-// - A close is not the end where a layer has something to say first. The descriptor counts as closed at once, for
-//   everybody else, and the layer closes the number later.
+//   what was padding, and ``IOBackend`` knows nothing of it: code that submits asks the descriptor first. (A layer as
+//   a second implementation of the backend's protocol cost an echo 5 % in counted references, measured.)
+// - A layer may have something to say before the socket closes. Everybody else then finds the descriptor closed at
+//   once, and the layer closes the number later.
 
 /// The operations of one descriptor, for its users in place of those of ``IOBackend``. Each call means what it means
 /// there. Subclassed in the rooms above.

@@ -1,6 +1,6 @@
 internal import AsyncIO
 
-// The two sides of a handshake as machines: a message goes in, and what is to be done comes out. Both versions have
+// The two sides of a handshake as machines: a message goes in, and actions come out. Both versions have
 // the same messages, and end in the order of their real ones:
 //
 //     TLS 1.3                                TLS 1.2

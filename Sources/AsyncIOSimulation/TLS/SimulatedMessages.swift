@@ -1,5 +1,5 @@
-// The messages of a handshake: a type, a length in three bytes, and a body. What comes from the other side may be
-// anything, so every length is compared with what is there.
+// The messages of a handshake: a type, a length in three bytes, and a body. The other side may send anything, so
+// every length is checked against the bytes that have come.
 
 /// What a client begins with.
 struct SimulatedClientHello: Hashable {

@@ -1,5 +1,4 @@
-/// A wire in the hands of somebody who wants harm: it carries bytes record by record and changes some. What it does
-/// follows from its seed.
+/// An attacker's wire: it carries bytes record by record and changes some. What it does follows from its seed.
 struct HostileWire {
   var random: SplitMix
   /// How many records it has been given, and how many of them it did not leave alone.

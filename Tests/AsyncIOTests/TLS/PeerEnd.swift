@@ -80,7 +80,7 @@ extension LoopKind {
     defer { connection.close() }
     var end = PeerEnd()
     await body(&end)
-    // A peer that writes to somebody who has gone fails, as it should.
+    // Writing to a peer that has gone fails, as it should.
     let result = try await withTimeout(.seconds(10)) {
       await withTaskCancellationHandler {
         await acting.result

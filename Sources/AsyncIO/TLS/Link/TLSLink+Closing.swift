@@ -1,7 +1,8 @@
 internal import SystemPackage
 
-// The end. The user's operations end at once and the descriptor counts as closed; what is left to say is said, and what
-// still comes is discarded, so that nothing unread resets the connection under the peer's feet.
+// The end. The user's operations end at once, and the descriptor counts as closed. The link then sends what it still
+// has and says goodbye, and it discards what the peer still sends: unread bytes would reset the connection before the
+// peer has read everything.
 
 extension TLSLink {
   /// Say goodbye for a descriptor that was closed. Returns `false` if nothing is to be said or heard.

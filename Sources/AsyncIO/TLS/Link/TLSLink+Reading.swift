@@ -20,7 +20,7 @@ extension TLSLink {
     return Self.park(operation, in: &reader)
   }
 
-  /// True while so many answers of the session wait for the peer that it has to take them first.
+  /// True while too many answers of the session wait to be sent: the peer has to take those before it gets more.
   private var hasBacklog: Bool { outgoing.count > TLSScratch.pieceSize * 4 }
 
   /// True if a look at the session may bring bytes without a wait.
@@ -65,8 +65,8 @@ extension TLSLink {
     return true
   }
 
-  /// Decrypt what is there, and what one fetch brings, as far as there is room. Returns the number of bytes; 0 if there
-  /// are none yet, or none any more.
+  /// Decrypt the input, and what one more fetch brings, until the memory is full. Returns the number of bytes; 0 if
+  /// none have come yet, or none will come.
   private func decrypt(into memory: UnsafeMutableRawBufferPointer) -> Int {
     var count = 0
     do throws(TLSError) {
