@@ -42,19 +42,7 @@
       /// nginx over a directory with one page, on an address of its own words.
       private func nginx(_ directory: TemporaryDirectory, listen: String) throws -> Program {
         _ = try directory.write("hello from behind\n", to: "index.html")
-        let configuration = try directory.write(
-          """
-          daemon off; master_process off; pid \(directory.path)/pid; error_log \(directory.path)/errors;
-          worker_rlimit_nofile 4096;
-          events { worker_connections 2048; }
-          http {
-            access_log off; client_body_temp_path \(directory.path)/b; proxy_temp_path \(directory.path)/p;
-            fastcgi_temp_path \(directory.path)/f; uwsgi_temp_path \(directory.path)/u;
-            scgi_temp_path \(directory.path)/s;
-            server { listen \(listen) backlog=2048; root \(directory.path); }
-          }
-          """, to: "nginx.conf")
-        return try Program(["nginx", "-c", configuration, "-e", "\(directory.path)/errors"])
+        return try Program.nginx(in: directory, server: "listen \(listen) backlog=2048; root \(directory.path);")
       }
 
       @Test(

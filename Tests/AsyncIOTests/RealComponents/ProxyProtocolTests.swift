@@ -5,22 +5,13 @@
     /// The header of the PROXY protocol, as nginx reads it.
     @Suite(.enabled(if: Program.areInstalled("nginx", "curl"), "nginx or curl is not installed")) struct ProxyProtocol {
       private func nginx(_ directory: TemporaryDirectory, port: UInt16) throws -> Program {
-        let configuration = try directory.write(
-          """
-          daemon off; master_process off; pid \(directory.path)/pid; error_log \(directory.path)/errors;
-          events { worker_connections 64; }
-          http {
-            access_log off; client_body_temp_path \(directory.path)/b; proxy_temp_path \(directory.path)/p;
-            fastcgi_temp_path \(directory.path)/f; uwsgi_temp_path \(directory.path)/u;
-            scgi_temp_path \(directory.path)/s;
-            server {
-              listen 127.0.0.1:\(port) proxy_protocol;
-              return 200
-                  "$proxy_protocol_addr $proxy_protocol_port $proxy_protocol_server_addr $proxy_protocol_server_port";
-            }
-          }
-          """, to: "nginx.conf")
-        return try Program(["nginx", "-c", configuration, "-e", "\(directory.path)/errors"])
+        try Program.nginx(
+          in: directory,
+          server: """
+            listen 127.0.0.1:\(port) proxy_protocol;
+            return 200
+                "$proxy_protocol_addr $proxy_protocol_port $proxy_protocol_server_addr $proxy_protocol_server_port";
+            """)
       }
 
       private func proxy(_ kind: LoopKind, _ listen: String, to port: UInt16, _ options: String...) throws -> Program {

@@ -51,6 +51,25 @@
         before + [command, "proxy", "--listen", "0", "--to", "127.0.0.1:\(port)", "--loop", kind.commandName] + options)
     }
 
+    /// Start nginx with one server, for up to 2,048 clients; what it writes goes into the directory.
+    ///
+    /// - Parameter server: what stands in its `server` block.
+    static func nginx(in directory: TemporaryDirectory, server: String) throws -> Program {
+      let path = directory.path
+      let configuration = try directory.write(
+        """
+        daemon off; master_process off; pid \(path)/pid; error_log \(path)/errors;
+        worker_rlimit_nofile 4096;
+        events { worker_connections 2048; }
+        http {
+          access_log off; client_body_temp_path \(path)/b; proxy_temp_path \(path)/p;
+          fastcgi_temp_path \(path)/f; uwsgi_temp_path \(path)/u; scgi_temp_path \(path)/s;
+          server { \(server) }
+        }
+        """, to: "nginx.conf")
+      return try Program(["nginx", "-c", configuration, "-e", "\(path)/errors"])
+    }
+
     /// Run a client script. The scripts use nothing but the standard library.
     static func python(_ script: String, _ arguments: String..., limit: Int = 30) async throws -> Ended {
       try await run(["python3", "-c", script] + arguments, limit: limit)

@@ -55,23 +55,14 @@
       func nginx(kind: LoopKind) async throws {
         let directory = TemporaryDirectory()
         let port = try freePort()
-        let configuration = try directory.write(
-          """
-          daemon off; master_process off; pid \(directory.path)/pid; error_log \(directory.path)/errors;
-          events { worker_connections 64; }
-          http {
-            access_log off; client_body_temp_path \(directory.path)/b; proxy_temp_path \(directory.path)/p;
-            fastcgi_temp_path \(directory.path)/f; uwsgi_temp_path \(directory.path)/u;
-            scgi_temp_path \(directory.path)/s;
-            server {
-              listen 127.0.0.1:\(port) ssl;
-              ssl_certificate \(Self.files.path("chain.pem")); ssl_certificate_key \(Self.files.path("below.key"));
-              ssl_protocols TLSv1.2 TLSv1.3; ssl_session_cache shared:tests:1m;
-              return 200 "$ssl_protocol $ssl_session_reused $ssl_server_name\\n";
-            }
-          }
-          """, to: "nginx.conf")
-        let server = try Program(["nginx", "-c", configuration, "-e", "\(directory.path)/errors"])
+        let server = try Program.nginx(
+          in: directory,
+          server: """
+            listen 127.0.0.1:\(port) ssl;
+            ssl_certificate \(Self.files.path("chain.pem")); ssl_certificate_key \(Self.files.path("below.key"));
+            ssl_protocols TLSv1.2 TLSv1.3; ssl_session_cache shared:tests:1m;
+            return 200 "$ssl_protocol $ssl_session_reused $ssl_server_name\\n";
+            """)
         defer { server.kill() }
         try await kind.run { _ in
           for version in Self.versions {
