@@ -15,24 +15,30 @@
         let echo = try Program.echo(
           kind, "--api", api, "--tls-cert", files.path("chain.pem"), "--tls-key", files.path("below.key"))
         let port = try await echo.port()
+        // One thread: OpenSSL allows no other at a connection, and Python 3.11 does not see to it.
         let client = try await Program.python(
           """
-          import os, socket, ssl, sys, threading
+          import os, select, socket, ssl, sys
           context = ssl.create_default_context(cafile=sys.argv[2])
           for version in ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3:
               context.maximum_version = version
               s = context.wrap_socket(socket.create_connection(("127.0.0.1", int(sys.argv[1])), timeout=20),
                                       server_hostname="localhost")
-              sent, got = os.urandom(1 << 20), b""
-              writing = threading.Thread(target=s.sendall, args=(sent,))
-              writing.start()
-              while len(got) < len(sent): got += s.recv(65536)
-              writing.join()
+              sent, written, got = os.urandom(1 << 20), 0, b""
+              s.setblocking(False)
+              while len(got) < len(sent):
+                  try: written += s.send(sent[written:written + 65536]) if written < len(sent) else 0
+                  except (ssl.SSLWantReadError, ssl.SSLWantWriteError): pass
+                  try: got += s.recv(65536)
+                  except (ssl.SSLWantReadError, ssl.SSLWantWriteError):
+                      ready = select.select([s], [s] if written < len(sent) else [], [], 20)
+                      assert any(ready), "nothing for 20 seconds"
               assert got == sent, "not the same"
+              s.settimeout(20)
               s.unwrap().close()
           print("same")
           """, "\(port)", files.path("ca.pem"))
-        #expect(client.output == "same\n")
+        #expect(client.output == "same\n" && client.status == 0, "status \(client.status): \(client.output)")
         #expect(!echo.hasEnded)
       }
 
