@@ -41,6 +41,10 @@ package protocol TLSSession: AnyObject {
   /// input is needed, and nil after the peer's goodbye.
   func read(into memory: UnsafeMutableRawBufferPointer) throws(TLSError) -> Int?
 
+  /// Take the input as far as the next bytes for the user, which stay to be read. Returns `false` after the peer's
+  /// goodbye.
+  func lookAhead() throws(TLSError) -> Bool
+
   /// Bytes that were decrypted and not read yet.
   var pending: Int { get }
 

@@ -58,14 +58,18 @@ final class SimulatedTLSSession: TLSSession {
   }
 
   func read(into memory: UnsafeMutableRawBufferPointer) throws(TLSError) -> Int? {
-    try guarded { () throws(SimulatedFault) in
-      while plain.isEmpty, !heardGoodbye, let record = try nextRecord() { try take(record) }
-    }
-    if plain.isEmpty { return heardGoodbye ? nil : 0 }
+    guard try lookAhead() else { return nil }
     let count = min(memory.count, plain.count)
     plain.withUnsafeBytes { memory.copyMemory(from: UnsafeRawBufferPointer(rebasing: $0[..<count])) }
     plain = plain.dropFirst(count)
     return count
+  }
+
+  func lookAhead() throws(TLSError) -> Bool {
+    try guarded { () throws(SimulatedFault) in
+      while plain.isEmpty, !heardGoodbye, let record = try nextRecord() { try take(record) }
+    }
+    return !plain.isEmpty || !heardGoodbye
   }
 
   var pending: Int { plain.count }

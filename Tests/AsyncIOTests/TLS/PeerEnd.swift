@@ -34,6 +34,18 @@ struct PeerEnd: Sendable {
     }
     connection.close()
   }
+
+  /// Write until an error.
+  mutating func write(_ connection: StreamConnection) async {
+    do {
+      while true {
+        try await connection.write([UInt8](repeating: 1, count: 1_000))
+        try await sleep(for: .zero)
+      }
+    } catch {
+      self.error = error
+    }
+  }
 }
 
 extension LoopKind {
@@ -53,8 +65,11 @@ extension LoopKind {
   }
 
   /// What a client's connection comes to with such a peer.
+  ///
+  /// - Parameter use: what the client does; it reads to the end unless given.
   func endOfClient(
     _ client: TLSConfiguration = TLSSessionTests.client(),
+    use: @escaping @Sendable (inout PeerEnd, StreamConnection) async -> Void = { await $0.read($1) },
     _ peer: @escaping @Sendable (StreamConnection) async throws -> Void
   ) async throws -> PeerEnd {
     try await run { _ in
@@ -67,7 +82,7 @@ extension LoopKind {
           host: "127.0.0.1", port: port, tls: context, serverHostname: "localhost")
       }
       return try await Self.end(try await accepted, peer) { end in
-        do { await end.read(try await connecting.value) } catch { end.error = error }
+        do { await use(&end, try await connecting.value) } catch { end.error = error }
       }
     }
   }

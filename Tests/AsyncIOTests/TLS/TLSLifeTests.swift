@@ -18,14 +18,14 @@ import Testing
   func results() {
     var life = Self.open()
     #expect(life.readResult == nil && life.writeResult == nil)
-    life.lose(-Int(Errno.connectionReset.rawValue))
-    life.lose(-Int(Errno.brokenPipe.rawValue))
+    life.loseInput(-Int(Errno.connectionReset.rawValue))
+    life.loseInput(-Int(Errno.brokenPipe.rawValue))
     #expect(life.readResult == -Int(Errno.connectionReset.rawValue), "the first error counts")
-    #expect(life.writeResult == life.readResult)
+    #expect(life.writeResult == life.readResult && life.isLost)
 
     life = Self.open()
     life.hearGoodbye()
-    life.lose(-Int(Errno.connectionReset.rawValue))
+    life.loseInput(-Int(Errno.connectionReset.rawValue))
     #expect(life.readResult == 0, "what the peer sent is complete, whatever came after it")
 
     life = Self.open()
@@ -33,6 +33,32 @@ import Testing
     #expect(isFirst && !isSecond)
     #expect(life.failure?.code == .notTLS)
     #expect(life.readResult == TLSLife.failed && life.writeResult == TLSLife.failed)
+  }
+
+  @Test("A failed send leaves the input open, where the peer may have said why")
+  func lastWords() {
+    let (reset, noRoute) = (-Int(Errno.connectionReset.rawValue), -Int(Errno.noRouteToHost.rawValue))
+    var life = Self.open()
+    life.loseOutput(reset)
+    #expect(life.readResult == nil && life.writeResult == reset)
+    #expect(life.mayHearReason && !life.isLost)
+    var (told, cut, ended) = (life, life, life)
+    _ = told.fail(Self.failure)
+    #expect(!told.mayHearReason && told.writeResult == TLSLife.failed)
+    cut.loseInput(-Int(Errno.timedOut.rawValue))
+    #expect(!cut.mayHearReason && cut.isLost && cut.writeResult == reset)
+    ended.hearGoodbye()
+    #expect(!ended.mayHearReason && ended.readResult == 0)
+
+    var unreachable = Self.open()
+    unreachable.loseOutput(noRoute)
+    #expect(!unreachable.mayHearReason, "the peer has not gone, and may never speak again")
+    life = TLSLife()
+    life.loseOutput(noRoute)
+    #expect(life.isLost, "a handshake needs both directions")
+    life = TLSLife()
+    life.loseOutput(reset)
+    #expect(!life.isLost)
   }
 
   @Test("Goodbye is said once, and after the handshake")
@@ -61,7 +87,7 @@ import Testing
     #expect(!Self.lingers(life, hasOutput: true, isAbortive: true))
     life.peerEnded()
     #expect(!Self.lingers(life) && Self.lingers(life, hasOutput: true))
-    life.lose(-Int(Errno.connectionReset.rawValue))
+    life.loseInput(-Int(Errno.connectionReset.rawValue))
     #expect(!Self.lingers(life, hasOutput: true))
 
     life = TLSLife()
@@ -77,7 +103,7 @@ import Testing
     #expect(life.phase == .lingering && !life.hasLingered(hasOutput: false))
     #expect(!Self.lingers(life), "it is closed once")
     var lost = life
-    lost.lose(-Int(Errno.connectionReset.rawValue))
+    lost.loseInput(-Int(Errno.connectionReset.rawValue))
     #expect(lost.hasLingered(hasOutput: true))
     life.peerEnded()
     #expect(!life.hasLingered(hasOutput: true) && life.hasLingered(hasOutput: false))

@@ -13,8 +13,11 @@ struct TLSLife {
   private(set) var phase = Phase.handshaking
   /// The first failure of the protection, which every later operation gets as well.
   private(set) var failure: TLSError?
-  /// The error of the socket, negated; 0 if there was none.
-  private(set) var wireError = 0
+  /// What receives from the socket ended with, negated: neither direction can go on. 0 if they did not fail.
+  private(set) var receiveError = 0
+  /// What sends to the socket ended with, negated: what the peer has sent before may still come. 0 if they did not
+  /// fail.
+  private(set) var sendError = 0
   /// The peer has said goodbye: what it sent is complete.
   private(set) var heardGoodbye = false
   /// The peer's socket has sent its last byte.
@@ -26,14 +29,30 @@ struct TLSLife {
   /// What a read ends with when no byte is left; nil if more may come.
   var readResult: Int? {
     if heardGoodbye { return 0 }
-    return failure != nil ? TLSLife.failed : wireError < 0 ? wireError : nil
+    return failure != nil ? TLSLife.failed : receiveError < 0 ? receiveError : nil
+  }
+
+  /// The error of the socket that writes end with; 0 if bytes can be sent.
+  @inline(__always)
+  var writeError: Int { sendError < 0 ? sendError : receiveError }
+
+  /// True if the peer's last words may tell why nothing can be sent any more, and have not been heard.
+  var mayHearReason: Bool {
+    let isGone = sendError == -Int(Errno.brokenPipe.rawValue) || sendError == -Int(Errno.connectionReset.rawValue)
+    return isGone && failure == nil && receiveError == 0 && !heardGoodbye && !peerHasEnded
   }
 
   /// What a write ends with; nil if bytes may be sent.
   @inline(__always)
   var writeResult: Int? {
-    if failure == nil && wireError == 0 && !saidGoodbye && !owesGoodbye { return nil }
-    return failure != nil ? TLSLife.failed : wireError < 0 ? wireError : TLSLife.endedHere
+    if failure == nil && writeError == 0 && !saidGoodbye && !owesGoodbye { return nil }
+    return failure != nil ? TLSLife.failed : writeError < 0 ? writeError : TLSLife.endedHere
+  }
+
+  /// True if nothing more can happen, because of the socket and not of the protection.
+  var isLost: Bool {
+    guard failure == nil else { return false }
+    return receiveError < 0 || (phase == .handshaking && sendError < 0 && !mayHearReason)
   }
 
   // MARK: Events
@@ -52,10 +71,16 @@ struct TLSLife {
     return true
   }
 
-  /// Note an error of the socket; the first one counts.
-  mutating func lose(_ result: Int) {
+  /// Note that a receive failed; the first error counts.
+  mutating func loseInput(_ result: Int) {
     assert(result < 0, "an error of the socket is a negated number")
-    if wireError == 0 { wireError = result }
+    if receiveError == 0 { receiveError = result }
+  }
+
+  /// Note that a send failed; the first error counts.
+  mutating func loseOutput(_ result: Int) {
+    assert(result < 0, "an error of the socket is a negated number")
+    if sendError == 0 { sendError = result }
   }
 
   mutating func hearGoodbye() { heardGoodbye = true }
@@ -67,7 +92,7 @@ struct TLSLife {
 
   /// End the output. The end of the handshake is waited for.
   mutating func endWriting() -> Goodbye {
-    guard !saidGoodbye, !owesGoodbye, failure == nil, wireError == 0 else { return .never }
+    guard !saidGoodbye, !owesGoodbye, failure == nil, writeError == 0 else { return .never }
     if phase == .open { return .now }
     owesGoodbye = phase == .handshaking
     return owesGoodbye ? .later : .never
@@ -84,7 +109,7 @@ struct TLSLife {
   /// the connection, which takes bytes away that are on their way, even those that ended the protection.
   mutating func close(hasOutput: Bool, isAbortive: Bool) -> Bool {
     let hasSaidSomething = phase == .open || failure != nil
-    guard phase < .lingering, !isAbortive, wireError == 0, hasSaidSomething, hasOutput || !peerHasEnded else {
+    guard phase < .lingering, !isAbortive, writeError == 0, hasSaidSomething, hasOutput || !peerHasEnded else {
       phase = .gone
       return false
     }
@@ -95,7 +120,7 @@ struct TLSLife {
   /// True when nothing is left to say or to hear.
   func hasLingered(hasOutput: Bool) -> Bool {
     assert(phase == .lingering, "a connection that was not closed has lingered")
-    return wireError < 0 || (!hasOutput && peerHasEnded)
+    return writeError < 0 || (!hasOutput && peerHasEnded)
   }
 
   mutating func finish() { phase = .gone }

@@ -15,10 +15,10 @@ extension TLSLink {
 
   /// Wait for the end of the handshake.
   func awaitHandshake(_ operation: IOOperation) -> Bool {
-    if life.phase == .handshaking && life.failure == nil && life.wireError == 0 {
+    if life.phase == .handshaking && life.failure == nil && !life.isLost {
       return Self.park(operation, in: &opener)
     }
-    return finish(operation, life.failure != nil ? TLSLife.failed : life.wireError)
+    return finish(operation, life.failure != nil ? TLSLife.failed : life.writeError)
   }
 
   /// Go on as far as the input allows, a bounded number of steps in each turn.
@@ -26,7 +26,7 @@ extension TLSLink {
     while life.phase == .handshaking, life.failure == nil, let receiving, receiving.state != .inFlight {
       guard scratch.takeStep(in: core.turns) else { return goOnNextTurn(receiving) }
       if isReadable { fetch(receiving) }
-      if life.wireError != 0 { return lose(life.wireError) }
+      if life.isLost { return endLost() }
       do throws(TLSError) {
         let isOver = try withSession { session throws(TLSError) in try session.handshake() }
         returnUsedInput()
@@ -35,7 +35,7 @@ extension TLSLink {
         returnInput()
         return fail(error)
       }
-      if life.wireError != 0 { return lose(life.wireError) }
+      if life.isLost { return endLost() }
       if core.backend.submit(receiving) { announce(receiving.result) }
     }
   }
@@ -50,7 +50,7 @@ extension TLSLink {
   private func handshakeEnded() {
     stopLimit()
     if life.established() { sayGoodbye() }
-    Self.take(&opener)?.complete(0)
+    Self.take(&opener)?.complete(life.writeError)
     readOn()
     writeOn()
   }
@@ -72,6 +72,10 @@ extension TLSLink {
   fileprivate func timeIsUp() {
     limit = nil
     if life.phase == .lingering { return endLingering() }
+    if life.mayHearReason {
+      life.loseInput(life.sendError)
+      return endLost()
+    }
     if life.phase == .open {
       return fail(TLSError(.timedOut, "TLS: the peer did not say goodbye within \(limits.shutdown). Close instead."))
     }

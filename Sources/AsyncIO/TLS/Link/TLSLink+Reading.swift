@@ -107,6 +107,31 @@ extension TLSLink {
     return count
   }
 
+  // MARK: The peer's last words
+
+  /// Look at what the peer has sent before it went: an alert ends everything with its reason, and bytes for the user
+  /// stay where they are. Returns `true` if more may come, and then the receive is under way.
+  func hearsReason() -> Bool {
+    while life.phase == .open, life.mayHearReason, session.pending == 0, let receiving, receiving.state != .inFlight {
+      if hasInput { lookAhead(receiving) } else if core.backend.submit(receiving) { announce(receiving.result) }
+    }
+    guard life.phase <= .open, life.mayHearReason, receiving?.state == .inFlight else { return false }
+    if limit == nil { startLimit(limits.shutdown) }
+    return true
+  }
+
+  private func lookAhead(_ receiving: IOOperation) {
+    if bytes.input.isEmpty, isReadable { fetch(receiving) }
+    do throws(TLSError) {
+      let mayHaveMore = try withSession { session throws(TLSError) in try session.lookAhead() }
+      if !mayHaveMore { life.hearGoodbye() }
+    } catch {
+      returnInput()
+      fail(error)
+    }
+    returnUsedInput()
+  }
+
   // MARK: Memory
 
   /// Fetch what a receive has announced.
@@ -122,7 +147,7 @@ extension TLSLink {
       bytes.inputHasEnded = true
       life.peerEnded()
     } else {
-      life.lose(count)
+      life.loseInput(count)
     }
   }
 

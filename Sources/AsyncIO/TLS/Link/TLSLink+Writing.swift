@@ -10,8 +10,8 @@ extension TLSLink {
   func write(_ operation: IOOperation) -> Bool {
     var budget = Self.piecesPerTurn
     while true {
-      if let result = life.writeResult { return finish(operation, result) }
-      guard life.phase == .open, outgoing.isEmpty else { break }
+      if life.writeResult != nil, !hearsReason(), let result = life.writeResult { return finish(operation, result) }
+      guard life.phase == .open, outgoing.isEmpty, life.sendError == 0 else { break }
       let rest = operation.count - operation.transferred
       if rest == 0 { return finish(operation, operation.count) }
       if budget == 0 {
@@ -40,20 +40,24 @@ extension TLSLink {
 
   /// Encrypt and send what the system takes without a wait.
   func writeNow(_ bytes: UnsafeRawBufferPointer) -> Int {
-    if let result = life.writeResult { return result }
+    if life.writeResult != nil { return lostResult }
     var taken = 0
     while life.phase == .open, writer == nil, outgoing.isEmpty, taken < bytes.count {
       let count = min(bytes.count - taken, TLSScratch.pieceSize)
       guard encrypt(UnsafeRawBufferPointer(rebasing: bytes[taken..<taken + count])) else { break }
       taken += count
     }
-    return taken == 0 ? life.writeResult ?? 0 : taken
+    return taken == 0 || life.sendError < 0 ? lostResult : taken
   }
+
+  /// What a write without an operation ends with after a failure. It waits for nothing, so 0 sends its caller to one
+  /// with an operation, which hears the reason.
+  private var lostResult: Int { life.mayHearReason ? 0 : life.writeResult ?? 0 }
 
   /// Wait until what was taken is with the system.
   func flush(_ operation: IOOperation) -> Bool {
     guard outgoing.isEmpty else { return Self.park(operation, in: &writer) }
-    if life.wireError < 0 { return finish(operation, life.wireError) }
+    if life.writeError < 0 { return finish(operation, life.writeError) }
     guard let sending, sending.state != .inFlight, core.backend.hasUnsent(descriptor) else {
       return finish(operation, 0)
     }
@@ -85,12 +89,12 @@ extension TLSLink {
   }
 
   private func send(_ records: UnsafeRawBufferPointer) {
-    guard life.wireError == 0 else { return }
+    guard life.writeError == 0 else { return }
     var sent = 0
     if outgoing.isEmpty, sending?.state != .inFlight {
       sent = core.backend.trySend(descriptor, records)
       if sent == records.count { return }
-      if sent < 0 { return life.lose(sent) }
+      if sent < 0 { return life.loseOutput(sent) }
     }
     outgoing.append(UnsafeRawBufferPointer(rebasing: records[sent...]))
     _ = sendRest()
@@ -98,7 +102,7 @@ extension TLSLink {
 
   /// Hand over what waits. Returns `true` if nothing is left.
   private func sendRest() -> Bool {
-    while let sending, sending.state != .inFlight, !outgoing.isEmpty, life.wireError == 0 {
+    while let sending, sending.state != .inFlight, !outgoing.isEmpty, life.writeError == 0 {
       let piece = outgoing.next(.max)
       (sending.kind, sending.buffer, sending.count, sending.transferred) = (.send, piece.baseAddress, piece.count, 0)
       sending.sequence &+= 1
@@ -114,7 +118,7 @@ extension TLSLink {
       outgoing.consume(sending.count)
     } else {
       outgoing.removeAll()
-      life.lose(sending.result)
+      life.loseOutput(sending.result)
     }
   }
 
@@ -134,9 +138,9 @@ extension TLSLink {
     }
     takeResult(sending)
     if life.phase == .gone { return releaseIfIdle() }
-    guard sendRest() || life.wireError < 0 else { return }
+    guard sendRest() || life.writeError < 0 else { return }
     if life.phase == .lingering { return sentLast() }
-    if life.wireError < 0 && life.failure == nil { return lose(life.wireError) }
+    if life.isLost { return endLost() }
     writeOn()
     // A read may have waited for the peer to take its answers. One that waits for input goes on waiting.
     if receiving?.state != .inFlight { readOn() }

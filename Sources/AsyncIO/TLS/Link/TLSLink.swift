@@ -18,6 +18,8 @@ internal import SystemPackage
 //   anything else runs.
 // - The end of an operation may make its user close the connection, and drop it. So the link holds itself while it
 //   works on an event, and after an end nothing is believed without a new look.
+// - A peer that refuses this side says why and closes, and a send that meets the close fails before anybody has read the
+//   reason. So a failed send ends no read, and a write ends when the peer's last words were heard.
 // - An unread byte at the close resets the connection, and the reset takes away what the peer has not read yet. A
 //   server of TLS 1.3 sends tickets that a client may never read. So a close says goodbye, ends the stream, and
 //   discards what comes until the peer has ended as well, for a limited time.
@@ -197,7 +199,10 @@ final class TLSLink: StreamLayer {
     announce(result)
     switch life.phase {
     case .handshaking: shakeHands()
-    case .open: readOn()
+    case .open:
+      readOn()
+      // It may wait for the reason why nothing can be sent.
+      if life.sendError < 0 { writeOn() }
     case .lingering: discard()
     case .gone: break
     }
@@ -214,21 +219,26 @@ final class TLSLink: StreamLayer {
 
   /// Note the result of the link's receive.
   func announce(_ result: Int) {
-    if result >= 0 { isReadable = true } else { life.lose(result) }
+    if result >= 0 { isReadable = true } else { life.loseInput(result) }
   }
 
   /// Note a failure of the protection: everything that waits and everything that follows gets it.
   func fail(_ error: TLSError) {
+    if error.code == .truncated, life.sendError < 0 {
+      // It gave no reason: what became of the sends says more than the end of a stream that was cut off.
+      life.loseInput(life.sendError)
+      return endLost()
+    }
     guard life.fail(error) else { return }
     stopLimit()
     endAll(TLSLife.failed)
   }
 
-  /// Note that the socket is lost.
-  func lose(_ result: Int) {
-    life.lose(result)
+  /// End what waits for a socket that is lost.
+  func endLost() {
+    assert(life.isLost, "the socket is not lost")
     stopLimit()
-    endAll(result)
+    endAll(life.writeError)
   }
 
   /// Let the session work, and send what it has written before anything else happens.

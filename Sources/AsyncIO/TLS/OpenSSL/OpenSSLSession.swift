@@ -114,6 +114,18 @@ final class OpenSSLSession: TLSSession {
     throw failure(result)
   }
 
+  func lookAhead() throws(TLSError) -> Bool {
+    if let firstFailure { throw firstFailure }
+    var (byte, count) = (UInt8(0), 0)
+    forgetErrors()
+    let result = api.pointee.SSL_peek_ex(ssl, &byte, 1, &count)
+    if result == 1 { return true }
+    let error = Int(api.pointee.SSL_get_error(ssl, result))
+    if error == OPENSSL_ERROR_WANT_READ { return true }
+    if error == OPENSSL_ERROR_ZERO_RETURN { return false }
+    throw failure(result)
+  }
+
   var pending: Int { Int(api.pointee.SSL_pending(ssl)) }
 
   func write(_ plain: UnsafeRawBufferPointer) throws(TLSError) {
