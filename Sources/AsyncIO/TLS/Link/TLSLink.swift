@@ -18,7 +18,7 @@ internal import SystemPackage
 //   anything else runs.
 // - The end of an operation may make its user close the connection, and drop it. So the link holds itself while it
 //   works on an event, and after an end nothing is believed without a new look.
-// - A peer that refuses this side says why and closes, and a send that meets the close fails before anybody has read the
+// - A peer that refuses this side says why and closes. A send that meets the close fails before anybody has read the
 //   reason. So a failed send ends no read, and a write ends when the peer's last words were heard.
 // - An unread byte at the close resets the connection, and the reset takes away what the peer has not read yet. A
 //   server of TLS 1.3 sends tickets that a client may never read. So a close says goodbye, ends the stream, and
