@@ -68,13 +68,19 @@ struct LentBufferPool: ~Copyable {
     return Buffer(base: small, capacity: -1)
   }
 
-  /// Take back a buffer. Its capacity says which kind it is: a negative one marks a copy.
+  /// Free a buffer that comes back after the close. Any thread, and several at once: nothing of the pool changes then.
+  /// Returns `false` before the close, and the buffer is to be given back.
+  @inline(__always)
+  func frees(_ base: UnsafeMutableRawPointer) -> Bool {
+    if isClosed { base.deallocate() }
+    return isClosed
+  }
+
+  /// Take back a buffer before the close. Its capacity says which kind it is: a negative one marks a copy.
   @inline(__always)
   mutating func giveBack(_ base: UnsafeMutableRawPointer, capacity: Int) {
-    // After the close any thread may return its chunk, so no count is touched any more.
-    if isClosed {
-      base.deallocate()
-    } else if capacity < 0 {
+    assert(!isClosed, "a buffer came back to a closed pool")
+    if capacity < 0 {
       assert(smallLent > 0, "a copy of a chunk came back twice")
       smallLent -= 1
       base.deallocate()

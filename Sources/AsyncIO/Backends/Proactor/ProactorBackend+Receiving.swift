@@ -293,7 +293,7 @@ extension ProactorBackend {
     let word = operation.backendWord
     if word & 1 != 0 {
       casyncio_lent_return(lent, UInt32(truncatingIfNeeded: word >> 1))
-    } else {
+    } else if !pool.frees(buffer) {
       pool.giveBack(buffer, capacity: operation.count)
     }
   }

@@ -274,6 +274,6 @@ package final class SelectorBackend: IOBackend, @unchecked Sendable {
   package func returnLent(_ operation: IOOperation) {
     guard let buffer = operation.buffer else { return }
     operation.buffer = nil
-    pool.giveBack(buffer, capacity: operation.count)
+    if !pool.frees(buffer) { pool.giveBack(buffer, capacity: operation.count) }
   }
 }

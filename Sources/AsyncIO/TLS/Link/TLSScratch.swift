@@ -1,5 +1,4 @@
 internal import COpenSSL
-internal import Synchronization
 
 /// What the protected connections of a loop share: memory for their records, and the number of handshakes that one turn
 /// may advance.
@@ -15,7 +14,6 @@ final class TLSScratch: LoopResident, @unchecked Sendable {
 
   /// Buffers for what was decrypted.
   @exclusivity(unchecked) var pool = LentBufferPool()
-  private let isClosed = Atomic<Bool>(false)
   private var output: UnsafeMutablePointer<UInt8>?
   private var capacity = 0
   private var isLent = false
@@ -35,14 +33,12 @@ final class TLSScratch: LoopResident, @unchecked Sendable {
   deinit { output?.deallocate() }
 
   override func loopDidClose() {
-    isClosed.store(true, ordering: .releasing)
     pool.deallocateAll()
   }
 
-  /// Take a lent buffer back. After the close of the loop in any thread, and in several at once: nothing of the pool is
-  /// touched then.
+  /// Take a lent buffer back. After the close of the loop in any thread, and in several at once.
   func giveBack(_ buffer: UnsafeMutableRawPointer, capacity: Int) {
-    if isClosed.load(ordering: .acquiring) { buffer.deallocate() } else { pool.giveBack(buffer, capacity: capacity) }
+    if !pool.frees(buffer) { pool.giveBack(buffer, capacity: capacity) }
   }
 
   /// Take the right to advance one handshake in this turn. Returns `false` if others have used it up.

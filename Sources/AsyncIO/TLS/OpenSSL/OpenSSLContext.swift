@@ -166,7 +166,7 @@ final class OpenSSLContext: TLSProviderContext, @unchecked Sendable {
   // MARK: Names
 
   private func setNames() throws(TLSError) {
-    guard !configuration.identitiesByName.isEmpty else { return }
+    guard configuration.side == .server else { return }
     for (name, identity) in configuration.identitiesByName {
       var own = configuration
       own.identitiesByName = [:]
@@ -183,6 +183,7 @@ final class OpenSSLContext: TLSProviderContext, @unchecked Sendable {
       let api = own.openssl.api
       guard let name = api.pointee.SSL_get_servername(ssl, Int32(OPENSSL_TLSEXT_NAMETYPE_HOST_NAME)),
         let other = own.other(for: String(cString: name))
+        // An accepted name is kept with the session, and so known when that is resumed.
       else { return Int32(OPENSSL_TLSEXT_ERR_OK) }
       _ = api.pointee.SSL_set_SSL_CTX(ssl, other.handle)
       return Int32(OPENSSL_TLSEXT_ERR_OK)
@@ -195,6 +196,7 @@ final class OpenSSLContext: TLSProviderContext, @unchecked Sendable {
   }
 
   private func other(for name: String) -> OpenSSLContext? {
+    if exactNames.isEmpty && wildcards.isEmpty { return nil }
     let name = name.lowercased()
     if let context = exactNames[name] { return context }
     guard let dot = name.firstIndex(of: ".") else { return nil }
