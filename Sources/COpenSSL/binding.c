@@ -75,5 +75,7 @@ int casyncio_openssl_bind(casyncio_openssl *functions, const char *path, char *d
     snprintf(detail, detail_size, "%s has no %s", text, missing);
     return CASYNCIO_OPENSSL_LACKS;
   }
+  // The first call, so that it decides. At exit OpenSSL would free what other threads still use, and they crash.
+  functions->OPENSSL_init_crypto(OPENSSL_INIT_NO_ATEXIT, NULL);
   return CASYNCIO_OPENSSL_OK;
 }

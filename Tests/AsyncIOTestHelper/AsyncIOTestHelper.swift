@@ -11,6 +11,7 @@ enum AsyncIOTestHelper {
   nonisolated(unsafe) static let cases = [
     policyCases, takeOverCases, runCases, interruptCases, lateJobCases, forkCases, childCases, loopsCases,
     loopsEndCases, loopsPortCases, numberCases, unixSocketCases, dispatchCases, limitCases, refusedCallCases,
+    tlsExitCases,
   ]
   .reduce(into: [:]) { $0.merge($1) { first, _ in first } }
 

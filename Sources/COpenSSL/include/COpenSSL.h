@@ -44,6 +44,7 @@ typedef struct X509_VERIFY_PARAM_st X509_VERIFY_PARAM;
 typedef struct evp_pkey_st EVP_PKEY;
 typedef struct stack_st OPENSSL_STACK;
 typedef struct asn1_string_st ASN1_STRING;
+typedef struct ossl_init_settings_st OPENSSL_INIT_SETTINGS;
 
 typedef int (*openssl_password_callback)(char *buffer, int size, int is_writing, void *OPENSSL_NULLABLE argument);
 typedef int (*openssl_verify_callback)(int is_good, X509_STORE_CTX *store);
@@ -147,6 +148,7 @@ enum {
 };
 
 // Options of a context, which do not fit into an enumeration.
+#define OPENSSL_INIT_NO_ATEXIT 0x00080000ULL
 #define OPENSSL_OP_NO_RENEGOTIATION 0x40000000ULL
 #define OPENSSL_OP_NO_COMPRESSION 0x00020000ULL
 #define OPENSSL_OP_NO_TICKET 0x00004000ULL

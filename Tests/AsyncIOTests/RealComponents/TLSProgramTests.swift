@@ -42,6 +42,17 @@
         #expect(!echo.hasEnded)
       }
 
+      @Test("A program may end while its threads are in the middle of handshakes")
+      func exit() async throws {
+        // One of twenty crashed when OpenSSL cleaned up at the exit.
+        for _ in 0..<20 {
+          let program = try await HelperProgram.runToEnd(
+            "exit-during-tls", ["CERTIFICATES": TestCertificates.shared.directory])
+          #expect(program.status == 0, "\(program.standardError.suffix(1_000))")
+          #expect(program["handshakes"] == "under way", "\(program.facts)")
+        }
+      }
+
       @Test("A key without a certificate, and files that are not there, are errors that say so")
       func options() async throws {
         let noCertificate = try await Program.run([Program.command, "echo", "--port", "0", "--tls-key", "key.pem"])
