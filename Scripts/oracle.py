@@ -52,6 +52,7 @@ def registry():
     import life
     import policies
     import processes
+    import protection
     import runners
     import signals
     import streams
@@ -59,7 +60,8 @@ def registry():
     import threads
 
     scenarios = {}
-    for module in (policies, life, callbacks, threads, descriptors, signals, tasks, runners, streams, processes):
+    modules = (policies, life, callbacks, threads, descriptors, signals, tasks, runners, streams, processes, protection)
+    for module in modules:
         scenarios.update(module.scenarios)
     return scenarios
 

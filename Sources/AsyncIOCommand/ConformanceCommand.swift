@@ -47,7 +47,7 @@ struct ConformanceCommand: ParsableCommand {
 
   func validate() throws {
     for line in line where ConformanceGroup(line: line) == nil {
-      throw ValidationError("There is no line \(line). The list has the lines 1 to 148 and 157 to 180.")
+      throw ValidationError("There is no line \(line). The list has the lines 1 to 180.")
     }
   }
 

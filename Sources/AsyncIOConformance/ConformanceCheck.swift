@@ -87,7 +87,7 @@ public struct ConformanceCheck: Sendable, Identifiable {
   public var id: String { facet.map { "\(line)-\($0)" } ?? "\(line)" }
 }
 
-/// The groups of the list. M, TLS, is not offered.
+/// The groups of the list.
 public enum ConformanceGroup: String, Sendable, CaseIterable {
   case policy = "A"
   case lifeCycle = "B"
@@ -101,6 +101,7 @@ public enum ConformanceGroup: String, Sendable, CaseIterable {
   case signals = "J"
   case subprocesses = "K"
   case executorAndNames = "L"
+  case protection = "M"
   case futuresAndTasks = "N"
   case runnerAndDebug = "O"
 
@@ -119,6 +120,7 @@ public enum ConformanceGroup: String, Sendable, CaseIterable {
     case .signals: 123...129
     case .subprocesses: 130...142
     case .executorAndNames: 143...148
+    case .protection: 149...156
     case .futuresAndTasks: 157...171
     case .runnerAndDebug: 172...180
     }

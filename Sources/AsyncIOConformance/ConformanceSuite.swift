@@ -15,7 +15,8 @@ public enum ConformanceSuite {
     threadRuleChecks,
     descriptorChecks, socketOperationChecks, connectionChecks, serverChecks, transportChecks, datagramChecks,
     unixSocketAndPipeChecks, pipeChecks, signalChecks, subprocessChecks, subprocessTransportChecks,
-    executorAndNameChecks, futureAndTaskChecks, combinatorChecks, runnerChecks, debugChecks, streamConnectingChecks,
+    executorAndNameChecks, protectionChecks, futureAndTaskChecks, combinatorChecks, runnerChecks, debugChecks,
+    streamConnectingChecks,
     streamListeningChecks, nameChecks,
   ].flatMap(\.self).enumerated().sorted { a, b in
     // A line's main check comes before those of its facets.
