@@ -3,7 +3,7 @@
 // The reset (SO_LINGER 0) keeps the client's ports out of TIME_WAIT: some 28,000 of them would be used up within a
 // second. The server sees the reset as an end of the connection.
 #define _GNU_SOURCE
-#include "load.h"
+#include "modes.h"
 
 #include <errno.h>
 #include <stdlib.h>

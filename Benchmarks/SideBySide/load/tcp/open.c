@@ -4,7 +4,7 @@
 // due, even if the load itself was late or the connection was full: what a stalled server keeps waiting is not hidden.
 // The load never sleeps; it has a core of its own.
 #define _GNU_SOURCE
-#include "load.h"
+#include "modes.h"
 
 #include <sys/epoll.h>
 

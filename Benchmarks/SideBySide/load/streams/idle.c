@@ -10,14 +10,10 @@ enum { WARMING_MESSAGES = 5000, SETTLING_US = 300000 };
 
 static void warm(const struct options *options) {
   struct connection *one = establish(options, 1);
-  char answer[64];
   for (int i = 0; i < WARMING_MESSAGES; i++) {
-    if (write(one->socket, message_of(0), sizeof answer) != sizeof answer) fail("a message did not leave");
-    for (size_t got = 0; got < sizeof answer;) {
-      ssize_t length = read(one->socket, answer + got, sizeof answer - got);
-      if (length == 0) fail("the server closed its first connection");
-      if (length > 0) got += (size_t)length;
-    }
+    one->allowed += (uint64_t)options->size;
+    send_allowed(one, 0, options->size);
+    while (one->received < one->allowed) receive_all(one, 0, options->size);
   }
   reset(one->socket);
   usleep(SETTLING_US);

@@ -1,4 +1,4 @@
-// What the parts of the TCP load generator share.
+// What the load generators over connections share: tcp, and tls, which has plain.c's part for itself.
 #pragma once
 
 #include <stdbool.h>
@@ -13,6 +13,8 @@ struct options {
   long rate;          // messages a second over all connections, open loop
   long messages;      // closed loop: so many on each connection instead of a time
   long active;        // idle connections: how many of them work afterwards
+  long resume;        // handshakes: whether they go on from an earlier session
+  long anyanswer;     // handshakes: whether the server may answer with a text of its own
   double seconds;     // of a slice; the first fifth is not counted
 };
 
@@ -52,36 +54,61 @@ struct window plan_window(double seconds);
 // True as soon as the window opens; what was counted until then is to be forgotten.
 bool window_opens(struct window *window, uint64_t now);
 
-// --- connections.c
+// --- messages.c
+
+enum {
+  HELLO = 64,                // bytes that are exchanged when a connection is made
+  BATCH = 128,               // connections that are made at a time
+  PATIENCE = 20,             // seconds
+  RECEIVE_SIZE = 256 * 1024, // bytes that are received at a time, at most
+};
+
+void prepare_message(const struct options *options);
+// A message's bytes as connection number `index` sends them, and its repetitions.
+const char *message_of(long index);
+// The bytes of it that are contiguous behind an offset within the first message.
+uint64_t message_room_behind(uint64_t offset);
+// A socket that is about to connect to the server.
+int new_socket(int flags);
+int start_connecting(int socket, long port);
+// A socket that is connected, blocking, with the patience as its limit, without delay for small messages.
+int connect_blocking(long port);
+// Closes by a reset, so that no port stays behind in TIME_WAIT.
+void reset(int socket);
+// Adds a socket to an epoll set, edge-triggered, under a number.
+void watch(int epoll, int socket, uint32_t number);
+
+// --- connections: tcp/plain.c, tls/protected.c
 
 // One connection: three positions in an endless stream that repeats the message. received <= sent <= allowed.
 struct connection {
   int socket;
   uint64_t allowed, sent, received;
-  uint64_t *times;  // when message number n left: times[n % depth]
+  uint64_t *times;    // when message number n left: times[n % depth]
+  struct secret *tls; // what tls/ has for it
 };
 
-void prepare_message(const struct options *options);
 // Connects them and exchanges 64 bytes on each, so that the server has accepted and knows all of them. Nonblocking
 // from then on, without delay for small messages.
 struct connection *establish(const struct options *options, long count);
-// Adds a socket to an epoll set, edge-triggered, under a number.
-void watch(int epoll, int socket, uint32_t number);
 // Sends what is allowed until the system takes no more.
 void send_allowed(struct connection *connection, long index, long size);
 // Receives all there is, and compares it with what was sent. Gives the bytes.
 uint64_t receive_all(struct connection *connection, long index, long size);
-// A message's bytes as connection number `index` sends them.
-const char *message_of(long index);
-// Closes by a reset, so that no port stays behind in TIME_WAIT.
-void reset(int socket);
-// A socket that is about to connect to the server.
-int new_socket(int flags);
-int start_connecting(int socket, long port);
 
-// --- the modes
+// --- program.c
 
-void run_closed(const struct options *options, struct connection *connections, long count, double memory);
+struct mode {
+  const char *name;
+  void (*run)(const struct options *);
+};
+
+// A whole program: reads the arguments, and runs the one of the modes that the first one names. The last mode has no
+// name.
+int run_program(int count, char **arguments, const struct mode *modes);
+
+// --- closed.c, idle.c: modes, and a part of one
+
+void run_echo(const struct options *options);
 void run_idle(const struct options *options);
-void run_open(const struct options *options);
-void run_churn(const struct options *options);
+void run_closed(const struct options *options, struct connection *connections, long count, double memory);

@@ -70,3 +70,10 @@ void run_closed(const struct options *options, struct connection *connections, l
   });
   close(epoll);
 }
+
+void run_echo(const struct options *options) {
+  struct connection *connections = establish(options, options->connections);
+  find_server(options->pid);
+  run_closed(options, connections, options->connections, -1);
+  for (long i = 0; i < options->connections; i++) reset(connections[i].socket);
+}
