@@ -25,13 +25,18 @@ func echo(connection net.Conn) {
 	}
 }
 
-// Serve serves the port of the last argument, forever. What already runs goes on beside it, on the same thread.
-func Serve() {
+// Listen listens on the port of the last argument, on 127.0.0.1, and leaves one thread to the program.
+func Listen() net.Listener {
 	runtime.GOMAXPROCS(1)
 	listener, err := net.Listen("tcp", "127.0.0.1:"+os.Args[len(os.Args)-1])
 	if err != nil {
 		log.Fatal(err)
 	}
+	return listener
+}
+
+// On serves what comes to a listener, forever. What already runs goes on beside it, on the same thread.
+func On(listener net.Listener) {
 	for {
 		connection, err := listener.Accept()
 		if err != nil {
@@ -40,3 +45,6 @@ func Serve() {
 		go echo(connection)
 	}
 }
+
+// Serve serves the port of the last argument, forever.
+func Serve() { On(Listen()) }
