@@ -52,23 +52,43 @@ def _package_version(package: str) -> str:
     return re.sub(r"^\d+:|[-+].*$", "", _said(["dpkg-query", "--show", "--showformat=${Version}", package], r"(\S+)"))
 
 
+def _taken(built: str) -> dict[str, str]:
+    """The versions of packages that the package manager has taken for a build."""
+    state = json.loads((BUILT / built / "workspace-state.json").read_text())
+    return {entry["packageRef"]["identity"]: entry["state"]["checkoutState"]["version"]
+            for entry in state["object"]["dependencies"] if "checkoutState" in entry["state"]}
+
+
+def _nio_tls() -> str:
+    with contextlib.suppress(OSError, ValueError, LookupError):
+        taken = _taken("nio-tls")
+        return f"{taken['swift-nio-ssl']} on SwiftNIO {taken['swift-nio']}"
+    return ""
+
+
 def _nio() -> str:
     """What the package manager says that it has taken; the pins beside the package may be of another build."""
     for built in ("nio", "nio-static"):
         with contextlib.suppress(OSError, ValueError, LookupError):
-            state = json.loads((BUILT / built / "workspace-state.json").read_text())
-            found = {entry["packageRef"]["identity"]: entry["state"] for entry in state["object"]["dependencies"]}
-            return found["swift-nio"]["checkoutState"]["version"]
+            return _taken(built)["swift-nio"]
     with contextlib.suppress(OSError, ValueError, LookupError):
         pins = json.loads((HERE / "peers" / "nio" / "Package.resolved").read_text())["pins"]
         return next(pin["state"]["version"] for pin in pins if pin["identity"] == "swift-nio")
     return ""
 
 
+def _crate(name: str) -> str:
+    found = sorted(glob.glob(f"/usr/share/cargo/registry/{name}-[0-9]*"))
+    return found[-1].rsplit("-", 1)[1] if found else "?"
+
+
 def _tokio() -> str:
-    found = sorted(glob.glob("/usr/share/cargo/registry/tokio-1.*"))
     rust = _said(["rustc", "--version"], r"rustc (\S+)")
-    return f"{found[-1].rsplit('-', 1)[1]} (Rust {rust})" if found else ""
+    return f"{_crate('tokio')} (Rust {rust})"
+
+
+def _tokio_tls() -> str:
+    return f"tokio {_crate('tokio')} with openssl {_crate('openssl')}, rustls {_crate('rustls')}"
 
 
 def _swift() -> str:
@@ -88,15 +108,19 @@ OURS = ("AsyncIO", lambda: f"{_ours() or 'of unknown version'}, Swift {_swift()}
 
 VERSIONS = {
     "floors": ("C", _floors),
+    "tls": ("OpenSSL", lambda: _said(["openssl", "version"], r"OpenSSL (\S+)")),
     "asyncio": OURS,
     "micro": OURS,
     "busy": OURS,
     "start": OURS,
     "libuv": ("libuv", lambda: _said(["pkg-config", "--modversion", "libuv"], r"(\S+)")),
     "asio": ("asio", lambda: _package_version("libasio-dev")),
+    "asio-tls": ("asio", lambda: _package_version("libasio-dev")),
     "tokio": ("tokio", _tokio),
+    "tokio-tls": ("crates over TLS", _tokio_tls),
     "go": ("Go", lambda: _said(["go", "version"], r"go(\d\S+)")),
     "nio": ("SwiftNIO", _nio),
+    "nio-tls": ("NIOSSL", _nio_tls),
     "swift": ("Swift", _swift),
     "uvloop": ("uvloop", lambda: " on Python ".join(_uvloop())),
     "socat": ("socat", lambda: _said(["socat", "-V"], r"socat version (\S+)")),

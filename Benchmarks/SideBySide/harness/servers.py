@@ -52,12 +52,12 @@ class Driven:
 
 
 def run_load(bench: Bench, child: subprocess.Popen[str], port: int, load: Mapping[str, object]) -> Measurement:
-    """One slice of load. `load` has `mode` and the load generator's arguments by name."""
+    """One slice of load. `load` has `mode`, the load generator's arguments, and `program` if it is not load_tcp."""
     if child.poll() is not None:
         raise Failure(f"the server ended with status {child.returncode}")
-    arguments = [f"{key}={value}" for key, value in load.items() if key != "mode"]
-    status, printed = bench.output(
-        [LOAD, str(load["mode"]), f"port={port}", f"pid={child.pid}", *arguments], LOAD_CORES, log="load")
+    arguments = [f"{key}={value}" for key, value in load.items() if key not in ("mode", "program")]
+    command = [str(load.get("program", LOAD)), str(load["mode"]), f"port={port}", f"pid={child.pid}", *arguments]
+    status, printed = bench.output(command, LOAD_CORES, log="load")
     if status != 0:
         raise Failure(explanation(printed) or f"the load ended with status {status}")
     values = json.loads(printed)
@@ -75,11 +75,16 @@ def explanation(printed: str) -> str:
         return printed.strip()[-200:]
 
 
-@contextlib.contextmanager
-def open_server(bench: Bench, work: Work, subject: Subject) -> Iterator[Driven]:
-    """`open` of a work whose subjects are echo servers; its options are the load's."""
+def check_descriptors(bench: Bench, work: Work) -> None:
+    """Raises NotOffered if a process may not have as many descriptors as the work's connections need."""
     needed = int(str(work.options["connections"])) + SPARE_DESCRIPTORS
     if needed > bench.file_limit:
         raise NotOffered(f"it needs {needed:,} descriptors, and a process may have {bench.file_limit:,} (ulimit -Hn)")
+
+
+@contextlib.contextmanager
+def open_server(bench: Bench, work: Work, subject: Subject) -> Iterator[Driven]:
+    """`open` of a work whose subjects are echo servers; its options are the load's."""
+    check_descriptors(bench, work)
     with serving(bench, subject, f"{work.name}-{subject.name}") as (child, port):
         yield Driven(bench, child, port, work.options)

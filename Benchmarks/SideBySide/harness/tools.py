@@ -26,15 +26,23 @@ class Tool:
 
 GCC = Tool("gcc", "gcc")
 SWIFT = Tool("swift", None, "Swift 6.3, in /opt/swift or on PATH")
+LIBSSL = Tool("/usr/include/openssl/ssl.h", "libssl-dev")
 TOOLS: dict[str, Sequence[Tool]] = {
     "load": (GCC,),
     "floors": (GCC, Tool("/usr/include/liburing.h", "liburing-dev")),
+    "tls": (GCC, LIBSSL, Tool("openssl", "openssl")),
     "libuv": (GCC, Tool("/usr/include/uv.h", "libuv1-dev")),
     "asio": (Tool("g++", "g++"), Tool("/usr/include/asio.hpp", "libasio-dev")),
+    "asio-tls": (Tool("g++", "g++"), Tool("/usr/include/asio.hpp", "libasio-dev"), LIBSSL),
     "tokio": (Tool("cargo", "cargo"), Tool("/usr/share/cargo/registry/tokio-1.*", "librust-tokio-dev")),
+    "tokio-tls": (Tool("cargo", "cargo"), LIBSSL,
+                  Tool("/usr/share/cargo/registry/tokio-openssl-0.6.*", "librust-tokio-openssl-dev"),
+                  Tool("/usr/share/cargo/registry/tokio-rustls-0.23.*", "librust-tokio-rustls-dev"),
+                  Tool("/usr/share/cargo/registry/rustls-pemfile-1.*", "librust-rustls-pemfile-dev")),
     "go": (Tool("go", "golang-go"),),
     "uvloop": (Tool("python3", "python3"), Tool("/usr/lib/python3*/ensurepip", "python3-venv")),
     "nio": (SWIFT,),
+    "nio-tls": (SWIFT,),
     "swift": (SWIFT,),
     "asyncio": (SWIFT,),
     "micro": (SWIFT,),
