@@ -7,11 +7,23 @@
 
 static char incoming[RECEIVE_SIZE];
 
-static void begin(struct connection *connection, const struct options *options, long index) {
+static void block(struct connection *connection, bool blocking) {
+  fcntl(connection->socket, F_SETFL, blocking ? 0 : O_NONBLOCK);
+  connection->tls->wire.blocking = blocking;
+  wire_woken(&connection->tls->wire, false);
+}
+
+static void begin(struct connection *connection, const struct options *options) {
   connection->socket = connect_blocking(options->port);
   connection->tls = malloc(sizeof *connection->tls);
   if (!connection->tls) fail("no memory for a connection");
-  protect(connection->tls, connection->socket, true);
+  protect(connection->tls, connection->socket, false);
+  block(connection, false);
+  shake_hands(connection->tls);
+}
+
+static void say_hello(struct connection *connection, long index) {
+  block(connection, true);
   if (!shake_hands(connection->tls)) fail("no end of a handshake within %d s", PATIENCE);
   if (send_protected(connection->tls, message_of(index), HELLO) != HELLO) fail("the first bytes did not leave");
 }
@@ -24,17 +36,17 @@ static void take_echo(struct connection *connection, long index) {
     got += count;
   }
   if (memcmp(answer, message_of(index), HELLO) != 0) fail("the first bytes came back as others");
-  fcntl(connection->socket, F_SETFL, O_NONBLOCK);
-  connection->tls->wire.blocking = false;
+  block(connection, false);
 }
 
-// One after the other, as a handshake keeps either side busy; the echo is waited for in batches.
+// In batches: while the load begins the next handshake the server answers the last, and both cores are busy.
 struct connection *establish(const struct options *options, long count) {
   struct connection *connections = calloc((size_t)count, sizeof *connections);
   if (!connections) fail("no memory for %ld connections", count);
   for (long first = 0; first < count; first += BATCH) {
     long end = first + BATCH < count ? first + BATCH : count;
-    for (long i = first; i < end; i++) begin(&connections[i], options, i);
+    for (long i = first; i < end; i++) begin(&connections[i], options);
+    for (long i = first; i < end; i++) say_hello(&connections[i], i);
     for (long i = first; i < end; i++) take_echo(&connections[i], i);
   }
   return connections;
