@@ -7,6 +7,8 @@ operations: start and end are not in it. `counting.py` names the traps of callgr
 - The C library picks its functions by the processor, so a copy may cost some instructions more or less elsewhere: the
   tolerance is for that, not for chance.
 - Swift seeds its hashing anew in each process; here it is told not to.
+- Most of a message over TLS is OpenSSL's, whose next version may take more or fewer: the tolerance of these works is
+  wider. What a handshake takes differs from one to the next, by less than a message in a hundred of what is counted.
 """
 
 from __future__ import annotations
@@ -21,14 +23,16 @@ import tempfile
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from . import building, lockstep, tools
+from . import building, callgrind, lockstep, tools
 from .bench import Bench
+from .certificate import certificate
 from .model import Failure, NotOffered
 from .servers import wait_until_up
 from .subjects import asyncio_echo
 
 FILE = building.HERE.parent / "Thresholds" / "instructions.tsv"
 COMPONENTS = ("asyncio", "micro")
+OPENSSL = re.compile(r"lib(ssl|crypto)\.")
 TOLERANCE = 3.0  # per cent, of works that are not in the file yet
 
 # How many timers are due in a turn, and how many posts it finds, is a matter of time even here: their tolerance in the
@@ -58,31 +62,59 @@ class MicroWork:
 
 @dataclasses.dataclass(frozen=True)
 class EchoWork:
-    """Messages of 64 bytes to an echo server on the selector and back, 64 connections in lockstep."""
+    """Messages of 64 bytes to an echo server on the selector and back, 64 connections in lockstep; perhaps over TLS.
+
+    Over TLS what a message allocates is counted as well: `Benchmarks/allocations` knows no TLS.
+    """
 
     api: str
+    tls: bool = False
     rounds: int = 300
 
     @property
     def name(self) -> str:
-        return f"echo_{self.api}"
+        return f"tls_{self.api}" if self.tls else f"echo_{self.api}"
 
     def instructions(self, bench: Bench) -> float:
         short, long = (self._collected(bench, self.rounds * factor) for factor in (1, 3))
-        return (long - short) / (2 * self.rounds * lockstep.CONNECTIONS)
+        if self.tls:
+            self._check_allocations(bench)
+        return (long - short) / self._messages
+
+    @property
+    def _messages(self) -> int:
+        return 2 * self.rounds * lockstep.CONNECTIONS
 
     def _collected(self, bench: Bench, rounds: int) -> int:
         said, port = bench.logs / f"{self.name}-{rounds}.callgrind", bench.free_port()
-        server = asyncio_echo("selector", self.api).command[1:]
-        with bench.running(simulated(bench, said, "asyncio.stripped", *server, str(port)), log=self.name) as child:
+        server, context = asyncio_echo("selector", self.api).command[1:], None
+        if self.tls:
+            chain, key = certificate(bench)
+            server = ("echo", "--tls-cert", str(chain), "--tls-key", str(key), *server[1:])
+            context = lockstep.client_context(chain)
+        profile = self._profile(bench, rounds) if self.tls else None
+        command = simulated(bench, said, "asyncio.stripped", *server, str(port), profile=profile)
+        with bench.running(command, log=self.name) as child:
             wait_until_up(bench, child, port, self.name)
-            lockstep.exchange(child.pid, port, rounds)
+            lockstep.exchange(child.pid, port, rounds, context)
         return collected(said)
 
+    def _profile(self, bench: Bench, rounds: int) -> Path:
+        return bench.logs / f"{self.name}-{rounds}.profile"
 
-def simulated(bench: Bench, said: Path, program: str, *arguments: str) -> list[str]:
-    """The command that runs a program on callgrind's processor."""
-    return ["valgrind", "--tool=callgrind", "--callgrind-out-file=/dev/null", f"--log-file={said}",
+    def _check_allocations(self, bench: Bench) -> None:
+        """OpenSSL allocates its buffers for each record, and nobody else anything."""
+        short, long = (callgrind.allocations_in(self._profile(bench, self.rounds * factor)) for factor in (1, 3))
+        long.subtract(short)
+        own = {path: count / self._messages for path, count in long.items() if not OPENSSL.match(Path(path).name)}
+        if any(count > 0.005 for count in own.values()):
+            found = ", ".join(f"{count:.3f} by {Path(path).name}" for path, count in own.items() if count)
+            raise Failure(f"{self.name}: a message allocates outside of OpenSSL: {found}")
+
+
+def simulated(bench: Bench, said: Path, program: str, *arguments: str, profile: Path | None = None) -> list[str]:
+    """The command that runs a program on callgrind's processor. The profile tells who calls whom."""
+    return ["valgrind", "--tool=callgrind", f"--callgrind-out-file={profile or '/dev/null'}", f"--log-file={said}",
             *bench.program([program, *arguments])]
 
 
@@ -111,6 +143,9 @@ WORKS: tuple[Counted, ...] = (
     EchoWork("streams"),
     EchoWork("sync"),
     EchoWork("protocol"),
+    EchoWork("streams", tls=True, rounds=50),
+    EchoWork("sync", tls=True, rounds=50),
+    EchoWork("protocol", tls=True, rounds=50),
 )
 
 
@@ -222,7 +257,7 @@ def choose(names: Sequence[str]) -> list[Counted]:
 
 
 def check_tools(build: bool) -> None:
-    absent = tools.missing((*(COMPONENTS if build else ()), "valgrind"))
+    absent = tools.missing((*(COMPONENTS if build else ()), "valgrind", "openssl"))
     if absent:
         line = tools.apt_line(absent)
         what = ", ".join(tool.advice or tool.what for missing in absent.values() for tool in missing)

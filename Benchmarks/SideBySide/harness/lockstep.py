@@ -7,6 +7,7 @@ messages are sent, one on each connection, and finds all of them when it goes on
 Traps:
 - A stop is seen by the server as an interrupted wait. It is stopped only when it sleeps, so that is one in each round.
 - A signal is delivered when it is delivered; the stop is waited for.
+- Over TLS the server's tickets come with the first answer. They are read then, by the way.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import contextlib
 import os
 import signal
 import socket
+import ssl
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -26,19 +28,29 @@ MESSAGE = b"x" * 64
 PATIENCE = 30.0  # seconds; callgrind makes everything fifty times as slow
 
 
-def exchange(pid: int, port: int, rounds: int) -> None:
+def client_context(chain: Path) -> ssl.SSLContext:
+    """TLS for the client of a server with the certificate: version 1.3."""
+    context = ssl.create_default_context(cafile=str(chain))
+    context.minimum_version = ssl.TLSVersion.TLSv1_3
+    return context
+
+
+def exchange(pid: int, port: int, rounds: int, tls: ssl.SSLContext | None = None) -> None:
     """Sends and receives a message on each connection, so many times. The server is a child of this process."""
     with contextlib.ExitStack() as stack:
-        connections = [stack.enter_context(socket.create_connection(("127.0.0.1", port), PATIENCE))
-                       for _ in range(CONNECTIONS)]
-        for connection in connections:
-            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        connections = [stack.enter_context(_connect(port, tls)) for _ in range(CONNECTIONS)]
         for _ in range(rounds):
             _wait_until_asleep(pid)
             with _stopped(pid):
                 for connection in connections:
                     connection.sendall(MESSAGE)
             _receive(connections)
+
+
+def _connect(port: int, tls: ssl.SSLContext | None) -> socket.socket:
+    connection = socket.create_connection(("127.0.0.1", port), PATIENCE)
+    connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return tls.wrap_socket(connection, server_hostname="localhost") if tls else connection
 
 
 def _wait_until_asleep(pid: int) -> None:

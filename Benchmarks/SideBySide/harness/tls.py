@@ -12,10 +12,10 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 
-from .bench import LOAD_CORES, Bench
-from .model import MEMORY, P50, P99, RATE, Failure, Subject, Work
+from .bench import Bench
+from .certificate import certificate
+from .model import MEMORY, P50, P99, RATE, Subject, Work
 from .servers import Driven, check_descriptors, wait_until_up
 from .sets import FULL
 from .subjects import OURS
@@ -68,24 +68,11 @@ stream {{
 """
 
 
-def _certificate(bench: Bench) -> tuple[Path, Path]:
-    """A certificate and its key, made for this run."""
-    chain, key = bench.logs / "chain.pem", bench.logs / "key.pem"
-    if not chain.exists():
-        status, _ = bench.output(
-            ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
-             "-days", "30", "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost",
-             "-keyout", str(key), "-out", str(chain)], LOAD_CORES, log="certificate")
-        if status != 0:
-            raise Failure(f"openssl made no certificate: {bench.last_line('certificate')}")
-    return chain, key
-
-
 @contextlib.contextmanager
 def open_protected(bench: Bench, work: Work, subject: Subject) -> Iterator[Driven]:
     """A server with the certificate, driven by the load over TLS."""
     check_descriptors(bench, work)
-    chain, key = _certificate(bench)
+    chain, key = certificate(bench)
     port, log = bench.free_port(), f"{work.name}-{subject.name}"
     nginx = bench.logs / f"nginx-{port}.conf"
     names = {"chain": chain, "key": key, "port": port, "directory": bench.logs, "nginx": nginx}

@@ -27,10 +27,11 @@ class Tool:
 GCC = Tool("gcc", "gcc")
 SWIFT = Tool("swift", None, "Swift 6.3, in /opt/swift or on PATH")
 LIBSSL = Tool("/usr/include/openssl/ssl.h", "libssl-dev")
+OPENSSL = Tool("openssl", "openssl")
 TOOLS: dict[str, Sequence[Tool]] = {
     "load": (GCC,),
     "floors": (GCC, Tool("/usr/include/liburing.h", "liburing-dev")),
-    "tls": (GCC, LIBSSL, Tool("openssl", "openssl")),
+    "tls": (GCC, LIBSSL, OPENSSL),
     "libuv": (GCC, Tool("/usr/include/uv.h", "libuv1-dev")),
     "asio": (Tool("g++", "g++"), Tool("/usr/include/asio.hpp", "libasio-dev")),
     "asio-tls": (Tool("g++", "g++"), Tool("/usr/include/asio.hpp", "libasio-dev"), LIBSSL),
@@ -53,10 +54,11 @@ TOOLS: dict[str, Sequence[Tool]] = {
               Tool("/usr/lib/nginx/modules/ngx_stream_module.so", "libnginx-mod-stream")),
     "strace": (Tool("strace", "strace"),),
     "valgrind": (Tool("valgrind", "valgrind"),),
+    "openssl": (OPENSSL,),
 }
 
 # Of these there is nothing to build.
-ONLY_TOOLS = frozenset({"socat", "nginx", "strace", "valgrind"})
+ONLY_TOOLS = frozenset({"socat", "nginx", "strace", "valgrind", "openssl"})
 
 
 def extend_path() -> None:
