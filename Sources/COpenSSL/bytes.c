@@ -62,16 +62,20 @@ static int write_bytes(BIO *bio, const char *in, size_t size, size_t *count) {
   return 1;
 }
 
+// OpenSSL asks some ten times for each message, mostly for what is not there, as a kernel that encrypts. So the bytes
+// are looked up only where they are needed.
 static long control(BIO *bio, int command, long number, void *argument) {
-  casyncio_tls_bytes *bytes = openssl->BIO_get_data(bio);
+  casyncio_tls_bytes *bytes;
   (void)number;
   (void)argument;
   switch (command) {
   case BIO_CONTROL_FLUSH:
     return 1;
   case BIO_CONTROL_EOF:
+    bytes = openssl->BIO_get_data(bio);
     return bytes && bytes->input_ended && bytes->input_count == 0;
   case BIO_CONTROL_PENDING:
+    bytes = openssl->BIO_get_data(bio);
     return bytes ? (long)bytes->input_count : 0;
   case BIO_CONTROL_WRITE_PENDING:
     return 0;

@@ -25,8 +25,12 @@ extension TLSLink {
 
   /// True if a look at the session may bring bytes without a wait.
   @inline(__always)
-  private var hasInput: Bool {
-    isReadable || bytes.pointer.pointee.input_count > 0 || bytes.inputHasEnded || session.pending > 0
+  private var hasInput: Bool { isReadable || sessionHasInput }
+
+  /// True if the session can go on with what it has.
+  @inline(__always)
+  private var sessionHasInput: Bool {
+    bytes.pointer.pointee.input_count > 0 || bytes.inputHasEnded || session.pending > 0
   }
 
   /// Go on with the operation that waits to read.
@@ -70,7 +74,8 @@ extension TLSLink {
   private func decrypt(into memory: UnsafeMutableRawBufferPointer) -> Int {
     var count = 0
     do throws(TLSError) {
-      count = try decryptInput(memory)
+      // Asked without input, OpenSSL allocates a buffer, finds nothing to put there and frees it.
+      if sessionHasInput { count = try decryptInput(memory) }
       if count == 0, !life.heardGoodbye, isReadable, let receiving {
         fetch(receiving)
         count = try decryptInput(memory)
