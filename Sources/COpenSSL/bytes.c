@@ -4,7 +4,8 @@
 #include <string.h>
 
 // A session's input and output as memory: OpenSSL reads from where the bytes were received and writes into one block
-// that is sent from. (Its own memory BIO copies once more, and grows by pieces.)
+// that is sent from. (Its own memory BIO copies once more, and grows by pieces.) The block puts small records together
+// for one system call. A large record is sent from where OpenSSL has it, as its copy costs more than a call.
 
 enum {
   BIO_FLAG_READ = 1,
@@ -17,6 +18,8 @@ enum {
   BIO_CONTROL_WRITE_PENDING = 13,
   // BIO_TYPE_SOURCE_SINK and a number that no method of the library has.
   BIO_KIND = 0x0400 | 100,
+  // Of a record that is sent by itself.
+  LARGE = 4096,
 };
 
 // The methods are called without a word of ours, so the functions are here. Written once, before the first session.
@@ -55,9 +58,18 @@ static int write_bytes(BIO *bio, const char *in, size_t size, size_t *count) {
   casyncio_tls_bytes *bytes = openssl->BIO_get_data(bio);
   openssl->BIO_clear_flags(bio, BIO_FLAGS_RETRY);
   *count = 0;
-  if (!bytes || !reserve(bytes, size)) return 0;
-  memcpy(bytes->output + bytes->output_count, in, size);
-  bytes->output_count += size;
+  if (!bytes) return 0;
+  size_t sent = 0;
+  if (size >= LARGE && bytes->output_count == 0 && bytes->send) {
+    sent = bytes->send(bytes->sender, (const uint8_t *)in, size);
+    if (sent == size) {
+      *count = size;
+      return 1;
+    }
+  }
+  if (!reserve(bytes, size - sent)) return 0;
+  memcpy(bytes->output + bytes->output_count, in + sent, size - sent);
+  bytes->output_count += size - sent;
   *count = size;
   return 1;
 }

@@ -100,6 +100,10 @@ typedef struct casyncio_tls_bytes {
   size_t output_capacity;
   // The peer has ended its stream: nothing comes after `input`.
   uint8_t input_ended;
+  // Sends a large record from where it was made, if nothing is in front of it. Returns how much of it was taken; the
+  // rest is collected in `output`. NULL to collect everything.
+  size_t (*OPENSSL_NULLABLE send)(void *OPENSSL_NULLABLE sender, const uint8_t *record, size_t size);
+  void *OPENSSL_NULLABLE sender;
 } casyncio_tls_bytes;
 
 // Make the method by which OpenSSL gets at such bytes. Returns NULL if there is no memory.

@@ -1,3 +1,4 @@
+internal import COpenSSL
 internal import SystemPackage
 
 // From the user's bytes to records on their way. A piece is encrypted when the records before it are with the system,
@@ -90,14 +91,32 @@ extension TLSLink {
 
   private func send(_ records: UnsafeRawBufferPointer) {
     guard life.writeError == 0 else { return }
-    var sent = 0
-    if outgoing.isEmpty, sending?.state != .inFlight {
-      sent = core.backend.trySend(descriptor, records)
-      if sent == records.count { return }
-      if sent < 0 { return life.loseOutput(sent) }
-    }
+    let sent = sendNow(records)
+    if sent == records.count { return }
     outgoing.append(UnsafeRawBufferPointer(rebasing: records[sent...]))
     _ = sendRest()
+  }
+
+  /// Send what the system takes, if nothing is in front of it. Returns the number of bytes that are done with: all if
+  /// the socket is lost.
+  private func sendNow(_ records: UnsafeRawBufferPointer) -> Int {
+    guard outgoing.isEmpty, sending?.state != .inFlight, life.writeError == 0 else { return 0 }
+    let sent = core.backend.trySend(descriptor, records)
+    guard sent < 0 else { return sent }
+    life.loseOutput(sent)
+    return records.count
+  }
+
+  /// Let the session send a large record while it is at work.
+  func sendLargeRecordsDirectly() {
+    bytes.pointer.pointee.sender = Unmanaged.passUnretained(self).toOpaque()
+    bytes.pointer.pointee.send = { sender, record, count in
+      guard let sender else { return 0 }
+      // Right because a session only works for its link.
+      return Unmanaged<TLSLink>.fromOpaque(sender)._withUnsafeGuaranteedRef {
+        $0.sendNow(UnsafeRawBufferPointer(start: record, count: count))
+      }
+    }
   }
 
   /// Hand over what waits. Returns `true` if nothing is left.

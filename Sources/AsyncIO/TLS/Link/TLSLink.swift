@@ -15,7 +15,7 @@ internal import SystemPackage
 // - A peer can make the session answer, by asking for new keys or for what is refused, and never read the answers. So
 //   nothing more is decrypted while too many of them wait.
 // - What the session writes stands in a block that all connections of the loop share. It is sent, or copied, before
-//   anything else runs.
+//   anything else runs. Large records do not get there: the session has them sent while it is at work.
 // - The end of an operation may make its user close the connection, and drop it. So the link holds itself while it
 //   works on an event, and after an end nothing is believed without a new look.
 // - A peer that refuses this side says why and closes. A send that meets the close fails before anybody has read the
@@ -74,6 +74,7 @@ final class TLSLink: StreamLayer {
     scratch = .of(core)
     super.init()
     take(early)
+    sendLargeRecordsDirectly()
     receiving = IOOperation(.receiveLent, on: descriptor)
     sending = IOOperation(.send, on: descriptor)
     receiving?.observer = .passUnretained(self)
