@@ -83,6 +83,10 @@ package struct TLSConfiguration: Sendable {
   /// Certificates of a server for certain host names, chosen by the name that the client asks for. A name may begin
   /// with "*.", for every name with one label more. Other names get ``identity``.
   package var identitiesByName: [String: TLSIdentity] = [:]
+  /// Further certificates of a server, chosen by the names of hosts that are in them. A whole name goes before one with
+  /// "*.", and of several certificates with one name the first gets it; ``identity`` comes before all of these. A
+  /// certificate for which no name is left is an error.
+  package var furtherIdentities: [TLSIdentity] = []
   /// Whose certificates are accepted.
   package var trust: TLSTrust
   /// How carefully the other side's certificate is looked at: `full` for a client, `none` for a server.

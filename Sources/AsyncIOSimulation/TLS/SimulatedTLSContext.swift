@@ -128,35 +128,29 @@ final class SimulatedTLSContext: TLSProviderContext {
   /// Tells it from the other contexts of its provider.
   let number: UInt64
   let settings: SimulatedSettings
-  /// The settings for certain names, without the "*." of those that begin with one.
-  private let exactNames: [String: SimulatedSettings]
-  private let wildcards: [String: SimulatedSettings]
+  /// The settings for certain names.
+  private let others: TLSNames<SimulatedSettings>
   let sessions = SessionCache<SimulatedTicket>()
 
   init(_ configuration: TLSConfiguration, _ provider: SimulatedTLSProvider) throws(TLSError) {
     self.provider = provider
     number = provider.nextNumber()
     settings = try SimulatedSettings(configuration)
-    var (exact, wild): ([String: SimulatedSettings], [String: SimulatedSettings]) = ([:], [:])
+    var others = TLSNames<SimulatedSettings>()
     for (name, identity) in configuration.identitiesByName {
-      var own = configuration
-      own.identity = identity
-      let key = name.lowercased()
-      if key.hasPrefix("*.") {
-        wild[String(key.dropFirst(2))] = try SimulatedSettings(own)
-      } else {
-        exact[key] = try SimulatedSettings(own)
-      }
+      others.give(name, to: try SimulatedSettings(configuration.withOnly(identity)))
     }
-    (exactNames, wildcards) = (exact, wild)
+    if !configuration.furtherIdentities.isEmpty { others.keep(settings.identity.first?.hosts ?? []) }
+    for identity in configuration.furtherIdentities {
+      let own = try SimulatedSettings(configuration.withOnly(identity))
+      try others.give(own.identity.first?.hosts ?? [], to: own, of: identity)
+    }
+    self.others = others
   }
 
   /// Return the settings for the name that a client asks for.
   func settings(for name: String?) -> SimulatedSettings {
-    guard let name = name?.lowercased() else { return settings }
-    if let exact = exactNames[name] { return exact }
-    guard let dot = name.firstIndex(of: ".") else { return settings }
-    return wildcards[String(name[name.index(after: dot)...])] ?? settings
+    name.flatMap { others.owner(of: $0) } ?? settings
   }
 
   func makeSession(serverName: String?, bytes: TLSBytes) throws(TLSError) -> any TLSSession {

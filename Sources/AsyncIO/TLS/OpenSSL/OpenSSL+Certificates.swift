@@ -58,7 +58,7 @@ extension OpenSSL {
     return Int64(timegm(&broken))
   }
 
-  private func hostnames(_ x509: OpaquePointer) -> [String] {
+  func hostnames(_ x509: OpaquePointer) -> [String] {
     let index = api.pointee.X509_get_ext_by_NID(x509, Int32(OPENSSL_NID_SUBJECT_ALT_NAME), -1)
     guard index >= 0, let found = api.pointee.X509_get_ext(x509, index) else { return [] }
     let value = api.pointee.X509_EXTENSION_get_data(found)

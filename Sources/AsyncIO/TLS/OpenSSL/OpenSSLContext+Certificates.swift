@@ -4,8 +4,8 @@ internal import COpenSSL
 // errors are named.
 
 extension OpenSSLContext {
-  /// Load this side's certificate, the chain above it and the key.
-  func load(_ identity: TLSIdentity) throws(TLSError) {
+  /// Load this side's certificate, the chain above it and the key. Returns the hosts that the certificate is for.
+  func load(_ identity: TLSIdentity) throws(TLSError) -> [String] {
     let api = openssl.api
     let chain = try PEMText(identity.source.chain, openssl)
     api.pointee.ERR_clear_error()
@@ -26,6 +26,7 @@ extension OpenSSLContext {
     }
     try checkEnd(of: chain, "certificate")
     try loadKey(identity, chainName: chain.name)
+    return openssl.hostnames(certificate)
   }
 
   private func unusable(_ name: String) -> TLSError {

@@ -8,9 +8,10 @@ final class OpenSSLContext: TLSProviderContext, @unchecked Sendable {
   let openssl: OpenSSL
   let handle: OpaquePointer
   let configuration: TLSConfiguration
-  /// The contexts of certain names, without the "*." of those that begin with one.
-  private(set) var exactNames: [String: OpenSSLContext] = [:]
-  private(set) var wildcards: [String: OpenSSLContext] = [:]
+  /// The hosts of this side's certificate.
+  private(set) var hostnames: [String] = []
+  /// The contexts of certain names.
+  private var others = TLSNames<OpenSSLContext>()
   /// The names of protocols as they are sent: each behind its length.
   let protocolNames: [UInt8]
   let keyLog: KeyLog?
@@ -52,7 +53,7 @@ final class OpenSSLContext: TLSProviderContext, @unchecked Sendable {
     try setCiphers()
     try setTrust()
     if let identity = configuration.identity {
-      try load(identity)
+      hostnames = try load(identity)
     } else if configuration.side == .server {
       throw TLSError(.invalidConfiguration, "TLS context: a server needs a certificate. Set identity.")
     }
@@ -167,13 +168,11 @@ final class OpenSSLContext: TLSProviderContext, @unchecked Sendable {
 
   private func setNames() throws(TLSError) {
     guard configuration.side == .server else { return }
-    for (name, identity) in configuration.identitiesByName {
-      var own = configuration
-      own.identitiesByName = [:]
-      own.identity = identity
-      let context = try OpenSSLContext(own, openssl)
-      let key = name.lowercased()
-      if key.hasPrefix("*.") { wildcards[String(key.dropFirst(2))] = context } else { exactNames[key] = context }
+    for (name, identity) in configuration.identitiesByName { others.give(name, to: try other(identity)) }
+    if !configuration.furtherIdentities.isEmpty { others.keep(hostnames) }
+    for identity in configuration.furtherIdentities {
+      let context = try other(identity)
+      try others.give(context.hostnames, to: context, of: identity)
     }
     let api = openssl.api
     let choose: openssl_servername_callback = { ssl, _, argument in
@@ -182,7 +181,7 @@ final class OpenSSLContext: TLSProviderContext, @unchecked Sendable {
       let own = Unmanaged<OpenSSLContext>.fromOpaque(argument).takeUnretainedValue()
       let api = own.openssl.api
       guard let name = api.pointee.SSL_get_servername(ssl, Int32(OPENSSL_TLSEXT_NAMETYPE_HOST_NAME)),
-        let other = own.other(for: String(cString: name))
+        let other = own.others.owner(of: String(cString: name))
         // An accepted name is kept with the session, and so known when that is resumed.
       else { return Int32(OPENSSL_TLSEXT_ERR_OK) }
       _ = api.pointee.SSL_set_SSL_CTX(ssl, other.handle)
@@ -195,12 +194,8 @@ final class OpenSSLContext: TLSProviderContext, @unchecked Sendable {
       handle, Int32(OPENSSL_CTRL_SET_TLSEXT_SERVERNAME_ARG), 0, Unmanaged.passUnretained(self).toOpaque())
   }
 
-  private func other(for name: String) -> OpenSSLContext? {
-    if exactNames.isEmpty && wildcards.isEmpty { return nil }
-    let name = name.lowercased()
-    if let context = exactNames[name] { return context }
-    guard let dot = name.firstIndex(of: ".") else { return nil }
-    return wildcards[String(name[name.index(after: dot)...])]
+  private func other(_ identity: TLSIdentity) throws(TLSError) -> OpenSSLContext {
+    try OpenSSLContext(configuration.withOnly(identity), openssl)
   }
 
   // MARK: Sessions
