@@ -105,4 +105,14 @@ extension StreamConnection: ByteSource {
   public func readToEnd(limit: Int = .max) async throws -> [UInt8] {
     try await readRest(limit: limit)
   }
+
+  /// Put back bytes that were read last: the next read gets them first, and ``startTLS(_:serverHostname:limits:)``
+  /// takes them for the peer's. For a program that looks at the beginning of a stream to decide what it is.
+  package func putBack(_ bytes: [UInt8]) throws {
+    try claimReader()
+    defer { releaseReader() }
+    let rest = leftover.take(leftover.count)
+    leftover.append(bytes.span.bytes)
+    leftover.append(rest.span.bytes)
+  }
 }

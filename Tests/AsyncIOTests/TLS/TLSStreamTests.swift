@@ -86,6 +86,27 @@ struct TLSStreamTests {
     }
   }
 
+  @Test("A hello that was read and put back is the peer's, and comes first", arguments: LoopKind.allCases)
+  func putBack(kind: LoopKind) async throws {
+    try await kind.run { _ in
+      let pair = try await StreamPair.make()
+      defer { pair.close() }
+      try await pair.near.write("one\ntwo")
+      #expect(try await pair.far.readLine() == "one")
+      try pair.far.putBack([UInt8]("zero".utf8))
+      #expect(try await pair.far.readExactly(7) == [UInt8]("zerotwo".utf8))
+      let server = try loopTask {
+        let beginning = try await pair.far.read(upTo: 20)
+        try pair.far.putBack(beginning)
+        try await pair.far.startTLS(TLSContext(TLSSessionTests.server()))
+        return try await pair.far.readExactly(6)
+      }
+      try await pair.near.startTLS(TLSContext(TLSSessionTests.client()), serverHostname: "localhost")
+      try await pair.near.write("secret")
+      #expect(try await server.value == [UInt8]("secret".utf8))
+    }
+  }
+
   @Test("hazard L1: a connection that ends without a goodbye is cut, not complete", arguments: LoopKind.allCases)
   func truncation(kind: LoopKind) async throws {
     try await kind.withProtectedPair { near, far in
