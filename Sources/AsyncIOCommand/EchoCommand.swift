@@ -14,7 +14,7 @@ struct EchoCommand: ParsableCommand {
     discussion: """
       Sends every byte back to who sent it. --api streams runs an async closure for each chunk, --api sync a \
       synchronous one inside the loop's poll phase, --api protocol a protocol object for each client. Ends with SIGINT \
-      or SIGTERM. With --tls-cert the clients speak TLS.
+      or SIGTERM. With --tls-cert the clients speak TLS; SIGHUP reads certificates and keys again.
       """
   )
 
@@ -45,6 +45,7 @@ struct EchoCommand: ParsableCommand {
       announce("echo (\(api.rawValue)) on \(addresses.map(\.description).joined(separator: ", "))")
     }
     try loop.run(loops: loops.number) { group in
+      if group.index == 0, let tls { try group.loop.reloadOnHangup([("certificates", tls)]) }
       guard api != .protocol else {
         let server = try await Self.serve(host, port, tls, group)
         try await tell(server.addresses, group)
