@@ -24,6 +24,14 @@ enum Endpoint: Sendable {
     return endpoint
   }
 
+  /// Where to connect to with TLS: `tls:` and a host and port.
+  static func parseProtected(_ text: Substring) throws -> Endpoint {
+    guard let endpoint = Endpoint(String(text)), endpoint.isTarget, endpoint.host != nil else {
+      throw WrongValue("Give tls:host:port or tls:[v6]:port; ports are 1 to 65535.")
+    }
+    return endpoint
+  }
+
   private init?(_ argument: String) {
     if argument.hasPrefix("unix:") {
       let path = argument.dropFirst("unix:".count)
@@ -58,6 +66,11 @@ enum Endpoint: Sendable {
     case .network(let host, let port): host != nil && port != 0
     case .unix: true
     }
+  }
+
+  /// The host of a network address.
+  var host: String? {
+    if case .network(let host, _) = self { host } else { nil }
   }
 
   /// A path has one listener; a port can have one on every loop.

@@ -51,9 +51,7 @@ final class ProxyExchange: @unchecked Sendable {
     do {
       try await pass(from: upstream, to: client, \.toClient, .toClients)
       try await up
-    } catch let error as IOError {
-      _ = error
-    }
+    } catch  where Self.isLoss(error) {}
   }
 
   /// Pass one direction on. A failure ends both.
@@ -75,11 +73,15 @@ final class ProxyExchange: @unchecked Sendable {
       try to.writeEOF()
       self[keyPath: direction].hasEnded = true
     } catch {
-      if !isOver, error is IOError { figures.add(.lost) }
-      end(error is IOError ? .lost : .cut)
+      if !isOver, Self.isLoss(error) { figures.add(.lost) }
+      end(Self.isLoss(error) ? .lost : .cut)
       throw error
     }
   }
+
+  /// True for the end of a connection, and for the end of its protection: without a goodbye, or by a record that was
+  /// changed. Both mean that bytes may be missing.
+  private static func isLoss(_ error: any Error) -> Bool { error is IOError || error is TLSError }
 
   /// A Unix socket counts what its reader has not fetched in whole buffers. Small ones show that a slow reader reads.
   private static var unixStep: Int { 8 * 1024 }

@@ -12,6 +12,8 @@ package final class ProxyFigures: Sendable {
     case refused, late, failed
     /// Clients that left before the target answered, that were cut because they were idle, and connections lost.
     case left, cut, lost
+    /// Clients that did not agree on TLS in time, could not, or asked for a host that no target is for.
+    case unprotected
   }
 
   /// Figures at one moment.
@@ -47,6 +49,7 @@ package final class ProxyFigures: Sendable {
   private let left = Atomic<Int>(0)
   private let cut = Atomic<Int>(0)
   private let lost = Atomic<Int>(0)
+  private let unprotected = Atomic<Int>(0)
 
   package init() {}
 
@@ -67,6 +70,7 @@ package final class ProxyFigures: Sendable {
     case .left: left.wrappingAdd(count, ordering: .relaxed)
     case .cut: cut.wrappingAdd(count, ordering: .relaxed)
     case .lost: lost.wrappingAdd(count, ordering: .relaxed)
+    case .unprotected: unprotected.wrappingAdd(count, ordering: .relaxed)
     }
   }
 
@@ -94,6 +98,7 @@ package final class ProxyFigures: Sendable {
     snapshot[.left] = left.load(ordering: .relaxed)
     snapshot[.cut] = cut.load(ordering: .relaxed)
     snapshot[.lost] = lost.load(ordering: .relaxed)
+    snapshot[.unprotected] = unprotected.load(ordering: .relaxed)
     return snapshot
   }
 }
@@ -107,7 +112,8 @@ extension ProxyFigures.Snapshot {
   /// What did not go well, in a line.
   package var troubles: String {
     "target: \(self[.refused]) refused, \(self[.late]) without an answer, \(self[.failed]) failed otherwise; clients: "
-      + "\(self[.left]) left early, \(self[.cut]) cut as idle; \(self[.lost]) connections lost"
+      + "\(self[.unprotected]) refused at TLS, \(self[.left]) left early, \(self[.cut]) cut as idle; "
+      + "\(self[.lost]) connections lost"
   }
 
   /// What an operator sees: all loops together, and each if there are several.

@@ -8,8 +8,8 @@ import Testing
     #expect(
       lines == [
         "up 12 s; 0 connections now, 0 in all; 0 bytes to the target, 0 to clients",
-        "target: 0 refused, 0 without an answer, 0 failed otherwise; clients: 0 left early, 0 cut as idle; "
-          + "0 connections lost",
+        "target: 0 refused, 0 without an answer, 0 failed otherwise; clients: 0 refused at TLS, 0 left early, "
+          + "0 cut as idle; 0 connections lost",
         "loop 0: 0 connections now, 0 in all; 0 bytes to the target, 0 to clients",
         "loop 1: 0 connections now, 0 in all; 0 bytes to the target, 0 to clients",
       ])

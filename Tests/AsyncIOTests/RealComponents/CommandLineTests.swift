@@ -12,7 +12,7 @@
           ["proxy", "--listen", "0", "--to", "127.0.0.1:1"],
           [
             "--listen", "--to", "--max-connections", "--connect-timeout", "--idle-timeout", "--drain-timeout",
-            "--proxy-protocol", "--loop", "--loops",
+            "--proxy-protocol", "--sni", "--handshake-timeout", "--loop", "--loops",
           ]
         ), (["doctor"], ["--format"]), (["conformance", "--line", "1"], ["--line", "--format", "--loop"]),
         (["simulate"], ["--seeds", "--from", "--seed", "--scenario", "--faults", "--threads"]),

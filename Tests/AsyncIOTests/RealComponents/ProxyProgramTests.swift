@@ -197,7 +197,7 @@
 
   extension String {
     /// How often the text occurs.
-    fileprivate func components(of text: String) -> Int {
+    func components(of text: String) -> Int {
       var count = 0
       var rest = self[...]
       while let range = rest.firstRange(of: text) {

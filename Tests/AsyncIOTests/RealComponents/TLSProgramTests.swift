@@ -60,6 +60,36 @@
         let noFile = try await Program.run([Program.command, "echo", "--port", "0", "--tls-cert", "/no/such.pem"])
         #expect(noFile.status != 0 && noFile.output.contains("/no/such.pem"))
       }
+
+      @Test("Options of the proxy that do not go together are errors that say what does")
+      func proxyOptions() async throws {
+        let files = TestCertificates.shared
+        let cases: [(options: [String], status: Int32, text: String)] = [
+          ([], 64, "Give --to, or --sni"), (["--to", "tls:host"], 64, "Give tls:host:port"),
+          (["--to", "tls:unix:/path"], 64, "Give tls:host:port"),
+          (["--to", "h:1", "--tls-key", "k"], 64, "Add --tls-cert"),
+          (["--to", "h:1", "--tls-ca", "a"], 64, "Give --to tls:host:port"),
+          (["--to", "tls:h:1", "--tls-ca", "a", "--tls-no-verify"], 64, "Leave one of them out"),
+          (["--to", "tls:h:1", "--sni", "a=h:1"], 64, "End their TLS with --tls-cert"),
+          (["--sni", "a=h:1", "--tls-cert", "c"], 64, "Add --to"), (["--sni", "a=h"], 64, "invalid for '--sni"),
+          (["--sni", "a=tls:h:1"], 64, "Give the target without tls:"), (["--sni", "*=h:1"], 64, "Give the name"),
+          (["--sni", "a..b=h:1"], 64, "Give the name"),
+          (["--sni", "a.b=h:1", "--sni", "A.B=h:2"], 64, "Give each name once"),
+          (
+            ["--to", "h:1", "--tls-cert", "a", "--tls-cert", "b", "--tls-key", "a"], 64,
+            "there are 2 certificates and 1 keys"
+          ), (["--to", "tls:h:1", "--tls-ca", "/no/such.pem"], 1, "/no/such.pem"),
+          (["--to", "h:1"] + Program.certificates("ecdsa", "rsa"), 1, "would never be chosen"),
+          (
+            ["--to", "h:1", "--tls-cert", files.path("ecdsa.pem"), "--tls-key", files.path("rsa.key")], 1,
+            "does not belong to the certificate"
+          ),
+        ]
+        for (options, status, text) in cases {
+          let ended = try await Program.run([Program.command, "proxy", "--listen", "0"] + options)
+          #expect(ended.status == status && ended.output.contains(text), "\(options): \(ended.output)")
+        }
+      }
     }
   }
 #endif
