@@ -128,10 +128,11 @@ func toServer(idleTimeout: Duration?, connectTimeout: Duration? = nil) -> Proxy 
 }
 
 /// Send back what comes, and a word at the end.
-private func startUpstream(_ world: SimulationWorld) {
+func startUpstream(_ world: SimulationWorld, tls: TLSContext? = nil) {
   world.host("server").start("echo") {
     let listener = try await world.listen(on: "server", 80)
     try await listener.serve { connection in
+      if let tls { try await connection.startTLS(tls) }
       try await connection.forEachChunk { chunk in try await connection.write(chunk) }
       try await connection.write(trailer)
     }
@@ -139,11 +140,16 @@ private func startUpstream(_ world: SimulationWorld) {
 }
 
 /// Hold one conversation through the proxy. Returns `false` if the weather ended it.
-private func converse(_ world: SimulationWorld) async throws -> Bool {
+func converse(_ world: SimulationWorld, tls: TLSContext? = nil) async throws -> Bool {
   let bytes = world.bytes(1 + world.random.below(4000))
   do {
     return try await withTimeout(.seconds(30)) {
-      let connection = try await StreamConnection.connect(host: "proxy", port: 8080)
+      let connection =
+        if let tls {
+          try await StreamConnection.connect(host: "proxy", port: 8080, tls: tls)
+        } else {
+          try await StreamConnection.connect(host: "proxy", port: 8080)
+        }
       defer { connection.close() }
       async let sent: Void = send(bytes, on: connection, world)
       var read: [UInt8] = []
@@ -161,7 +167,7 @@ private func converse(_ world: SimulationWorld) async throws -> Bool {
       return true
     }
   } catch  where error.isWeather {
-    world.sometimes("a client hears of a loss", error is IOError)
+    world.sometimes("a client hears of a loss", error is IOError || error is TLSError)
     return false
   }
 }

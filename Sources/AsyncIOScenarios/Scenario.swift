@@ -22,7 +22,8 @@ package struct Scenario: Sendable {
 
   /// All of them, in the order in which they are run.
   package static let all: [Scenario] =
-    streams + reading + floods + servers + crashes + transports + borders + connecting + proxies + proxyLimits
+    streams + reading + floods + servers + crashes + transports + borders + connecting + proxies + protectedProxies
+    + proxyLimits
     + datagrams + sockets + names + tasks + locks + queues + shutdowns + protectedStreams + protectedRaces
 
   /// These do not look for faults: they show the speed of one world. They run only by name, in good weather.
