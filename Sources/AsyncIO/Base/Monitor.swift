@@ -45,12 +45,7 @@ final class Monitor: @unchecked Sendable {
     if deadline == .max { return pthread_cond_wait(condition, mutex) == 0 }
     let left = MonotonicTime.remaining(to: deadline)
     guard left > 0 else { return false }
-    var limit = timespec()
-    clock_gettime(ConditionClock.id, &limit)
-    let (seconds, nanoseconds) = (left / 1_000_000_000, Int64(limit.tv_nsec) + left % 1_000_000_000)
-    limit.tv_sec += Int(seconds + nanoseconds / 1_000_000_000)
-    limit.tv_nsec = Int(nanoseconds % 1_000_000_000)
-    _ = pthread_cond_timedwait(condition, mutex, &limit)
+    _ = casyncio_condition_wait(condition, mutex, ConditionClock.id, left)
     return casyncio_monotonic_nanoseconds() < deadline
   }
 }

@@ -96,6 +96,26 @@ static inline int64_t casyncio_monotonic_nanoseconds(void) {
   return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
 }
 
+// Return the processor time of the calling thread in nanoseconds.
+static inline int64_t casyncio_processor_nanoseconds(void) {
+  struct timespec t;
+  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+  return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
+}
+
+// Wait for a condition, at most for a positive number of nanoseconds on its clock. Returns 0 or the number of an error.
+// Here because Swift finds the fields of `timespec` only if the file's neighbours import the right modules.
+static inline int casyncio_condition_wait(
+    pthread_cond_t *CASYNCIO_NONNULL condition, pthread_mutex_t *CASYNCIO_NONNULL mutex, clockid_t clock,
+    int64_t nanoseconds) {
+  struct timespec t;
+  clock_gettime(clock, &t);
+  int64_t rest = t.tv_nsec + nanoseconds % 1000000000;
+  t.tv_sec += nanoseconds / 1000000000 + rest / 1000000000;
+  t.tv_nsec = rest % 1000000000;
+  return pthread_cond_timedwait(condition, mutex, &t);
+}
+
 static inline int casyncio_errno(void) { return errno; }
 
 // MARK: The thread sanitizer

@@ -21,11 +21,7 @@ struct HandleWaitTests {
   }
 
   /// Processor time of the calling thread.
-  private static var processorTime: Duration {
-    var time = timespec()
-    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time)
-    return .seconds(time.tv_sec) + .nanoseconds(time.tv_nsec)
-  }
+  private static var processorTime: Duration { .nanoseconds(casyncio_processor_nanoseconds()) }
 
   @Test("The wait sleeps, and ends with the callback", arguments: LoopKind.allCases)
   func sleeps(kind: LoopKind) async throws {
