@@ -42,7 +42,7 @@
         #expect(!echo.hasEnded)
       }
 
-      @Test("A program may end while its threads are in the middle of handshakes")
+      @Test("hazard L8: a program may end while its threads are in the middle of handshakes")
       func exit() async throws {
         // One of twenty crashed when OpenSSL cleaned up at the exit.
         for _ in 0..<20 {

@@ -34,7 +34,7 @@ struct TLSLastWordsTests {
     if abortively { peer.abort() } else { peer.close() }
   }
 
-  @Test("A client that only writes hears it", arguments: LoopKind.allCases, [false, true])
+  @Test("hazard L7: a client that only writes hears it", arguments: LoopKind.allCases, [false, true])
   func writer(kind: LoopKind, abortively: Bool) async throws {
     let end = try await kind.endOfClient(use: { await $0.write($1) }) {
       try await Self.refuse($0, abortively: abortively)

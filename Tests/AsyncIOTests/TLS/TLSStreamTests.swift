@@ -4,7 +4,7 @@ import Testing
 
 @testable import AsyncIO
 
-/// Protected connections on every loop: what both ends see, and how they end.
+/// Protected connections on every loop: what both ends see.
 @Suite(
   "TLS streams", .enabled(if: TestCertificates.isAvailable, "the program openssl is not installed"),
   .timeLimit(.minutes(5)))
@@ -86,100 +86,6 @@ struct TLSStreamTests {
     }
   }
 
-  @Test("A hello that was read and put back is the peer's, and comes first", arguments: LoopKind.allCases)
-  func putBack(kind: LoopKind) async throws {
-    try await kind.run { _ in
-      let pair = try await StreamPair.make()
-      defer { pair.close() }
-      try await pair.near.write("one\ntwo")
-      #expect(try await pair.far.readLine() == "one")
-      try pair.far.putBack([UInt8]("zero".utf8))
-      #expect(try await pair.far.readExactly(7) == [UInt8]("zerotwo".utf8))
-      let server = try loopTask {
-        let beginning = try await pair.far.read(upTo: 20)
-        try pair.far.putBack(beginning)
-        try await pair.far.startTLS(TLSContext(TLSSessionTests.server()))
-        return try await pair.far.readExactly(6)
-      }
-      try await pair.near.startTLS(TLSContext(TLSSessionTests.client()), serverHostname: "localhost")
-      try await pair.near.write("secret")
-      #expect(try await server.value == [UInt8]("secret".utf8))
-    }
-  }
-
-  @Test("hazard L1: a connection that ends without a goodbye is cut, not complete", arguments: LoopKind.allCases)
-  func truncation(kind: LoopKind) async throws {
-    try await kind.withProtectedPair { near, far in
-      try await near.write("half of it")
-      try near.core.backend.endWriting(near.descriptor)
-      #expect(try await far.readExactly(10) == [UInt8]("half of it".utf8))
-      for _ in 0..<2 {
-        let error = try await failure(TLSError.self) { _ = try await far.read(upTo: 1) }
-        #expect(error.code == .truncated, "\(error)")
-      }
-    }
-  }
-
-  @Test(
-    "hazard L4: closing sends everything and does not cut off a peer that has not read yet",
-    arguments: LoopKind.allCases)
-  func closing(kind: LoopKind) async throws {
-    // The client never reads, so the server's tickets are unread when it closes.
-    for _ in 0..<20 {
-      try await kind.withProtectedPair { near, far in
-        try await near.write(numbered(0..<200_000))
-        near.close()
-        #expect(near.isClosed)
-        #expect(try await far.readToEnd() == numbered(0..<200_000))
-      }
-    }
-  }
-
-  @Test("close() ends what waits, in any task, and the number comes back", arguments: LoopKind.allCases)
-  func closeEndsPending(kind: LoopKind) async throws {
-    try await kind.withProtectedPair { near, far in
-      let reading = try loopTask { _ = try await near.read(upTo: 1) }
-      let writing = try loopTask { try await near.write(numbered(0..<32_000_000)) }
-      try await turnUntil { near.link.reader != nil && near.link.writer != nil }
-      near.close()
-      for task in [reading, writing] {
-        let error = try await failure(IOError.self) { try await task.value }
-        #expect(error.errno == .canceled)
-      }
-      let link = near.link
-      #expect(link.life.phase == .lingering)
-      far.close()
-      try await turnUntil { link.life.phase == .gone }
-    }
-  }
-
-  @Test("hazard L2: a peer that never says goodbye is given up in time", arguments: LoopKind.allCases)
-  func silentPeer(kind: LoopKind) async throws {
-    try await kind.run { _ in
-      let pair = try await StreamPair.make()
-      defer { pair.close() }
-      try await pair.protect(limits: TLSLimits(shutdown: .milliseconds(50)))
-      let link = pair.near.link
-      pair.near.close()
-      #expect(link.life.phase == .lingering)
-      try await turnUntil { link.life.phase == .gone }
-    }
-  }
-
-  @Test("hazard L5: a handshake that does not go on ends in time", arguments: LoopKind.allCases)
-  func silentHandshake(kind: LoopKind) async throws {
-    try await kind.run { _ in
-      let pair = try await StreamPair.make()
-      defer { pair.close() }
-      let error = try await failure(TLSError.self) {
-        try await pair.far.startTLS(
-          TLSContext(TLSSessionTests.server()), limits: TLSLimits(handshake: .milliseconds(30)))
-      }
-      #expect(error.code == .timedOut && error.description.contains("0.03 seconds"), "\(error)")
-      #expect(pair.far.isClosed)
-    }
-  }
-
   @Test("Cancelled reads and writes lose nothing", arguments: LoopKind.allCases)
   func cancelling(kind: LoopKind) async throws {
     try await kind.withProtectedPair { near, far in
@@ -201,78 +107,6 @@ struct TLSStreamTests {
       while last.last != 3 { last = try await far.read(upTo: 65_536) }
       #expect(last.suffix(2) == [2, 3])
       try await after.value
-    }
-  }
-
-  @Test("A cancelled handshake closes the connection", arguments: LoopKind.allCases)
-  func cancelledHandshake(kind: LoopKind) async throws {
-    try await kind.run { _ in
-      let pair = try await StreamPair.make()
-      defer { pair.close() }
-      let context = try TLSContext(TLSSessionTests.client())
-      let starting = try loopTask { try await pair.near.startTLS(context, serverHostname: "localhost") }
-      try await turnUntil { pair.near.descriptor.layer != nil && pair.near.link.opener != nil }
-      starting.cancel()
-      await #expect(throws: CancellationError.self) { try await starting.value }
-      #expect(pair.near.isClosed)
-    }
-  }
-
-  @Test("Refused certificates end both sides with the reason", arguments: LoopKind.allCases)
-  func refusal(kind: LoopKind) async throws {
-    try await kind.run { _ in
-      let pair = try await StreamPair.make()
-      defer { pair.close() }
-      let server = try TLSContext(TLSSessionTests.server("unknown"))
-      let accepting = try loopTask {
-        try await pair.far.startTLS(server)
-        _ = try await pair.far.read(upTo: 1)
-      }
-      let error = try await failure(TLSError.self) {
-        try await pair.near.startTLS(TLSContext(TLSSessionTests.client()), serverHostname: "localhost")
-      }
-      #expect(error.code == .unknownAuthority)
-      let answer = try await failure(TLSError.self) { try await accepting.value }
-      #expect(answer.code == .peerAlert, "\(answer)")
-    }
-  }
-
-  @Test("Plain bytes before startTLS are not taken for protected ones", arguments: LoopKind.allCases)
-  func injection(kind: LoopKind) async throws {
-    try await kind.run { _ in
-      let pair = try await StreamPair.make()
-      defer { pair.close() }
-      try await pair.near.write("STARTTLS\r\nDELETE everything\r\n")
-      #expect(try await pair.far.readLine() == "STARTTLS")
-      let error = try await failure(TLSError.self) {
-        try await pair.far.startTLS(TLSContext(TLSSessionTests.server()))
-      }
-      #expect(error.code == .notTLS, "\(error)")
-    }
-  }
-
-  @Test("startTLS after plain lines, and back", arguments: LoopKind.allCases, [TLSVersion.tls12, .tls13])
-  func thereAndBack(kind: LoopKind, version: TLSVersion) async throws {
-    try await kind.run { _ in
-      let pair = try await StreamPair.make()
-      defer { pair.close() }
-      try await pair.near.write("hello\n")
-      #expect(try await pair.far.readLine() == "hello")
-      var client = TLSSessionTests.client()
-      client.maximumVersion = version
-      for round in 0..<3 {
-        try await pair.protect(client: client)
-        try await pair.near.write("secret \(round)\n")
-        #expect(try await pair.far.readLine() == "secret \(round)")
-        async let back: Void = pair.far.unwrapTLS()
-        try await pair.near.unwrapTLS()
-        // Perhaps with the goodbye in one segment.
-        try await pair.near.write("plain \(round)\n")
-        try await back
-        #expect(try await pair.far.readLine() == "plain \(round)")
-        try await pair.far.write("answer\n")
-        #expect(try await pair.near.readLine() == "answer")
-      }
     }
   }
 
@@ -319,63 +153,6 @@ struct TLSStreamTests {
       for pair in pairs { pair.close() }
     }
   }
-
-  @Test("A loop that is closed ends protected connections", arguments: LoopKind.allCases)
-  func closedLoop(kind: LoopKind) async throws {
-    let loop = try kind.makeLoop()
-    let (pair, reading) = try await loop.run {
-      let pair = try await StreamPair.make()
-      try await pair.protect()
-      let reading = try loopTask { try await pair.near.read(upTo: 1) }
-      try await turnUntil { pair.near.link.reader != nil }
-      return (pair, reading)
-    }
-    try loop.close()
-    let error = try await failure(EventLoopError.self) { _ = try await reading.value }
-    #expect(error.code == .closed)
-    pair.close()
-  }
-
-  #if os(Linux)
-    @Test("Nothing is left: no link, no descriptor", arguments: LoopKind.allCases)
-    func leaks(kind: LoopKind) async throws {
-      await #expect(processExitsWith: .success) { [kind] in
-        func round() async throws {
-          for ending in 0..<5 {
-            try await kind.withProtectedPair { near, far in
-              let reading = try loopTask { _ = try await far.read(upTo: 10) }
-              try await near.write("some")
-              switch ending {
-              case 0: near.close()
-              case 1: near.abort()
-              case 2: reading.cancel()
-              case 3: try near.core.backend.endWriting(near.descriptor)
-              default: try await near.write([UInt8](repeating: 1, count: 100_000))
-              }
-            }
-          }
-          let loop = try kind.makeLoop()
-          let pair = try await loop.run {
-            let pair = try await StreamPair.make()
-            try await pair.protect()
-            return pair
-          }
-          try loop.close()
-          pair.close()
-        }
-        try await round()
-        let before = Holdings.now
-        try await round()
-        var after = Holdings.now
-        for _ in 0..<10_000 where after.descriptors > before.descriptors || after.counters["TLS links"] != 0 {
-          await Task.yield()
-          after = Holdings.now
-        }
-        precondition(after.descriptors <= before.descriptors, "before: \(before); after: \(after)")
-        precondition(after.counters["TLS links"] == 0 && after.counters["descriptors"] == 0, "\(after)")
-      }
-    }
-  #endif
 }
 
 extension StreamConnection {
