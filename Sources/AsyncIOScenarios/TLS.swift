@@ -181,11 +181,14 @@ struct Protection {
   let client: TLSContext
   let server: TLSContext
 
-  init(_ world: SimulationWorld, for host: String) throws {
+  init(_ world: SimulationWorld, for host: String, limits: TLSLimits = .standard) throws {
     var settings = TLSConfiguration.client()
     settings.maximumVersion = world.random.chance(0.3) ? .tls12 : .tls13
+    settings.limits = limits
     client = try TLSContext(settings)
-    server = try TLSContext(.server(SimulatedTLS.identity(hosts: [host])))
+    settings = .server(SimulatedTLS.identity(hosts: [host]))
+    settings.limits = limits
+    server = try TLSContext(settings)
   }
 }
 

@@ -19,11 +19,11 @@ extension Scenario {
       "tls-meddler", "What somebody in between cuts, changes, repeats or adds is seen, and never delivered",
       faults: .mild
     ) { world in
-      let tls = try Protection(world, for: "server")
+      let limits = try TLSLimits(handshake: .seconds(20), shutdown: .seconds(5))
+      let tls = try Protection(world, for: "server", limits: limits)
       let bytes = world.bytes(1 + world.random.below(4000))
       world.host("server").start("page") {
-        let listener = try await StreamListener.bind(
-          host: "server", port: 443, tls: tls.server, limits: TLSLimits(handshake: .seconds(20), shutdown: .seconds(5)))
+        let listener = try await StreamListener.bind(host: "server", port: 443, tls: tls.server)
         try await listener.serve { connection in
           try await world.write(bytes, inPiecesOf: 1000, on: connection)
         }
@@ -36,8 +36,7 @@ extension Scenario {
           do {
             let read = try await withTimeout(.seconds(60)) {
               let connection = try await StreamConnection.connect(
-                host: "between", port: 443, tls: tls.client, serverHostname: "server",
-                limits: TLSLimits(handshake: .seconds(20), shutdown: .seconds(5)))
+                host: "between", port: 443, tls: tls.client, serverHostname: "server")
               defer { connection.close() }
               return try await connection.readToEnd()
             }

@@ -22,25 +22,16 @@ extension StreamListener {
   /// in its backlog, even while the others go on.
   ///
   /// Parameters and errors are those of
-  /// ``bind(host:port:family:backlog:reuseAddress:reusePort:keepAlive:startServing:)``. Throws code `invalidArgument`
-  /// if the system cannot share a port.
+  /// ``bind(host:port:tls:family:backlog:reuseAddress:reusePort:keepAlive:startServing:)``. Throws code
+  /// `invalidArgument` if the system cannot share a port.
   public static func bind(
-    host: String? = nil, port: UInt16, sharedBy group: LoopGroup, family: AddressFamily = .unspecified,
-    backlog: Int32 = 4096, reuseAddress: Bool = true, keepAlive: Bool = false, startServing: Bool = true
+    host: String? = nil, port: UInt16, sharedBy group: LoopGroup, tls: TLSContext? = nil,
+    family: AddressFamily = .unspecified, backlog: Int32 = 4096, reuseAddress: Bool = true, keepAlive: Bool = false,
+    startServing: Bool = true
   ) async throws -> StreamListener {
     var request = ListenRequest()
     (request.hosts, request.port, request.family, request.backlog) = ([host], port, family, backlog)
     (request.reuseAddress, request.keepAlive, request.listens) = (reuseAddress, keepAlive, startServing)
-    return try await group.open(request, \.addresses) { try await bind($0) }
-  }
-
-  /// Do the same, and protect every connection.
-  package static func bind(
-    host: String? = nil, port: UInt16, sharedBy group: LoopGroup, tls: TLSContext, limits: TLSLimits = .standard
-  ) async throws -> StreamListener {
-    var request = ListenRequest()
-    (request.hosts, request.port) = ([host], port)
-    let tls = try ServerTLS(tls, limits, for: "StreamListener.bind")
     return try await group.open(request, \.addresses) { try await bind($0, tls: tls) }
   }
 }
@@ -48,33 +39,21 @@ extension StreamListener {
 extension EventLoop {
   /// Listen on a host and port on every loop of a group, and give each client a transport and a protocol. Every body
   /// calls it on its own loop, with the same arguments. See
-  /// ``StreamListener/bind(host:port:sharedBy:family:backlog:reuseAddress:keepAlive:startServing:)``.
+  /// ``StreamListener/bind(host:port:sharedBy:tls:family:backlog:reuseAddress:keepAlive:startServing:)``.
   ///
   /// Parameters and errors are those of
-  /// ``createServer(host:port:family:flags:backlog:reuseAddress:reusePort:keepAlive:startServing:_:)``.
+  /// ``createServer(host:port:tls:family:flags:backlog:reuseAddress:reusePort:keepAlive:startServing:_:)``.
   public func createServer<Proto: ReceivingProtocol>(
-    host: String? = nil, port: UInt16, sharedBy group: LoopGroup, family: AddressFamily = .unspecified,
-    flags: AddressInfoFlags = .passive, backlog: Int32 = 4096, reuseAddress: Bool = true, keepAlive: Bool = false,
-    startServing: Bool = true, _ factory: @escaping () throws -> Proto
+    host: String? = nil, port: UInt16, sharedBy group: LoopGroup, tls: TLSContext? = nil,
+    family: AddressFamily = .unspecified, flags: AddressInfoFlags = .passive, backlog: Int32 = 4096,
+    reuseAddress: Bool = true, keepAlive: Bool = false, startServing: Bool = true,
+    _ factory: @escaping () throws -> Proto
   ) async throws -> Server {
     var request = ListenRequest()
     (request.hosts, request.port, request.family, request.flags) = ([host], port, family, flags)
     (request.backlog, request.reuseAddress, request.keepAlive) = (backlog, reuseAddress, keepAlive)
     return try await group.open(request, \.addresses) {
-      try await server($0, "createServer", startServing: startServing, factory)
-    }
-  }
-
-  /// Do the same, and protect every connection.
-  package func createServer<Proto: ReceivingProtocol>(
-    host: String? = nil, port: UInt16, sharedBy group: LoopGroup, tls: TLSContext, limits: TLSLimits = .standard,
-    _ factory: @escaping () throws -> Proto
-  ) async throws -> Server {
-    var request = ListenRequest()
-    (request.hosts, request.port) = ([host], port)
-    let tls = try ServerTLS(tls, limits, for: "createServer")
-    return try await group.open(request, \.addresses) {
-      try await server($0, "createServer", tls: tls, startServing: true, factory)
+      try await server($0, "createServer", tls: tls, startServing: startServing, factory)
     }
   }
 }
@@ -82,7 +61,7 @@ extension EventLoop {
 extension DatagramEndpoint {
   /// Open an endpoint with one address on every loop of a group. Every body calls it, with the same arguments. All
   /// datagrams of one peer arrive at the same endpoint, as long as all endpoints are open. See
-  /// ``StreamListener/bind(host:port:sharedBy:family:backlog:reuseAddress:keepAlive:startServing:)``.
+  /// ``StreamListener/bind(host:port:sharedBy:tls:family:backlog:reuseAddress:keepAlive:startServing:)``.
   ///
   /// Parameters and errors are those of ``bind(host:port:family:reusePort:broadcast:)``.
   public static func bind(

@@ -6,7 +6,7 @@ internal import CAsyncIO
 extension StreamConnection {
   /// What both sides have agreed on; nil for a connection that is not protected, or not yet. For the loop's thread.
   /// Answers `get_extra_info` with "ssl_object".
-  package var tlsInformation: TLSInformation? {
+  public var tlsInformation: TLSInformation? {
     core.isRunningInThisThread ? (descriptor.layer as? TLSLink)?.information : nil
   }
 
@@ -18,12 +18,12 @@ extension StreamConnection {
   /// - Parameters:
   ///   - context: says which side this is.
   ///   - serverHostname: for the side that has connected: the host that the server's certificate must be for.
-  ///   - limits: how long the handshake and, later, the shutdown may take.
-  /// - Throws: ``TLSError``, and then the connection is closed; code `wrongThread` outside of the connection's loop,
-  ///   `busy` while a task reads or writes, `invalidState` for a connection that is protected; ``IOError``,
-  ///   `CancellationError`.
-  package func startTLS(
-    _ context: TLSContext, serverHostname: String? = nil, limits: TLSLimits = .standard
+  ///   - limits: how long the handshake and, later, the shutdown may take; those of the context unless given.
+  /// - Throws: code `wrongThread` outside of the connection's loop, `busy` while a task reads or writes, `invalidState`
+  ///   for a connection that is protected, `invalidArgument` for a client's context without a host name that it needs,
+  ///   and for a server's with one; then ``TLSError``, ``IOError`` and `CancellationError`, which close the connection.
+  public func startTLS(
+    _ context: TLSContext, serverHostname: String? = nil, limits: TLSLimits? = nil
   ) async throws {
     try await checkpoint()
     guard core.isRunningInThisThread else { throw EventLoopError.wrongThread("startTLS") }
@@ -36,41 +36,27 @@ extension StreamConnection {
     guard descriptor.layer == nil else {
       throw EventLoopError(.invalidState, "startTLS: the connection is protected already. Call it once.")
     }
-    try await protect(context, serverHostname: serverHostname, limits)
+    _ = try await protected(
+      by: TLSProtection(context, hostname: serverHostname, limits: limits, on: core, for: "startTLS"))
   }
 
-  /// Connect to a host and port, and protect the connection. Returns when the two sides have agreed.
-  ///
-  /// - Parameters:
-  ///   - tls: settings of a client.
-  ///   - serverHostname: the host that the server's certificate must be for; `host` unless given.
-  ///   - limits: how long the handshake and, later, the shutdown may take.
-  /// - Throws: ``TLSError``; code `invalidArgument` for the context of a server; otherwise as the form without `tls`.
-  package static func connect(
-    host: String, port: UInt16, tls: TLSContext, serverHostname: String? = nil, limits: TLSLimits = .standard
-  ) async throws -> StreamConnection {
-    try tls.check(.client, for: "StreamConnection.connect")
-    try runningCore("StreamConnection.connect").check(tls)
-    let connection = try await connect(host: host, port: port)
-    try await connection.protect(tls, serverHostname: serverHostname ?? host, limits)
-    return connection
-  }
-
-  /// Protect a new connection, and close it if that fails.
-  func protect(_ context: TLSContext, serverHostname: String?, _ limits: TLSLimits) async throws {
+  /// Protect a new connection, and close it if that fails. Without a protection nothing happens.
+  func protected(by tls: TLSProtection?) async throws -> StreamConnection {
+    guard let tls else { return self }
     do {
-      try beginTLS(context, serverHostname: serverHostname, limits)
+      try beginTLS(tls)
       try await awaitHandshake()
     } catch {
       close()
       throw error
     }
+    return self
   }
 
   /// Begin the handshake, which then goes on by itself. Reads and writes wait for it. Loop thread; nothing waits on
   /// the connection.
-  func beginTLS(_ context: TLSContext, serverHostname: String?, _ limits: TLSLimits) throws(TLSError) {
-    try descriptor.beginTLS(context, hostname: serverHostname, limits, early: leftover.take(leftover.count))
+  func beginTLS(_ tls: TLSProtection) throws(TLSError) {
+    try descriptor.beginTLS(tls, early: leftover.take(leftover.count))
   }
 
   /// Wait for the end of the handshake. The caller reads and writes nothing meanwhile.
@@ -84,7 +70,7 @@ extension StreamConnection {
   /// - Throws: code `invalidState` for a connection that is not protected, or with bytes that were received and not
   ///   read; ``TLSError``: `protocolViolation` if the peer sends something else, `timedOut` if it says nothing within
   ///   the limit of the shutdown; otherwise as ``startTLS(_:serverHostname:limits:)``.
-  package func unwrapTLS() async throws {
+  public func unwrapTLS() async throws {
     try await checkpoint()
     guard core.isRunningInThisThread else { throw EventLoopError.wrongThread("unwrapTLS") }
     try claimBoth(or: "unwrapTLS: a task reads or writes this connection. Let it end, or cancel it, before.")

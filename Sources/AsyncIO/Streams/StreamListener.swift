@@ -24,9 +24,9 @@ public final class StreamListener: @unchecked Sendable {
   public var port: UInt16 { addresses.first?.port ?? 0 }
 
   /// How the connections are protected, if they are.
-  let tls: ServerTLS?
+  let tls: TLSProtection?
 
-  init(_ sockets: ListeningSockets, tls: ServerTLS? = nil) {
+  init(_ sockets: ListeningSockets, tls: TLSProtection? = nil) {
     self.sockets = sockets
     self.tls = tls
     acceptQueue = AcceptQueue(sockets.core.sockets)

@@ -1,17 +1,17 @@
 /// A certificate as the other side of a connection presented it.
-package struct TLSCertificate: Hashable, Sendable {
+public struct TLSCertificate: Hashable, Sendable {
   /// The certificate in DER. Answers `getpeercert(binary_form=True)`.
-  package let der: [UInt8]
+  public let der: [UInt8]
   /// Whom it is for, in the form of RFC 2253: "CN=example.org,O=Example".
-  package let subject: String
+  public let subject: String
   /// Who signed it, in the same form.
-  package let issuer: String
+  public let issuer: String
   /// The names and addresses of the hosts that it is for: the subject's alternative names.
-  package let hostnames: [String]
+  public let hostnames: [String]
   /// When it begins to be valid, in seconds since 1970.
-  package let notBefore: Int64
+  public let notBefore: Int64
   /// When it stops being valid, in seconds since 1970.
-  package let notAfter: Int64
+  public let notAfter: Int64
 
   package init(
     der: [UInt8], subject: String, issuer: String, hostnames: [String], notBefore: Int64, notAfter: Int64
@@ -26,19 +26,19 @@ package struct TLSCertificate: Hashable, Sendable {
 }
 
 /// What the two sides of a connection have agreed on.
-package struct TLSInformation: Sendable {
+public struct TLSInformation: Sendable {
   /// The version of the protocol, for example "TLSv1.3". Answers `version()`.
-  package let version: String
+  public let version: String
   /// The name of the cipher and its strength in bits. Answers `cipher()`.
-  package let cipher: (name: String, bits: Int)
+  public let cipher: (name: String, bits: Int)
   /// The application protocol that was chosen; `nil` if none was. Answers `selected_alpn_protocol()`.
-  package let applicationProtocol: String?
+  public let applicationProtocol: String?
   /// The host name that the client asked for; `nil` if it gave none.
-  package let serverName: String?
+  public let serverName: String?
   /// True if an earlier session was resumed. Answers `session_reused`.
-  package let isResumed: Bool
+  public let isResumed: Bool
   /// The other side's certificates, its own first; none if it has none. Answers `getpeercert()`.
-  package let peerCertificates: [TLSCertificate]
+  public let peerCertificates: [TLSCertificate]
 
   package init(
     version: String, cipher: (name: String, bits: Int), applicationProtocol: String?, serverName: String?,

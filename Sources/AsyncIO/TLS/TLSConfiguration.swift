@@ -1,5 +1,5 @@
 /// A certificate with its chain, and the key that belongs to it. Answers the arguments of `load_cert_chain`.
-package struct TLSIdentity: Sendable {
+public struct TLSIdentity: Sendable {
   /// Where the texts are.
   package enum Source: Sendable {
     case files(chain: String, key: String)
@@ -16,18 +16,18 @@ package struct TLSIdentity: Sendable {
   ///   - chain: the path of the certificates.
   ///   - key: the path of the key; nil if it is in the same file.
   ///   - password: what an encrypted key is decrypted with.
-  package static func files(chain: String, key: String? = nil, password: String? = nil) -> TLSIdentity {
+  public static func files(chain: String, key: String? = nil, password: String? = nil) -> TLSIdentity {
     TLSIdentity(source: .files(chain: chain, key: key ?? chain), password: password)
   }
 
   /// Give the texts themselves, in PEM.
-  package static func pem(chain: String, key: String, password: String? = nil) -> TLSIdentity {
+  public static func pem(chain: String, key: String, password: String? = nil) -> TLSIdentity {
     TLSIdentity(source: .pem(chain: chain, key: key), password: password)
   }
 }
 
 /// The authorities whose certificates are accepted. Answers `load_default_certs` and `load_verify_locations`.
-package struct TLSTrust: Sendable {
+public struct TLSTrust: Sendable {
   package enum Source: Sendable {
     case system
     case file(String)
@@ -38,23 +38,23 @@ package struct TLSTrust: Sendable {
   package var sources: [Source]
 
   /// Trust what the system trusts.
-  package static let system = TLSTrust(sources: [.system])
+  public static let system = TLSTrust(sources: [.system])
 
   /// Trust the authorities whose certificates are in a file, in PEM.
-  package static func file(_ path: String) -> TLSTrust { TLSTrust(sources: [.file(path)]) }
+  public static func file(_ path: String) -> TLSTrust { TLSTrust(sources: [.file(path)]) }
 
   /// Trust the authorities whose certificates are in a directory, under the names that `openssl rehash` gives them.
-  package static func directory(_ path: String) -> TLSTrust { TLSTrust(sources: [.directory(path)]) }
+  public static func directory(_ path: String) -> TLSTrust { TLSTrust(sources: [.directory(path)]) }
 
   /// Trust the authorities whose certificates are in a text, in PEM.
-  package static func pem(_ text: String) -> TLSTrust { TLSTrust(sources: [.pem(text)]) }
+  public static func pem(_ text: String) -> TLSTrust { TLSTrust(sources: [.pem(text)]) }
 
   /// Trust both.
-  package static func + (a: TLSTrust, b: TLSTrust) -> TLSTrust { TLSTrust(sources: a.sources + b.sources) }
+  public static func + (a: TLSTrust, b: TLSTrust) -> TLSTrust { TLSTrust(sources: a.sources + b.sources) }
 }
 
 /// How carefully the other side's certificate is looked at. Answers `verify_mode` and `check_hostname`.
-package enum TLSVerification: Sendable {
+public enum TLSVerification: Sendable {
   /// Look at the certificate if there is one, and at the host name in it. Only servers may go without: clients do.
   case full
   /// Look at the certificate, and do not compare the host name.
@@ -72,54 +72,57 @@ package enum TLSVerification: Sendable {
 /// configuration.applicationProtocols = ["h2", "http/1.1"]
 /// let context = try TLSContext(configuration)
 /// ```
-package struct TLSConfiguration: Sendable {
+public struct TLSConfiguration: Sendable {
   /// On which side of a connection the context is used.
-  package enum Side: Sendable { case client, server }
+  public enum Side: Sendable { case client, server }
 
   /// The side that it is for.
-  package let side: Side
+  public let side: Side
   /// The certificate and key of this side. A server needs one; a client that has one shows it when it is asked.
-  package var identity: TLSIdentity?
+  public var identity: TLSIdentity?
   /// Certificates of a server for certain host names, chosen by the name that the client asks for. A name may begin
   /// with "*.", for every name with one label more. Other names get ``identity``.
-  package var identitiesByName: [String: TLSIdentity] = [:]
+  public var identitiesByName: [String: TLSIdentity] = [:]
   /// Further certificates of a server, chosen by the names of hosts that are in them. A whole name goes before one with
   /// "*.", and of several certificates with one name the first gets it; ``identity`` comes before all of these. A
   /// certificate for which no name is left is an error.
-  package var furtherIdentities: [TLSIdentity] = []
+  public var furtherIdentities: [TLSIdentity] = []
   /// Whose certificates are accepted.
-  package var trust: TLSTrust
+  public var trust: TLSTrust
   /// How carefully the other side's certificate is looked at: `full` for a client, `none` for a server.
-  package var verification: TLSVerification
+  public var verification: TLSVerification
   /// The oldest version that is spoken.
-  package var minimumVersion = TLSVersion.tls12
+  public var minimumVersion = TLSVersion.tls12
   /// The newest version that is spoken.
-  package var maximumVersion = TLSVersion.tls13
+  public var maximumVersion = TLSVersion.tls13
   /// The ciphers of TLS 1.2 in the words of `openssl ciphers`; nil for OpenSSL's choice. Answers `set_ciphers`.
-  package var ciphers: String?
+  public var ciphers: String?
   /// The cipher suites of TLS 1.3, separated by colons; nil for OpenSSL's choice.
-  package var cipherSuites: String?
+  public var cipherSuites: String?
   /// The groups for the exchange of keys, separated by colons; nil for OpenSSL's choice.
-  package var groups: String?
+  public var groups: String?
   /// The application protocols that this side speaks, the one it likes best first. Answers `set_alpn_protocols`.
-  package var applicationProtocols: [String] = []
+  public var applicationProtocols: [String] = []
   /// Whether a client may go on with what it agreed on with the server before, and a server gives out what is needed
   /// for that. It saves the dearest part of a handshake.
-  package var resumesSessions = true
+  public var resumesSessions = true
   /// A file to which the secrets of each connection are appended, for programs that look into recorded traffic. A
   /// reader of that file can read the connections. By default the environment's `SSLKEYLOGFILE`, as in other
   /// programs.
-  package var keyLogFile = Environment.keyLogFile
+  public var keyLogFile = Environment.keyLogFile
+
+  /// How long handshakes and shutdowns may take. Answers `ssl_handshake_timeout` and `ssl_shutdown_timeout`.
+  public var limits = TLSLimits.standard
 
   /// Settings for the side that connects: it trusts what the system trusts, and checks the host name.
   ///
   /// - Parameter trust: whose certificates are accepted.
-  package static func client(trusting trust: TLSTrust = .system) -> TLSConfiguration {
+  public static func client(trusting trust: TLSTrust = .system) -> TLSConfiguration {
     TLSConfiguration(side: .client, trust: trust, verification: .full)
   }
 
   /// Settings for the side that listens: it asks its clients for no certificates.
-  package static func server(_ identity: TLSIdentity) -> TLSConfiguration {
+  public static func server(_ identity: TLSIdentity) -> TLSConfiguration {
     var configuration = TLSConfiguration(side: .server, trust: TLSTrust(sources: []), verification: .none)
     configuration.identity = identity
     return configuration

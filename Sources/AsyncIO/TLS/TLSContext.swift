@@ -9,9 +9,9 @@ package enum TLSLibrary {
 
 /// Settings for protected connections, loaded and checked: certificates and keys are in memory. Make one and use it for
 /// all connections; copies are the same context. Any thread. Answers `ssl.SSLContext`.
-package struct TLSContext: Sendable {
+public struct TLSContext: Sendable {
   /// The settings that it was made from.
-  package let configuration: TLSConfiguration
+  public let configuration: TLSConfiguration
   /// The provider whose loop it is for; nil if any loop may use it.
   let home: ObjectIdentifier?
   private let loaded: Loaded
@@ -31,7 +31,7 @@ package struct TLSContext: Sendable {
   ///
   /// Throws ``TLSError`` with code `invalidConfiguration` for what cannot be used, and `libraryMissing` on a machine
   /// without OpenSSL.
-  package init(_ configuration: TLSConfiguration) throws(TLSError) {
+  public init(_ configuration: TLSConfiguration) throws(TLSError) {
     try self.init(configuration, provider: LoopIntake.running?.core.tlsProvider ?? OpenSSLProvider())
   }
 
@@ -51,7 +51,7 @@ package struct TLSContext: Sendable {
   /// Reads files, and so may keep its thread waiting. Any thread.
   ///
   /// Throws as the initializer, and then what was loaded before stays in use.
-  package func reload() throws(TLSError) {
+  public func reload() throws(TLSError) {
     let fresh = try loaded.provider.makeContext(configuration)
     // What is dropped is freed after the lock is left.
     let old = loaded.newest.withLock { context in

@@ -12,29 +12,31 @@ extension BaseEventLoop {
   }
 
   /// Give the protocol a transport for a socket of the caller; returns when the protocol has been told. If the factory
-  /// throws, or the loop closes before the protocol was told, the socket stays the caller's, as it was.
+  /// throws, or the loop closes before the protocol was told, the socket stays the caller's, as it was; with TLS every
+  /// later error closes it, as the peer has heard the beginning of a handshake.
   final func makeTransport<Proto: ReceivingProtocol>(
-    over fd: Int32, _ factory: () throws -> Proto
+    over fd: Int32, tls: TLSProtection?, _ factory: () throws -> Proto
   ) async throws -> (StreamTransport, Proto) {
     let proto = try makeProtocol(factory)
     let transport = StreamTransport(fd, shortReadsDrain: casyncio_is_plain_tcp(fd) != 0, core: self)
-    transport.descriptor.borrow()
+    if tls == nil { transport.descriptor.borrow() }
     _ = sockets.setNonBlocking(fd)
+    do { try await transport.descriptor.shakeHands(tls) } catch {
+      transport.descriptor.close()
+      throw error
+    }
     return try await begin(transport, proto)
   }
 
   /// Do the same for a socket of the loop, which every error closes.
-  ///
-  /// - Parameter shakeHands: the handshake, which comes before the protocol is told of its transport.
   final func makeTransport<Proto: ReceivingProtocol>(
-    over descriptor: IODescriptor, shakeHands: (IODescriptor) async throws -> Void = { _ in },
-    _ factory: () throws -> Proto
+    over descriptor: IODescriptor, tls: TLSProtection?, _ factory: () throws -> Proto
   ) async throws -> (StreamTransport, Proto) {
     let proto: Proto
     do {
       try Task.checkCancellation()
       proto = try makeProtocol(factory)
-      try await shakeHands(descriptor)
+      try await descriptor.shakeHands(tls)
     } catch {
       descriptor.close()
       throw error

@@ -16,6 +16,8 @@ extension EventLoop {
   ///   - host: a name or literal address; `nil` and "" are all interfaces, IPv4 and IPv6. If a name has several
   ///     addresses, all are bound.
   ///   - port: 0 lets the system choose, a port for each address; see ``Server/addresses``.
+  ///   - tls: protects every connection, by settings of a server; a protocol is made and told of its transport when the
+  ///     two sides have agreed.
   ///   - family: only addresses of this family.
   ///   - flags: for the look-up of the name.
   ///   - backlog: connections that may wait to be accepted.
@@ -25,33 +27,34 @@ extension EventLoop {
   ///   - startServing: false binds only, and clients are refused until ``Server/startServing()``.
   ///   - factory: makes a protocol object for each client, in the loop's thread and in the scoped policy of this call.
   /// - Throws: code `wrongThread` outside of the loop's thread; `invalidArgument` for a backlog that is not positive,
-  ///   or if the system has no `reusePort`; ``ResolutionError``; ``IOError``, for instance `.addressInUse`. Nothing
-  ///   stays open then.
+  ///   if the system has no `reusePort`, or for settings of a client; ``ResolutionError``; ``IOError``, for instance
+  ///   `.addressInUse`. Nothing stays open then.
   public func createServer<Proto: ReceivingProtocol>(
-    host: String? = nil, port: UInt16, family: AddressFamily = .unspecified, flags: AddressInfoFlags = .passive,
-    backlog: Int32 = 4096, reuseAddress: Bool = true, reusePort: Bool = false, keepAlive: Bool = false,
+    host: String? = nil, port: UInt16, tls: TLSContext? = nil, family: AddressFamily = .unspecified,
+    flags: AddressInfoFlags = .passive, backlog: Int32 = 4096, reuseAddress: Bool = true, reusePort: Bool = false,
+    keepAlive: Bool = false,
     startServing: Bool = true, _ factory: @escaping () throws -> Proto
   ) async throws -> Server {
     var request = ListenRequest()
     (request.hosts, request.port, request.family, request.flags) = ([host], port, family, flags)
     (request.backlog, request.reuseAddress, request.reusePort) = (backlog, reuseAddress, reusePort)
     request.keepAlive = keepAlive
-    return try await server(request, "createServer", startServing: startServing, factory)
+    return try await server(request, "createServer", tls: tls, startServing: startServing, factory)
   }
 
-  /// Listen on several hosts, each address once, as
-  /// ``createServer(host:port:family:flags:backlog:reuseAddress:reusePort:keepAlive:startServing:_:)`` does for one.
-  /// Throws code `invalidArgument` if `hosts` is empty.
+  /// Listen on several hosts, each address once, like the form for one host. Throws code `invalidArgument` if `hosts`
+  /// is empty.
   public func createServer<Proto: ReceivingProtocol>(
-    hosts: [String], port: UInt16, family: AddressFamily = .unspecified, flags: AddressInfoFlags = .passive,
-    backlog: Int32 = 4096, reuseAddress: Bool = true, reusePort: Bool = false, keepAlive: Bool = false,
+    hosts: [String], port: UInt16, tls: TLSContext? = nil, family: AddressFamily = .unspecified,
+    flags: AddressInfoFlags = .passive, backlog: Int32 = 4096, reuseAddress: Bool = true, reusePort: Bool = false,
+    keepAlive: Bool = false,
     startServing: Bool = true, _ factory: @escaping () throws -> Proto
   ) async throws -> Server {
     var request = ListenRequest()
     (request.hosts, request.port, request.family, request.flags) = (hosts, port, family, flags)
     (request.backlog, request.reuseAddress, request.reusePort) = (backlog, reuseAddress, reusePort)
     request.keepAlive = keepAlive
-    return try await server(request, "createServer", startServing: startServing, factory)
+    return try await server(request, "createServer", tls: tls, startServing: startServing, factory)
   }
 
   /// Listen on a bound stream socket, which from here on belongs to the server unless this throws. If the task is
@@ -60,10 +63,12 @@ extension EventLoop {
   /// descriptor of an open connection; `CancellationError` if the task is already cancelled. Answers
   /// `create_server(sock=)`.
   public func createServer<Proto: ReceivingProtocol>(
-    socket: Int32, backlog: Int32 = 4096, startServing: Bool = true, _ factory: @escaping () throws -> Proto
+    socket: Int32, tls: TLSContext? = nil, backlog: Int32 = 4096, startServing: Bool = true,
+    _ factory: @escaping () throws -> Proto
   ) async throws -> Server {
     try await checkpoint()
     let core = try coreOfThisThread(for: "createServer")
+    let tls = try TLSProtection.server(tls, on: core, for: "createServer")
     try core.admitSocket(socket, for: "createServer")
     guard backlog > 0 else {
       throw EventLoopError(.invalidArgument, "createServer: backlog is \(backlog). Give a positive number.")
@@ -75,7 +80,7 @@ extension EventLoop {
     _ = core.sockets.setNonBlocking(socket)
     let bound = BoundSocket(fd: socket, address: address, file: nil)
     let server = core.server(
-      over: ListeningSockets([bound], backlog: backlog, isListening: startServing, core: core), factory)
+      over: ListeningSockets([bound], backlog: backlog, isListening: startServing, core: core), tls: tls, factory)
     guard startServing else { return server }
     // From here on the server would close the socket, so nothing may be thrown any more.
     try server.start("createServer")
@@ -88,6 +93,7 @@ extension EventLoop {
   ///
   /// - Parameters:
   ///   - path: a path, or an abstract name that begins with a NUL (Linux) and has no file.
+  ///   - tls: protects every connection, by settings of a server.
   ///   - backlog: connections that may wait to be accepted.
   ///   - cleanupSocket: closing the server removes the file, even if the program has changed its directory meanwhile,
   ///     but not if another server has replaced the file.
@@ -97,20 +103,20 @@ extension EventLoop {
   /// - Throws: code `wrongThread` outside of the loop's thread; `invalidArgument` for a backlog that is not positive
   ///   and for a path that is too long, see ``SocketAddress/init(unixPath:)-(String)``; ``IOError``.
   public func createUnixServer<Proto: ReceivingProtocol>(
-    path: String, backlog: Int32 = 4096, cleanupSocket: Bool = true, mode: FilePermissions? = nil,
-    startServing: Bool = true, _ factory: @escaping () throws -> Proto
+    path: String, tls: TLSContext? = nil, backlog: Int32 = 4096, cleanupSocket: Bool = true,
+    mode: FilePermissions? = nil, startServing: Bool = true, _ factory: @escaping () throws -> Proto
   ) async throws -> Server {
     let request = unixRequest(try SocketAddress(unixPath: path), backlog, cleanupSocket, mode)
-    return try await server(request, "createUnixServer", startServing: startServing, factory)
+    return try await server(request, "createUnixServer", tls: tls, startServing: startServing, factory)
   }
 
-  /// As ``createUnixServer(path:backlog:cleanupSocket:mode:startServing:_:)-(String,_,_,_,_,_)``.
+  /// As ``createUnixServer(path:tls:backlog:cleanupSocket:mode:startServing:_:)-(String,_,_,_,_,_,_)``.
   public func createUnixServer<Proto: ReceivingProtocol>(
-    path: FilePath, backlog: Int32 = 4096, cleanupSocket: Bool = true, mode: FilePermissions? = nil,
-    startServing: Bool = true, _ factory: @escaping () throws -> Proto
+    path: FilePath, tls: TLSContext? = nil, backlog: Int32 = 4096, cleanupSocket: Bool = true,
+    mode: FilePermissions? = nil, startServing: Bool = true, _ factory: @escaping () throws -> Proto
   ) async throws -> Server {
     let request = unixRequest(try SocketAddress(unixPath: path), backlog, cleanupSocket, mode)
-    return try await server(request, "createUnixServer", startServing: startServing, factory)
+    return try await server(request, "createUnixServer", tls: tls, startServing: startServing, factory)
   }
 
   private func unixRequest(
@@ -123,11 +129,12 @@ extension EventLoop {
   }
 
   func server<Proto: ReceivingProtocol>(
-    _ request: ListenRequest, _ operation: String, tls: ServerTLS? = nil, startServing: Bool,
+    _ request: ListenRequest, _ operation: String, tls: TLSContext?, startServing: Bool,
     _ factory: @escaping () throws -> Proto
   ) async throws -> Server {
     try await checkpoint()
     let core = try coreOfThisThread(for: operation)
+    let tls = try TLSProtection.server(tls, on: core, for: operation)
     var request = request
     (request.operation, request.listens) = (operation, startServing)
     let sockets = try await Listeners.open(request, on: core)
@@ -148,7 +155,7 @@ extension EventLoop {
 extension BaseEventLoop {
   /// Make a server over sockets of the loop.
   fileprivate final func server<Proto: ReceivingProtocol>(
-    over sockets: ListeningSockets, tls: ServerTLS? = nil, _ factory: @escaping () throws -> Proto
+    over sockets: ListeningSockets, tls: TLSProtection?, _ factory: @escaping () throws -> Proto
   ) -> Server {
     let areTCP = sockets.areTCP
     return Server(sockets) { [unowned self] fd in

@@ -4,10 +4,10 @@
 extension StreamTransport {
   /// Begin with the handshake; the protocol is told of its transport when the two sides have agreed, and never hears of
   /// one on which they have not.
-  final func start(_ proto: any BaseProtocol, protectedBy tls: ServerTLS) throws {
+  final func start(_ proto: any BaseProtocol, protectedBy tls: TLSProtection) throws {
     try prepare(proto)
     do throws(TLSError) {
-      try descriptor.beginTLS(tls.tlsContext, tls.limits)
+      try descriptor.beginTLS(tls)
     } catch {
       report("TLS could not begin on an accepted connection; it is closed", error)
       return fail(error)
@@ -30,68 +30,36 @@ extension StreamTransport {
 extension ExtraInfoKey where Value == TLSInformation {
   /// What both sides have agreed on: version, cipher, application protocol, the peer's certificates. Answers
   /// "ssl_object", "cipher" and "peercert".
-  package static var tls: ExtraInfoKey { ExtraInfoKey("tls") }
+  public static var tls: ExtraInfoKey { ExtraInfoKey("tls") }
 }
 
 extension EventLoop {
-  /// Connect to a host and port, protect the connection, and give it a transport and a protocol, which is told of the
-  /// transport when the two sides have agreed. Answers `create_connection` with `ssl`.
-  ///
-  /// - Parameters:
-  ///   - tls: settings of a client.
-  ///   - serverHostname: the host that the server's certificate must be for; `host` unless given.
-  ///   - limits: how long the handshake and, later, the shutdown may take.
-  /// - Throws: ``TLSError``, and then the protocol is never called; otherwise as the form without `tls`.
-  package func createConnection<Proto: ReceivingProtocol>(
-    host: String, port: UInt16, tls: TLSContext, serverHostname: String? = nil, limits: TLSLimits = .standard,
-    _ factory: () throws -> Proto
-  ) async throws -> (StreamTransport, Proto) {
-    try await checkpoint()
-    let core = try coreOfThisThread(for: "createConnection")
-    let tls = try ClientTLS(tls, hostname: serverHostname ?? host, limits, for: "createConnection")
-    var request = ConnectRequest(host: host, port: port)
-    request.operation = "createConnection"
-    return try await core.makeTransport(
-      over: Connector.connect(request, on: core),
-      shakeHands: { descriptor in
-        try descriptor.beginTLS(tls.tlsContext, hostname: tls.hostname, tls.limits)
-        try await descriptor.awaitHandshake(by: IOOperation(.ready, on: descriptor))
-      }, factory)
-  }
-
-  /// Listen on a host and port, and give every client with which the server agrees a transport and a protocol. Answers
-  /// `create_server` with `ssl`.
-  ///
-  /// Throws code `invalidArgument` for the context of a client; otherwise as the form without `tls`.
-  package func createServer<Proto: ReceivingProtocol>(
-    host: String? = nil, port: UInt16, tls: TLSContext, limits: TLSLimits = .standard,
-    _ factory: @escaping () throws -> Proto
-  ) async throws -> Server {
-    var request = ListenRequest()
-    (request.hosts, request.port) = ([host], port)
-    let tls = try ServerTLS(tls, limits, for: "createServer")
-    return try await server(request, "createServer", tls: tls, startServing: true, factory)
-  }
-
   /// Protect a transport that has been used without, and let another protocol object have it. Returns when the two
   /// sides have agreed. The protocol is not told of the connection being made. Answers `start_tls`.
   ///
   /// Waits until the transport has sent what it has, and refuses writes meanwhile with code `invalidState`. Bytes that
   /// have come and were not delivered count as the peer's part of the handshake.
   ///
+  /// - Parameters:
+  ///   - transport: one of this loop.
+  ///   - proto: gets what comes from now on.
+  ///   - context: says which side this is.
+  ///   - serverHostname: for the side that has connected: the host that the server's certificate must be for.
+  ///   - limits: how long the handshake and, later, the shutdown may take; those of the context unless given.
   /// - Throws: ``TLSError``, and then the transport is lost, as the protocol is told; code `wrongThread` outside of the
   ///   loop's thread, `foreignLoop` for a transport of another loop, `invalidState` for one that is closing, protected,
-  ///   has written its end, or sends a file; `invalidArgument` for a protocol that does not fit; ``IOError``,
-  ///   `CancellationError`.
-  package func startTLS(
+  ///   has written its end, or sends a file; `invalidArgument` for a protocol that does not fit, for a client's context
+  ///   without a host name that it needs, and for a server's with one; ``IOError``, `CancellationError`.
+  public func startTLS(
     _ transport: StreamTransport, _ proto: any ReceivingProtocol, _ context: TLSContext,
-    serverHostname: String? = nil, limits: TLSLimits = .standard
+    serverHostname: String? = nil, limits: TLSLimits? = nil
   ) async throws {
     try await checkpoint()
     let core = try coreOfThisThread(for: "startTLS")
     guard transport.core === core else {
       throw EventLoopError(.foreignLoop, "startTLS: the transport belongs to another event loop.")
     }
+    let tls = try TLSProtection(context, hostname: serverHostname, limits: limits, on: core, for: "startTLS")
     try transport.checkForTLS()
     transport.isShakingHands = true
     let wasPaused = transport.life.isPaused
@@ -104,7 +72,7 @@ extension EventLoop {
     // A receive that has ended is delivered in the next turn, to nobody: its bytes stay in the backend.
     while transport.receiving.state == .inFlight { try await sleep(for: .zero) }
     try transport.setProtocol(proto)
-    try await transport.shakeHands(context, serverHostname, limits)
+    try await transport.shakeHands(tls)
   }
 }
 
@@ -117,12 +85,11 @@ extension StreamTransport {
     if isShakingHands || descriptor.layer != nil { throw refuse("the transport is protected already. Call it once.") }
   }
 
-  fileprivate final func shakeHands(_ context: TLSContext, _ hostname: String?, _ limits: TLSLimits) async throws {
+  fileprivate final func shakeHands(_ tls: TLSProtection) async throws {
     let early = parked
     parked = []
     do {
-      try descriptor.beginTLS(context, hostname: hostname, limits, early: early)
-      try await descriptor.awaitHandshake(by: IOOperation(.ready, on: descriptor))
+      try await descriptor.shakeHands(tls, early: early)
     } catch {
       fail(error)
       throw error

@@ -53,11 +53,10 @@ extension ConformanceSuite {
         let silent = try await TCPPair.listening()
         defer { silent.close() }
         let port = try subject.unwrap("a port", silent.localAddress?.port)
-        let (tls, calls) = (try subject.makeTLSPair(), Trail())
+        let (tls, calls) = (try subject.makeTLSPair(try TLSLimits(handshake: .milliseconds(50))), Trail())
         do {
           _ = try await loop.createConnection(
-            host: "127.0.0.1", port: port, tls: tls.client, serverHostname: "localhost",
-            limits: try TLSLimits(handshake: .milliseconds(50))
+            host: "127.0.0.1", port: port, tls: tls.client, serverHostname: "localhost"
           ) { StreamProbe(calls) }
           try subject.fail("the handshake ended without a peer")
         } catch let error as TLSError {

@@ -35,12 +35,13 @@ struct TLSPair {
 
 extension ConformanceSubject {
   /// Make settings for both sides. Not offered on a machine without OpenSSL.
-  func makeTLSPair() throws -> TLSPair {
-    let identity = TLSIdentity.pem(chain: PublicCertificate.chain, key: PublicCertificate.key)
+  func makeTLSPair(_ limits: TLSLimits = .standard) throws -> TLSPair {
+    var client = TLSConfiguration.client(trusting: .pem(PublicCertificate.chain))
+    var server = TLSConfiguration.server(.pem(chain: PublicCertificate.chain, key: PublicCertificate.key))
+    (client.limits, server.limits) = (limits, limits)
     do throws(TLSError) {
       return TLSPair(
-        client: try TLSContext(.client(trusting: .pem(PublicCertificate.chain))),
-        server: try TLSContext(.server(identity)), stranger: try TLSContext(.client()))
+        client: try TLSContext(client), server: try TLSContext(server), stranger: try TLSContext(.client()))
     } catch {
       if error.code == .libraryMissing { try notOffered("\(error)") }
       throw error
@@ -53,15 +54,15 @@ extension ConformanceSubject {
   func protectedConnection(
     _ loop: any EventLoop, limits: TLSLimits = .standard, _ script: @escaping (StreamProbe) -> Void = { _ in }
   ) async throws -> ProbedConnection {
-    let tls = try makeTLSPair()
+    let tls = try makeTLSPair(limits)
     var probes: [StreamProbe] = []
-    let server = try await loop.createServer(host: "127.0.0.1", port: 0, tls: tls.server, limits: limits) {
+    let server = try await loop.createServer(host: "127.0.0.1", port: 0, tls: tls.server) {
       let probe = StreamProbe(Trail(), script)
       probes.append(probe)
       return probe
     }
     let (_, client) = try await loop.createConnection(
-      host: "127.0.0.1", port: try port(of: server), tls: tls.client, serverHostname: "localhost", limits: limits
+      host: "127.0.0.1", port: try port(of: server), tls: tls.client, serverHostname: "localhost"
     ) { StreamProbe() }
     try await turn("the client is served") { probes.first?.transport != nil }
     return ProbedConnection(client: client, served: probes[0], server: server)

@@ -1,4 +1,4 @@
-package import AsyncIO
+public import AsyncIO
 
 // TLS without cryptography, for simulations: OpenSSL draws random numbers and looks at the real clock, so its bytes are
 // others in each run, and no seed replays. What is here has the same states, checks and failures, and every byte of it
@@ -18,14 +18,14 @@ package import AsyncIO
 /// ```
 ///
 /// In a simulation `TLSTrust.system` trusts the authority that signs unless another one is named.
-package enum SimulatedTLS {
+public enum SimulatedTLS {
   /// What a certificate may be used for.
-  package enum Purpose: String, Sendable { case server, client }
+  public enum Purpose: String, Sendable { case server, client }
 
   /// The authority that a simulated system trusts.
-  package static let systemAuthority = "system"
+  public static let systemAuthority = "system"
   /// The date at which every simulation begins, 2020-01-01, in seconds since 1970.
-  package static let beginning: Int64 = 1_577_836_800
+  public static let beginning: Int64 = 1_577_836_800
 
   /// Make a certificate and its key.
   ///
@@ -37,21 +37,27 @@ package enum SimulatedTLS {
   ///   - valid: when it is valid, in seconds from the beginning of the simulation. A year before and after it unless
   ///     given.
   ///   - chain: the certificates in between, as ``authority(_:signedBy:)`` makes them.
-  package static func identity(
+  public static func identity(
     _ name: String? = nil, hosts: [String] = [], authority: String = systemAuthority, purposes: [Purpose] = [],
     valid: Range<Int64> = -31_536_000..<31_536_000, chain: [String] = []
   ) -> TLSIdentity {
     let certificate = SimulatedCertificate(
       subject: "CN=\(name ?? hosts.first ?? "somebody")", issuer: "CN=\(authority)", hosts: hosts, purposes: purposes,
-      isAuthority: false, notBefore: beginning + valid.lowerBound, notAfter: beginning + valid.upperBound)
+      isAuthority: false, notBefore: date(valid.lowerBound), notAfter: date(valid.upperBound))
     let key = SimulatedPEM.text(.key, ["for: \(String(certificate.fingerprint, radix: 16))"])
     return .pem(chain: ([certificate.pem] + chain).joined(separator: "\n"), key: key)
+  }
+
+  /// The date so many seconds from the beginning; the first or the last that there is, if it is beyond.
+  private static func date(_ seconds: Int64) -> Int64 {
+    let (date, isBeyond) = beginning.addingReportingOverflow(seconds)
+    return isBeyond ? (seconds < 0 ? .min : .max) : date
   }
 
   /// Return the certificate of an authority, as a text.
   ///
   /// - Parameter other: the authority that has signed it; itself if nil.
-  package static func authority(_ name: String, signedBy other: String? = nil) -> String {
+  public static func authority(_ name: String, signedBy other: String? = nil) -> String {
     SimulatedCertificate(
       subject: "CN=\(name)", issuer: "CN=\(other ?? name)", hosts: [], purposes: [], isAuthority: true,
       notBefore: beginning - 31_536_000, notAfter: beginning + 31_536_000
@@ -59,7 +65,7 @@ package enum SimulatedTLS {
   }
 
   /// Trust authorities by their names.
-  package static func trust(_ names: String...) -> TLSTrust {
+  public static func trust(_ names: String...) -> TLSTrust {
     .pem(names.map { authority($0) }.joined(separator: "\n"))
   }
 }

@@ -63,11 +63,11 @@ private func probeGroup(_ probe: NumberProbe, _ group: LoopGroup) async throws {
   }
   func tooSmall(_ value: Int32) -> Bool { value < 1 }
   await probe.each(
-    "StreamListener.bind(host:port:sharedBy:family:backlog:reuseAddress:keepAlive:startServing:)", Extreme.int32s,
+    "StreamListener.bind(host:port:sharedBy:tls:family:backlog:reuseAddress:keepAlive:startServing:)", Extreme.int32s,
     refusing: tooSmall
   ) { value in try await StreamListener.bind(host: "127.0.0.1", port: 0, sharedBy: group, backlog: value).close() }
   await probe.each(
-    "EventLoop.createServer(host:port:sharedBy:family:flags:backlog:reuseAddress:keepAlive:startServing:_:)",
+    "EventLoop.createServer(host:port:sharedBy:tls:family:flags:backlog:reuseAddress:keepAlive:startServing:_:)",
     Extreme.int32s, refusing: tooSmall
   ) { value in
     try await getRunningLoop().createServer(host: "127.0.0.1", port: 0, sharedBy: group, backlog: value) { Silent() }

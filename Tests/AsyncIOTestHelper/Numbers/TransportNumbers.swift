@@ -21,8 +21,8 @@ func probeTransports(_ probe: NumberProbe, _ loop: any EventLoop) async throws {
   defer { listener.close() }
   let port = listener.port
   let connection =
-    "EventLoop.createConnection(host:port:family:proto:flags:localHost:localPort:happyEyeballsDelay:interleave:"
-    + "allErrors:_:)"
+    "EventLoop.createConnection(host:port:tls:serverHostname:family:proto:flags:localHost:localPort:"
+    + "happyEyeballsDelay:interleave:allErrors:_:)"
   await probe.each(connection, Extreme.durations, refusing: { $0 < .zero }) { value in
     try await loop.createConnection(host: "127.0.0.1", port: port, happyEyeballsDelay: value) { Silent() }.0.close()
   }
@@ -36,10 +36,10 @@ func probeTransports(_ probe: NumberProbe, _ loop: any EventLoop) async throws {
     try await loop.createConnection(host: "127.0.0.1", port: value, localPort: value) { Silent() }.0.close()
   }
   let dead: [Int32] = [.min, -1, .max]
-  await probe.each("EventLoop.createConnection(socket:_:)", dead, refusing: nil) {
+  await probe.each("EventLoop.createConnection(socket:tls:serverHostname:_:)", dead, refusing: nil) {
     _ = try await loop.createConnection(socket: $0) { Silent() }
   }
-  await probe.each("EventLoop.connectAcceptedSocket(_:_:)", dead, refusing: nil) {
+  await probe.each("EventLoop.connectAcceptedSocket(_:tls:_:)", dead, refusing: nil) {
     _ = try await loop.connectAcceptedSocket($0) { Silent() }
   }
   await probe.each("EventLoop.connectReadPipe(_:_:)", dead) { _ = try await loop.connectReadPipe($0) { Silent() } }
@@ -102,7 +102,7 @@ func probeTransports(_ probe: NumberProbe, _ loop: any EventLoop) async throws {
 func probeServers(_ probe: NumberProbe, _ loop: any EventLoop) async throws {
   func tooSmall(_ value: Int32) -> Bool { value < 1 }
   let server =
-    "EventLoop.createServer(host:port:family:flags:backlog:reuseAddress:reusePort:keepAlive:startServing:_:)"
+    "EventLoop.createServer(host:port:tls:family:flags:backlog:reuseAddress:reusePort:keepAlive:startServing:_:)"
   await probe.each(server, Extreme.int32s, refusing: tooSmall) { value in
     try await loop.createServer(host: "127.0.0.1", port: 0, backlog: value) { Silent() }.close()
   }
@@ -110,7 +110,7 @@ func probeServers(_ probe: NumberProbe, _ loop: any EventLoop) async throws {
     try await loop.createServer(host: "127.0.0.1", port: value) { Silent() }.close()
   }
   let several =
-    "EventLoop.createServer(hosts:port:family:flags:backlog:reuseAddress:reusePort:keepAlive:startServing:_:)"
+    "EventLoop.createServer(hosts:port:tls:family:flags:backlog:reuseAddress:reusePort:keepAlive:startServing:_:)"
   await probe.each(several, Extreme.int32s, refusing: tooSmall) { value in
     try await loop.createServer(hosts: ["127.0.0.1"], port: 0, backlog: value) { Silent() }.close()
   }
@@ -118,13 +118,14 @@ func probeServers(_ probe: NumberProbe, _ loop: any EventLoop) async throws {
     try await loop.createServer(hosts: value, port: 0) { Silent() }.close()
   }
   let dead: [Int32] = [.min, -1, .max]
-  await probe.each("EventLoop.createServer(socket:backlog:startServing:_:)", dead, refusing: nil) { value in
+  await probe.each("EventLoop.createServer(socket:tls:backlog:startServing:_:)", dead, refusing: nil) { value in
     _ = try await loop.createServer(socket: value) { Silent() }
   }
-  await probe.each("EventLoop.createServer(socket:backlog:startServing:_:)", Extreme.int32s, refusing: nil) { value in
+  await probe.each("EventLoop.createServer(socket:tls:backlog:startServing:_:)", Extreme.int32s, refusing: nil) {
+    value in
     _ = try await loop.createServer(socket: -1, backlog: value) { Silent() }
   }
-  let unix = "EventLoop.createUnixServer(path:backlog:cleanupSocket:mode:startServing:_:)"
+  let unix = "EventLoop.createUnixServer(path:tls:backlog:cleanupSocket:mode:startServing:_:)"
   await probe.each(unix, Extreme.int32s, refusing: tooSmall) { value in
     try await loop.createUnixServer(path: "\0asyncio numbers s \(value)", backlog: value) { Silent() }.close()
   }

@@ -48,6 +48,15 @@ struct PeerEnd: Sendable {
   }
 }
 
+extension TLSConfiguration {
+  /// The same settings with other time limits.
+  func with(_ limits: TLSLimits) -> TLSConfiguration {
+    var configuration = self
+    configuration.limits = limits
+    return configuration
+  }
+}
+
 extension LoopKind {
   /// What a server's connection comes to with a peer that does as it likes.
   func endOfServer(
@@ -56,7 +65,7 @@ extension LoopKind {
   ) async throws -> PeerEnd {
     try await run { _ in
       let listener = try await StreamListener.bind(
-        host: "127.0.0.1", port: 0, tls: TLSContext(server), limits: limits)
+        host: "127.0.0.1", port: 0, tls: TLSContext(server.with(limits)))
       defer { listener.close() }
       let near = try await StreamConnection.connect(host: "127.0.0.1", port: listener.port)
       let far = try await listener.accept()

@@ -1,33 +1,67 @@
-/// How the accepted connections of a listener or a server are protected.
-struct ServerTLS: Sendable {
+/// How a connection is protected: settings that fit its side and its loop, and the host of the other side.
+struct TLSProtection: Sendable {
   let tlsContext: TLSContext
-  let limits: TLSLimits
-
-  /// Throws code `invalidArgument` for the settings of a client.
-  init(_ context: TLSContext, _ limits: TLSLimits, for operation: String) throws(EventLoopError) {
-    try context.check(.server, for: operation)
-    (tlsContext, self.limits) = (context, limits)
-  }
-}
-
-/// How a connection to a host is protected.
-struct ClientTLS: Sendable {
-  let tlsContext: TLSContext
+  /// For the side that connects: the host that the certificate must be for.
   let hostname: String?
   let limits: TLSLimits
 
-  /// Throws code `invalidArgument` for the settings of a server.
+  /// Check what a call was given for the side that connects. Returns `nil` without a context.
   ///
-  /// - Parameter hostname: the host that the certificate must be for.
-  init(_ context: TLSContext, hostname: String?, _ limits: TLSLimits, for operation: String) throws(EventLoopError) {
+  /// Throws code `invalidArgument` for the settings of a server, for a host without a context, and if the certificate
+  /// is to be for a host and none is known; ``TLSError`` for a context that was made outside of the loop's simulation.
+  ///
+  /// - Parameters:
+  ///   - hostname: the host that the caller names.
+  ///   - host: the host that is connected to.
+  static func client(
+    _ context: TLSContext?, hostname: String?, host: String? = nil, on core: BaseEventLoop, for operation: String
+  ) throws -> TLSProtection? {
+    guard let context else {
+      guard hostname == nil else {
+        throw EventLoopError(
+          .invalidArgument, "\(operation): serverHostname is given without tls. Give tls as well, or leave it out.")
+      }
+      return nil
+    }
     try context.check(.client, for: operation)
-    (tlsContext, self.hostname, self.limits) = (context, hostname, limits)
+    return try TLSProtection(context, hostname: hostname ?? host, on: core, for: operation)
+  }
+
+  /// Check what a call was given for the side that listens. Returns `nil` without a context.
+  ///
+  /// Throws code `invalidArgument` for the settings of a client, and ``TLSError`` as above.
+  static func server(
+    _ context: TLSContext?, on core: BaseEventLoop, for operation: String
+  ) throws -> TLSProtection? {
+    guard let context else { return nil }
+    try context.check(.server, for: operation)
+    return try TLSProtection(context, hostname: nil, on: core, for: operation)
+  }
+
+  /// Check what a call was given for the side that its context is for.
+  ///
+  /// - Parameter limits: those of the context unless given.
+  init(
+    _ context: TLSContext, hostname: String?, limits: TLSLimits? = nil, on core: BaseEventLoop, for operation: String
+  ) throws {
+    let settings = context.configuration
+    if settings.side == .server, hostname != nil {
+      throw EventLoopError(
+        .invalidArgument, "\(operation): serverHostname is for the side that connects. Leave it out.")
+    }
+    if settings.side == .client, settings.verification == .full, hostname?.isEmpty != false {
+      throw EventLoopError(
+        .invalidArgument,
+        "\(operation): the server's certificate is to be for a host, and none is named. Give serverHostname.")
+    }
+    try core.check(context)
+    (tlsContext, self.hostname, self.limits) = (context, hostname, limits ?? settings.limits)
   }
 }
 
 extension TLSContext {
   /// Throw code `invalidArgument` unless the settings are for the side.
-  func check(_ side: TLSConfiguration.Side, for operation: String) throws(EventLoopError) {
+  fileprivate func check(_ side: TLSConfiguration.Side, for operation: String) throws(EventLoopError) {
     guard configuration.side != side else { return }
     throw EventLoopError(
       .invalidArgument,
@@ -40,10 +74,8 @@ extension IODescriptor {
   /// written waits for it. Loop thread.
   ///
   /// - Parameter early: what has come and was not delivered: the session takes it as the peer's, and never the user.
-  func beginTLS(
-    _ context: TLSContext, hostname: String? = nil, _ limits: TLSLimits, early: [UInt8] = []
-  ) throws(TLSError) {
-    try TLSLink(self, context, serverName: hostname, limits: limits, early: early).start()
+  func beginTLS(_ tls: TLSProtection, early: [UInt8] = []) throws(TLSError) {
+    try TLSLink(self, tls.tlsContext, serverName: tls.hostname, limits: tls.limits, early: early).start()
   }
 
   /// Wait until the two sides have agreed.
@@ -53,6 +85,14 @@ extension IODescriptor {
     operation.kind = .ready
     await loop.complete(operation)
     guard operation.result >= 0 else { throw failure(operation.result, "TLS handshake") }
+  }
+
+  /// Begin the handshake, if there is to be one, and wait until the two sides have agreed. The caller closes the
+  /// descriptor if this throws.
+  func shakeHands(_ tls: TLSProtection?, early: [UInt8] = []) async throws {
+    guard let tls else { return }
+    try beginTLS(tls, early: early)
+    try await awaitHandshake(by: IOOperation(.ready, on: self))
   }
 }
 

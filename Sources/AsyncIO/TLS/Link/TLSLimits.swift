@@ -1,13 +1,13 @@
 /// How long the two ends of a protected connection may take. Answers `ssl_handshake_timeout` and
 /// `ssl_shutdown_timeout`.
-package struct TLSLimits: Hashable, Sendable {
+public struct TLSLimits: Hashable, Sendable {
   /// From the beginning of the handshake to its end.
-  package let handshake: Duration
+  public let handshake: Duration
   /// From the close of the connection to the peer's goodbye.
-  package let shutdown: Duration
+  public let shutdown: Duration
 
   /// Set both; 60 and 30 seconds unless given. Throws code `invalidArgument` for one that is not positive.
-  package init(handshake: Duration = .seconds(60), shutdown: Duration = .seconds(30)) throws(EventLoopError) {
+  public init(handshake: Duration = .seconds(60), shutdown: Duration = .seconds(30)) throws(EventLoopError) {
     try Self.check(handshake, "handshake")
     try Self.check(shutdown, "shutdown")
     self.handshake = handshake
@@ -17,7 +17,7 @@ package struct TLSLimits: Hashable, Sendable {
   private init() { (handshake, shutdown) = (.seconds(60), .seconds(30)) }
 
   /// 60 seconds for the handshake, 30 for the shutdown.
-  package static let standard = TLSLimits()
+  public static let standard = TLSLimits()
 
   private static func check(_ limit: Duration, _ name: String) throws(EventLoopError) {
     guard limit <= .zero else { return }
