@@ -56,7 +56,9 @@ public enum SimulatedTLS {
 
   /// Return the certificate of an authority, as a text.
   ///
-  /// - Parameter other: the authority that has signed it; itself if nil.
+  /// - Parameters:
+  ///   - name: the name of the authority.
+  ///   - other: the authority that has signed it; itself if nil.
   public static func authority(_ name: String, signedBy other: String? = nil) -> String {
     SimulatedCertificate(
       subject: "CN=\(name)", issuer: "CN=\(other ?? name)", hosts: [], purposes: [], isAuthority: true,
