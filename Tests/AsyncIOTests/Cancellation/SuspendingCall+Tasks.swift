@@ -131,6 +131,13 @@ extension SuspendingCall {
       cancelThisTask()
       _ = try await loop.sendfile(transport, busy.file)
     },
+    SuspendingCall(prepared: "StreamTransport+TLS.startTLS") { busy in
+      let loop = busy.near.loop
+      let (transport, proto) = try await loop.createConnection(host: "127.0.0.1", port: busy.listener.port) { Silent() }
+      defer { transport.abort() }
+      cancelThisTask()
+      try await loop.startTLS(transport, proto, tlsContext(), serverHostname: "localhost")
+    },
     SuspendingCall(prepared: "Server.startServing") { busy in
       let server = try await busy.near.loop.createServer(host: "127.0.0.1", port: 0, startServing: false) { Silent() }
       defer { server.close() }

@@ -30,6 +30,12 @@ struct SuspendingCall: Sendable {
     !isPrepared && place != "Sleeping.sleep" && place != "StreamConnection+Chunks.serveChunks"
   }
 
+  /// Settings of a client. On a machine without OpenSSL there are none, and nothing to cancel.
+  static func tlsContext() throws -> TLSContext {
+    guard TLSLibrary.found.works else { throw CancellationError() }
+    return try TLSContext(.client())
+  }
+
   static func cancelThisTask() { withUnsafeCurrentTask { $0?.cancel() } }
 
   /// Those that are not checkpoints, and why.
@@ -74,6 +80,10 @@ extension SuspendingCall {
     SuspendingCall("StreamConnection+Writing.write") { try await $0.near.write([1]) },
     SuspendingCall("StreamConnection+Writing.write") { try await $0.near.write("") },
     SuspendingCall("StreamConnection+Moving.move") { _ = try await $0.near.move(to: $0.near.loop) },
+    SuspendingCall("StreamConnection+TLS.startTLS") {
+      try await $0.near.startTLS(tlsContext(), serverHostname: "localhost")
+    },
+    SuspendingCall("StreamConnection+TLS.unwrapTLS") { try await $0.near.unwrapTLS() },
     SuspendingCall("StreamConnection+SendFile.sendFile") { _ = try await $0.near.sendFile($0.file) },
     SuspendingCall("StreamConnection+Connecting.connect") {
       _ = try await StreamConnection.connect(host: "127.0.0.1", port: $0.listener.port)
