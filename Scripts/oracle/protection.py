@@ -6,19 +6,10 @@ import ssl
 import subprocess
 import tempfile
 
-from scenario import Trail, registry
+from scenario import Trail, coroutines
 
-scenarios, scenario = registry()
-
-
-def on_loop(name):
-    """A scenario that is a coroutine; what it leaves goes with the process."""
-
-    def enter(function):
-        scenarios[name] = lambda seen: asyncio.run(function(seen))
-        return function
-
-    return enter
+scenarios = {}
+on_loop = coroutines(scenarios)
 
 
 def contexts():

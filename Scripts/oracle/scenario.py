@@ -24,6 +24,19 @@ def registry():
     return scenarios, scenario
 
 
+def coroutines(scenarios):
+    """The decorator that enters a coroutine into the table; what it leaves goes with the process."""
+
+    def on_loop(name):
+        def enter(function):
+            scenarios[name] = lambda seen: asyncio.run(function(seen))
+            return function
+
+        return enter
+
+    return on_loop
+
+
 class Trail:
     """What happened, in order."""
 

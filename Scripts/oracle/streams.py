@@ -10,19 +10,10 @@ import tempfile
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
-from scenario import Skipped, Trail, registry
+from scenario import Skipped, Trail, coroutines, registry
 
 scenarios, scenario = registry()
-
-
-def on_loop(name):
-    """A scenario that is a coroutine; what it leaves goes with the process."""
-
-    def enter(function):
-        scenarios[name] = lambda seen: asyncio.run(function(seen))
-        return function
-
-    return enter
+on_loop = coroutines(scenarios)
 
 
 async def thrown(awaitable):

@@ -1,7 +1,8 @@
 // The first message of a client of TLS, read without answering it: only the name of the host that it asks for. The
 // traps:
 //
-// - The bytes come from anybody, and no two lengths in them have to agree. Each is compared with what is there.
+// - The bytes come from anybody, and the lengths in them may contradict each other. Each is compared with what has
+//   come.
 // - A hello may be spread over many records, and over any number of reads. So the reader holds the message, and the
 //   caller the bytes as they came.
 // - A record may be as short as one byte. The limit counts the bytes as they came, with the headers of the records.
@@ -121,10 +122,10 @@ private struct ByteCursor {
     return bytes.prefix(count)
   }
 
-  /// Read a number of so many bytes, at most three.
+  /// Read a number of `size` bytes, at most three.
   mutating func number(_ size: Int) throws(Broken) -> Int { try take(size).reduce(0) { $0 << 8 | Int($1) } }
 
-  /// Read what stands behind its length, which is a number of so many bytes.
+  /// Read a length of `size` bytes, and the bytes that follow it.
   mutating func vector(_ size: Int, _ counts: PartialRangeFrom<Int> = 0...) throws(Broken) -> ByteCursor {
     let content = try take(try number(size))
     guard counts.contains(content.count) else { throw Broken() }

@@ -29,7 +29,7 @@ package struct TLSNames<Owner> {
     for name in names { give(name, to: nil) }
   }
 
-  /// Return who has a name; nil if nobody has it.
+  /// Return the owner of a name; `nil` if it has none.
   package func owner(of name: String) -> Owner? {
     let name = Self.plain(name)
     if let owner = exact[name] { return owner }
@@ -52,7 +52,7 @@ extension TLSNames {
   package mutating func give(_ hostnames: [String], to owner: Owner, of identity: TLSIdentity) throws(TLSError) {
     var isOwner = false
     // Clients ask for names only, by the protocol.
-    for name in hostnames where !isAddress(name) {
+    for name in hostnames where !name.isHostAddress {
       if give(name, to: owner) { isOwner = true }
     }
     guard !isOwner else { return }
@@ -69,9 +69,12 @@ extension TLSNames {
       "TLS context: the certificate in \(file) would never be chosen: \(reason). Give one with a name of its own "
         + "in subjectAltName, or leave it out.")
   }
+}
 
-  private func isAddress(_ name: String) -> Bool {
-    name.utf8.contains(UInt8(ascii: ":")) || name.utf8.allSatisfy { $0 == 46 || (48...57).contains($0) }
+extension String {
+  /// True if a host is named by an address: certificates and hellos have a place of their own for names.
+  package var isHostAddress: Bool {
+    utf8.contains(UInt8(ascii: ":")) || utf8.allSatisfy { $0 == UInt8(ascii: ".") || (48...57).contains($0) }
   }
 }
 

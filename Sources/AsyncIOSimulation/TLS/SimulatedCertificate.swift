@@ -33,7 +33,7 @@ struct SimulatedCertificate: Hashable, Sendable {
     let host = host.lowercased()
     return hosts.contains { pattern in
       let pattern = pattern.lowercased()
-      guard pattern.hasPrefix("*."), !host.isAddress else { return pattern == host }
+      guard pattern.hasPrefix("*."), !host.isHostAddress else { return pattern == host }
       guard let dot = host.firstIndex(of: "."), dot > host.startIndex else { return false }
       return pattern.dropFirst() == host[dot...]
     }
@@ -65,11 +65,6 @@ extension SimulatedCertificate {
       purposes: values[3].split(separator: " ").compactMap { SimulatedTLS.Purpose(rawValue: String($0)) },
       isAuthority: values[4] == "yes", notBefore: from, notAfter: until)
   }
-}
-
-extension String {
-  /// True for the address of a host; false for its name.
-  var isAddress: Bool { utf8.contains(UInt8(ascii: ":")) || utf8.allSatisfy { $0 == 46 || (48...57).contains($0) } }
 }
 
 /// The form of simulated certificates and keys as texts.

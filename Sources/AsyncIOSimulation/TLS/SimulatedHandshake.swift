@@ -93,7 +93,7 @@ struct SimulatedClient {
           SimulatedClientHello(
             nonce: nonce, minimum: configuration.minimumVersion.rawValue,
             maximum: configuration.maximumVersion.rawValue,
-            serverName: serverName.flatMap { $0.isAddress ? nil : $0 },
+            serverName: serverName.flatMap { $0.isHostAddress ? nil : $0 },
             protocols: configuration.applicationProtocols, ciphers: settings.ciphers, groups: settings.groups,
             ticket: ticket?.bytes ?? [], wantsTickets: configuration.resumesSessions)))
     ]
@@ -136,7 +136,7 @@ struct SimulatedClient {
     wantsCertificate = hello.wantsCertificate
     agreement = SimulatedAgreement(
       version: version, cipher: hello.cipher, applicationProtocol: hello.applicationProtocol,
-      serverName: serverName.flatMap { $0.isAddress ? nil : $0 }, isResumed: hello.isResumed,
+      serverName: serverName.flatMap { $0.isHostAddress ? nil : $0 }, isResumed: hello.isResumed,
       peerCertificates: hello.isResumed ? ticket?.certificates ?? [] : [])
     state = hello.isResumed ? .finished : .certificate
     return [.protect(transcript.value)]

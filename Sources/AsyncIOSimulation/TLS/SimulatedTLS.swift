@@ -48,7 +48,7 @@ public enum SimulatedTLS {
     return .pem(chain: ([certificate.pem] + chain).joined(separator: "\n"), key: key)
   }
 
-  /// The date so many seconds from the beginning; the first or the last that there is, if it is beyond.
+  /// Return the date this many seconds after the beginning, or the first or last date that the type has.
   private static func date(_ seconds: Int64) -> Int64 {
     let (date, isBeyond) = beginning.addingReportingOverflow(seconds)
     return isBeyond ? (seconds < 0 ? .min : .max) : date

@@ -42,8 +42,8 @@ struct SimulatedVerification {
         .wrongPurpose, "unsuitable certificate purpose. Its extended key usage does not allow this use.", alert: 43)
     }
     if let host, !own.fits(host) {
-      let fix = "Connect by a name that it has\(host.isAddress ? "" : ", or give serverHostname")."
-      let what = host.isAddress ? "address" : "host"
+      let fix = "Connect by a name that it has\(host.isHostAddress ? "" : ", or give serverHostname")."
+      let what = host.isHostAddress ? "address" : "host"
       throw .certificate(.hostnameMismatch, "\(what) mismatch. It is for other \(what)es. \(fix)", alert: 42)
     }
     for certificate in path {

@@ -65,27 +65,27 @@ struct TLSTransportFormsTests {
     }
   }
 
-  @Test("sendfile reads the file where the system could not encrypt it, and says so if it must not")
-  func sendfile() async throws {
-    for kind in LoopKind.allCases {
-      try await kind.run { loop in
-        let ends = try await TLSTransportTests.makeEnds(on: loop)
-        let file = try FileDescriptor.open(FilePath(TestCertificates.shared.path("chain.pem")), .readOnly)
-        defer { try? file.close() }
-        let error = try await failure(EventLoopError.self) {
-          try await loop.sendfile(ends.transport, file, fallback: false)
-        }
-        #expect(error.code == .notOffered)
-        try ends.transport.write("before ")
-        let count = try await loop.sendfile(ends.transport, file, offset: 5, count: 20)
-        #expect(count == 20)
-        #expect(try file.seek(offset: 0, from: .current) == 25)
-        try ends.transport.write(" after")
-        try await turnUntil { ends.accepted.received.count == 33 }
-        #expect(String(decoding: ends.accepted.received, as: UTF8.self) == "before BEGIN CERTIFICATE--- after")
-        ends.close()
-        try await turnUntil { ends.client.isLost && ends.accepted.isLost }
+  @Test(
+    "sendfile reads the file where the system could not encrypt it, and says so if it must not",
+    arguments: LoopKind.allCases)
+  func sendfile(_ kind: LoopKind) async throws {
+    try await kind.run { loop in
+      let ends = try await TLSTransportTests.makeEnds(on: loop)
+      let file = try FileDescriptor.open(FilePath(TestCertificates.shared.path("chain.pem")), .readOnly)
+      defer { try? file.close() }
+      let error = try await failure(EventLoopError.self) {
+        try await loop.sendfile(ends.transport, file, fallback: false)
       }
+      #expect(error.code == .notOffered)
+      try ends.transport.write("before ")
+      let count = try await loop.sendfile(ends.transport, file, offset: 5, count: 20)
+      #expect(count == 20)
+      #expect(try file.seek(offset: 0, from: .current) == 25)
+      try ends.transport.write(" after")
+      try await turnUntil { ends.accepted.received.count == 33 }
+      #expect(String(decoding: ends.accepted.received, as: UTF8.self) == "before BEGIN CERTIFICATE--- after")
+      ends.close()
+      try await turnUntil { ends.client.isLost && ends.accepted.isLost }
     }
   }
 

@@ -70,7 +70,7 @@ final class OpenSSLSession: TLSSession {
         }
       }
     } else {
-      isAddress = name.utf8.contains(UInt8(ascii: ":")) || name.utf8.allSatisfy { $0 == 46 || (48...57).contains($0) }
+      isAddress = name.isHostAddress
     }
     forgetErrors()
     // Only names are told to a server, by the protocol.
