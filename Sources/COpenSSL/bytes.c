@@ -5,7 +5,12 @@
 
 // A session's input and output as memory: OpenSSL reads from where the bytes were received and writes into one block
 // that is sent from. (Its own memory BIO copies once more, and grows by pieces.) The block puts small records together
-// for one system call. A large record is sent from where OpenSSL has it, as its copy costs more than a call.
+// for one system call. A large record is sent from where OpenSSL has it, as its copy costs more than a call. Where the
+// system gives bytes when it is asked, they are received into OpenSSL's buffer, which spares a copy as well.
+//
+// OpenSSL reads ahead: it asks once for a record, head and body, and not twice. It may then be given more than the
+// record, and nobody gets that back from it: bytes after the peer's goodbye would be lost to a connection that goes on
+// without protection. So it is given no byte after the end of a record, which its head tells.
 
 enum {
   BIO_FLAG_READ = 1,
@@ -20,26 +25,51 @@ enum {
   BIO_KIND = 0x0400 | 100,
   // Of a record that is sent by itself.
   LARGE = 4096,
+  RECORD_HEAD = 5,
 };
 
 // The methods are called without a word of ours, so the functions are here. Written once, before the first session.
 static const casyncio_openssl *openssl;
+
+// Count bytes of the peer as given to OpenSSL, as far as the end of the first record among them. Returns how many that
+// are.
+static size_t give_record(casyncio_tls_bytes *bytes, const uint8_t *in, size_t size) {
+  size_t given = 0;
+  if (bytes->head_count < RECORD_HEAD) {
+    while (given < size && bytes->head_count < RECORD_HEAD) bytes->head[bytes->head_count++] = in[given++];
+    if (bytes->head_count < RECORD_HEAD) return given;
+    bytes->record_left = (size_t)bytes->head[3] << 8 | bytes->head[4];
+  }
+  size_t body = size - given < bytes->record_left ? size - given : bytes->record_left;
+  bytes->record_left -= body;
+  if (bytes->record_left == 0) bytes->head_count = 0;
+  return given + body;
+}
+
+// Receive where OpenSSL wants it. Returns the number of bytes that it may have; the others become the input.
+static size_t receive(casyncio_tls_bytes *bytes, uint8_t *out, size_t size) {
+  size_t received = bytes->receive(bytes->link, out, size);
+  size_t given = give_record(bytes, out, received);
+  if (given < received) bytes->keep(bytes->link, out + given, received - given);
+  return given;
+}
 
 static int read_bytes(BIO *bio, char *out, size_t size, size_t *count) {
   casyncio_tls_bytes *bytes = openssl->BIO_get_data(bio);
   openssl->BIO_clear_flags(bio, BIO_FLAGS_RETRY);
   *count = 0;
   if (!bytes || size == 0) return 0;
-  if (bytes->input_count == 0) {
-    if (!bytes->input_ended) openssl->BIO_set_flags(bio, BIO_FLAG_READ | BIO_FLAG_RETRY);
-    return 0;
+  if (bytes->input_count > 0) {
+    *count = give_record(bytes, bytes->input, size < bytes->input_count ? size : bytes->input_count);
+    memcpy(out, bytes->input, *count);
+    bytes->input += *count;
+    bytes->input_count -= *count;
+  } else if (bytes->receive) {
+    *count = receive(bytes, (uint8_t *)out, size);
   }
-  size_t n = size < bytes->input_count ? size : bytes->input_count;
-  memcpy(out, bytes->input, n);
-  bytes->input += n;
-  bytes->input_count -= n;
-  *count = n;
-  return 1;
+  if (*count > 0) return 1;
+  if (!bytes->input_ended) openssl->BIO_set_flags(bio, BIO_FLAG_READ | BIO_FLAG_RETRY);
+  return 0;
 }
 
 // Make room for as many bytes more. Returns 0 if there is no memory.
@@ -61,7 +91,7 @@ static int write_bytes(BIO *bio, const char *in, size_t size, size_t *count) {
   if (!bytes) return 0;
   size_t sent = 0;
   if (size >= LARGE && bytes->output_count == 0 && bytes->send) {
-    sent = bytes->send(bytes->sender, (const uint8_t *)in, size);
+    sent = bytes->send(bytes->link, (const uint8_t *)in, size);
     if (sent == size) {
       *count = size;
       return 1;

@@ -25,6 +25,8 @@ package struct IOCapabilities: OptionSet, Sendable {
   package static let systemClock = IOCapabilities(rawValue: 1 << 8)
   /// Waits are not rounded to whole milliseconds.
   package static let subMillisecondWaits = IOCapabilities(rawValue: 1 << 2)
+  /// Receives from a stream when it is asked, without an operation: `tryReceive`.
+  package static let immediateReceives = IOCapabilities(rawValue: 1 << 9)
 }
 
 /// The one set of operations that every backend offers, whatever its mechanism.
@@ -69,6 +71,11 @@ package protocol IOBackend: AnyObject {
   /// Fetch the bytes of a lent receive that completed: fill `buffer` and `result`. Returns `false` if nothing was there
   /// after all (a spurious wake-up); submit again then.
   func claimLent(_ operation: IOOperation) -> Bool
+
+  /// Receive what is there at once, without an operation, as far as there is room for it. Returns the number of bytes,
+  /// 0 at the end of the stream, or a negated errno: `-EAGAIN` if nothing is there. No receive of the descriptor is in
+  /// flight. For backends that offer ``IOCapabilities/immediateReceives``.
+  func tryReceive(_ descriptor: IODescriptor, into memory: UnsafeMutableRawBufferPointer) -> Int
 
   /// Send what the system takes at once, without an operation. Returns the number of bytes, 0 if it would have to wait,
   /// or a negated errno. No send of the descriptor is in flight.
@@ -150,6 +157,11 @@ extension IOBackend {
 
   /// Return 0: this backend takes only what the system does.
   package func takeSendError(of descriptor: IODescriptor) -> Int { 0 }
+
+  /// Return `-ENOTSUP`: this backend receives by operations.
+  package func tryReceive(_ descriptor: IODescriptor, into memory: UnsafeMutableRawBufferPointer) -> Int {
+    -Int(Errno.notSupported.rawValue)
+  }
 
   /// Return `false`: this backend does nothing ahead.
   package func hasUnsent(_ descriptor: IODescriptor) -> Bool { false }

@@ -72,8 +72,17 @@ package final class IODescriptor: @unchecked Sendable {
   /// True if its file blocked before and has to block again, see `BlockingMode`. Set when it is made.
   var owesBlockingMode = false
   /// What stands between the users of a connection and the backend, if anything does; it stays until the end. Placed
-  /// here to fill the padding after the flags.
-  @exclusivity(unchecked) var layer: StreamLayer?
+  /// here to fill the padding after the flags. Retained once, and used without another count: a layer that works is not
+  /// taken away.
+  @exclusivity(unchecked) private(set) var heldLayer: Unmanaged<StreamLayer>?
+  var layer: StreamLayer? {
+    get { heldLayer?.takeUnretainedValue() }
+    set {
+      let old = heldLayer
+      heldLayer = newValue.map { .passRetained($0) }
+      old?.release()
+    }
+  }
 
   init(_ fileDescriptor: Int32, keeper: any DescriptorKeeper) {
     self.fileDescriptor = fileDescriptor
@@ -82,7 +91,10 @@ package final class IODescriptor: @unchecked Sendable {
     LiveCounters.descriptors.add(1, ordering: .relaxed)
   }
 
-  deinit { LiveCounters.descriptors.subtract(1, ordering: .relaxed) }
+  deinit {
+    heldLayer?.release()
+    LiveCounters.descriptors.subtract(1, ordering: .relaxed)
+  }
 
   /// Trap in debug builds if another thread runs the loop. Not for what happens while a loop goes away: a loop that was
   /// dropped without a close closes itself, and must not be referred to then.

@@ -68,6 +68,19 @@ struct LentBufferPool: ~Copyable {
     return Buffer(base: small, capacity: -1)
   }
 
+  /// Copy bytes into a buffer of the pool, or into one of just their size if large buffers run low.
+  mutating func keep(_ bytes: UnsafeRawBufferPointer) -> Buffer {
+    guard isLow || bytes.count > Self.largeCapacity else {
+      let buffer = take()
+      buffer.base.copyMemory(from: bytes.baseAddress!, byteCount: bytes.count)
+      return buffer
+    }
+    let small = UnsafeMutableRawPointer.allocate(byteCount: bytes.count, alignment: 16)
+    small.copyMemory(from: bytes.baseAddress!, byteCount: bytes.count)
+    smallLent += 1
+    return Buffer(base: small, capacity: -1)
+  }
+
   /// Free a buffer that comes back after the close. Any thread, and several at once: nothing of the pool changes then.
   /// Returns `false` before the close, and the buffer is to be given back.
   @inline(__always)

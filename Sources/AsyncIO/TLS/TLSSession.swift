@@ -45,6 +45,9 @@ package protocol TLSSession: AnyObject {
   /// goodbye.
   func lookAhead() throws(TLSError) -> Bool
 
+  /// True if it asks ``TLSBytes`` to receive when the input is used up, where the link has set that up.
+  var receivesByItself: Bool { get }
+
   /// Bytes that were decrypted and not read yet.
   var pending: Int { get }
 
@@ -56,6 +59,11 @@ package protocol TLSSession: AnyObject {
 
   /// What was agreed on, once the handshake is over.
   func information() -> TLSInformation
+}
+
+extension TLSSession {
+  /// False: all input is handed to it.
+  package var receivesByItself: Bool { false }
 }
 
 /// The input and the output of a session, at one place in memory for as long as the session lives.

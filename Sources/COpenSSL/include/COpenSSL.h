@@ -91,7 +91,7 @@ int casyncio_openssl_bind(
     casyncio_openssl *functions, const char *OPENSSL_NULLABLE path, char *detail, size_t detail_size);
 
 // The bytes of one session. `input` is lent during a call and read from its beginning; `output` collects what the
-// session wants to send.
+// session wants to send. The functions may be NULL, and are called while the session is at work.
 typedef struct casyncio_tls_bytes {
   const uint8_t *OPENSSL_NULLABLE input;
   size_t input_count;
@@ -100,10 +100,20 @@ typedef struct casyncio_tls_bytes {
   size_t output_capacity;
   // The peer has ended its stream: nothing comes after `input`.
   uint8_t input_ended;
+  // Of the record that is being read: its first bytes, and how many more belong to it once all five are known.
+  uint8_t head_count;
+  uint8_t head[5];
+  size_t record_left;
+  // The first argument of the functions.
+  void *OPENSSL_NULLABLE link;
   // Sends a large record from where it was made, if nothing is in front of it. Returns how much of it was taken; the
   // rest is collected in `output`. NULL to collect everything.
-  size_t (*OPENSSL_NULLABLE send)(void *OPENSSL_NULLABLE sender, const uint8_t *record, size_t size);
-  void *OPENSSL_NULLABLE sender;
+  size_t (*OPENSSL_NULLABLE send)(void *OPENSSL_NULLABLE link, const uint8_t *record, size_t size);
+  // Receives what is there without a wait, when the input is used up. Returns 0 if nothing is, and has then set
+  // `input_ended` if nothing comes any more. NULL if all input comes as `input`.
+  size_t (*OPENSSL_NULLABLE receive)(void *OPENSSL_NULLABLE link, uint8_t *memory, size_t size);
+  // Copies what was received after the end of a record, and makes the copy the input. Set with `receive`.
+  void (*OPENSSL_NULLABLE keep)(void *OPENSSL_NULLABLE link, const uint8_t *bytes, size_t size);
 } casyncio_tls_bytes;
 
 // Make the method by which OpenSSL gets at such bytes. Returns NULL if there is no memory.
@@ -116,6 +126,7 @@ int casyncio_openssl_attach(
 enum {
 
   OPENSSL_CTRL_MODE = 33,
+  OPENSSL_CTRL_SET_READ_AHEAD = 41,
   OPENSSL_CTRL_SET_SESS_CACHE_MODE = 44,
   OPENSSL_CTRL_SET_TLSEXT_SERVERNAME_CB = 53,
   OPENSSL_CTRL_SET_TLSEXT_SERVERNAME_ARG = 54,

@@ -45,6 +45,11 @@ extension SelectorBackend {
     return n != -Int(EAGAIN)
   }
 
+  package func tryReceive(_ descriptor: IODescriptor, into memory: UnsafeMutableRawBufferPointer) -> Int {
+    guard descriptor.isReadable, !descriptor.isInDoubt || isStillReadable(descriptor) else { return -Int(EAGAIN) }
+    return receive(descriptor, memory.baseAddress, memory.count)
+  }
+
   @inline(__always)
   func receive(_ descriptor: IODescriptor, _ buffer: UnsafeMutableRawPointer?, _ count: Int) -> Int {
     let n = uninterrupted { recv(descriptor.fileDescriptor, buffer, count, casyncio_receive_flags) }

@@ -59,7 +59,7 @@ package final class SelectorBackend: IOBackend, @unchecked Sendable {
   package var capabilities: IOCapabilities {
     var offered: IOCapabilities = [
       .descriptorWatches, .streamSockets, .pipes, .datagrams, .systemDescriptors, .unixSockets, .threads,
-      .systemClock,
+      .systemClock, .immediateReceives,
     ]
     if selector.hasSubMillisecondWaits { offered.insert(.subMillisecondWaits) }
     return offered

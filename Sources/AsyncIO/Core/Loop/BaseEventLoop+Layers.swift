@@ -8,7 +8,7 @@ extension BaseEventLoop {
   /// Start an operation, see ``IOBackend/submit(_:)``.
   @inline(__always)
   final func submit(_ operation: IOOperation) -> Bool {
-    if let layer = operation.descriptor.layer { return layer.submit(operation) }
+    if let layer = operation.descriptor.heldLayer { return layer._withUnsafeGuaranteedRef { $0.submit(operation) } }
     return backend.submit(operation)
   }
 
@@ -20,21 +20,21 @@ extension BaseEventLoop {
   /// Fetch the bytes of a lent receive, see ``IOBackend/claimLent(_:)``.
   @inline(__always)
   final func claimLent(_ operation: IOOperation) -> Bool {
-    if let layer = operation.descriptor.layer { return layer.claimLent(operation) }
+    if let layer = operation.descriptor.heldLayer { return layer._withUnsafeGuaranteedRef { $0.claimLent(operation) } }
     return backend.claimLent(operation)
   }
 
   /// Give a lent buffer back, see ``IOBackend/returnLent(_:)``.
   @inline(__always)
   final func returnLent(_ operation: IOOperation) {
-    if let layer = operation.descriptor.layer { return layer.returnLent(operation) }
+    if let layer = operation.descriptor.heldLayer { return layer._withUnsafeGuaranteedRef { $0.returnLent(operation) } }
     backend.returnLent(operation)
   }
 
   /// Send what is taken without waiting, see ``IOBackend/trySend(_:_:)``.
   @inline(__always)
   final func trySend(_ descriptor: IODescriptor, _ bytes: UnsafeRawBufferPointer) -> Int {
-    if let layer = descriptor.layer { return layer.trySend(bytes) }
+    if let layer = descriptor.heldLayer { return layer._withUnsafeGuaranteedRef { $0.trySend(bytes) } }
     return backend.trySend(descriptor, bytes)
   }
 
@@ -46,7 +46,7 @@ extension BaseEventLoop {
   /// Return whether bytes that were taken are not with the system yet, see ``IOBackend/hasUnsent(_:)``.
   @inline(__always)
   final func hasUnsent(_ descriptor: IODescriptor) -> Bool {
-    if let layer = descriptor.layer { return layer.hasUnsent }
+    if let layer = descriptor.heldLayer { return layer._withUnsafeGuaranteedRef { $0.hasUnsent } }
     return backend.hasUnsent(descriptor)
   }
 }

@@ -26,14 +26,13 @@ extension TLSLink {
 
   /// Receive and forget, until the peer has ended as well.
   func discard() {
-    while life.phase == .lingering, let receiving {
+    while life.phase == .lingering {
       if isReadable {
-        fetch(receiving)
+        fetch()
         returnInput()
       }
       if endLingeringIfOver() { return }
-      guard !life.peerHasEnded, receiving.state != .inFlight, core.backend.submit(receiving) else { return }
-      announce(receiving.result)
+      guard !life.peerHasEnded, receiveMore() else { return }
     }
   }
 
@@ -57,12 +56,16 @@ extension TLSLink {
   func leave() -> [UInt8] {
     assert(life.saidGoodbye && life.heardGoodbye && outgoing.isEmpty, "a connection is left before its goodbyes")
     stopLimit()
-    if isReadable, bytes.input.isEmpty, let receiving { fetch(receiving) }
+    if isReadable, bytes.input.isEmpty { fetch() }
     let rest = Array(bytes.input)
     returnInput()
     life.finish()
     descriptor.layer = nil
-    if let receiving, receiving.state == .inFlight { core.backend.cancel(receiving) } else { releaseIfIdle() }
+    if receiving.isInFlight {
+      receiving._withUnsafeGuaranteedRef { core.backend.cancel($0) }
+    } else {
+      releaseIfIdle()
+    }
     return rest
   }
 }

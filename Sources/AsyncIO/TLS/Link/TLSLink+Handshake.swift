@@ -23,9 +23,9 @@ extension TLSLink {
 
   /// Go on as far as the input allows, a bounded number of steps in each turn.
   func shakeHands() {
-    while life.phase == .handshaking, life.failure == nil, let receiving, receiving.state != .inFlight {
-      guard scratch.takeStep(in: core.turns) else { return goOnNextTurn(receiving) }
-      if isReadable { fetch(receiving) }
+    while life.phase == .handshaking, life.failure == nil, !receiving.isInFlight {
+      guard scratch.takeStep(in: core.turns) else { return goOnNextTurn() }
+      if isReadable, bytes.input.isEmpty { fetchForSession() }
       if life.isLost { return endLost() }
       do throws(TLSError) {
         let isOver = try withSession { session throws(TLSError) in try session.handshake() }
@@ -36,15 +36,17 @@ extension TLSLink {
         return fail(error)
       }
       if life.isLost { return endLost() }
-      if core.backend.submit(receiving) { announce(receiving.result) }
+      _ = receiveMore()
     }
   }
 
   /// Deliver the receive, which has ended or was not begun, in the next turn. If it brought nothing, its bytes are not
   /// there when they are fetched, and it begins anew.
-  private func goOnNextTurn(_ receiving: IOOperation) {
-    receiving.result = 0
-    core.completeNextTurn(receiving)
+  private func goOnNextTurn() {
+    receiving._withUnsafeGuaranteedRef { receiving in
+      receiving.result = 0
+      core.completeNextTurn(receiving)
+    }
   }
 
   private func handshakeEnded() {

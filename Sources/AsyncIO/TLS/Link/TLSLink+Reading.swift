@@ -12,8 +12,7 @@ extension TLSLink {
         continue
       }
       if let result = life.readResult { return finish(operation, result) }
-      guard let receiving, receiving.state != .inFlight, core.backend.submit(receiving) else { break }
-      announce(receiving.result)
+      guard receiveMore() else { break }
     }
     if life.phase == .handshaking, let result = life.readResult { return finish(operation, result) }
     if life.phase >= .lingering { return finish(operation, -Int(Errno.canceled.rawValue)) }
@@ -76,8 +75,8 @@ extension TLSLink {
     do throws(TLSError) {
       // Asked without input, OpenSSL allocates a buffer, finds nothing to put there and frees it.
       if sessionHasInput { count = try decryptInput(memory) }
-      if count == 0, !life.heardGoodbye, isReadable, let receiving {
-        fetch(receiving)
+      if count == 0, !life.heardGoodbye, isReadable {
+        fetchForSession()
         count = try decryptInput(memory)
       }
     } catch {
@@ -101,7 +100,8 @@ extension TLSLink {
           }
           count += n
           // All of a record, and no more input: asking again would find that out, for half the price of a record.
-          let isLast = bytes.pointer.pointee.input_count == 0 && count < memory.count
+          let isUsedUp = bytes.pointer.pointee.input_count == 0 && !(receivesDirectly && isReadable)
+          let isLast = isUsedUp && count < memory.count
           if n == 0 || isLast { return }
         }
       }
@@ -117,16 +117,16 @@ extension TLSLink {
   /// Look at what the peer has sent before it went: an alert ends everything with its reason, and bytes for the user
   /// stay where they are. Returns `true` if more may come, and then the receive is under way.
   func hearsReason() -> Bool {
-    while life.phase == .open, life.mayHearReason, session.pending == 0, let receiving, receiving.state != .inFlight {
-      if hasInput { lookAhead(receiving) } else if core.backend.submit(receiving) { announce(receiving.result) }
+    while life.phase == .open, life.mayHearReason, session.pending == 0, !receiving.isInFlight {
+      if hasInput { lookAhead() } else { _ = receiveMore() }
     }
-    guard life.phase <= .open, life.mayHearReason, receiving?.state == .inFlight else { return false }
+    guard life.phase <= .open, life.mayHearReason, receiving.isInFlight else { return false }
     if limit == nil { startLimit(limits.shutdown) }
     return true
   }
 
-  private func lookAhead(_ receiving: IOOperation) {
-    if bytes.input.isEmpty, isReadable { fetch(receiving) }
+  private func lookAhead() {
+    if bytes.input.isEmpty, isReadable { fetchForSession() }
     do throws(TLSError) {
       let mayHaveMore = try withSession { session throws(TLSError) in try session.lookAhead() }
       if !mayHaveMore { life.hearGoodbye() }
@@ -135,40 +135,5 @@ extension TLSLink {
       fail(error)
     }
     returnUsedInput()
-  }
-
-  // MARK: Memory
-
-  /// Fetch what a receive has announced.
-  func fetch(_ receiving: IOOperation) {
-    assert(bytes.input.isEmpty, "input was fetched before the last was used up")
-    isReadable = false
-    guard core.backend.claimLent(receiving) else { return }
-    let count = receiving.result
-    if count > 0 {
-      bytes.input = UnsafeRawBufferPointer(start: receiving.buffer, count: count)
-      hasChunk = true
-    } else if count == 0 {
-      bytes.inputHasEnded = true
-      life.peerEnded()
-    } else {
-      life.loseInput(count)
-    }
-  }
-
-  /// Give back the memory of input that was used up.
-  @inline(__always)
-  func returnUsedInput() {
-    if bytes.pointer.pointee.input_count == 0 { returnInput() }
-  }
-
-  func returnInput() {
-    bytes.input = UnsafeRawBufferPointer(start: nil, count: 0)
-    if hasChunk, let receiving {
-      hasChunk = false
-      core.backend.returnLent(receiving)
-    }
-    early?.deallocate()
-    early = nil
   }
 }

@@ -59,15 +59,17 @@ extension TLSLink {
   func flush(_ operation: IOOperation) -> Bool {
     guard outgoing.isEmpty else { return Self.park(operation, in: &writer) }
     if life.writeError < 0 { return finish(operation, life.writeError) }
-    guard let sending, sending.state != .inFlight, core.backend.hasUnsent(descriptor) else {
+    guard life.phase < .gone, !sending.isInFlight, core.backend.hasUnsent(descriptor) else {
       return finish(operation, 0)
     }
-    sending.kind = .flush
-    if core.backend.submit(sending) {
-      sending.kind = .send
-      return finish(operation, sending.result)
+    return sending._withUnsafeGuaranteedRef { sending in
+      sending.kind = .flush
+      if core.backend.submit(sending) {
+        sending.kind = .send
+        return finish(operation, sending.result)
+      }
+      return Self.park(operation, in: &writer)
     }
-    return Self.park(operation, in: &writer)
   }
 
   func sayGoodbye() {
@@ -99,34 +101,26 @@ extension TLSLink {
 
   /// Send what the system takes, if nothing is in front of it. Returns the number of bytes that are done with: all if
   /// the socket is lost.
-  private func sendNow(_ records: UnsafeRawBufferPointer) -> Int {
-    guard outgoing.isEmpty, sending?.state != .inFlight, life.writeError == 0 else { return 0 }
-    let sent = core.backend.trySend(descriptor, records)
+  func sendNow(_ records: UnsafeRawBufferPointer) -> Int {
+    guard outgoing.isEmpty, life.phase < .gone, !sending.isInFlight, life.writeError == 0 else { return 0 }
+    let sent = sending._withUnsafeGuaranteedRef { sending in withBackend { $0.trySend(sending.descriptor, records) } }
     guard sent < 0 else { return sent }
     life.loseOutput(sent)
     return records.count
   }
 
-  /// Let the session send a large record while it is at work.
-  func sendLargeRecordsDirectly() {
-    bytes.pointer.pointee.sender = Unmanaged.passUnretained(self).toOpaque()
-    bytes.pointer.pointee.send = { sender, record, count in
-      guard let sender else { return 0 }
-      // Right because a session only works for its link.
-      return Unmanaged<TLSLink>.fromOpaque(sender)._withUnsafeGuaranteedRef {
-        $0.sendNow(UnsafeRawBufferPointer(start: record, count: count))
-      }
-    }
-  }
-
   /// Hand over what waits. Returns `true` if nothing is left.
   private func sendRest() -> Bool {
-    while let sending, sending.state != .inFlight, !outgoing.isEmpty, life.writeError == 0 {
+    while life.phase < .gone, !sending.isInFlight, !outgoing.isEmpty, life.writeError == 0 {
       let piece = outgoing.next(.max)
-      (sending.kind, sending.buffer, sending.count, sending.transferred) = (.send, piece.baseAddress, piece.count, 0)
-      sending.sequence &+= 1
-      guard core.backend.submit(sending) else { return false }
-      takeResult(sending)
+      let hasEnded = sending._withUnsafeGuaranteedRef { sending in
+        (sending.kind, sending.buffer, sending.count, sending.transferred) = (.send, piece.baseAddress, piece.count, 0)
+        sending.sequence &+= 1
+        guard core.backend.submit(sending) else { return false }
+        takeResult(sending)
+        return true
+      }
+      if !hasEnded { return false }
     }
     return outgoing.isEmpty
   }
@@ -143,26 +137,28 @@ extension TLSLink {
 
   /// Let the write that waits go on in the next turn.
   private func writeOnNextTurn() {
-    guard let sending, sending.state != .inFlight else { return }
-    (sending.buffer, sending.count, sending.result) = (nil, 0, 0)
-    core.completeNextTurn(sending)
+    guard !sending.isInFlight else { return }
+    sending._withUnsafeGuaranteedRef { sending in
+      (sending.buffer, sending.count, sending.result) = (nil, 0, 0)
+      core.completeNextTurn(sending)
+    }
   }
 
-  /// Handle the end of the link's own send.
+  /// Handle the end of the link's own send, or flush.
   func sent(_ sending: IOOperation) {
     if sending.kind == .flush {
       sending.kind = .send
-      if let parked = Self.take(&writer) { parked.complete(sending.result) }
-      return releaseIfIdle()
+      Self.take(&writer)?.complete(sending.result)
+    } else {
+      takeResult(sending)
     }
-    takeResult(sending)
     if life.phase == .gone { return releaseIfIdle() }
     guard sendRest() || life.writeError < 0 else { return }
     if life.phase == .lingering { return sentLast() }
     if life.isLost { return endLost() }
     writeOn()
     // A read may have waited for the peer to take its answers. One that waits for input goes on waiting.
-    if receiving?.state != .inFlight { readOn() }
+    if life.phase < .gone, !receiving.isInFlight { readOn() }
   }
 
   /// Go on with the operation that waits to write.

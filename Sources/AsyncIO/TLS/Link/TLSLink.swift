@@ -30,23 +30,35 @@ final class TLSLink: StreamLayer {
   // Unsafe, and right: each caller has one of the link's operations or its connection, which hold both.
   unowned(unsafe) let core: BaseEventLoop
   unowned(unsafe) let descriptor: IODescriptor
+  /// The same loop, for the path of a message: a load of the other counts a reference.
+  private let loop: Unmanaged<BaseEventLoop>
   let session: any TLSSession
   let bytes: TLSBytes
   let scratch: TLSScratch
   let limits: TLSLimits
+  /// The session receives from the socket itself, into its own memory.
+  let receivesDirectly: Bool
   /// The link's own operations. They and the descriptor hold each other until the number is closed.
-  @exclusivity(unchecked) private(set) var receiving: IOOperation?
-  @exclusivity(unchecked) private(set) var sending: IOOperation?
+  @exclusivity(unchecked) private var operations: [IOOperation]
+  // Unmanaged, as a retain for each look would be dear. Right while the link is not gone.
+  let receiving: Unmanaged<IOOperation>
+  let sending: Unmanaged<IOOperation>
 
   @exclusivity(unchecked) var life = TLSLife()
   /// Records that the system has not taken yet.
   @exclusivity(unchecked) var outgoing = OutgoingBytes()
   /// The receive has ended, and its bytes were not fetched.
   @exclusivity(unchecked) var isReadable = false
-  /// The input of the session is memory of the receive.
-  @exclusivity(unchecked) var hasChunk = false
-  /// The input of the session is this memory, of bytes that had come before the link.
-  @exclusivity(unchecked) var early: UnsafeMutableRawBufferPointer?
+  /// Where the input of the session is.
+  @exclusivity(unchecked) var inputMemory = InputMemory.none
+  enum InputMemory {
+    /// There is none.
+    case none
+    /// In the lent memory of the receive.
+    case received
+    /// In a buffer of the link: it had come before the link, or after the end of a record.
+    case kept(LentBufferPool.Buffer)
+  }
 
   // Unmanaged as in the descriptor: the task that waits keeps its operation alive.
   /// The user's operation that waits to read.
@@ -66,33 +78,27 @@ final class TLSLink: StreamLayer {
     _ descriptor: IODescriptor, _ context: TLSContext, serverName: String?, limits: TLSLimits, early: [UInt8] = []
   ) throws(TLSError) {
     core = descriptor.loop
+    loop = .passUnretained(core)
     try core.check(context)
     self.descriptor = descriptor
     self.limits = limits
     bytes = TLSBytes()
     session = try context.provided.makeSession(serverName: serverName, bytes: bytes)
     scratch = .of(core)
+    receivesDirectly = session.receivesByItself && core.backend.capabilities.contains(.immediateReceives)
+    operations = [IOOperation(.receiveLent, on: descriptor), IOOperation(.send, on: descriptor)]
+    receiving = .passUnretained(operations[0])
+    sending = .passUnretained(operations[1])
     super.init()
-    take(early)
-    sendLargeRecordsDirectly()
-    receiving = IOOperation(.receiveLent, on: descriptor)
-    sending = IOOperation(.send, on: descriptor)
-    receiving?.observer = .passUnretained(self)
-    sending?.observer = .passUnretained(self)
+    for operation in operations { operation.observer = .passUnretained(self) }
+    setUpCallbacks()
+    if !early.isEmpty { early.withUnsafeBytes { keep($0) } }
     LiveCounters.tlsLinks.add(1, ordering: .relaxed)
   }
 
   deinit {
-    early?.deallocate()
+    if case .kept(let buffer) = inputMemory { scratch.giveBack(buffer.base, capacity: buffer.capacity) }
     LiveCounters.tlsLinks.subtract(1, ordering: .relaxed)
-  }
-
-  private func take(_ early: [UInt8]) {
-    guard !early.isEmpty else { return }
-    let memory = UnsafeMutableRawBufferPointer.allocate(byteCount: early.count, alignment: 16)
-    early.withUnsafeBytes { memory.copyMemory(from: $0) }
-    self.early = memory
-    bytes.input = UnsafeRawBufferPointer(memory)
   }
 
   // MARK: The user's operations
@@ -190,37 +196,7 @@ final class TLSLink: StreamLayer {
   override func operationEnded(_ operation: IOOperation) {
     let held = Unmanaged.passRetained(self)
     defer { held.release() }
-    if operation === receiving { received(operation.result) } else { sent(operation) }
-  }
-
-  private func received(_ result: Int) {
-    if life.phase == .gone { return releaseIfIdle() }
-    // The loop is closed; or the link is about to leave, and nothing waits.
-    if result == -Int(Errno.canceled.rawValue) { return receiveWasCancelled() }
-    announce(result)
-    switch life.phase {
-    case .handshaking: shakeHands()
-    case .open:
-      readOn()
-      // It may wait for the reason why nothing can be sent.
-      if life.sendError < 0 { writeOn() }
-    case .lingering: discard()
-    case .gone: break
-    }
-  }
-
-  private func receiveWasCancelled() {
-    switch life.phase {
-    case .handshaking: endAll(-Int(Errno.canceled.rawValue))
-    case .open: Self.take(&reader)?.complete(-Int(Errno.canceled.rawValue))
-    case .lingering: endLingering()
-    case .gone: break
-    }
-  }
-
-  /// Note the result of the link's receive.
-  func announce(_ result: Int) {
-    if result >= 0 { isReadable = true } else { life.loseInput(result) }
+    if operation.isParked(in: receiving) { received(operation.result) } else { sent(operation) }
   }
 
   /// Note a failure of the protection: everything that waits and everything that follows gets it.
@@ -242,6 +218,12 @@ final class TLSLink: StreamLayer {
     endAll(life.writeError)
   }
 
+  /// Use the backend.
+  @inline(__always)
+  func withBackend<Result>(_ body: (any IOBackend) -> Result) -> Result {
+    loop._withUnsafeGuaranteedRef { body($0.backend) }
+  }
+
   /// Let the session work, and send what it has written before anything else happens.
   @inline(__always)
   func withSession<Result>(_ body: (any TLSSession) throws(TLSError) -> Result) throws(TLSError) -> Result {
@@ -261,11 +243,11 @@ final class TLSLink: StreamLayer {
 
   /// Break the circle with the descriptor when the backend knows neither operation any more.
   func releaseIfIdle() {
-    guard receiving?.state != .inFlight, sending?.state != .inFlight else { return }
+    assert(life.phase == .gone, "a link that is not gone was taken apart")
+    guard operations.allSatisfy({ $0.state != .inFlight }) else { return }
     returnInput()
     outgoing.removeAll()
-    receiving = nil
-    sending = nil
+    operations = []
   }
 }
 
@@ -273,4 +255,8 @@ extension Unmanaged<IOOperation> {
   /// Complete the operation.
   @inline(__always)
   func complete(_ result: Int) { _withUnsafeGuaranteedRef { $0.complete(result) } }
+
+  /// True if its completion is to come.
+  @inline(__always)
+  var isInFlight: Bool { _withUnsafeGuaranteedRef { $0.state == .inFlight } }
 }

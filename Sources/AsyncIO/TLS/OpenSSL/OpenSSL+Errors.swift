@@ -11,21 +11,27 @@ extension OpenSSL {
   }
 
   /// Empty the queue and return its first entry: the cause of those that follow.
-  func takeError() -> (library: Int, reason: Int, text: String) {
-    let first = api.pointee.ERR_get_error()
-    guard first != 0 else { return (0, 0, "no reason given") }
-    let text = api.pointee.ERR_reason_error_string(first).map { String(cString: $0) } ?? "error \(first)"
+  ///
+  /// - Parameter newest: return the last entry, as the first ones may be of others.
+  func takeError(newest: Bool = false) -> (library: Int, reason: Int, text: String) {
+    let entry = newest ? api.pointee.ERR_peek_last_error() : api.pointee.ERR_get_error()
+    guard entry != 0 else { return (0, 0, "no reason given") }
+    let text = api.pointee.ERR_reason_error_string(entry).map { String(cString: $0) } ?? "error \(entry)"
     api.pointee.ERR_clear_error()
-    let (library, reason) = parts(UInt(first))
+    let (library, reason) = parts(UInt(entry))
     return (library, reason, text)
   }
 
   /// Return what a failed step of a session means.
   ///
-  /// - Parameter isHandshake: nothing was agreed on yet.
-  func failure(of ssl: OpaquePointer, result: Int32, isHandshake: Bool, inputHasEnded: Bool) -> TLSError {
+  /// - Parameters:
+  ///   - isHandshake: nothing was agreed on yet.
+  ///   - isClean: the queue was empty before the step.
+  func failure(
+    of ssl: OpaquePointer, result: Int32, isHandshake: Bool, isClean: Bool, inputHasEnded: Bool
+  ) -> TLSError {
     let kind = Int(api.pointee.SSL_get_error(ssl, result))
-    let (library, reason, text) = takeError()
+    let (library, reason, text) = takeError(newest: !isClean)
     let step = isHandshake ? "TLS handshake" : "TLS"
     if library == Library.ssl, reason == Reason.certificateVerifyFailed {
       return certificateFailure(api.pointee.SSL_get_verify_result(ssl), "TLS handshake")

@@ -49,6 +49,8 @@ final class OpenSSLContext: TLSProviderContext, @unchecked Sendable {
       OPENSSL_MODE_ENABLE_PARTIAL_WRITE | OPENSSL_MODE_ACCEPT_MOVING_WRITE_BUFFER | OPENSSL_MODE_RELEASE_BUFFERS, nil)
     _ = api.pointee.SSL_CTX_set_options(
       handle, OPENSSL_OP_NO_RENEGOTIATION | OPENSSL_OP_NO_COMPRESSION | OPENSSL_OP_CIPHER_SERVER_PREFERENCE)
+    // A record is asked for in one piece. `bytes.c` sees to it that it is not more than that.
+    _ = api.pointee.SSL_CTX_ctrl(handle, Int32(OPENSSL_CTRL_SET_READ_AHEAD), 1, nil)
     try setVersions()
     try setCiphers()
     try setTrust()

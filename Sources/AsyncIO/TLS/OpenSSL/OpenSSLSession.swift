@@ -89,6 +89,8 @@ final class OpenSSLSession: TLSSession {
 
   // MARK: The machine
 
+  var receivesByItself: Bool { true }
+
   func handshake() throws(TLSError) -> Bool {
     if isEstablished { return true }
     if let firstFailure { throw firstFailure }
@@ -133,9 +135,9 @@ final class OpenSSLSession: TLSSession {
     var rest = plain
     while !rest.isEmpty {
       var count = 0
-      forgetErrors()
+      // Errors of others may stay: a write waits for nothing, so its result says all but the reason of a failure.
       let result = api.pointee.SSL_write_ex(ssl, rest.baseAddress!, rest.count, &count)
-      guard result == 1 else { throw failure(result) }
+      guard result == 1 else { throw failure(result, isClean: false) }
       rest = UnsafeRawBufferPointer(rebasing: rest[count...])
     }
   }
@@ -160,9 +162,9 @@ final class OpenSSLSession: TLSSession {
     return error == OPENSSL_ERROR_WANT_READ
   }
 
-  private func failure(_ result: Int32) -> TLSError {
+  private func failure(_ result: Int32, isClean: Bool = true) -> TLSError {
     let error = context.openssl.failure(
-      of: ssl, result: result, isHandshake: !isEstablished, inputHasEnded: bytes.inputHasEnded)
+      of: ssl, result: result, isHandshake: !isEstablished, isClean: isClean, inputHasEnded: bytes.inputHasEnded)
     firstFailure = error
     return error
   }
