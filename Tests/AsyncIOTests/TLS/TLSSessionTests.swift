@@ -156,6 +156,7 @@ struct TLSSessionTests {
       ("unknown", "localhost", .unknownAuthority), ("below", "localhost", .unknownAuthority),
       ("ecdsa", "wrong.test", .hostnameMismatch), ("ecdsa", "127.0.0.2", .hostnameMismatch),
       ("ecdsa", "example.org", .hostnameMismatch), ("client", "localhost", .wrongPurpose),
+      ("misissued", "localhost", .wrongPurpose),
     ])
   func refusedCertificate(_ name: String, _ host: String, _ code: TLSError.Code) throws {
     let pair = try SessionPair(client: Self.client(), server: Self.server(name), serverName: host)

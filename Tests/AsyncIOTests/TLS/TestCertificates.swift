@@ -46,6 +46,8 @@ struct TestCertificates: Sendable {
     issue other "$p256" "subjectAltName=DNS:other.example" ca
     issue below "$p256" "$host" intermediate
     cat below.pem intermediate.pem > chain.pem
+    issue misissued "$p256" "$host" ecdsa
+    cat ecdsa.pem >> misissued.pem
     issue unknown "$p256" "$host" stranger
     issue client "$p256" "extendedKeyUsage=clientAuth" ca
     issue expired "$p256" "$host" ca "-days -1"

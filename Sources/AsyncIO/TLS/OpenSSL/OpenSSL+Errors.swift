@@ -6,9 +6,11 @@ internal import COpenSSL
 extension OpenSSL {
   /// The library and the reason of an entry of the queue, whose layout changed with 3.0.
   private func parts(_ code: UInt) -> (library: Int, reason: Int) {
-    api.pointee.version >> 28 >= 3
-      ? (Int(code >> 23) & 0xFF, Int(code) & 0x7F_FFFF) : (Int(code >> 24) & 0xFF, Int(code) & 0xFFF)
+    isBefore3
+      ? (Int(code >> 24) & 0xFF, Int(code) & 0xFFF) : (Int(code >> 23) & 0xFF, Int(code) & 0x7F_FFFF)
   }
+
+  private var isBefore3: Bool { api.pointee.version >> 28 < 3 }
 
   /// Empty the queue and return its first entry: the cause of those that follow.
   ///
@@ -52,7 +54,8 @@ extension OpenSSL {
     return TLSError(.protocolViolation, "\(step): what was received breaks the protocol (OpenSSL: \(text))")
   }
 
-  /// Return what the result of a certificate's verification means. The numbers are those of x509_vfy.h.
+  /// Return what the result of a certificate's verification means. The numbers are those of x509_vfy.h, in which one
+  /// has changed with 3.0: where 1.1.1 has INVALID_CA, there is now an authority without a key.
   func certificateFailure(_ result: CLong, _ step: String) -> TLSError {
     let text = String(cString: api.pointee.X509_verify_cert_error_string(result))
     let (code, fix): (TLSError.Code, String) =
@@ -78,9 +81,11 @@ extension OpenSSL {
       case 63,  // X509_V_ERR_EMAIL_MISMATCH
         64:  // X509_V_ERR_IP_ADDRESS_MISMATCH
         (.hostnameMismatch, "It is for other addresses. Connect by a name that it has.")
-      case 26,  // X509_V_ERR_INVALID_PURPOSE
-        79:  // X509_V_ERR_INVALID_CA
+      case 26:  // X509_V_ERR_INVALID_PURPOSE
         (.wrongPurpose, "Its extended key usage does not allow this use.")
+      case 24 where isBefore3,
+        79:  // X509_V_ERR_INVALID_CA
+        (.wrongPurpose, "One of those above it is not for an authority. It must be renewed on the other side.")
       case 23:  // X509_V_ERR_CERT_REVOKED
         (.certificateRejected, "Its authority has revoked it.")
       default: (.certificateRejected, "It was refused.")
