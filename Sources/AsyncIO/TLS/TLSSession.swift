@@ -33,6 +33,10 @@ package protocol TLSProviderContext: AnyObject, Sendable {
 
 /// The protection of one connection, for one thread at a time.
 package protocol TLSSession: AnyObject {
+  /// For clients, before the handshake: go on with what was agreed on with this service, if there is something, and
+  /// keep for it what there will be. Without this call everything is agreed on anew.
+  func resume(_ service: TLSService)
+
   /// Go on with the handshake as far as the input allows. Returns `true` when it is over. After an error the output may
   /// hold an alert, which the peer should get.
   func handshake() throws(TLSError) -> Bool

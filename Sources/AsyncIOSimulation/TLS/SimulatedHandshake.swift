@@ -69,18 +69,18 @@ struct SimulatedClient {
   private let verification: SimulatedVerification
   private let serverName: String?
   private let nonce: UInt64
-  private let ticket: SimulatedTicket?
+  /// With what it asks to go on.
+  var ticket: SimulatedTicket?
   private var state = State.new
   private var transcript = SimulatedTranscript()
   private var agreement: SimulatedAgreement?
   private var wantsCertificate = false
 
   init(
-    _ settings: SimulatedSettings, _ verification: SimulatedVerification, serverName: String?, nonce: UInt64,
-    ticket: SimulatedTicket?
+    _ settings: SimulatedSettings, _ verification: SimulatedVerification, serverName: String?, nonce: UInt64
   ) {
     (self.settings, self.verification, self.serverName) = (settings, verification, serverName)
-    (self.nonce, self.ticket) = (nonce, ticket)
+    self.nonce = nonce
   }
 
   /// Begin.

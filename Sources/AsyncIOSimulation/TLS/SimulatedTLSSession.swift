@@ -9,7 +9,8 @@ final class SimulatedTLSSession: TLSSession {
   }
 
   private let context: SimulatedTLSContext
-  private let serverName: String?
+  /// With whom the session may be resumed.
+  private var service: TLSService?
   private let bytes: TLSBytes
   private var machine: Machine
   private var hasBegun = false
@@ -27,17 +28,22 @@ final class SimulatedTLSSession: TLSSession {
   private var firstFailure: TLSError?
 
   init(_ context: SimulatedTLSContext, serverName: String?, _ bytes: TLSBytes) {
-    (self.context, self.serverName, self.bytes) = (context, serverName, bytes)
+    (self.context, self.bytes) = (context, bytes)
     let (settings, provider) = (context.settings, context.provider)
     let verification = SimulatedVerification(authorities: settings.authorities, now: provider.now)
     if settings.configuration.side == .client {
-      let ticket = settings.configuration.resumesSessions ? serverName.flatMap { context.sessions.take(for: $0) } : nil
       machine = .client(
-        SimulatedClient(
-          settings, verification, serverName: serverName, nonce: provider.nextNumber(), ticket: ticket))
+        SimulatedClient(settings, verification, serverName: serverName, nonce: provider.nextNumber()))
     } else {
       machine = .server(SimulatedServer(context, verification, nonce: provider.nextNumber()))
     }
+  }
+
+  func resume(_ service: TLSService) {
+    guard context.settings.configuration.resumesSessions, case .client(var client) = machine else { return }
+    self.service = service
+    client.ticket = context.sessions.take(for: service)
+    machine = .client(client)
   }
 
   // MARK: The machine
@@ -185,7 +191,7 @@ final class SimulatedTLSSession: TLSSession {
         if case .client = machine { isClient = true }
         outgoing = SimulatedProtection(key: key, isClients: isClient)
         incoming = SimulatedProtection(key: key, isClients: !isClient)
-      case .remember(let ticket): if let serverName { context.sessions.remember(ticket, for: serverName) }
+      case .remember(let ticket): if let service { context.sessions.remember(ticket, for: service) }
       case .established(let agreement): self.agreement = agreement
       }
     }

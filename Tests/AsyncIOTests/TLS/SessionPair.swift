@@ -14,8 +14,9 @@ final class SessionPair {
     var failure: TLSError?
     private let memory = UnsafeMutableRawBufferPointer.allocate(byteCount: 16_384, alignment: 16)
 
-    init(_ context: TLSContext, serverName: String?) throws(TLSError) {
+    init(_ context: TLSContext, serverName: String?, place: String = "443") throws(TLSError) {
       session = try context.provided.makeSession(serverName: serverName, bytes: bytes)
+      if let serverName { session.resume(TLSService(host: serverName, place: place)) }
     }
 
     /// Take what is to be sent.

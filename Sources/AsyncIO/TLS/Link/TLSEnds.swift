@@ -75,7 +75,17 @@ extension IODescriptor {
   ///
   /// - Parameter early: what has come and was not delivered: the session takes it as the peer's, and never the user.
   func beginTLS(_ tls: TLSProtection, early: [UInt8] = []) throws(TLSError) {
-    try TLSLink(self, tls.tlsContext, serverName: tls.hostname, limits: tls.limits, early: early).start()
+    let link = try TLSLink(self, tls.tlsContext, serverName: tls.hostname, limits: tls.limits, early: early)
+    if let service = service(of: tls) { link.session.resume(service) }
+    link.start()
+  }
+
+  /// The service that the side that connects has reached; nil if it would not resume a session with it.
+  private func service(of tls: TLSProtection) -> TLSService? {
+    let settings = tls.tlsContext.configuration
+    guard settings.side == .client, settings.resumesSessions, tls.hostname != nil else { return nil }
+    let peer = loop.withNumber(of: self) { loop.sockets.peerAddress(of: $0) } ?? nil
+    return peer.flatMap { TLSService(host: tls.hostname, at: $0) }
   }
 
   /// Wait until the two sides have agreed.

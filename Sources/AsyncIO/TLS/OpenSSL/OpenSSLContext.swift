@@ -224,8 +224,8 @@ final class OpenSSLContext: TLSProviderContext, @unchecked Sendable {
       handle, Int32(OPENSSL_CTRL_SET_SESS_CACHE_MODE),
       OPENSSL_SESS_CACHE_CLIENT | OPENSSL_SESS_CACHE_NO_INTERNAL, nil)
     api.pointee.SSL_CTX_sess_set_new_cb(handle) { ssl, session in
-      guard let own = OpenSSLContext.of(ssl), let key = OpenSSLSession.of(ssl)?.serverName else { return 0 }
-      own.sessions.remember(StoredSession(session, own.openssl), for: key)
+      guard let own = OpenSSLContext.of(ssl), let service = OpenSSLSession.of(ssl)?.service else { return 0 }
+      own.sessions.remember(StoredSession(session, own.openssl), for: service)
       return 1
     }
   }

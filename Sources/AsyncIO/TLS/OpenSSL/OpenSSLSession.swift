@@ -8,7 +8,8 @@ final class OpenSSLSession: TLSSession {
   private let ssl: OpaquePointer
   /// Held because OpenSSL reads and writes there.
   private let bytes: TLSBytes
-  let serverName: String?
+  /// With whom the session may be resumed.
+  private(set) var service: TLSService?
   private var isEstablished = false
   private var hasEnded = false
   /// After a failure a session is of no use any more, and OpenSSL forgets why.
@@ -23,7 +24,6 @@ final class OpenSSLSession: TLSSession {
     self.api = api
     self.ssl = ssl
     self.bytes = bytes
-    self.serverName = serverName
     guard casyncio_openssl_attach(api, context.openssl.method, ssl, bytes.pointer) == 1 else {
       throw TLSError(.invalidConfiguration, "TLS session: no memory")
     }
@@ -82,9 +82,13 @@ final class OpenSSLSession: TLSSession {
       }
       guard result == 1 else { throw TLSError(.invalidConfiguration, "TLS: \"\(name)\" is not the name of a host.") }
     }
-    if context.configuration.resumesSessions, let stored = context.sessions.take(for: name) {
-      _ = api.pointee.SSL_set_session(ssl, stored.session)
-    }
+  }
+
+  func resume(_ service: TLSService) {
+    guard context.configuration.side == .client, context.configuration.resumesSessions else { return }
+    self.service = service
+    guard let stored = context.sessions.take(for: service) else { return }
+    _ = api.pointee.SSL_set_session(ssl, stored.session)
   }
 
   // MARK: The machine
