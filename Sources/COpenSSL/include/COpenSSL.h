@@ -43,6 +43,7 @@ typedef struct x509_store_ctx_st X509_STORE_CTX;
 typedef struct X509_VERIFY_PARAM_st X509_VERIFY_PARAM;
 typedef struct evp_pkey_st EVP_PKEY;
 typedef struct stack_st OPENSSL_STACK;
+typedef struct stack_st_X509_NAME X509_NAME_STACK;
 typedef struct asn1_string_st ASN1_STRING;
 typedef struct ossl_init_settings_st OPENSSL_INIT_SETTINGS;
 

@@ -1,3 +1,5 @@
+import COpenSSL
+import Glibc
 import Testing
 
 @testable import AsyncIO
@@ -33,6 +35,54 @@ struct TLSNamesTests {
       #expect(error?.code == .invalidConfiguration)
       #expect(error?.message.contains(reason) == true, "\(String(describing: error))")
       if kind == .openssl { #expect(error?.message.contains("\(name).pem") == true) }
+    }
+  }
+
+  /// How many descriptors of this process are of a file.
+  private static func descriptors(of path: String) -> Int {
+    (0..<1024).count { number in
+      var target = [CChar](repeating: 0, count: 512)
+      let count = readlink("/proc/self/fd/\(number)", &target, target.count)
+      return count > 0 && String(decoding: target[..<count].map(UInt8.init(bitPattern:)), as: UTF8.self) == path
+    }
+  }
+
+  @Test("What the certificates of several names have in common is loaded and opened once")
+  func shared() throws {
+    let directory = TemporaryDirectory()
+    var server = TLSSessionTests.server().wantingCertificates
+    server.keyLogFile = "\(directory.path)/keys"
+    server.identitiesByName = ["*.other.example": TLSSessionTests.identity("rsa")]
+    server.furtherIdentities = [TLSSessionTests.identity("other")]
+    try withExtendedLifetime(TLSContext(server)) { context in
+      let first = try #require(context.provided as? OpenSSLContext)
+      for name in ["www.other.example", "other.example"] {
+        let other = try #require(first.contextNamed(name))
+        let api = other.openssl.api.pointee
+        #expect(api.SSL_CTX_get_cert_store(other.handle) == api.SSL_CTX_get_cert_store(first.handle))
+        #expect(api.OPENSSL_sk_num(api.SSL_CTX_get_client_CA_list(other.handle)) == 1)
+        #expect(other.keyLog === first.keyLog)
+      }
+      #expect(Self.descriptors(of: server.keyLogFile!) == 1)
+    }
+    #expect(Self.descriptors(of: server.keyLogFile!) == 0)
+  }
+
+  @Test(
+    "A server that asks for certificates looks at them, whichever certificate it shows",
+    arguments: [("client", nil), (nil, .certificateMissing), ("unknown", .unknownAuthority)]
+      as [(String?, TLSError.Code?)], TLSKind.allCases)
+  func clients(_ shown: (name: String?, refusal: TLSError.Code?), kind: TLSKind) throws {
+    var (client, server) = (kind.client(), kind.server("ecdsa"))
+    (server.verification, server.trust) = (.full, kind.trust)
+    server.furtherIdentities = [kind.identity("other")]
+    client.identity = shown.name.map { kind.identity($0) }
+    for name in ["localhost", "other.example"] {
+      let contexts = try kind.contexts(client, server)
+      let pair = try SessionPair(contexts.0, contexts.1, serverName: name)
+      pair.exchange()
+      #expect(pair.server.failure?.code == shown.refusal)
+      #expect(pair.server.isEstablished == (shown.refusal == nil))
     }
   }
 

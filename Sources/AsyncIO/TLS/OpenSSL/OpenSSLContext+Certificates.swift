@@ -71,8 +71,9 @@ extension OpenSSLContext {
 
   // MARK: Trust
 
-  /// Load the authorities whose certificates are accepted, and say how carefully to look.
-  func setTrust() throws(TLSError) {
+  /// Load the authorities whose certificates are accepted, unless another context has them, and say how carefully to
+  /// look.
+  func setTrust(sharing first: OpenSSLContext?) throws(TLSError) {
     let api = openssl.api
     let mode: Int
     switch (configuration.verification, configuration.side) {
@@ -88,7 +89,18 @@ extension OpenSSLContext {
       throw TLSError(
         .invalidConfiguration, "TLS context: certificates are to be verified and none is trusted. Set trust.")
     }
+    if let first { return share(first) }
     for source in configuration.trust.sources { try trust(source) }
+  }
+
+  /// Use the authorities of another context. OpenSSL counts who has them, and looks itself that threads may use them.
+  private func share(_ first: OpenSSLContext) {
+    let api = openssl.api
+    api.pointee.SSL_CTX_set1_cert_store(handle, api.pointee.SSL_CTX_get_cert_store(first.handle))
+    guard let names = api.pointee.SSL_CTX_get_client_CA_list(first.handle),
+      let copy = api.pointee.SSL_dup_CA_list(names)
+    else { return }
+    api.pointee.SSL_CTX_set_client_CA_list(handle, copy)
   }
 
   private func trust(_ source: TLSTrust.Source) throws(TLSError) {

@@ -17,7 +17,13 @@ final class OpenSSLContext: TLSProviderContext, @unchecked Sendable {
   let keyLog: KeyLog?
   let sessions = SessionCache<StoredSession>()
 
-  init(_ configuration: TLSConfiguration, _ openssl: OpenSSL) throws(TLSError) {
+  /// Load what the settings name.
+  ///
+  /// - Parameter first: for a context of certain names: the one that has the others. It has the same settings, so what
+  ///   they name beside the certificates is loaded and opened once, and shared.
+  init(
+    _ configuration: TLSConfiguration, _ openssl: OpenSSL, sharing first: OpenSSLContext? = nil
+  ) throws(TLSError) {
     guard let context = openssl.api.pointee.SSL_CTX_new(openssl.api.pointee.TLS_method()) else {
       throw TLSError(.invalidConfiguration, "TLS context: \(openssl.takeError().text)")
     }
@@ -25,14 +31,18 @@ final class OpenSSLContext: TLSProviderContext, @unchecked Sendable {
     self.handle = context
     self.configuration = configuration
     do {
-      protocolNames = try Self.encode(configuration.applicationProtocols)
-      keyLog = try configuration.keyLogFile.map { path throws(TLSError) in try KeyLog(path) }
+      if let first {
+        (protocolNames, keyLog) = (first.protocolNames, first.keyLog)
+      } else {
+        protocolNames = try Self.encode(configuration.applicationProtocols)
+        keyLog = try configuration.keyLogFile.map { path throws(TLSError) in try KeyLog(path) }
+      }
     } catch {
       openssl.api.pointee.SSL_CTX_free(handle)
       throw error
     }
     // From here on `deinit` frees the context, even if one of these throws.
-    try setUp()
+    try setUp(sharing: first)
   }
 
   deinit {
@@ -40,7 +50,7 @@ final class OpenSSLContext: TLSProviderContext, @unchecked Sendable {
     openssl.api.pointee.SSL_CTX_free(handle)
   }
 
-  private func setUp() throws(TLSError) {
+  private func setUp(sharing first: OpenSSLContext?) throws(TLSError) {
     let api = openssl.api
     api.pointee.ERR_clear_error()
     _ = api.pointee.SSL_CTX_set_ex_data(handle, openssl.contextIndex, Unmanaged.passUnretained(self).toOpaque())
@@ -53,7 +63,7 @@ final class OpenSSLContext: TLSProviderContext, @unchecked Sendable {
     _ = api.pointee.SSL_CTX_ctrl(handle, Int32(OPENSSL_CTRL_SET_READ_AHEAD), 1, nil)
     try setVersions()
     try setCiphers()
-    try setTrust()
+    try setTrust(sharing: first)
     if let identity = configuration.identity {
       hostnames = try load(identity)
     } else if configuration.side == .server {
@@ -183,7 +193,7 @@ final class OpenSSLContext: TLSProviderContext, @unchecked Sendable {
       let own = Unmanaged<OpenSSLContext>.fromOpaque(argument).takeUnretainedValue()
       let api = own.openssl.api
       guard let name = api.pointee.SSL_get_servername(ssl, Int32(OPENSSL_TLSEXT_NAMETYPE_HOST_NAME)),
-        let other = own.others.owner(of: String(cString: name))
+        let other = own.contextNamed(String(cString: name))
         // An accepted name is kept with the session, and so known when that is resumed.
       else { return Int32(OPENSSL_TLSEXT_ERR_OK) }
       _ = api.pointee.SSL_set_SSL_CTX(ssl, other.handle)
@@ -196,8 +206,11 @@ final class OpenSSLContext: TLSProviderContext, @unchecked Sendable {
       handle, Int32(OPENSSL_CTRL_SET_TLSEXT_SERVERNAME_ARG), 0, Unmanaged.passUnretained(self).toOpaque())
   }
 
+  /// The context for the name that a client asks for; nil if it is this one.
+  func contextNamed(_ name: String) -> OpenSSLContext? { others.owner(of: name) }
+
   private func other(_ identity: TLSIdentity) throws(TLSError) -> OpenSSLContext {
-    try OpenSSLContext(configuration.withOnly(identity), openssl)
+    try OpenSSLContext(configuration.withOnly(identity), openssl, sharing: self)
   }
 
   // MARK: Sessions
