@@ -64,7 +64,7 @@ class MicroWork:
 class EchoWork:
     """Messages of 64 bytes to an echo server on the selector and back, 64 connections in lockstep; perhaps over TLS.
 
-    Over TLS what a message allocates is counted as well: `Benchmarks/allocations` knows no TLS.
+    Over TLS it is also looked at who allocates: `Benchmarks/allocations` goes by what OpenSSL says is its own.
     """
 
     api: str

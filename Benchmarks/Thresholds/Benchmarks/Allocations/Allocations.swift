@@ -6,8 +6,7 @@ import Benchmark
 let benchmarks: @Sendable () -> Void = {
   Benchmark.defaultConfiguration = Benchmark.Configuration(
     warmupIterations: 0,
-    maxDuration: .seconds(60),
-    maxIterations: 3
+    maxDuration: .seconds(60)
   )
   registerCallbacks()
   registerTimers()
@@ -16,6 +15,7 @@ let benchmarks: @Sendable () -> Void = {
   for loop in offeredLoops() {
     registerStreams(on: loop)
     registerIdle(on: loop)
+    registerTLS(on: loop)
     registerDatagrams(on: loop)
   }
 }

@@ -21,35 +21,36 @@ func offeredLoops() -> [String] {
 /// Does a work several times and counts what it allocates. For the thread of its loop alone, which is what makes the
 /// unchecked conformance right.
 final class Meter: @unchecked Sendable {
-  private static let operations = 5000
+  /// How many operations a short run has.
+  var operations = 5000
   private(set) var perThousand = 0
 
   // The difference of a long and a short run has nothing of start and end in it. The first run lets everything grow.
 
   func measure(_ work: (Int) throws -> Void) rethrows {
-    try work(3 * Self.operations)
+    try work(3 * operations)
     let start = callocations_count()
-    try work(Self.operations)
+    try work(operations)
     let middle = callocations_count()
-    try work(3 * Self.operations)
+    try work(3 * operations)
     finish(start, middle)
   }
 
   /// As the other one, for code that awaits.
   func measure(_ work: nonisolated(nonsending) (Int) async throws -> Void) async rethrows {
-    try await work(3 * Self.operations)
+    try await work(3 * operations)
     let start = callocations_count()
-    try await work(Self.operations)
+    try await work(operations)
     let middle = callocations_count()
-    try await work(3 * Self.operations)
+    try await work(3 * operations)
     finish(start, middle)
   }
 
   private func finish(_ start: UInt64, _ middle: UInt64) {
     let end = callocations_count()
     let difference = Int(end - middle) - Int(middle - start)
-    let operations = 2 * Self.operations
-    perThousand = max(0, (difference * 1000 + operations / 2) / operations)
+    let more = 2 * operations
+    perThousand = max(0, (difference * 1000 + more / 2) / more)
   }
 }
 
@@ -94,13 +95,14 @@ func count(_ name: String, on kind: String = "selector", _ body: @escaping @Send
   }
 }
 
-/// Add a benchmark: figures with their tolerances, and a body that counts them.
+/// Add a benchmark: figures with their tolerances, and a body that counts them, which is run so many times.
 func register(
-  _ name: String, _ tolerances: [BenchmarkMetric: Int], on kind: String,
+  _ name: String, _ tolerances: [BenchmarkMetric: Int], on kind: String, times: Int = 3,
   _ body: @escaping @Sendable (Bench) throws -> [BenchmarkMetric: Int]
 ) {
   var configuration = Benchmark.defaultConfiguration
   configuration.metrics = Array(tolerances.keys)
+  configuration.maxIterations = times
   configuration.thresholds = tolerances.mapValues { BenchmarkThresholds(absolute: [.p90: $0]) }
   Benchmark(name, configuration: configuration) { benchmark in
     let outcome = Outcome()

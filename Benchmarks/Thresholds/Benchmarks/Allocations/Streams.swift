@@ -21,8 +21,9 @@ private func exchange(_ connection: StreamConnection, _ memory: inout [UInt8], _
 }
 
 /// Count the exchanges with the server on the port.
-private func measureExchanges(_ meter: Meter, port: UInt16) async throws {
-  let connection = try await StreamConnection.connect(host: "127.0.0.1", port: port)
+func measureExchanges(_ meter: Meter, port: UInt16, tls: TLSContext? = nil) async throws {
+  let connection = try await StreamConnection.connect(
+    host: "127.0.0.1", port: port, tls: tls, serverHostname: tls == nil ? nil : Protection.host)
   defer { connection.close() }
   var memory = [UInt8](repeating: 0, count: 4096)
   try await meter.measure { count in try await exchange(connection, &memory, count) }
@@ -50,8 +51,10 @@ private final class EchoProtocol: StreamProtocol {
 }
 
 /// Serve with the handler for as long as the body runs, which is told the port. In a task of the loop.
-func withServer(_ handler: @escaping Handler, _ body: (UInt16) async throws -> Void) async throws {
-  let listener = try await StreamListener.bind(host: "127.0.0.1", port: 0)
+func withServer(
+  _ handler: @escaping Handler, tls: TLSContext? = nil, _ body: (UInt16) async throws -> Void
+) async throws {
+  let listener = try await StreamListener.bind(host: "127.0.0.1", port: 0, tls: tls)
   let server = Task(executorPreference: try getRunningLoop().taskExecutor) { try await listener.serve(handler) }
   try await body(listener.port)
   server.cancel()
@@ -59,8 +62,10 @@ func withServer(_ handler: @escaping Handler, _ body: (UInt16) async throws -> V
 }
 
 /// The same with a protocol object for each connection.
-func withProtocolServer(on loop: BaseEventLoop, _ body: (UInt16) async throws -> Void) async throws {
-  let server = try await loop.createServer(host: "127.0.0.1", port: 0) { EchoProtocol() }
+func withProtocolServer(
+  on loop: BaseEventLoop, tls: TLSContext? = nil, _ body: (UInt16) async throws -> Void
+) async throws {
+  let server = try await loop.createServer(host: "127.0.0.1", port: 0, tls: tls) { EchoProtocol() }
   try await body(server.addresses.first?.port ?? 0)
   server.close()
   try await server.waitClosed()
