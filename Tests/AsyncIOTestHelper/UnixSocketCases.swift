@@ -1,4 +1,5 @@
 import AsyncIO
+import AsyncIOConformance
 import Glibc
 
 nonisolated(unsafe) let unixSocketCases: [String: () throws -> Void] = ["changed-directory": changeDirectory]
@@ -14,9 +15,7 @@ private final class Silent: StreamProtocol, DatagramProtocol {
 /// Bind relative paths, change the directory, and close. The directory is the whole process's, so this is not a test of
 /// its own.
 private func changeDirectory() throws {
-  var template = Array("/tmp/asyncio-test-XXXXXX".utf8CString)
-  _ = mkdtemp(&template)
-  let directory = String(decoding: template.dropLast().map(UInt8.init(bitPattern:)), as: UTF8.self)
+  let directory = try TemporaryName.directory()
   defer { _ = rmdir(directory) }
   try AsyncIO.run {
     let loop = try getRunningLoop()

@@ -14,9 +14,7 @@ public final class ScratchDirectory: Sendable {
   public let path: String
 
   init() throws {
-    var template = Array("/tmp/conformance-XXXXXX".utf8CString)
-    guard mkdtemp(&template) != nil else { throw Errno(rawValue: errno) }
-    path = String(decoding: template.dropLast().map(UInt8.init(bitPattern:)), as: UTF8.self)
+    path = try TemporaryName.directory()
   }
 
   /// The path of a name in it.

@@ -1,4 +1,5 @@
 import AsyncIO
+import AsyncIOConformance
 import Glibc
 import SystemPackage
 
@@ -100,10 +101,7 @@ func probeStreams(_ probe: NumberProbe, _ loop: any EventLoop) async throws {
 
 /// A file of a few bytes that goes with the call.
 func withSmallFile(_ body: (FileDescriptor) async throws -> Void) async throws {
-  var name = Array("/tmp/asyncio-numbers-XXXXXX".utf8CString)
-  let number = mkstemp(&name)
-  defer { _ = close(number) }
-  _ = unlink(name)
-  _ = write(number, "bytes", 5)
-  try await body(FileDescriptor(rawValue: number))
+  let file = try TemporaryFile(Array("bytes".utf8))
+  try await body(file.descriptor)
+  withExtendedLifetime(file) {}
 }
