@@ -75,7 +75,7 @@ struct TLSRecordTests {
 
   // MARK: Errors that others left in OpenSSL's list
 
-  @Test("Errors of others change nothing", arguments: [TLSVersion.tls12, .tls13])
+  @Test("hazard L10: errors of others change nothing", arguments: [TLSVersion.tls12, .tls13])
   func errorsOfOthers(_ version: TLSVersion) throws {
     let pair = try established(version)
     try leaveError()
