@@ -6,7 +6,7 @@ import Testing
 /// Contexts that read their files again.
 @Suite(
   "TLS reload", .enabled(if: TestCertificates.isAvailable, "the program openssl is not installed"),
-  .timeLimit(.minutes(2)))
+  .timeLimit(.minutes(5)))
 struct TLSReloadTests {
   private static var files: TestCertificates { TestCertificates.shared }
 

@@ -5,7 +5,7 @@ import Testing
 /// With whom a client goes on with what was agreed on before.
 @Suite(
   "TLS resumption", .enabled(if: TestCertificates.isAvailable, "the program openssl is not installed"),
-  .timeLimit(.minutes(2)))
+  .timeLimit(.minutes(5)))
 struct TLSResumptionTests {
   /// Greet each client of the listeners while the body runs.
   private static func greeting(_ listeners: [StreamListener], _ body: () async throws -> Void) async throws {
