@@ -72,9 +72,9 @@ package protocol IOBackend: AnyObject {
   /// after all (a spurious wake-up); submit again then.
   func claimLent(_ operation: IOOperation) -> Bool
 
-  /// Receive what is there at once, without an operation, as far as there is room for it. Returns the number of bytes,
-  /// 0 at the end of the stream, or a negated errno: `-EAGAIN` if nothing is there. No receive of the descriptor is in
-  /// flight. For backends that offer ``IOCapabilities/immediateReceives``.
+  /// Receive whatever has arrived, without an operation and without waiting. Returns the number of bytes, 0 at the end
+  /// of the stream, or a negated errno: `-EAGAIN` if nothing has arrived. No receive of the descriptor is in flight.
+  /// For backends that offer ``IOCapabilities/immediateReceives``.
   func tryReceive(_ descriptor: IODescriptor, into memory: UnsafeMutableRawBufferPointer) -> Int
 
   /// Send what the system takes at once, without an operation. Returns the number of bytes, 0 if it would have to wait,

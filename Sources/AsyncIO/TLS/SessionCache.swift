@@ -16,7 +16,7 @@ package struct TLSService: Hashable, Sendable {
 
   package init(host: String, place: String) { (self.host, self.place) = (host, place) }
 
-  /// The service at the other end of a connection; nil if there is no name to know it by.
+  /// The service at the other end of a connection; nil if its host has no name.
   package init?(host: String?, at address: SocketAddress) {
     guard let host, !host.isEmpty else { return nil }
     self.init(host: host, place: address.port.map { "\($0)" } ?? address.unixPath ?? "")

@@ -110,8 +110,8 @@ typedef struct casyncio_tls_bytes {
   // Sends a large record from where it was made, if nothing is in front of it. Returns how much of it was taken; the
   // rest is collected in `output`. NULL to collect everything.
   size_t (*OPENSSL_NULLABLE send)(void *OPENSSL_NULLABLE link, const uint8_t *record, size_t size);
-  // Receives what is there without a wait, when the input is used up. Returns 0 if nothing is, and has then set
-  // `input_ended` if nothing comes any more. NULL if all input comes as `input`.
+  // Receives whatever has arrived, without waiting, once the input is used up. Returns 0 if nothing has arrived;
+  // `input_ended` is set by then if nothing more will. NULL if all input comes as `input`.
   size_t (*OPENSSL_NULLABLE receive)(void *OPENSSL_NULLABLE link, uint8_t *memory, size_t size);
   // Copies what was received after the end of a record, and makes the copy the input. Set with `receive`.
   void (*OPENSSL_NULLABLE keep)(void *OPENSSL_NULLABLE link, const uint8_t *bytes, size_t size);

@@ -9,7 +9,7 @@ import Testing
   .timeLimit(.minutes(5)))
 struct TLSRecordTests {
   @Test(
-    "Plain bytes after a goodbye are the connection's, even in one segment with it",
+    "hazard L9: plain bytes after a goodbye are the connection's, even in one segment with it",
     arguments: LoopKind.allCases, [0, 10, 40_000])
   func plainAfterGoodbye(kind: LoopKind, count: Int) async throws {
     try await kind.run { _ in

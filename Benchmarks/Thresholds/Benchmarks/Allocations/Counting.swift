@@ -95,7 +95,7 @@ func count(_ name: String, on kind: String = "selector", _ body: @escaping @Send
   }
 }
 
-/// Add a benchmark: figures with their tolerances, and a body that counts them, which is run so many times.
+/// Add a benchmark with its figures and their tolerances. The body counts the figures; it runs `times` times.
 func register(
   _ name: String, _ tolerances: [BenchmarkMetric: Int], on kind: String, times: Int = 3,
   _ body: @escaping @Sendable (Bench) throws -> [BenchmarkMetric: Int]

@@ -58,7 +58,7 @@ private func heldNow() async throws -> (blocks: Int64, bytes: Int64, openSSL: In
   return (callocations_held_blocks(), callocations_held_bytes(), callocations_held_by_openssl())
 }
 
-/// Count what is held for each connection, of which `connect` makes so many more.
+/// Count what one idle connection holds. `connect` makes the given number of connections.
 func countHeld(_ connect: (Int) async throws -> Void) async throws -> [BenchmarkMetric: Int] {
   try await connect(warmUp)
   let before = try await heldNow()

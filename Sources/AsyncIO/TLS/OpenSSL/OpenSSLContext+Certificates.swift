@@ -93,7 +93,7 @@ extension OpenSSLContext {
     for source in configuration.trust.sources { try trust(source) }
   }
 
-  /// Use the authorities of another context. OpenSSL counts who has them, and looks itself that threads may use them.
+  /// Share the authorities of another context. OpenSSL counts the references, and locks the store by itself.
   private func share(_ first: OpenSSLContext) {
     let api = openssl.api
     api.pointee.SSL_CTX_set1_cert_store(handle, api.pointee.SSL_CTX_get_cert_store(first.handle))
