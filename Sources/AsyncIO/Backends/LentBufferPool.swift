@@ -61,11 +61,9 @@ struct LentBufferPool: ~Copyable {
   @inline(__always)
   mutating func lend(_ buffer: Buffer, filled: Int) -> Buffer {
     guard buffer.capacity == Self.smallCapacity else { return buffer }
-    let small = UnsafeMutableRawPointer.allocate(byteCount: filled, alignment: 16)
-    small.copyMemory(from: buffer.base, byteCount: filled)
+    let small = copy(UnsafeRawBufferPointer(start: buffer.base, count: filled))
     giveBackLarge(buffer.base)
-    smallLent += 1
-    return Buffer(base: small, capacity: -1)
+    return small
   }
 
   /// Copy bytes into a buffer of the pool, or into one of just their size if large buffers run low.
@@ -75,6 +73,11 @@ struct LentBufferPool: ~Copyable {
       buffer.base.copyMemory(from: bytes.baseAddress!, byteCount: bytes.count)
       return buffer
     }
+    return copy(bytes)
+  }
+
+  /// Lend a copy of the bytes, in memory of just their size.
+  private mutating func copy(_ bytes: UnsafeRawBufferPointer) -> Buffer {
     let small = UnsafeMutableRawPointer.allocate(byteCount: bytes.count, alignment: 16)
     small.copyMemory(from: bytes.baseAddress!, byteCount: bytes.count)
     smallLent += 1
