@@ -28,9 +28,7 @@ internal import SystemPackage
 /// on.
 final class TLSLink: StreamLayer {
   // Unsafe, and right: each caller has one of the link's operations or its connection, which hold both.
-  unowned(unsafe) let core: BaseEventLoop
   unowned(unsafe) let descriptor: IODescriptor
-  /// The same loop, for the path of a message: a load of the other counts a reference.
   private let loop: Unmanaged<BaseEventLoop>
   let session: any TLSSession
   let bytes: TLSBytes
@@ -39,7 +37,7 @@ final class TLSLink: StreamLayer {
   /// The session receives from the socket itself, into its own memory.
   let receivesDirectly: Bool
   /// The link's own operations. They and the descriptor hold each other until the number is closed.
-  @exclusivity(unchecked) private var operations: [IOOperation]
+  @exclusivity(unchecked) private var operations: (receiving: IOOperation, sending: IOOperation)?
   // Unmanaged, as a retain for each look would be dear. Right while the link is not gone.
   let receiving: Unmanaged<IOOperation>
   let sending: Unmanaged<IOOperation>
@@ -77,20 +75,22 @@ final class TLSLink: StreamLayer {
   init(
     _ descriptor: IODescriptor, _ context: TLSContext, serverName: String?, limits: TLSLimits, early: [UInt8] = []
   ) throws(TLSError) {
-    core = descriptor.loop
-    loop = .passUnretained(core)
+    let core = descriptor.loop
     try core.check(context)
+    loop = .passUnretained(core)
     self.descriptor = descriptor
     self.limits = limits
     bytes = TLSBytes()
     session = try context.provided.makeSession(serverName: serverName, bytes: bytes)
     scratch = .of(core)
     receivesDirectly = session.receivesByItself && core.backend.capabilities.contains(.immediateReceives)
-    operations = [IOOperation(.receiveLent, on: descriptor), IOOperation(.send, on: descriptor)]
-    receiving = .passUnretained(operations[0])
-    sending = .passUnretained(operations[1])
+    let own = (receiving: IOOperation(.receiveLent, on: descriptor), sending: IOOperation(.send, on: descriptor))
+    operations = own
+    receiving = .passUnretained(own.receiving)
+    sending = .passUnretained(own.sending)
     super.init()
-    for operation in operations { operation.observer = .passUnretained(self) }
+    own.receiving.observer = .passUnretained(self)
+    own.sending.observer = .passUnretained(self)
     setUpCallbacks()
     if !early.isEmpty { early.withUnsafeBytes { keep($0) } }
     LiveCounters.tlsLinks.add(1, ordering: .relaxed)
@@ -218,7 +218,9 @@ final class TLSLink: StreamLayer {
     endAll(life.writeError)
   }
 
-  /// Use the backend.
+  var core: BaseEventLoop { loop._withUnsafeGuaranteedRef { $0 } }
+
+  /// Use the backend. On the path of a message, where a load of ``core`` would count a reference.
   @inline(__always)
   func withBackend<Result>(_ body: (any IOBackend) -> Result) -> Result {
     loop._withUnsafeGuaranteedRef { body($0.backend) }
@@ -244,10 +246,10 @@ final class TLSLink: StreamLayer {
   /// Break the circle with the descriptor when the backend knows neither operation any more.
   func releaseIfIdle() {
     assert(life.phase == .gone, "a link that is not gone was taken apart")
-    guard operations.allSatisfy({ $0.state != .inFlight }) else { return }
+    guard let operations, operations.receiving.state != .inFlight, operations.sending.state != .inFlight else { return }
     returnInput()
     outgoing.removeAll()
-    operations = []
+    self.operations = nil
   }
 }
 
