@@ -1,5 +1,6 @@
 #if os(Linux)
   import Glibc
+  import SystemPackage
   import Testing
 
   @testable import AsyncIO
@@ -63,6 +64,31 @@
       return try await withTimeout(.seconds(10)) {
         String(decoding: try await readExactly(text.utf8.count), as: UTF8.self)
       }
+    }
+
+    /// What the peer sends before it ends the connection, resets it, or cuts its protection, within 10 seconds.
+    func readUntilCut() async throws -> [UInt8] {
+      try await withTimeout(.seconds(10)) {
+        var received: [UInt8] = []
+        do {
+          while case let bytes = try await read(upTo: 1_000), !bytes.isEmpty { received += bytes }
+        } catch is CancellationError {
+          throw CancellationError()
+        } catch {}
+        return received
+      }
+    }
+
+    /// The same of a server that may turn a client away before it knows that it is connected: then the connect fails.
+    static func readUntilCut(port: UInt16) async throws -> [UInt8] {
+      let connection: StreamConnection
+      do {
+        connection = try await connect(host: "127.0.0.1", port: port)
+      } catch let error as IOError where error.errno == .connectionReset {
+        return []
+      }
+      defer { connection.close() }
+      return try await connection.readUntilCut()
     }
   }
 #endif

@@ -188,10 +188,7 @@
           let fixed = try fix.map { try Program.proxy(kind, with: ["--to", "tls:127.0.0.1:\(port)"] + $0) }
           let behind = try await fixed?.port()
           try await kind.run { _ in
-            let client = try await Self.connect(front)
-            defer { client.close() }
-            let end = try? await withTimeout(.seconds(10)) { try await client.read(upTo: 1) }
-            #expect(end == nil || end == [])
+            #expect(try await StreamConnection.readUntilCut(port: front) == [])
             if let behind {
               let client = try await Self.connect(behind)
               defer { client.close() }
@@ -215,10 +212,7 @@
           let waiting = try Program.proxy(
             kind, with: ["--to", "tls:127.0.0.1:\(silent.port)", "--connect-timeout", "0.3"] + Self.trusting)
           for port in [front, try await waiting.port()] {
-            let client = try await Self.connect(port)
-            defer { client.close() }
-            let end = try? await withTimeout(.seconds(10)) { try await client.read(upTo: 1) }
-            #expect(end == nil || end == [])
+            #expect(try await StreamConnection.readUntilCut(port: port) == [])
           }
           try await waiting.waitForLine("the target did not answer within 0.3 seconds")
           silent.close()
