@@ -15,27 +15,27 @@ extension SocketAddress {
   public init?(ipLiteral host: String, port: UInt16) {
     guard !host.hasNUL else { return nil }
     var v4 = sockaddr_in()
-    if inet_pton(AF_INET, host, &v4.sin_addr) == 1 {
-      v4.sin_family = sa_family_t(AF_INET)
+    if casyncio_parse_address(AF_INET, host, &v4.sin_addr) != 0 {
+      v4.sin_family = numericCast(AF_INET)
       v4.sin_port = port.bigEndian
       self = withUnsafeBytes(of: v4) { SocketAddress(copying: $0) }
       return
     }
     var v6 = sockaddr_in6()
     let parts = host.split(separator: "%", maxSplits: 1, omittingEmptySubsequences: false)
-    guard inet_pton(AF_INET6, String(parts[0]), &v6.sin6_addr) == 1 else { return nil }
-    v6.sin6_family = sa_family_t(AF_INET6)
+    guard casyncio_parse_address(AF_INET6, String(parts[0]), &v6.sin6_addr) != 0 else { return nil }
+    v6.sin6_family = numericCast(AF_INET6)
     v6.sin6_port = port.bigEndian
     if parts.count == 2 {
       guard let zone = Self.zone(parts[1]) else { return nil }
-      v6.sin6_scope_id = zone
+      v6.sin6_scope_id = numericCast(zone)
     }
     self = withUnsafeBytes(of: v6) { SocketAddress(copying: $0) }
   }
 
   /// Return the number of an interface; nil if there is none of this name.
   private static func zone(_ text: Substring) -> UInt32? {
-    let named = if_nametoindex(String(text))
+    let named = casyncio_interface_number(String(text))
     if named != 0 { return named }
     guard text.utf8.allSatisfy({ UInt8(ascii: "0")...UInt8(ascii: "9") ~= $0 }) else { return nil }
     return UInt32(text).flatMap { $0 == 0 ? nil : $0 }
@@ -86,10 +86,10 @@ extension SocketAddress {
     switch family {
     case AF_INET:
       var address = load(sockaddr_in.self).sin_addr
-      guard inet_ntop(AF_INET, &address, &text, capacity) != nil else { return nil }
+      guard casyncio_print_address(AF_INET, &address, &text, capacity) != 0 else { return nil }
     case AF_INET6:
       var address = load(sockaddr_in6.self).sin6_addr
-      guard inet_ntop(AF_INET6, &address, &text, capacity) != nil else { return nil }
+      guard casyncio_print_address(AF_INET6, &address, &text, capacity) != 0 else { return nil }
     default: return nil
     }
     let literal = Self.string(text)
@@ -101,7 +101,7 @@ extension SocketAddress {
     let (first, second) = withUnsafeBytes(of: load(sockaddr_in6.self).sin6_addr) { ($0[0], $0[1]) }
     let isOfLink = first == 0xFE && second & 0xC0 == 0x80 || first == 0xFF && second & 0x0F == 0x02
     var name = [CChar](repeating: 0, count: Int(IF_NAMESIZE))
-    return isOfLink && if_indextoname(scope, &name) != nil ? Self.string(name) : "\(scope)"
+    return isOfLink && casyncio_interface_name(scope, &name) != 0 ? Self.string(name) : "\(scope)"
   }
 
   private static func string(_ text: [CChar]) -> String {

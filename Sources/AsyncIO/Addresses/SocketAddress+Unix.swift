@@ -53,7 +53,7 @@ extension SocketAddress {
 
   private init(unixName name: [UInt8], terminated: Bool) {
     var address = sockaddr_un()
-    address.sun_family = sa_family_t(AF_UNIX)
+    address.sun_family = numericCast(AF_UNIX)
     withUnsafeMutableBytes(of: &address.sun_path) { $0.copyBytes(from: name) }
     let length = Self.unixNameOffset + name.count + (terminated ? 1 : 0)
     self = withUnsafeBytes(of: address) { SocketAddress(copying: UnsafeRawBufferPointer(rebasing: $0[..<length])) }

@@ -37,7 +37,7 @@ public struct SocketAddress: Hashable, Sendable, CustomStringConvertible {
   /// socket.
   init(unnamed family: AddressFamily) {
     var address = sockaddr()
-    address.sa_family = sa_family_t(family.rawValue)
+    address.sa_family = numericCast(family.rawValue)
     self = withUnsafeBytes(of: address) {
       SocketAddress(copying: UnsafeRawBufferPointer(rebasing: $0[..<MemoryLayout<sa_family_t>.size]))
     }
@@ -54,21 +54,18 @@ public struct SocketAddress: Hashable, Sendable, CustomStringConvertible {
     storage = .short(short, count: UInt8(bytes.count))
   }
 
-  /// Ask getsockname or getpeername; nil if it has no answer.
-  init?(of fd: Int32, _ call: (Int32, UnsafeMutablePointer<sockaddr>, UnsafeMutablePointer<socklen_t>) -> Int32) {
+  /// Take what the system writes, and its length; nil if it has no answer.
+  private init?(_ ask: (UnsafeMutablePointer<sockaddr_storage>) -> Int32) {
     var storage = sockaddr_storage()
-    var length = socklen_t(MemoryLayout<sockaddr_storage>.size)
-    let status = withUnsafeMutablePointer(to: &storage) {
-      $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { call(fd, $0, &length) }
-    }
-    guard status == 0, length > 0 else { return nil }
+    let length = ask(&storage)
+    guard length > 0 else { return nil }
     self = withUnsafeBytes(of: storage) {
-      SocketAddress(copying: UnsafeRawBufferPointer(rebasing: $0[..<min(Int(length), $0.count)]))
+      SocketAddress(copying: UnsafeRawBufferPointer(rebasing: $0[..<Int(length)]))
     }
   }
 
-  static func local(of fd: Int32) -> SocketAddress? { SocketAddress(of: fd) { getsockname($0, $1, $2) } }
-  static func peer(of fd: Int32) -> SocketAddress? { SocketAddress(of: fd) { getpeername($0, $1, $2) } }
+  static func local(of fd: Int32) -> SocketAddress? { SocketAddress { casyncio_local_name(fd, $0) } }
+  static func peer(of fd: Int32) -> SocketAddress? { SocketAddress { casyncio_peer_name(fd, $0) } }
 
   /// Lend the address in the form that system calls take.
   func withSockaddr<R>(_ body: (UnsafePointer<sockaddr>, socklen_t) -> R) -> R {
@@ -98,7 +95,7 @@ public struct SocketAddress: Hashable, Sendable, CustomStringConvertible {
   var scope: UInt32? {
     guard isIPv6 else { return nil }
     let scope = load(sockaddr_in6.self).sin6_scope_id
-    return scope == 0 ? nil : scope
+    return scope == 0 ? nil : UInt32(scope)
   }
 
   /// The port of an IP address; nil for others.

@@ -12,9 +12,9 @@ package enum SystemNames {
     var list: UnsafeMutablePointer<addrinfo>?
     // The system needs at least one of the two.
     let service = query.host == nil ? query.service ?? "0" : query.service
-    let status = CAsyncIO.getaddrinfo(query.host, service, &hints, &list)
+    let status = casyncio_resolve(query.host, service, &hints, &list)
     guard status == 0 else { throw ResolutionError(query, status: status) }
-    defer { freeaddrinfo(list) }
+    defer { casyncio_free_addresses(list) }
     var found: [AddressInfo] = []
     var next = list
     while let entry = next?.pointee {
@@ -35,7 +35,7 @@ package enum SystemNames {
     var host = [CChar](repeating: 0, count: 1025)
     var service = [CChar](repeating: 0, count: 256)
     let status = address.withSockaddr {
-      CAsyncIO.getnameinfo(
+      casyncio_look_up_names(
         $0, $1, &host, socklen_t(host.count), &service, socklen_t(service.count), flags.rawValue)
     }
     guard status == 0 else { throw ResolutionError(host: "\(address)", status: status) }
@@ -55,6 +55,6 @@ extension ResolutionError {
 
   /// Create the error of a getnameinfo status.
   init(host: String, status: Int32) {
-    self.init(host: host, reason: String(cString: gai_strerror(status)))
+    self.init(host: host, reason: String(cString: casyncio_resolver_error(status)))
   }
 }

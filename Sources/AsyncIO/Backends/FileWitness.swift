@@ -12,7 +12,7 @@
 
     /// Throws the errno of the system, which may have no descriptors left.
     init() throws(Errno) {
-      epoll = casyncio_above_standard(epoll_create1(Int32(EPOLL_CLOEXEC)))
+      epoll = casyncio_epoll_create()
       guard epoll >= 0 else { throw Errno(rawValue: -epoll) }
     }
 
@@ -31,8 +31,8 @@
     func knows(_ fileDescriptor: Int32) -> Bool { control(EPOLL_CTL_MOD, fileDescriptor) == nil }
 
     private func control(_ operation: Int32, _ fileDescriptor: Int32) -> Errno? {
-      var event = epoll_event()
-      return epoll_ctl(epoll, operation, fileDescriptor, &event) == 0 ? nil : Errno(rawValue: casyncio_errno())
+      let status = casyncio_epoll_control(epoll, operation, fileDescriptor, 0, 0)
+      return status == 0 ? nil : Errno(rawValue: -status)
     }
   }
 #endif

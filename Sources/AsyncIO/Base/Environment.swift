@@ -27,7 +27,7 @@ enum Environment {
   static var keyLogFile: String? { variable("SSLKEYLOGFILE") }
 
   private static func variable(_ name: String) -> String? {
-    guard let value = getenv(name) else { return nil }
+    guard let value = casyncio_environment_variable(name) else { return nil }
     let text = String(cString: value)
     return text.isEmpty ? nil : text
   }

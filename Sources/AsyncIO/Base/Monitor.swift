@@ -2,50 +2,44 @@ internal import CAsyncIO
 
 /// A mutex with a condition, for threads that wait for each other; `Lock` cannot wait.
 ///
-/// Waits with a limit count on the monotonic clock, so a change of the date neither ends nor prolongs them. If a
-/// condition cannot use that clock it counts on the date's clock, and a wait that ends early goes on.
+/// Waits with a limit count on the monotonic clock, so a change of the date neither ends nor prolongs them. A
+/// wait that ends early goes on.
 ///
 /// The unchecked conformance is right because the two pointers do not change and what they point to is made for
 /// threads; the state that a monitor guards belongs to its owner, which touches it inside of `locked` only.
 final class Monitor: @unchecked Sendable {
-  private let mutex = UnsafeMutablePointer<pthread_mutex_t>.allocate(capacity: 1)
-  private let condition = UnsafeMutablePointer<pthread_cond_t>.allocate(capacity: 1)
+  private let mutex = casyncio_mutex_make()
+  private let condition = casyncio_condition_make()
 
-  init() {
-    pthread_mutex_init(mutex, nil)
-    var attributes = pthread_condattr_t()
-    pthread_condattr_init(&attributes)
-    ConditionClock.set(&attributes)
-    pthread_cond_init(condition, &attributes)
-    pthread_condattr_destroy(&attributes)
-  }
+  init() {}
 
   deinit {
-    pthread_cond_destroy(condition)
-    pthread_mutex_destroy(mutex)
-    condition.deallocate()
-    mutex.deallocate()
+    casyncio_condition_free(condition)
+    casyncio_mutex_free(mutex)
   }
 
   func locked<R>(_ body: () throws -> R) rethrows -> R {
-    pthread_mutex_lock(mutex)
-    defer { pthread_mutex_unlock(mutex) }
+    casyncio_mutex_lock(mutex)
+    defer { casyncio_mutex_unlock(mutex) }
     return try body()
   }
 
   /// Wake one thread that waits.
-  func signal() { pthread_cond_signal(condition) }
+  func signal() { casyncio_condition_signal(condition) }
 
   /// Wake all threads that wait.
-  func broadcast() { pthread_cond_broadcast(condition) }
+  func broadcast() { casyncio_condition_broadcast(condition) }
 
   /// Wait for a wake-up, or until a time in monotonic nanoseconds; returns `false` when that has come. Wake-ups may
   /// come without a reason. Inside of `locked` only.
   func wait(until deadline: Int64 = .max) -> Bool {
-    if deadline == .max { return pthread_cond_wait(condition, mutex) == 0 }
+    if deadline == .max {
+      casyncio_condition_wait(condition, mutex, -1)
+      return true
+    }
     let left = MonotonicTime.remaining(to: deadline)
     guard left > 0 else { return false }
-    _ = casyncio_condition_wait(condition, mutex, ConditionClock.id, left)
+    casyncio_condition_wait(condition, mutex, left)
     return casyncio_monotonic_nanoseconds() < deadline
   }
 }

@@ -53,14 +53,13 @@ final class PipeEnd: @unchecked Sendable {
   }
 
   private static func kind(of fd: Int32, for operation: String) throws -> Kind {
-    var status = stat()
-    guard fd >= 0, fstat(fd, &status) == 0 else {
-      throw IOError(fd < 0 ? .badFileDescriptor : Errno(rawValue: casyncio_errno()), operation, "descriptor \(fd)")
-    }
-    switch status.st_mode & mode_t(S_IFMT) {
-    case mode_t(S_IFIFO): return .fifo
-    case mode_t(S_IFSOCK): return .socket
-    case mode_t(S_IFCHR): return .device
+    var file = casyncio_file()
+    let status = casyncio_file_of(fd, &file)
+    guard status == 0 else { throw IOError(result: Int(status), operation, "descriptor \(fd)") }
+    switch Int(file.kind) {
+    case CASYNCIO_FILE_FIFO: return .fifo
+    case CASYNCIO_FILE_SOCKET: return .socket
+    case CASYNCIO_FILE_CHARACTER_DEVICE: return .device
     default:
       throw EventLoopError(
         .invalidArgument,
@@ -74,19 +73,15 @@ final class PipeEnd: @unchecked Sendable {
   /// Read once without waiting. Returns the number of bytes, or a negated errno.
   func tryRead(_ memory: UnsafeMutableRawBufferPointer) -> Int {
     let fd = descriptor.fileDescriptor
-    if kind == .socket {
-      return uninterrupted { recv(fd, memory.baseAddress, memory.count, casyncio_receive_flags) }
-    }
-    return uninterrupted { CAsyncIO.read(fd, memory.baseAddress, memory.count) }
+    return kind == .socket
+      ? receiveBytes(fd, memory.baseAddress, memory.count) : casyncio_read(fd, memory.baseAddress, memory.count)
   }
 
   /// Write once without waiting. Returns the number of bytes, or a negated errno.
   func tryWrite(_ bytes: UnsafeRawBufferPointer) -> Int {
     let fd = descriptor.fileDescriptor
-    if kind == .socket {
-      return uninterrupted { send(fd, bytes.baseAddress, bytes.count, casyncio_send_flags()) }
-    }
-    return uninterrupted { CAsyncIO.write(fd, bytes.baseAddress, bytes.count) }
+    return kind == .socket
+      ? sendBytes(fd, bytes.baseAddress, bytes.count) : casyncio_write(fd, bytes.baseAddress, bytes.count)
   }
 
   /// Claim the pipe: one task at a time.

@@ -76,9 +76,9 @@ struct FileRange: Sendable {
   /// Read what comes after `sent` bytes. Blocks. A pipe or a device has no offsets: it is read as it comes, from where
   /// it is.
   func read(_ memory: UnsafeMutableRawPointer, _ count: Int, after sent: Int64) -> Int {
-    let n = uninterrupted { pread(file, memory, count, off_t(offset + sent)) }
+    let n = casyncio_read_at(file, memory, count, offset + sent)
     guard n == -Int(ESPIPE), offset == 0 else { return n }
-    return uninterrupted { CAsyncIO.read(file, memory, count) }
+    return casyncio_read(file, memory, count)
   }
 }
 
@@ -125,7 +125,7 @@ struct SendFile<Sink: FileSink> {
 
   /// Set the file's position. A pipe has none, and the error is ignored.
   private func leavePosition() {
-    if sent > 0 { _ = lseek(range.file, off_t(range.offset + sent), SEEK_SET) }
+    if sent > 0 { _ = casyncio_set_position(range.file, range.offset + sent) }
   }
 
   // MARK: By the system
@@ -134,7 +134,7 @@ struct SendFile<Sink: FileSink> {
   private mutating func sendNatively() async throws -> Bool {
     // The system knows nothing of a layer.
     guard sink.descriptor.layer == nil else { return false }
-    guard try status().st_mode & mode_t(S_IFMT) == mode_t(S_IFREG) else { return false }
+    guard try file().kind == CASYNCIO_FILE_REGULAR else { return false }
     while true {
       let count = range.next(after: sent, atMost: Self.pieceSize)
       if count == 0 { return true }
@@ -157,18 +157,17 @@ struct SendFile<Sink: FileSink> {
     }
   }
 
-  private func status() throws -> stat {
-    var status = stat()
-    guard fstat(range.file, &status) == 0 else {
-      throw IOError(result: -Int(casyncio_errno()), operation, "descriptor \(range.file)")
-    }
-    return status
+  private func file() throws -> casyncio_file {
+    var file = casyncio_file()
+    let status = casyncio_file_of(range.file, &file)
+    guard status == 0 else { throw IOError(result: Int(status), operation, "descriptor \(range.file)") }
+    return file
   }
 
   /// True if the last byte of the file has gone.
   private func isComplete() throws -> Bool {
     if let count = range.count, sent >= count { return true }
-    return range.offset + sent == Int64(try status().st_size)
+    return range.offset + sent == (try file().size)
   }
 
   private func wait(for kind: IOOperation.Kind) async throws {

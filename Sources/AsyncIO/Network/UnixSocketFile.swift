@@ -20,16 +20,16 @@ struct UnixSocketFile: Sendable {
 
   /// Note the file that a bind has just made; nil for an abstract name, which has no file.
   init?(boundTo address: SocketAddress) {
-    guard let path = address.unixFilePath, let status = Self.status(of: path) else { return nil }
-    identity = FileIdentity(status)
+    guard let path = address.unixFilePath, let file = Self.file(at: path) else { return nil }
+    identity = FileIdentity(file)
     let absolute = Self.absolute(path)
-    self.path = Self.status(of: absolute).map(FileIdentity.init) == identity ? absolute : path
+    self.path = Self.file(at: absolute).map(FileIdentity.init) == identity ? absolute : path
   }
 
   /// Return the path from the root on; the same path if the system does not say where this process is.
   private static func absolute(_ path: [CChar]) -> [CChar] {
     guard path.first != CChar(bitPattern: UInt8(ascii: "/")) else { return path }
-    guard let directory = getcwd(nil, 0) else { return path }
+    guard let directory = casyncio_current_directory() else { return path }
     defer { free(directory) }
     return UnsafeBufferPointer(start: directory, count: strlen(directory)) + [CChar(bitPattern: UInt8(ascii: "/"))]
       + path
@@ -44,8 +44,8 @@ struct UnixSocketFile: Sendable {
     for pause in [0, 0, 1, 5, 20] where isLive(address) {
       try await core.sleep(until: core.time().advanced(by: .milliseconds(pause)))
     }
-    guard isSocket(path), !isLive(address), unlink(path) != 0, casyncio_errno() != ENOENT else { return }
-    core.logger.error("cannot remove the stale socket \(address): \(Errno(rawValue: casyncio_errno()))")
+    guard isSocket(path), !isLive(address), let error = failureToRemove(path) else { return }
+    core.logger.error("cannot remove the stale socket \(address): \(error)")
   }
 
   /// Return whether a program has the socket of this address. A datagram socket asks: a server for streams then refuses
@@ -55,35 +55,41 @@ struct UnixSocketFile: Sendable {
     let probe = casyncio_socket(AF_UNIX, casyncio_datagram_type, 0)
     guard probe >= 0 else { return true }
     defer { closeNumber(probe) }
-    let status = address.withSockaddr { CAsyncIO.connect(probe, $0, $1) }
-    return status == 0 || ![ECONNREFUSED, ENOENT].contains(casyncio_errno())
+    return ![-ECONNREFUSED, -ENOENT].contains(address.withSockaddr { casyncio_connect(probe, $0, $1) })
   }
 
   // MARK: After it
 
   /// Set the permissions. Throws the system's error.
   func setMode(_ mode: FilePermissions) throws(Errno) {
-    if chmod(path, mode_t(mode.rawValue)) != 0 { throw Errno(rawValue: casyncio_errno()) }
+    let status = casyncio_set_permissions(path, UInt32(mode.rawValue))
+    if status < 0 { throw Errno(rawValue: -status) }
   }
 
   /// Remove the file if it is still the one that the bind made. Call it once, before the socket is closed. A file that
   /// has already been removed is fine.
   func remove(_ logger: Logger? = nil) {
-    guard let status = Self.status(of: path), FileIdentity(status) == identity else { return }
-    guard unlink(path) != 0, casyncio_errno() != ENOENT else { return }
+    guard let file = Self.file(at: path), FileIdentity(file) == identity else { return }
+    guard let error = Self.failureToRemove(path) else { return }
     let name = String(decoding: path.dropLast().map(UInt8.init(bitPattern:)), as: UTF8.self)
-    logger?.error("cannot remove the socket \(name): \(Errno(rawValue: casyncio_errno()))")
+    logger?.error("cannot remove the socket \(name): \(error)")
+  }
+
+  /// Remove a file. Returns why that failed; nil if it is gone.
+  private static func failureToRemove(_ path: [CChar]) -> Errno? {
+    let status = casyncio_remove(path)
+    return status == 0 || status == -ENOENT ? nil : Errno(rawValue: -status)
   }
 
   // MARK: What is there
 
   private static func isSocket(_ path: [CChar]) -> Bool {
-    status(of: path).map { $0.st_mode & mode_t(S_IFMT) == mode_t(S_IFSOCK) } ?? false
+    file(at: path).map { $0.kind == CASYNCIO_FILE_SOCKET } ?? false
   }
 
-  /// Return the status of the file itself: a link to a socket is not a bound socket.
-  private static func status(of path: [CChar]) -> stat? {
-    var status = stat()
-    return lstat(path, &status) == 0 ? status : nil
+  /// Return the file itself: a link to a socket is not a bound socket.
+  private static func file(at path: [CChar]) -> casyncio_file? {
+    var file = casyncio_file()
+    return casyncio_file_at(path, &file) == 0 ? file : nil
   }
 }

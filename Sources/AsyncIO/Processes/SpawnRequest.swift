@@ -64,7 +64,7 @@ struct SpawnRequest: Sendable {
     if let environment {
       path = environment["PATH"] ?? Self.defaultPath
     } else {
-      path = getenv("PATH").map { String(cString: $0) } ?? Self.defaultPath
+      path = casyncio_environment_variable("PATH").map { String(cString: $0) } ?? Self.defaultPath
     }
     return path.split(separator: ":", omittingEmptySubsequences: false).map { directory in
       directory.isEmpty ? program : "\(directory)/\(program)"
@@ -179,9 +179,9 @@ package enum ChildWatching {
   package static var hasProcessDescriptors: Bool {
     answer.withLock { answer in
       if let answer { return answer }
-      let own = casyncio_process_open(Int64(getpid()))
+      let own = casyncio_process_open(casyncio_process_number())
       if [EMFILE, ENFILE, ENOMEM].contains(-own) { return true }
-      let isUsable = own >= 0 && casyncio_process_signal(Int64(getpid()), own, 0) == 0
+      let isUsable = own >= 0 && casyncio_process_signal(casyncio_process_number(), own, 0) == 0
       closeNumber(own)
       answer = isUsable
       return isUsable

@@ -3,7 +3,7 @@ internal import CAsyncIO
 /// Print an error that leaves a program, and end the process with status 1.
 func reportAndExit(_ error: any Error) -> Never {
   let line = "error: \(error)\n"
-  _ = line.utf8.withContiguousStorageIfAvailable { write(STDERR_FILENO, $0.baseAddress, $0.count) }
+  _ = line.utf8.withContiguousStorageIfAvailable { casyncio_write(2, $0.baseAddress, $0.count) }
   exit(1)
 }
 

@@ -76,7 +76,7 @@ enum SignalDispatcher {
 
   private static func serve(_ wake: WakeDescriptor) {
     while true {
-      var entry = pollfd(fd: wake.readEnd, events: Int16(POLLIN), revents: 0)
+      var entry = casyncio_poll_entry(fd: wake.readEnd, events: Int16(POLLIN), returned: 0)
       _ = casyncio_poll(&entry, 1, -1)
       wake.drain()
       dispatch()

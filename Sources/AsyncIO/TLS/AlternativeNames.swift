@@ -43,7 +43,8 @@ enum AlternativeNames {
     default: return nil
     }
     return withUnsafeTemporaryAllocation(of: CChar.self, capacity: Int(INET6_ADDRSTRLEN)) { text in
-      inet_ntop(family, bytes, text.baseAddress!, socklen_t(text.count)).map { String(cString: $0) }
+      guard casyncio_print_address(family, bytes, text.baseAddress!, socklen_t(text.count)) != 0 else { return nil }
+      return String(cString: text.baseAddress!)
     }
   }
 }

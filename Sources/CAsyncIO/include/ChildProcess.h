@@ -4,6 +4,8 @@
 
 #include <stdint.h>
 
+#include "CompletionPort.h"
+
 // What to start, and as what.
 typedef struct casyncio_spawn_request {
   // Paths of the program, tried in this order as execvp(3) does; ends with a null.
@@ -73,6 +75,12 @@ int casyncio_pipe(int *CASYNCIO_NONNULL read_end, int *CASYNCIO_NONNULL write_en
 
 // Open the null device, for reading and writing. Returns its descriptor, or the negated errno.
 int casyncio_open_null(void);
+
+// Return the number of this process.
+int64_t casyncio_process_number(void);
+
+// Return an environment variable of this process, as long as nothing changes it; null if it is not set.
+const char *CASYNCIO_NULLABLE casyncio_environment_variable(const char *CASYNCIO_NONNULL name);
 
 // Return the environment of this process.
 char *CASYNCIO_NULLABLE const *CASYNCIO_NULLABLE casyncio_environment(void);

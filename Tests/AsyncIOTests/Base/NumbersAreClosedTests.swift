@@ -6,7 +6,7 @@ import Testing
 @Suite struct NumbersAreClosedTests {
   @Test("close(2) is called in two files: for what only the system knows, and for sockets")
   func oneWay() throws {
-    let places = try PublicFace.sources().filter { $0.text.contains("CAsyncIO.close(") }.map(\.file)
+    let places = try PublicFace.sources().filter { $0.text.contains("casyncio_close(") }.map(\.file)
     #expect(places.sorted() == ["SystemCalls", "SystemSockets"])
   }
 }

@@ -74,7 +74,7 @@ extension ProactorBackend {
     let fd = stream.pointee.descriptor._withUnsafeGuaranteedRef { $0.fileDescriptor }
     while !stream.pointee.outbox.isEmpty {
       let bytes = stream.pointee.outbox.unsent
-      guard uninterrupted({ send(fd, bytes.baseAddress!, bytes.count, sendFlags) }) == bytes.count else { return }
+      guard sendBytes(fd, bytes.baseAddress!, bytes.count) == bytes.count else { return }
       _ = stream.pointee.outbox.removeFirst(&blocks)
     }
   }

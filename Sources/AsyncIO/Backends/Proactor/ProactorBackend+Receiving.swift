@@ -265,9 +265,7 @@ extension ProactorBackend {
   /// Fetch bytes into the pool for times of shortage.
   private func claimReadable(_ operation: IOOperation) -> Bool {
     let buffer = pool.take()
-    let n = uninterrupted {
-      recv(operation.descriptor.fileDescriptor, buffer.base, buffer.capacity, casyncio_receive_flags)
-    }
+    let n = receiveBytes(operation.descriptor.fileDescriptor, buffer.base, buffer.capacity)
     if n > 0 {
       let lent = pool.lend(buffer, filled: n)
       operation.buffer = lent.base

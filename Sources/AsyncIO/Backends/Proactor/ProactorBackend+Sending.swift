@@ -91,7 +91,7 @@ extension ProactorBackend {
   private func sendDirectly(_ bytes: UnsafeRawBufferPointer, _ stream: ProactorStream.Pointer) -> Int {
     guard isStarted, !stream.pointee.isSending, stream.pointee.writing == nil else { return 0 }
     let fd = stream.pointee.descriptor._withUnsafeGuaranteedRef { $0.fileDescriptor }
-    let n = uninterrupted { send(fd, bytes.baseAddress, bytes.count, sendFlags) }
+    let n = sendBytes(fd, bytes.baseAddress, bytes.count)
     return n == -Int(EAGAIN) ? 0 : n
   }
 
@@ -102,7 +102,7 @@ extension ProactorBackend {
       stream.pointee.sendError = -Int(EPIPE)
       return
     }
-    let error = shutdown(descriptor.fileDescriptor, Int32(SHUT_WR)) != 0 ? casyncio_errno() : 0
+    let error = -casyncio_shutdown(descriptor.fileDescriptor, Int32(SHUT_WR))
     // A write after the end is refused instead of taken and lost, even if both sides have already ended.
     if error == 0 || error == ENOTCONN {
       let stream = stream(of: descriptor)
@@ -169,7 +169,7 @@ extension ProactorBackend {
   private func drained(_ stream: ProactorStream.Pointer) {
     if stream.pointee.endsWriting {
       stream.pointee.endsWriting = false
-      _ = shutdown(stream.pointee.descriptor._withUnsafeGuaranteedRef { $0.fileDescriptor }, Int32(SHUT_WR))
+      _ = casyncio_shutdown(stream.pointee.descriptor._withUnsafeGuaranteedRef { $0.fileDescriptor }, Int32(SHUT_WR))
     }
     if stream.pointee.isDetached { return freeIfEnded(stream) }
     guard let parked = stream.pointee.writing else { return }

@@ -24,7 +24,6 @@ package final class ProactorBackend: IOBackend, @unchecked Sendable {
   let lent: OpaquePointer
   /// For receives after readiness, see above.
   @exclusivity(unchecked) var pool = LentBufferPool()
-  let sendFlags = casyncio_send_flags()
 
   private let forkGeneration = casyncio_fork_generation()
   private static let eventCapacity = 128

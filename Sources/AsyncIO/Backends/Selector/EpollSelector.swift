@@ -46,7 +46,7 @@
     /// Create an epoll instance and its eventfd. Throws the errno of the step that failed.
     init() throws(Errno) {
       wakeDescriptor = try WakeDescriptor()
-      epoll = casyncio_above_standard(epoll_create1(Int32(EPOLL_CLOEXEC)))
+      epoll = casyncio_epoll_create()
       buffer = .allocate(capacity: 1024)
       do throws(Errno) {
         guard epoll >= 0 else { throw Errno(rawValue: -epoll) }
@@ -64,9 +64,9 @@
     }
 
     private func control(_ operation: Int32, _ fd: Int32, _ events: UInt32, _ token: UInt64) throws(Errno) {
-      var event = epoll_event(events: events, data: epoll_data_t(u64: token))
-      guard epoll_ctl(epoll, operation, fd, &event) != 0 else { return }
-      throw Errno(rawValue: casyncio_errno())
+      let status = casyncio_epoll_control(epoll, operation, fd, events, token)
+      guard status != 0 else { return }
+      throw Errno(rawValue: -status)
     }
 
     /// Add the descriptor or change its interest. Throws `EPERM` for a file that epoll cannot wait for.
@@ -107,7 +107,7 @@
     /// the old one stays as it is.
     func reset() throws(Errno) {
       let old = epoll
-      epoll = casyncio_above_standard(epoll_create1(Int32(EPOLL_CLOEXEC)))
+      epoll = casyncio_epoll_create()
       do throws(Errno) {
         guard epoll >= 0 else { throw Errno(rawValue: -epoll) }
         try registerWake()

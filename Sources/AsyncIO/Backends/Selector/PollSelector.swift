@@ -15,7 +15,7 @@ internal import SystemPackage
 /// Thread rules as for ``IOSelector``; the unchecked conformance is right because `wake()` uses only a descriptor that
 /// does not change.
 final class PollSelector: IOSelector, @unchecked Sendable {
-  private var entries: [pollfd] = []
+  private var entries: [casyncio_poll_entry] = []
   private var tokens: [UInt64] = []
   private var positions: [Int32: Int] = [:]
   private let wakeDescriptor: WakeDescriptor
@@ -35,7 +35,7 @@ final class PollSelector: IOSelector, @unchecked Sendable {
 
   private func append(_ fd: Int32, _ events: Int16, _ token: UInt64) {
     positions[fd] = entries.count
-    entries.append(pollfd(fd: fd, events: events, revents: 0))
+    entries.append(casyncio_poll_entry(fd: fd, events: events, returned: 0))
     tokens.append(token)
   }
 
@@ -84,12 +84,12 @@ final class PollSelector: IOSelector, @unchecked Sendable {
     }
     var left = Int(n)
     var filled = 0
-    for i in entries.indices where left > 0 && entries[i].revents != 0 {
+    for i in entries.indices where left > 0 && entries[i].returned != 0 {
       left -= 1
       if tokens[i] == WakeDescriptor.token {
         wakeDescriptor.drain()
       } else if filled < events.count {
-        events[filled] = SelectorEvent(token: tokens[i], flags: Self.flags(of: entries[i].revents))
+        events[filled] = SelectorEvent(token: tokens[i], flags: Self.flags(of: entries[i].returned))
         filled += 1
       }
     }

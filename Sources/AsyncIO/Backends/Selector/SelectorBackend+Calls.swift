@@ -38,8 +38,8 @@ extension SelectorBackend {
     let fd = operation.descriptor.fileDescriptor
     let n =
       operation.descriptor.isPipeSocket
-      ? uninterrupted { recv(fd, operation.buffer, operation.count, casyncio_receive_flags) }
-      : uninterrupted { read(fd, operation.buffer, operation.count) }
+      ? receiveBytes(fd, operation.buffer, operation.count)
+      : casyncio_read(fd, operation.buffer, operation.count)
     noteInput(n, of: operation.count, operation.descriptor)
     operation.result = n
     return n != -Int(EAGAIN)
@@ -52,7 +52,7 @@ extension SelectorBackend {
 
   @inline(__always)
   func receive(_ descriptor: IODescriptor, _ buffer: UnsafeMutableRawPointer?, _ count: Int) -> Int {
-    let n = uninterrupted { recv(descriptor.fileDescriptor, buffer, count, casyncio_receive_flags) }
+    let n = receiveBytes(descriptor.fileDescriptor, buffer, count)
     noteInput(n, of: count, descriptor)
     return n
   }
@@ -84,12 +84,12 @@ extension SelectorBackend {
   }
 
   func attemptSend(_ operation: IOOperation) -> Bool {
-    transferAll(operation) { send($0, $1, $2, sendFlags) }
+    transferAll(operation) { sendBytes($0, $1, $2) }
   }
 
   func attemptWrite(_ operation: IOOperation) -> Bool {
     if operation.descriptor.isPipeSocket { return attemptSend(operation) }
-    return transferAll(operation) { write($0, $1, $2) }
+    return transferAll(operation) { casyncio_write($0, $1, $2) }
   }
 
   /// Send until all bytes are gone or it would block.
@@ -99,11 +99,8 @@ extension SelectorBackend {
   ) -> Bool {
     let descriptor = operation.descriptor
     while operation.transferred < operation.count {
-      let n = uninterrupted {
-        call(
-          descriptor.fileDescriptor, operation.buffer! + operation.transferred,
-          operation.count - operation.transferred)
-      }
+      let n = call(
+        descriptor.fileDescriptor, operation.buffer! + operation.transferred, operation.count - operation.transferred)
       if n >= 0 {
         operation.transferred += n
       } else if n == -Int(EAGAIN) {
@@ -122,7 +119,7 @@ extension SelectorBackend {
   @inline(__always)
   package func trySend(_ descriptor: IODescriptor, _ bytes: UnsafeRawBufferPointer) -> Int {
     guard descriptor.isWritable else { return 0 }
-    let n = uninterrupted { send(descriptor.fileDescriptor, bytes.baseAddress, bytes.count, sendFlags) }
+    let n = sendBytes(descriptor.fileDescriptor, bytes.baseAddress, bytes.count)
     guard n == -Int(EAGAIN) else { return n }
     descriptor.isWritable = false
     return 0
@@ -130,7 +127,8 @@ extension SelectorBackend {
 
   /// Shut down the sending side.
   package func endWriting(_ descriptor: IODescriptor) throws(Errno) {
-    if shutdown(descriptor.fileDescriptor, Int32(SHUT_WR)) != 0 { throw Errno(rawValue: casyncio_errno()) }
+    let status = casyncio_shutdown(descriptor.fileDescriptor, Int32(SHUT_WR))
+    if status < 0 { throw Errno(rawValue: -status) }
   }
 
   func attemptAccept(_ operation: IOOperation) -> Bool {
@@ -155,16 +153,12 @@ extension SelectorBackend {
     if operation.transferred == 0 {
       operation.transferred = 1
       let address = operation.buffer!.assumingMemoryBound(to: sockaddr.self)
-      if connect(fd, address, socklen_t(operation.count)) == 0 {
-        operation.result = 0
-        return true
-      }
-      return beganConnect(operation, casyncio_errno())
+      return beganConnect(operation, -casyncio_connect(fd, address, socklen_t(operation.count)))
     }
     return finishConnect(operation, fd)
   }
 
-  /// Handle the errno of the first call: an error, or a sign that the connect goes on.
+  /// Handle the errno of the first call: none, an error, or a sign that the connect goes on.
   func beganConnect(_ operation: IOOperation, _ error: Int32) -> Bool {
     switch error {
     case EINPROGRESS, EALREADY:
@@ -181,22 +175,12 @@ extension SelectorBackend {
   }
 
   func finishConnect(_ operation: IOOperation, _ fd: Int32) -> Bool {
-    var error: Int32 = 0
-    var size = socklen_t(MemoryLayout<Int32>.size)
-    if getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &size) != 0 { error = casyncio_errno() }
-    if error == 0 {
-      // A report that came too early: no error, but no peer either.
-      var storage = sockaddr_storage()
-      var length = socklen_t(MemoryLayout<sockaddr_storage>.size)
-      let connected = withUnsafeMutablePointer(to: &storage) {
-        $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { getpeername(fd, $0, &length) == 0 }
-      }
-      if !connected && casyncio_errno() == ENOTCONN {
-        operation.descriptor.isWritable = false
-        return false
-      }
+    let result = casyncio_connect_result(fd)
+    if result == -EINPROGRESS {
+      operation.descriptor.isWritable = false
+      return false
     }
-    operation.result = -Int(error)
+    operation.result = Int(result)
     return true
   }
 }

@@ -35,7 +35,6 @@ package final class SelectorBackend: IOBackend, @unchecked Sendable {
   let isEdgeTriggered: Bool
   /// A receive may stop at an urgent byte that was not reported, and no state is reported either.
   let missesUrgentData: Bool
-  let sendFlags = casyncio_send_flags()
 
   /// Registered descriptors by number, each retained once.
   @exclusivity(unchecked) var slots: [Unmanaged<IODescriptor>?] = []

@@ -34,7 +34,7 @@ public final class ThreadPool: @unchecked Sendable {
     maximumThreads: Int?, name: String = "asyncio", idleTime: Duration,
     runner: (@Sendable (@escaping @Sendable () -> Void) -> Void)? = nil
   ) {
-    let processors = max(1, Int(sysconf(Int32(_SC_NPROCESSORS_ONLN))))
+    let processors = Int(casyncio_processors())
     self.maximumThreads = max(1, maximumThreads ?? min(32, processors + 4))
     self.name = name
     idleNanoseconds = idleTime.saturatedNanoseconds

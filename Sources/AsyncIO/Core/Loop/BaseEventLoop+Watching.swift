@@ -128,10 +128,10 @@ extension BaseEventLoop {
 
   /// Refuse dead numbers and files that are always ready, in the same way on every backend.
   private static func checkWatchable(_ fd: Int32) throws(Errno) -> FileIdentity {
-    var status = stat()
-    guard fstat(fd, &status) == 0 else { throw Errno(rawValue: casyncio_errno()) }
-    let kind = status.st_mode & mode_t(S_IFMT)
-    if kind == mode_t(S_IFREG) || kind == mode_t(S_IFDIR) { throw .notPermitted }
-    return FileIdentity(status)
+    var file = casyncio_file()
+    let status = casyncio_file_of(fd, &file)
+    guard status == 0 else { throw Errno(rawValue: -status) }
+    if file.kind == CASYNCIO_FILE_REGULAR || file.kind == CASYNCIO_FILE_DIRECTORY { throw .notPermitted }
+    return FileIdentity(file)
   }
 }

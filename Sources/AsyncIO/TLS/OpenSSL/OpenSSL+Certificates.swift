@@ -55,7 +55,7 @@ extension OpenSSL {
   private func seconds(_ time: OpaquePointer) -> Int64 {
     var broken = tm()
     guard api.pointee.ASN1_TIME_to_tm(time, &broken) == 1 else { return 0 }
-    return Int64(timegm(&broken))
+    return casyncio_seconds_of(&broken)
   }
 
   func hostnames(_ x509: OpaquePointer) -> [String] {

@@ -1,3 +1,4 @@
+#if !defined(_WIN32)
 #if defined(__linux__) && !defined(_GNU_SOURCE)
 #define _GNU_SOURCE
 #endif
@@ -106,3 +107,4 @@ void casyncio_ignore_sigpipe(void) {
     sigaction(SIGPIPE, &action, NULL);
   }
 }
+#endif

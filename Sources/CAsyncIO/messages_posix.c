@@ -1,3 +1,4 @@
+#if !defined(_WIN32)
 #if defined(__linux__) && !defined(_GNU_SOURCE)
 #define _GNU_SOURCE
 #endif
@@ -15,13 +16,13 @@ static struct msghdr header_of(struct iovec *part, const casyncio_message *messa
   return header;
 }
 
-ssize_t casyncio_receive_message(int fd, void *buffer, size_t count, casyncio_message *message) {
+ptrdiff_t casyncio_receive_message(int socket, void *buffer, size_t count, casyncio_message *message) {
   struct iovec part = {.iov_base = buffer, .iov_len = count};
   struct msghdr header;
   ssize_t n;
   do {
     header = header_of(&part, message, sizeof message->address);
-    n = recvmsg(fd, &header, MSG_DONTWAIT);
+    n = recvmsg(socket, &header, MSG_DONTWAIT);
   } while (n < 0 && errno == EINTR);
   if (n < 0) return -errno;
   if (message) {
@@ -31,28 +32,24 @@ ssize_t casyncio_receive_message(int fd, void *buffer, size_t count, casyncio_me
   return n;
 }
 
-ssize_t casyncio_next_message_length(int fd) {
+ptrdiff_t casyncio_next_message_length(int socket) {
   char byte;
   ssize_t n;
   // Elsewhere a receive may not be given this flag, and what is returned is never more than there is room for.
-  do n = recv(fd, &byte, sizeof byte, MSG_PEEK | MSG_TRUNC | MSG_DONTWAIT);
+  do n = recv(socket, &byte, sizeof byte, MSG_PEEK | MSG_TRUNC | MSG_DONTWAIT);
   while (n < 0 && errno == EINTR);
   return n < 0 ? -errno : n;
 }
 
-ssize_t casyncio_send_message(int fd, const void *bytes, size_t count, const casyncio_message *message) {
+ptrdiff_t casyncio_send_message(int socket, const void *bytes, size_t count, const casyncio_message *message) {
   struct iovec part = {.iov_base = (void *)(uintptr_t)bytes, .iov_len = count};
   struct msghdr header = header_of(&part, message, message ? message->address_length : 0);
   ssize_t n;
-  do n = sendmsg(fd, &header, casyncio_send_flags());
+  do n = sendmsg(socket, &header, CASYNCIO_SEND_FLAGS);
   while (n < 0 && errno == EINTR);
   if (n >= 0) return n;
   // It is not this socket's room that is missing, so it does not report when there is some.
   int is_others = header.msg_name && message->address.ss_family == AF_UNIX;
   return errno == EAGAIN && is_others ? -ENOBUFS : -errno;
 }
-
-int casyncio_is_ready(int fd, int events) {
-  struct pollfd waited = {.fd = fd, .events = (short)events};
-  return poll(&waited, 1, 0) > 0;
-}
+#endif

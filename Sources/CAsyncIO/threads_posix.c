@@ -1,3 +1,4 @@
+#if !defined(_WIN32)
 #if defined(__linux__) && !defined(_GNU_SOURCE)
 #define _GNU_SOURCE
 #endif
@@ -10,9 +11,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-#if defined(__linux__)
-#include <sys/syscall.h>
-#endif
 
 // MARK: The running loop of this thread
 
@@ -43,25 +41,6 @@ uint64_t casyncio_fork_generation(void) { return atomic_load(&fork_generation); 
 
 // MARK: Threads
 
-#if defined(__linux__)
-int64_t casyncio_thread_number(void) { return (int64_t)syscall(SYS_gettid); }
-int casyncio_is_main_thread(void) { return casyncio_thread_number() == (int64_t)getpid(); }
-void casyncio_name_thread(const char *name) {
-  char kept[16];
-  strncpy(kept, name, sizeof kept - 1);
-  kept[sizeof kept - 1] = 0;
-  pthread_setname_np(pthread_self(), kept);
-}
-#else
-int64_t casyncio_thread_number(void) {
-  uint64_t number = 0;
-  pthread_threadid_np(NULL, &number);
-  return (int64_t)number;
-}
-int casyncio_is_main_thread(void) { return pthread_main_np() != 0; }
-void casyncio_name_thread(const char *name) { pthread_setname_np(name); }
-#endif
-
 static pthread_key_t thread_word_key;
 // Keys are few, and other code may have them all. Then the word is stored here, and the thread's end goes unnoticed.
 static int has_thread_word_key;
@@ -90,21 +69,6 @@ void casyncio_set_thread_word(void *word, void (*ended)(void *)) {
   // The system may also have no memory for the place of this thread.
   if (!has_thread_word_key || pthread_setspecific(thread_word_key, word) != 0) thread_word_without_key = word;
 }
-
-void *casyncio_mutex_make(void) {
-  pthread_mutex_t *mutex = malloc(sizeof *mutex);
-  if (!mutex || pthread_mutex_init(mutex, NULL) != 0) abort();
-  return mutex;
-}
-
-void casyncio_mutex_free(void *mutex) {
-  pthread_mutex_destroy(mutex);
-  free(mutex);
-}
-
-void casyncio_mutex_lock(void *mutex) { pthread_mutex_lock(mutex); }
-
-void casyncio_mutex_unlock(void *mutex) { pthread_mutex_unlock(mutex); }
 
 struct start {
   void (*body)(void *);
@@ -156,24 +120,7 @@ void casyncio_thread_join(void *thread) {
   free(thread);
 }
 
-#if defined(__linux__)
-// The affinity instead of the machine: a container or taskset may give a program fewer processors than there are. The
-// set grows until the kernel's fits, which has as many bits as the kernel was built for.
-int casyncio_available_processors(void) {
-  for (int bits = 1024; bits <= 1 << 20; bits *= 2) {
-    cpu_set_t *set = CPU_ALLOC(bits);
-    if (!set) break;
-    size_t size = CPU_ALLOC_SIZE(bits);
-    int status = sched_getaffinity(0, size, set);
-    int count = status == 0 ? CPU_COUNT_S(size, set) : 0;
-    CPU_FREE(set);
-    if (status == 0) return count > 0 ? count : 1;
-    if (errno != EINVAL) break;
-  }
-  return 1;
-}
-#else
-int casyncio_available_processors(void) {
+int casyncio_processors(void) {
   long count = sysconf(_SC_NPROCESSORS_ONLN);
   return count > 0 ? (int)count : 1;
 }

@@ -1,3 +1,13 @@
+#if defined(__linux__)
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE
+#endif
+#include "CAsyncIO.h"
+
+#include <dlfcn.h>
+#include <fcntl.h>
+#include <sys/eventfd.h>
+
 // The main queue of Dispatch, for a loop that has the main thread. Everything here that Dispatch does not promise is in
 // this file.
 //
@@ -9,15 +19,6 @@
 // - The library traps if it gets no descriptor, and in the child of a fork.
 // - A program that is linked statically has the functions, and no table in which they could be looked up; one that is
 //   linked dynamically may have them only there.
-#if defined(__linux__) && !defined(_GNU_SOURCE)
-#define _GNU_SOURCE
-#endif
-#include "CAsyncIO.h"
-
-#if defined(__linux__)
-#include <dlfcn.h>
-#include <fcntl.h>
-#include <sys/eventfd.h>
 
 extern int _dispatch_get_main_queue_handle_4CF(void) __attribute__((weak));
 extern void _dispatch_main_queue_callback_4CF(void *message) __attribute__((weak));
@@ -90,11 +91,4 @@ void casyncio_dispatch_main_drain(int handle) {
   while (read(handle, &count, sizeof count) < 0 && errno == EINTR) {}
   dispatch.drain(NULL);
 }
-
-#else
-
-int casyncio_dispatch_main_handle(void) { return -ENOSYS; }
-void casyncio_dispatch_main_enqueue(void (*work)(void *), void *context) { (void)work, (void)context; }
-void casyncio_dispatch_main_drain(int handle) { (void)handle; }
-
 #endif
