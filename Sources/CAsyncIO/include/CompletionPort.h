@@ -21,7 +21,8 @@
 
 #include <stddef.h>
 #include <stdint.h>
-#include <sys/socket.h>
+
+#include "Platform.h"
 
 #ifndef __has_feature
 #define __has_feature(x) 0

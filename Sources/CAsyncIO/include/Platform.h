@@ -13,6 +13,8 @@
 #include <string.h>
 #include <time.h>
 
+#include "PlatformWindows.h"
+#if !defined(_WIN32)
 #include <arpa/inet.h>
 #include <net/if.h>
 #include <netdb.h>
@@ -30,6 +32,7 @@
 #include <sys/un.h>
 #include <sys/utsname.h>
 #include <unistd.h>
+#endif
 #if defined(__linux__)
 #include <sys/epoll.h>
 #endif
