@@ -46,9 +46,10 @@ extension SocketAddress {
 
   /// Create the address of a path, whose bytes need not be UTF-8. See ``init(unixPath:)``.
   public init(unixPath path: FilePath) throws(EventLoopError) {
-    try self.init(
-      unixBytes: path.withPlatformString { Array(UnsafeBufferPointer(start: $0, count: path.length)) }
-        .map { UInt8(bitPattern: $0) })
+    // Windows has its paths in UTF-16, and those of Unix sockets in UTF-8 all the same.
+    let isBytes = MemoryLayout<CInterop.PlatformChar>.size == 1
+    let bytes = path.withPlatformString { Array(UnsafeRawBufferPointer(start: $0, count: isBytes ? path.length : 0)) }
+    try self.init(unixBytes: isBytes ? bytes : Array(path.string.utf8))
   }
 
   private init(unixName name: [UInt8], terminated: Bool) {

@@ -8,7 +8,7 @@ enum SmallFile {
   /// Return what is in a file. Throws code `invalidConfiguration` with the name of the file.
   static func contents(of path: String) throws(TLSError) -> [UInt8] {
     do {
-      let file = try FileDescriptor.open(path, .readOnly, options: .closeOnExec)
+      let file = try FileDescriptor.open(FilePath(path), .readOnly, options: .closeOnExec)
       return try file.closeAfter { try all(of: file) }
     } catch let error as Errno {
       throw failure(path, error)

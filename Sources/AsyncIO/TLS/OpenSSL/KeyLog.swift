@@ -10,7 +10,7 @@ final class KeyLog: Sendable {
     do {
       // For its owner only: a reader of this file can read the connections.
       file = try FileDescriptor.open(
-        path, .writeOnly, options: [.create, .append, .closeOnExec], permissions: .ownerReadWrite)
+        FilePath(path), .writeOnly, options: [.create, .append, .closeOnExec], permissions: .ownerReadWrite)
     } catch {
       throw SmallFile.failure("the key log file \(path)", (error as? Errno) ?? .ioError)
     }
