@@ -40,11 +40,13 @@ let package = Package(
       ],
       swiftSettings: settings
     ),
+    // What the checks of the next target do to their process: forks, signals, shortages.
+    .target(name: "CConformance", dependencies: ["CAsyncIO"]),
     // The numbered list of behaviours, as checks that run on any loop, also on one of another package.
     .target(
       name: "AsyncIOConformance",
       dependencies: [
-        "AsyncIO",
+        "AsyncIO", "CAsyncIO", "CConformance",
         .product(name: "Logging", package: "swift-log"),
         .product(name: "SystemPackage", package: "swift-system"),
       ],

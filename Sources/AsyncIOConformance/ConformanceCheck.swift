@@ -18,6 +18,10 @@ public struct ConformanceCheck: Sendable, Identifiable {
     /// Needs a process of its own, and runs in its main thread: the rules of the main thread, `fork`, runs that take
     /// the process over, what ends the process.
     public static let ownProcess = Surroundings(rawValue: 2)
+    /// Sends signals to its process, or changes what the process does on one. Not offered where no process can.
+    package static let signals = Surroundings(rawValue: 4)
+    /// Forks its process. Not offered where no process can.
+    package static let forks = Surroundings(rawValue: 8)
   }
 
   /// The number in the list.

@@ -1,13 +1,5 @@
 internal import AsyncIO
 
-#if canImport(Glibc)
-  internal import Glibc
-#elseif canImport(Musl)
-  internal import Musl
-#else
-  internal import Darwin
-#endif
-
 // A check leaves no descriptor open. That can only be seen if nothing else in the process opens any, and if the system
 // lists them; so it is done for checks that are run one after another, on Linux.
 
@@ -39,40 +31,20 @@ extension ConformanceSuite {
 private enum OpenDescriptors {
   /// What each number stands for. Empty if the system does not list them. Timers belong to the platform, which makes
   /// them at any time.
-  static var now: [String: String] {
-    guard let directory = opendir("/proc/self/fd") else { return [:] }
-    defer { closedir(directory) }
-    let own = "\(dirfd(directory))"
-    var descriptors: [String: String] = [:]
-    while let entry = readdir(directory) {
-      let name = withUnsafePointer(to: &entry.pointee.d_name) {
-        $0.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
-      }
-      guard name.first != ".", name != own else { continue }
-      let target = target(of: "/proc/self/fd/\(name)")
-      if target != "anon_inode:[timerfd]" { descriptors[name] = target }
-    }
-    return descriptors
-  }
+  static var now: [Int32: String] { Process.descriptors.filter { $0.value != "anon_inode:[timerfd]" } }
 
   /// Return those among them that are always the program's: only the program may close them. A number that is taken for
   /// a descriptor by mistake is most often one of these.
-  static func standardOnes(of descriptors: [String: String]) -> [String] {
-    ["0", "1", "2"].filter { descriptors[$0] != nil }
+  static func standardOnes(of descriptors: [Int32: String]) -> [Int32] {
+    (0..<3).filter { descriptors[$0] != nil }
   }
 
   /// Return what is open beyond what was. Threads may still be on their way out, so it looks several times.
-  static func settled(to before: [String: String]) -> [String] {
+  static func settled(to before: [Int32: String]) -> [String] {
     for _ in 0..<200 {
       if now.count <= before.count { return [] }
-      usleep(5000)
+      Process.block(milliseconds: 5)
     }
     return now.filter { before[$0.key] == nil }.map { "\($0.key) (\($0.value))" }.sorted()
-  }
-
-  private static func target(of path: String) -> String {
-    var buffer = [CChar](repeating: 0, count: 256)
-    let count = max(0, readlink(path, &buffer, buffer.count))
-    return String(decoding: buffer.prefix(count).map(UInt8.init(bitPattern:)), as: UTF8.self)
   }
 }

@@ -1,4 +1,5 @@
 public import AsyncIO
+internal import CConformance
 
 /// The numbered list of behaviours that an event loop is held to, as checks that run on any loop.
 ///
@@ -84,12 +85,25 @@ public enum ConformanceSuite {
   /// Do the part of a check that its thread does.
   static func execute(_ check: ConformanceCheck, _ subject: ConformanceSubject) -> ConformanceResult {
     do {
+      if let why = missing(check.surroundings) { try subject.notOffered(why) }
       if let why = try missing(check.capabilities, of: subject.factory) { try subject.notOffered(why) }
       try check.body(subject)
       return subject.finish(check, threw: nil)
     } catch {
       return subject.finish(check, threw: error)
     }
+  }
+
+  /// Return what the system does not have of what the check needs; nil if it has it.
+  private static func missing(_ surroundings: ConformanceCheck.Surroundings) -> String? {
+    let features = cconformance_features()
+    if surroundings.contains(.signals), features & UInt32(CCONFORMANCE_SIGNALS) == 0 {
+      return "no process of this system sends itself signals"
+    }
+    if surroundings.contains(.forks), features & UInt32(CCONFORMANCE_FORKS) == 0 {
+      return "no process of this system forks"
+    }
+    return nil
   }
 
   /// Return why the loop cannot do what the check needs; nil if it can. A loop that cannot be asked can do everything.

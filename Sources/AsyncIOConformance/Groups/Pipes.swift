@@ -1,13 +1,7 @@
 internal import AsyncIO
+internal import CAsyncIO
+internal import CConformance
 internal import SystemPackage
-
-#if canImport(Glibc)
-  internal import Glibc
-#elseif canImport(Musl)
-  internal import Musl
-#else
-  internal import Darwin
-#endif
 
 extension ConformanceSuite {
   /// Group I, pipes.
@@ -16,9 +10,9 @@ extension ConformanceSuite {
       let (ends, trail) = (try subject.pipe(), Trail())
       try subject.run { loop in
         let (transport, proto) = try await loop.connectReadPipe(ends.release(ends.read)) { MarkingProtocol(trail) }
-        _ = write(ends.write, "one", 3)
+        _ = casyncio_write(ends.write, "one", 3)
         while trail.count < 2 { try await sleep(for: .microseconds(200)) }
-        _ = write(ends.write, "two", 3)
+        _ = casyncio_write(ends.write, "two", 3)
         ends.close(ends.write)
         try await proto.waitForEnd()
         try subject.expect("closing", transport.isClosing)
@@ -35,7 +29,7 @@ extension ConformanceSuite {
         let (transport, probe) = try await loop.connectReadPipe(ends.release(ends.read)) {
           StreamProbe { $0.onData = { _ in throw Unreadable() } }
         }
-        _ = write(ends.write, "one", 3)
+        _ = casyncio_write(ends.write, "one", 3)
         try await subject.turn("data") { !probe.received.isEmpty }
         for _ in 0..<3 { try await sleep(for: .zero) }
         try subject.expect("closing", transport.isClosing)
@@ -51,7 +45,7 @@ extension ConformanceSuite {
         let (transport, proto) = try await loop.connectWritePipe(ends.release(ends.write)) { MarkingProtocol(trail) }
         try transport.write("word")
         var bytes = [UInt8](repeating: 0, count: 10)
-        try subject.expect("read", read(ends.read, &bytes, 10), 4)
+        try subject.expect("read", casyncio_read(ends.read, &bytes, 10), 4)
         ends.close(ends.read)
         try await proto.waitForEnd()
       }
@@ -76,7 +70,7 @@ extension ConformanceSuite {
       let (ends, trail) = (try subject.pipe(), Trail())
       try subject.run { loop in
         let (transport, proto) = try await loop.connectReadPipe(ends.release(ends.read)) { MarkingProtocol(trail) }
-        _ = write(ends.write, "x", 1)
+        _ = casyncio_write(ends.write, "x", 1)
         transport.close()
         transport.pauseReading()
         transport.resumeReading()
@@ -99,7 +93,7 @@ extension ConformanceSuite {
         let writing = try await refusal { _ = try await loop.connectWritePipe(file) { MarkingProtocol(Trail()) } }
         try subject.expect("read", reading, "invalidArgument")
         try subject.expect("write", writing, "invalidArgument")
-        try withExtendedLifetime(regular) { try subject.expect("the file is the caller's", fcntl(file, F_GETFD) >= 0) }
+        try withExtendedLifetime(regular) { try subject.expect("the file is the caller's", isOpen(file)) }
       }
     },
     ConformanceCheck(
@@ -109,15 +103,16 @@ extension ConformanceSuite {
       let (screen, line) = try openTerminal(subject)
       let trail = Trail()
       try subject.run { loop in
-        let copy = fcntl(screen, F_DUPFD_CLOEXEC, 3)
+        let copy = try FileDescriptor(rawValue: screen).duplicate().rawValue
+        _ = casyncio_set_close_on_exec(copy)
         let (_, proto) = try await loop.connectReadPipe(screen) { MarkingProtocol(trail) }
         let (keyboard, other) = try await loop.connectWritePipe(copy) { MarkingProtocol(Trail()) }
-        _ = write(line, "shown", 5)
+        _ = casyncio_write(line, "shown", 5)
         while trail.count < 2 { try await sleep(for: .microseconds(200)) }
         try keyboard.write("typed\n")
         var bytes = [UInt8](repeating: 0, count: 20)
-        try subject.expect("line", read(line, &bytes, 20), 6)
-        close(line)
+        try subject.expect("line", casyncio_read(line, &bytes, 20), 6)
+        _ = casyncio_close(line)
         try await proto.waitForEnd()
         keyboard.close()
         try await other.waitForEnd()
@@ -127,23 +122,11 @@ extension ConformanceSuite {
   ]
 
   /// Open both sides of a pseudo-terminal, which does not echo.
-  private static func openTerminal(_ subject: ConformanceSubject) throws -> (master: Int32, device: Int32) {
-    #if os(Linux)
-      let master = open("/dev/ptmx", O_RDWR | O_NOCTTY | O_CLOEXEC)
-      var (locked, number): (Int32, UInt32) = (0, 0)
-      // TIOCSPTLCK and TIOCGPTN, which the module of the C library does not have.
-      guard master >= 0, ioctl(master, 0x4004_5431, &locked) == 0, ioctl(master, 0x8004_5430, &number) == 0 else {
-        try subject.notOffered("the system gives out no pseudo-terminal")
-      }
-      let device = open("/dev/pts/\(number)", O_RDWR | O_NOCTTY | O_CLOEXEC)
-      var settings = termios()
-      guard device >= 0, tcgetattr(device, &settings) == 0 else { try subject.notOffered("no pseudo-terminal") }
-      settings.c_lflag &= ~tcflag_t(ECHO)
-      settings.c_oflag &= ~tcflag_t(OPOST)
-      guard tcsetattr(device, TCSANOW, &settings) == 0 else { try subject.notOffered("no pseudo-terminal") }
-      return (master, device)
-    #else
-      try subject.notOffered("this check knows the pseudo-terminals of Linux")
-    #endif
+  private static func openTerminal(_ subject: ConformanceSubject) throws -> (screen: Int32, line: Int32) {
+    var (screen, line): (Int32, Int32) = (-1, -1)
+    guard cconformance_open_terminal(&screen, &line) == 0 else {
+      try subject.notOffered("the system gives out no pseudo-terminal")
+    }
+    return (screen, line)
   }
 }

@@ -1,12 +1,6 @@
 internal import AsyncIO
-
-#if canImport(Glibc)
-  internal import Glibc
-#elseif canImport(Musl)
-  internal import Musl
-#else
-  internal import Darwin
-#endif
+internal import CAsyncIO
+internal import CConformance
 
 extension ConformanceSuite {
   /// Group O, runners and Ctrl-C.
@@ -74,7 +68,9 @@ extension ConformanceSuite {
       try runner.close()
       try subject.expect("after it", trail, "cleaned up shutdown careless true")
     },
-    ConformanceCheck(174, "The first SIGINT cancels the body", capabilities: .threads, surroundings: .ownProcess) {
+    ConformanceCheck(
+      174, "The first SIGINT cancels the body", capabilities: .threads, surroundings: [.ownProcess, .signals]
+    ) {
       subject in
       let trail = Trail()
       try subject.interruptibleRun("ends with", "KeyboardInterrupt") {
@@ -87,7 +83,8 @@ extension ConformanceSuite {
       try subject.expect("body", trail, "cleaned up")
     },
     ConformanceCheck(
-      174, "The second SIGINT ends the run at once", facet: "twice", capabilities: .threads, surroundings: .ownProcess
+      174, "The second SIGINT ends the run at once", facet: "twice", capabilities: .threads,
+      surroundings: [.ownProcess, .signals]
     ) {
       subject in
       let trail = Trail()
@@ -103,7 +100,7 @@ extension ConformanceSuite {
     },
     ConformanceCheck(
       174, "A body that does not mind its cancellation has its value", facet: "swallowed", capabilities: .threads,
-      surroundings: .ownProcess
+      surroundings: [.ownProcess, .signals]
     ) { subject in
       try subject.interruptibleRun("ends with", "its value") {
         do { try await untilCancelled(sends: 1) } catch {}
@@ -112,7 +109,7 @@ extension ConformanceSuite {
     ConformanceCheck(
       174, "A body that somebody else has cancelled before ends as cancelled", facet: "cancelled",
       capabilities: .threads,
-      surroundings: .ownProcess
+      surroundings: [.ownProcess, .signals]
     ) { subject in
       try subject.interruptibleRun("ends with", "CancellationError") {
         let itself = currentTask()
@@ -125,7 +122,8 @@ extension ConformanceSuite {
       }
     },
     ConformanceCheck(
-      175, "SIGINT has its default action again after a run", capabilities: .threads, surroundings: .ownProcess
+      175, "SIGINT has its default action again after a run", capabilities: .threads,
+      surroundings: [.ownProcess, .signals]
     ) { subject in
       try subject.interruptibleRun("ends with", "its value") {
         try subject.expect("during", Process.action(of: SIGINT), "handler")
@@ -133,15 +131,15 @@ extension ConformanceSuite {
       try subject.expect("afterwards", Process.action(of: SIGINT), "default")
     },
     ConformanceCheck(
-      175, "An action that was put there during the run stays", facet: "changed", surroundings: .ownProcess
+      175, "An action that was put there during the run stays", facet: "changed", surroundings: [.ownProcess, .signals]
     ) { subject in
-      try subject.interruptibleRun("ends with", "its value") { _ = signal(SIGINT, SIG_IGN) }
+      try subject.interruptibleRun("ends with", "its value") { Process.setAction(of: SIGINT, .ignored) }
       try subject.expect("afterwards", Process.action(of: SIGINT), "ignored")
     },
     ConformanceCheck(
-      175, "An action that is not the default one is left alone", facet: "other", surroundings: .ownProcess
+      175, "An action that is not the default one is left alone", facet: "other", surroundings: [.ownProcess, .signals]
     ) { subject in
-      try subject.interruptibleRun("ends with", "its value", action: SIG_IGN) {
+      try subject.interruptibleRun("ends with", "its value", action: .ignored) {
         try subject.expect("during", Process.action(of: SIGINT), "ignored")
       }
       try subject.expect("afterwards", Process.action(of: SIGINT), "ignored")
@@ -160,15 +158,12 @@ extension ConformanceSubject {
   /// Run a body by a runner in this thread, the main one, and return how the run ended: the type of its error, or "its
   /// value".
   fileprivate func interruptibleRun(
-    _ name: String, _ expected: String, action: sig_t? = SIG_DFL, beforeClose: () -> Void = {},
+    _ name: String, _ expected: String, action: Process.Action = .default, beforeClose: () -> Void = {},
     _ body: @escaping @Sendable () async throws -> Void
   ) throws {
     // The program that started this one may have the signal blocked, or ignored.
-    var signals = sigset_t()
-    sigemptyset(&signals)
-    sigaddset(&signals, SIGINT)
-    pthread_sigmask(SIG_UNBLOCK, &signals, nil)
-    signal(SIGINT, action)
+    _ = cconformance_unblock_signal(SIGINT)
+    Process.setAction(of: SIGINT, action)
     let runner = Runner(loopFactory: factory)
     var ending = "its value"
     do { try runner.run { try await body() } } catch { ending = "\(type(of: error))" }

@@ -1,19 +1,12 @@
 internal import AsyncIO
-
-#if canImport(Glibc)
-  internal import Glibc
-#elseif canImport(Musl)
-  internal import Musl
-#else
-  internal import Darwin
-#endif
+internal import CAsyncIO
 
 extension ConformanceSuite {
   /// Group J. Signals are the process's, so these run one at a time.
   static let signalChecks: [ConformanceCheck] = [
     ConformanceCheck(
       123, "A handler runs as a callback of the loop, even while the loop waits", capabilities: .threads,
-      surroundings: .serial
+      surroundings: [.serial, .signals]
     ) { subject in
       let loop = try subject.makeLoop()
       let trail = Trail()
@@ -34,7 +27,7 @@ extension ConformanceSuite {
     },
     ConformanceCheck(
       124, "A handler is replaced, and removed once; then the signal has its default action", capabilities: .threads,
-      surroundings: .serial
+      surroundings: [.serial, .signals]
     ) { subject in
       let loop = try subject.makeLoop()
       let trail = Trail()
@@ -52,12 +45,12 @@ extension ConformanceSuite {
       try subject.expect("action afterwards", Process.action(of: SIGUSR1), "default")
     },
     ConformanceCheck(
-      124, "What the process did on the signal before comes back", facet: "before", surroundings: .serial,
+      124, "What the process did on the signal before comes back", facet: "before", surroundings: [.serial, .signals],
       deviation: "CPython restores the default action, whatever there was before."
     ) { subject in
       let loop = try subject.makeLoop()
-      let before = signal(SIGUSR2, SIG_IGN)
-      subject.atEnd { _ = signal(SIGUSR2, before) }
+      let before = Process.setAction(of: SIGUSR2, .ignored)
+      subject.atEnd { Process.setAction(of: SIGUSR2, before ?? .default) }
       try loop.addSignalHandler(SIGUSR2) {}
       loop.removeSignalHandler(SIGUSR2)
       try subject.expect("action afterwards", Process.action(of: SIGUSR2), "ignored")
@@ -74,7 +67,7 @@ extension ConformanceSuite {
     },
     ConformanceCheck(
       125, "A loop that runs in another thread than the main one also has handlers", facet: "thread",
-      surroundings: .serial, deviation: "CPython refuses signal handlers outside of the main thread."
+      surroundings: [.serial, .signals], deviation: "CPython refuses signal handlers outside of the main thread."
     ) { subject in
       let loop = try subject.makeLoop()
       let called = Box(false)
@@ -89,7 +82,7 @@ extension ConformanceSuite {
       try subject.expect("called", called.value)
     },
     ConformanceCheck(
-      126, "Of two loops with handlers for one signal each gets it", surroundings: .serial,
+      126, "Of two loops with handlers for one signal each gets it", surroundings: [.serial, .signals],
       deviation: "CPython lets one loop take the signals from the others."
     ) { subject in
       let loops = [try subject.makeLoop(), try subject.makeLoop()]
@@ -109,7 +102,8 @@ extension ConformanceSuite {
       try subject.expect("each on its own loop", trail, "true true")
     },
     ConformanceCheck(
-      127, "In a storm of signals each distinct one is delivered", capabilities: .threads, surroundings: .serial,
+      127, "In a storm of signals each distinct one is delivered", capabilities: .threads,
+      surroundings: [.serial, .signals],
       deviation: "CPython loses signals when its wake-up pipe is full."
     ) { subject in
       let loop = try subject.makeLoop()
@@ -131,7 +125,7 @@ extension ConformanceSuite {
       try loop.runForever()
       try subject.expect("distinct signals delivered", called.value.count, 2)
     },
-    ConformanceCheck(128, "close removes the handlers", surroundings: .serial) { subject in
+    ConformanceCheck(128, "close removes the handlers", surroundings: [.serial, .signals]) { subject in
       let loop = try subject.makeLoop()
       try loop.addSignalHandler(SIGUSR1) {}
       try loop.close()
@@ -139,7 +133,8 @@ extension ConformanceSuite {
       try subject.expect("action", Process.action(of: SIGUSR1), "default")
     },
     ConformanceCheck(
-      129, "Signals of a forked child do not reach the loop of the parent", surroundings: .ownProcess,
+      129, "Signals of a forked child do not reach the loop of the parent",
+      surroundings: [.ownProcess, .signals, .forks],
       deviation: "CPython before 3.12 runs the parent's handlers for signals of the child."
     ) { subject in
       let loop = try subject.makeLoop()

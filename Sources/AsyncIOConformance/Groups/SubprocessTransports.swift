@@ -1,12 +1,5 @@
 internal import AsyncIO
-
-#if canImport(Glibc)
-  internal import Glibc
-#elseif canImport(Musl)
-  internal import Musl
-#else
-  internal import Darwin
-#endif
+internal import CAsyncIO
 
 extension ConformanceSuite {
   /// Group K, what a protocol object is told of a child process.

@@ -1,12 +1,5 @@
-internal import SystemPackage
-
-#if canImport(Glibc)
-  internal import Glibc
-#elseif canImport(Musl)
-  internal import Musl
-#else
-  internal import Darwin
-#endif
+internal import CAsyncIO
+internal import CConformance
 
 /// Clients that fill the queue of a listener on 127.0.0.1, until further ones wait in vain: an address that does not
 /// answer, without leaving the machine.
@@ -30,37 +23,16 @@ final class BlackHole: Sendable {
     }
   }
 
-  func close() { for client in clients { try? FileDescriptor(rawValue: client).close() } }
+  func close() { for client in clients { _ = casyncio_close(client) } }
 
   private static func connecting(to port: UInt16) -> Int32? {
-    #if os(Linux) && canImport(Glibc)
-      let kind = Int32(SOCK_STREAM.rawValue)
-    #else
-      let kind = SOCK_STREAM
-    #endif
-    let client = socket(AF_INET, kind, 0)
+    let client = casyncio_socket(AF_INET, casyncio_stream_type, 0)
     guard client >= 0 else { return nil }
-    _ = fcntl(client, F_SETFL, fcntl(client, F_GETFL) | O_NONBLOCK)
-    _ = fcntl(client, F_SETFD, FD_CLOEXEC)
-    var address = sockaddr_in()
-    address.sin_family = sa_family_t(AF_INET)
-    address.sin_port = port.bigEndian
-    address.sin_addr.s_addr = UInt32(0x7f00_0001).bigEndian
-    withUnsafePointer(to: address) { address in
-      address.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-        _ = connect(client, $0, socklen_t(MemoryLayout<sockaddr_in>.size))
-      }
-    }
+    _ = cconformance_connect_loopback(client, port)
     return client
   }
 
-  private static func isConnected(_ client: Int32) -> Bool {
-    var address = sockaddr_in()
-    var length = socklen_t(MemoryLayout<sockaddr_in>.size)
-    return withUnsafeMutablePointer(to: &address) { address in
-      address.withMemoryRebound(to: sockaddr.self, capacity: 1) { getpeername(client, $0, &length) == 0 }
-    }
-  }
+  private static func isConnected(_ client: Int32) -> Bool { cconformance_peer_port(client) >= 0 }
 }
 
 extension ConformanceSubject {

@@ -1,13 +1,5 @@
 internal import AsyncIO
 
-#if canImport(Glibc)
-  internal import Glibc
-#elseif canImport(Musl)
-  internal import Musl
-#else
-  internal import Darwin
-#endif
-
 /// A protocol object that lends a small buffer again and again, and keeps what was put into it. For the loop's thread.
 final class BufferedProbe: BufferedProtocol {
   private var buffer: [UInt8]

@@ -1,13 +1,7 @@
 internal import AsyncIO
+internal import CAsyncIO
+internal import CConformance
 internal import SystemPackage
-
-#if canImport(Glibc)
-  internal import Glibc
-#elseif canImport(Musl)
-  internal import Musl
-#else
-  internal import Darwin
-#endif
 
 /// The two ends of a pipe, which block. Ends that were not released are closed after the check.
 public final class PipeEnds: Sendable {
@@ -18,12 +12,12 @@ public final class PipeEnds: Sendable {
   private let left: Box<Set<Int32>>
 
   init() throws {
-    var ends: [Int32] = [-1, -1]
-    guard pipe(&ends) == 0 else { throw Errno(rawValue: errno) }
-    for end in ends { _ = fcntl(end, F_SETFD, FD_CLOEXEC) }
-    read = ends[0]
-    write = ends[1]
-    left = Box([ends[0], ends[1]])
+    var (readEnd, writeEnd): (Int32, Int32) = (-1, -1)
+    let status = cconformance_pipe(&readEnd, &writeEnd)
+    guard status == 0 else { throw Errno(rawValue: -status) }
+    read = readEnd
+    write = writeEnd
+    left = Box([readEnd, writeEnd])
   }
 
   /// Release an end: other code closes it from here on.
@@ -34,7 +28,7 @@ public final class PipeEnds: Sendable {
 
   /// Close one end.
   public func close(_ end: Int32) {
-    if left.update({ $0.remove(end) }) != nil { closeDescriptor(end) }
+    if left.update({ $0.remove(end) }) != nil { _ = casyncio_close(end) }
   }
 
   func closeAll() { for end in left.value { close(end) } }
@@ -48,8 +42,6 @@ extension ConformanceSubject {
     return ends
   }
 }
-
-private func closeDescriptor(_ descriptor: Int32) { _ = close(descriptor) }
 
 /// Marks what a pipe or a child process tells it, and lets a task wait for the end.
 final class MarkingProtocol: StreamProtocol, SubprocessProtocol {

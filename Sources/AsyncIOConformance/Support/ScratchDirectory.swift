@@ -1,12 +1,6 @@
+internal import CAsyncIO
+internal import CConformance
 internal import SystemPackage
-
-#if canImport(Glibc)
-  internal import Glibc
-#elseif canImport(Musl)
-  internal import Musl
-#else
-  internal import Darwin
-#endif
 
 /// A directory of one check. It and its files are removed when the check has ended.
 public final class ScratchDirectory: Sendable {
@@ -28,14 +22,17 @@ public final class ScratchDirectory: Sendable {
   }
 
   /// Whether there is a file of this name.
-  public func contains(_ name: String) -> Bool { access(file(name), F_OK) == 0 }
+  public func contains(_ name: String) -> Bool {
+    var found = casyncio_file()
+    return casyncio_file_at(file(name), &found) == 0
+  }
 
   /// Remove a file; does nothing if there is none.
-  public func remove(_ name: String) { unlink(file(name)) }
+  public func remove(_ name: String) { _ = casyncio_remove(file(name)) }
 
   func removeAll(_ names: [String]) {
     for name in names { remove(name) }
-    rmdir(path)
+    _ = cconformance_remove_folder(path)
   }
 }
 

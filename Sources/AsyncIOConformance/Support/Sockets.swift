@@ -1,12 +1,6 @@
 internal import AsyncIO
-
-#if canImport(Glibc)
-  internal import Glibc
-#elseif canImport(Musl)
-  internal import Musl
-#else
-  internal import Darwin
-#endif
+internal import CAsyncIO
+internal import CConformance
 
 /// Two connected TCP sockets of the running loop, for a check.
 struct TCPPair: Sendable {
@@ -40,7 +34,7 @@ func loopback(_ port: UInt16) -> SocketAddress { SocketAddress(ipLiteral: "127.0
 
 /// Return an unused path.
 func temporaryUnixAddress() throws -> SocketAddress {
-  try SocketAddress(unixPath: "/tmp/asyncio-\(UInt64.random(in: 0 ... .max))")
+  try SocketAddress(unixPath: TemporaryName.unused)
 }
 
 /// Let the running loop turn: after that, a task that has begun to wait is waiting.

@@ -1,0 +1,16 @@
+#include "CConformance.h"
+
+#include "CAsyncIO.h"
+
+int cconformance_connect_loopback(int socket, uint16_t port) {
+  struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons(port)};
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  return casyncio_connect(socket, (const struct sockaddr *)&address, sizeof address);
+}
+
+int cconformance_peer_port(int socket) {
+  struct sockaddr_storage name;
+  int length = casyncio_peer_name(socket, &name);
+  if (length < 0) return length;
+  return name.ss_family == AF_INET ? ntohs(((struct sockaddr_in *)&name)->sin_port) : -EAFNOSUPPORT;
+}

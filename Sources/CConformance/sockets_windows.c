@@ -1,0 +1,32 @@
+#if defined(_WIN32)
+#include "CConformance.h"
+
+#include "CAsyncIO.h"
+
+// Windows has no pairs of sockets: these are the two ends of a connection over the loopback.
+int cconformance_socket_pair(int ends[2]) {
+  struct sockaddr_in address = {.sin_family = AF_INET};
+  struct sockaddr_storage name;
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  ends[0] = ends[1] = -1;
+  int listener = casyncio_socket(AF_INET, casyncio_stream_type, 0);
+  if (listener < 0) return listener;
+  int status = casyncio_bind(listener, (const struct sockaddr *)&address, sizeof address);
+  if (status >= 0) status = casyncio_listen(listener, 1);
+  if (status >= 0) status = casyncio_local_name(listener, &name);
+  if (status >= 0) status = ends[0] = casyncio_socket(AF_INET, casyncio_stream_type, 0);
+  if (status >= 0) status = cconformance_connect_loopback(ends[0], ntohs(((struct sockaddr_in *)&name)->sin_port));
+  if (status == -EINPROGRESS) status = 0;
+  casyncio_poll_entry entry = {.fd = listener, .events = POLLIN};
+  if (status >= 0) status = casyncio_poll(&entry, 1, -1);
+  if (status >= 0) status = ends[1] = casyncio_accept(listener);
+  casyncio_close(listener);
+  if (status < 0 && ends[0] >= 0) casyncio_close(ends[0]);
+  return status < 0 ? status : 0;
+}
+
+int cconformance_is_at_end(int socket) {
+  char byte;
+  return recv((SOCKET)socket, &byte, 1, MSG_PEEK) == 0;
+}
+#endif
