@@ -1,4 +1,4 @@
-#if !defined(__linux__)
+#if !defined(__linux__) && !defined(_WIN32)
 #include "CompletionPort.h"
 
 #include <errno.h>
@@ -20,7 +20,7 @@ uint32_t casyncio_port_features(const casyncio_port *port) { abort(); }
 uint64_t casyncio_port_in_flight(const casyncio_port *port) { abort(); }
 void casyncio_port_accept(casyncio_port *port, casyncio_record *record, casyncio_handle handle) { abort(); }
 void casyncio_port_connect(
-    casyncio_port *port, casyncio_record *record, casyncio_handle handle, const void *address, socklen_t length) {
+    casyncio_port *port, casyncio_record *record, casyncio_handle handle, const void *address, uint32_t length) {
   abort();
 }
 void casyncio_port_receive(

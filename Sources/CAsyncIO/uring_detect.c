@@ -6,7 +6,6 @@
 #include "CompletionPort.h"
 
 #include <errno.h>
-#include <poll.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -48,7 +47,7 @@ static int64_t round_trip(casyncio_port *port, casyncio_record *receive, casynci
 // says.
 static int64_t cancelled(casyncio_port *port, casyncio_record *record, int handle) {
   casyncio_event event;
-  if (!record->in_flight) casyncio_port_watch(port, record, handle, POLLIN);
+  if (!record->in_flight) casyncio_port_watch(port, record, handle, CASYNCIO_READABLE);
   casyncio_port_cancel(port, record);
   int64_t result = event_of(port, record, &event);
   return result == -ETIMEDOUT || record->in_flight ? -ETIMEDOUT : 0;

@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <sys/socket.h>
 
 // The completion port over io_uring. Its traps:
 //
@@ -30,6 +31,12 @@ struct uring_sqe *uring_place(casyncio_port *port) {
   uring_ring_enter(&port->ring, 0, 0, 0);
   return uring_ring_sqe(&port->ring);
 }
+
+// The flags of a watch are poll(2)'s here, so they go to the kernel and come back as they are.
+_Static_assert(
+    CASYNCIO_READABLE == POLLIN && CASYNCIO_WRITABLE == POLLOUT && CASYNCIO_ERROR == POLLERR &&
+        CASYNCIO_HANGUP == POLLHUP,
+    "the flags of a watch are translated");
 
 static uint32_t poll_events(const casyncio_record *record) {
   switch (record->kind) {
@@ -165,7 +172,7 @@ void casyncio_port_accept(casyncio_port *port, casyncio_record *record, casyncio
 }
 
 void casyncio_port_connect(
-    casyncio_port *port, casyncio_record *record, casyncio_handle handle, const void *address, socklen_t length) {
+    casyncio_port *port, casyncio_record *record, casyncio_handle handle, const void *address, uint32_t length) {
   start(port, record, CASYNCIO_KIND_CONNECT, handle, address, length);
 }
 

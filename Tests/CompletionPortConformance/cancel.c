@@ -184,7 +184,7 @@ static void settled(void) {
     CHECK(bind(first, (struct sockaddr *)&address, length), ==, 0);
     CHECK(getsockname(first, (struct sockaddr *)&address, &length), ==, 0);
     operation *wait = make_operation(NULL, NULL);
-    casyncio_port_watch(loop->port, go(loop, wait), first, POLLIN);
+    casyncio_port_watch(loop->port, go(loop, wait), first, CASYNCIO_READABLE);
     if (round % 2) pump(loop, 0);
     casyncio_port_cancel(loop->port, &wait->record);
     CHECK(casyncio_port_settle(loop->port), ==, 1);
@@ -194,7 +194,7 @@ static void settled(void) {
     CHECK(bind(second, (struct sockaddr *)&address, length), ==, 0);
     // Perhaps under the same number: the event is that of the first.
     operation *next = make_operation(NULL, NULL);
-    casyncio_port_watch(loop->port, go(loop, next), second, POLLIN);
+    casyncio_port_watch(loop->port, go(loop, next), second, CASYNCIO_READABLE);
     CHECK(finish(loop, wait), ==, -ECANCELED);
     CHECK(next->events, ==, 0);
     CHECK(sendto(second, "x", 1, 0, (struct sockaddr *)&address, length), ==, 1);

@@ -11,6 +11,7 @@
 #endif
 #include "CompletionPort.h"
 
+#include <sys/socket.h>
 #include <sys/types.h>
 
 #ifndef MSG_NOSIGNAL

@@ -26,7 +26,7 @@ void start_kind(loop *loop, operation *operation, int kind, int handle, void *me
     case SENDS: casyncio_port_send(port, go(loop, operation), handle, memory, 64); break;
     case READS: casyncio_port_read(port, go(loop, operation), handle, memory, 64); break;
     case WRITES: casyncio_port_write(port, go(loop, operation), handle, memory, 64); break;
-    case WATCHES: casyncio_port_watch(port, go(loop, operation), handle, POLLIN); break;
+    case WATCHES: casyncio_port_watch(port, go(loop, operation), handle, CASYNCIO_READABLE); break;
   }
 }
 

@@ -192,14 +192,14 @@ static void watching(void) {
   volatile uint32_t sink = 0;
   uint64_t received = 0;
   for (int i = 0; i < 10000; i++) {
-    casyncio_port_watch(loop->port, go(loop, watch), ends[0], POLLIN);
+    casyncio_port_watch(loop->port, go(loop, watch), ends[0], CASYNCIO_READABLE);
     if (i % 2 > 0) pump(loop, 0);
     dawdle(&state, &sink);
     casyncio_port_cancel(loop->port, &watch->record);
     int64_t result = finish(loop, watch);
-    CHECK_TRUE(result == POLLIN || result == -ECANCELED);
+    CHECK_TRUE(result == CASYNCIO_READABLE || result == -ECANCELED);
     uint64_t taken = take(ends[0], 7, received);
-    if (result == POLLIN) CHECK(taken, >, 0);
+    if (result == CASYNCIO_READABLE) CHECK(taken, >, 0);
     received += taken;
   }
   atomic_store(&peer->is_wanted, 0);

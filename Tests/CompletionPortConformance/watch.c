@@ -8,7 +8,7 @@
 #include <sys/syscall.h>
 #endif
 
-// Watching: one event, with the flags of poll(2), when the handle is ready or was from the start.
+// Watching: one event, with the flags of what it is ready for, when the handle is ready or was from the start.
 
 static int64_t watched(loop *loop, int handle, uint32_t events) {
   operation *watch = make_operation(NULL, NULL);
@@ -46,18 +46,18 @@ static void sockets(void) {
     } else {
       tcp_pair(ends);
     }
-    CHECK(watched(loop, ends[0], POLLOUT), ==, POLLOUT);
-    CHECK(watched(loop, ends[0], POLLIN | POLLOUT), ==, POLLOUT);
-    CHECK(watched_while(loop, ends[0], POLLIN, write_byte, ends[1]), ==, POLLIN);
+    CHECK(watched(loop, ends[0], CASYNCIO_WRITABLE), ==, CASYNCIO_WRITABLE);
+    CHECK(watched(loop, ends[0], CASYNCIO_READABLE | CASYNCIO_WRITABLE), ==, CASYNCIO_WRITABLE);
+    CHECK(watched_while(loop, ends[0], CASYNCIO_READABLE, write_byte, ends[1]), ==, CASYNCIO_READABLE);
     // Takes no bytes: it is still readable.
-    for (int n = 0; n < 3; n++) CHECK(watched(loop, ends[0], POLLIN), ==, POLLIN);
-    CHECK(watched(loop, ends[0], POLLIN | POLLOUT), ==, POLLIN | POLLOUT);
+    for (int n = 0; n < 3; n++) CHECK(watched(loop, ends[0], CASYNCIO_READABLE), ==, CASYNCIO_READABLE);
+    CHECK(watched(loop, ends[0], CASYNCIO_READABLE | CASYNCIO_WRITABLE), ==, CASYNCIO_READABLE | CASYNCIO_WRITABLE);
     read_all(ends[0]);
-    CHECK(watched_while(loop, ends[0], POLLIN, write_byte, ends[1]), ==, POLLIN);
+    CHECK(watched_while(loop, ends[0], CASYNCIO_READABLE, write_byte, ends[1]), ==, CASYNCIO_READABLE);
     read_all(ends[0]);
     put(ends[0], 0, 0, UINT64_MAX);
-    if (i == 0) CHECK(watched_while(loop, ends[0], POLLOUT, read_all, ends[1]) & POLLOUT, ==, POLLOUT);
-    CHECK(watched_while(loop, ends[0], POLLIN, close_it, ends[1]) & POLLIN, ==, POLLIN);
+    if (i == 0) CHECK_TRUE(watched_while(loop, ends[0], CASYNCIO_WRITABLE, read_all, ends[1]) & CASYNCIO_WRITABLE);
+    CHECK_TRUE(watched_while(loop, ends[0], CASYNCIO_READABLE, close_it, ends[1]) & CASYNCIO_READABLE);
     close(ends[0]);
   }
   loop_close(loop);
@@ -68,15 +68,15 @@ static void pipes(void) {
   loop *loop = loop_open();
   int ends[2];
   pipe_pair(ends, 1);
-  CHECK(watched(loop, ends[1], POLLOUT), ==, POLLOUT);
-  CHECK(watched_while(loop, ends[0], POLLIN, write_byte, ends[1]), ==, POLLIN);
+  CHECK(watched(loop, ends[1], CASYNCIO_WRITABLE), ==, CASYNCIO_WRITABLE);
+  CHECK(watched_while(loop, ends[0], CASYNCIO_READABLE, write_byte, ends[1]), ==, CASYNCIO_READABLE);
   read_all(ends[0]);
-  CHECK(watched_while(loop, ends[0], POLLIN, close_it, ends[1]) & POLLHUP, ==, POLLHUP);
-  CHECK(watched(loop, ends[0], POLLIN) & POLLHUP, ==, POLLHUP);
+  CHECK(watched_while(loop, ends[0], CASYNCIO_READABLE, close_it, ends[1]) & CASYNCIO_HANGUP, ==, CASYNCIO_HANGUP);
+  CHECK(watched(loop, ends[0], CASYNCIO_READABLE) & CASYNCIO_HANGUP, ==, CASYNCIO_HANGUP);
   close(ends[0]);
   pipe_pair(ends, 1);
   put(ends[1], 0, 0, UINT64_MAX);
-  CHECK(watched_while(loop, ends[1], POLLOUT, close_it, ends[0]) & POLLERR, ==, POLLERR);
+  CHECK(watched_while(loop, ends[1], CASYNCIO_WRITABLE, close_it, ends[0]) & CASYNCIO_ERROR, ==, CASYNCIO_ERROR);
   close(ends[1]);
   loop_close(loop);
 }
@@ -87,10 +87,10 @@ static void listener(void) {
   socklen_t length;
   int listener = tcp_listener(&address, &length, 4), client = tcp_socket();
   operation *watch = make_operation(NULL, NULL);
-  casyncio_port_watch(loop->port, go(loop, watch), listener, POLLIN);
+  casyncio_port_watch(loop->port, go(loop, watch), listener, CASYNCIO_READABLE);
   CHECK(pump(loop, MILLISECOND), ==, 0);
   connect(client, (struct sockaddr *)&address, length);
-  CHECK(finish(loop, watch), ==, POLLIN);
+  CHECK(finish(loop, watch), ==, CASYNCIO_READABLE);
   close(accept(listener, NULL, NULL));
   close(client);
   close(listener);
@@ -103,12 +103,12 @@ static void cancelled(void) {
   local_pair(ends);
   for (int i = 0; i < 100; i++) {
     operation *watch = make_operation(NULL, NULL);
-    casyncio_port_watch(loop->port, go(loop, watch), ends[0], POLLIN);
+    casyncio_port_watch(loop->port, go(loop, watch), ends[0], CASYNCIO_READABLE);
     for (int n = i % 3; n > 0; n--) CHECK(pump(loop, 0), ==, 0);
     if (i % 5 == 4) write_byte(ends[1]);
     casyncio_port_cancel(loop->port, &watch->record);
     int64_t result = finish(loop, watch);
-    CHECK_TRUE(result == -ECANCELED || (i % 5 == 4 && result == POLLIN));
+    CHECK_TRUE(result == -ECANCELED || (i % 5 == 4 && result == CASYNCIO_READABLE));
     CHECK(watch->events, ==, 1);
     read_all(ends[0]);
   }
@@ -135,15 +135,15 @@ static void process(void) {
     int handle = (int)syscall(SYS_pidfd_open, child, 0);
     CHECK(handle, >=, 0);
     operation *watch = make_operation(NULL, NULL);
-    casyncio_port_watch(loop->port, go(loop, watch), handle, POLLIN);
+    casyncio_port_watch(loop->port, go(loop, watch), handle, CASYNCIO_READABLE);
     if (i == 1) {
       casyncio_port_cancel(loop->port, &watch->record);
       CHECK(finish(loop, watch), ==, -ECANCELED);
-      casyncio_port_watch(loop->port, go(loop, watch), handle, POLLIN);
+      casyncio_port_watch(loop->port, go(loop, watch), handle, CASYNCIO_READABLE);
     }
     CHECK(pump(loop, MILLISECOND), ==, 0);
     close(gate[1]);
-    CHECK(finish(loop, watch) & POLLIN, ==, POLLIN);
+    CHECK(finish(loop, watch) & CASYNCIO_READABLE, ==, CASYNCIO_READABLE);
     int status = 0;
     CHECK(waitpid(child, &status, WNOHANG), ==, child);
     CHECK(WEXITSTATUS(status), ==, 7);

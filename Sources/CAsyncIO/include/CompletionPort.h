@@ -1,7 +1,9 @@
 // The completion port: one interface to systems that report what I/O has done, and not what it could do. On Linux it is
-// io_uring; its shape also fits Windows' completion ports. The rules for every implementation:
+// io_uring, on Windows an I/O completion port. The rules for every implementation:
 //
-// - A handle belongs to one port for life, with one receive (or accept) and one send (or connect) in flight.
+// - A handle has one receive (or accept) and one send (or connect) in flight, all of them with the same port. When
+//   nothing is in flight another port may go on with it. Where the system ties a handle to a port for life (Windows,
+//   at the first accept, connect, receive, read or write), the next port waits for readiness and makes the call then.
 // - A record is one operation. The record, the memory that it names and its handle stay until its last event has been
 //   reaped.
 // - Starting an operation never fails and never waits. What the system refuses comes back as an event with an error.
@@ -15,14 +17,12 @@
 // `casyncio_port_wake`, which is for any thread and for signal handlers. Any thread may create, destroy and begin a
 // port that no thread drives. `casyncio_lent_return` after `casyncio_port_destroy` is for any thread.
 //
-// Functions that can fail return a value >= 0, or a negated errno.
+// Functions that can fail return a value >= 0, or a negated errno of the platform's errno.h.
 #ifndef CASYNCIO_COMPLETION_PORT_H
 #define CASYNCIO_COMPLETION_PORT_H
 
 #include <stddef.h>
 #include <stdint.h>
-
-#include "Platform.h"
 
 #ifndef __has_feature
 #define __has_feature(x) 0
@@ -35,11 +35,14 @@
 #define CASYNCIO_NONNULL
 #endif
 
+// A descriptor; on Windows a SOCKET or a HANDLE, which have 32 significant bits there, also in processes of 64 bits.
 typedef int casyncio_handle;
 typedef struct casyncio_port casyncio_port;
 typedef struct casyncio_lent casyncio_lent;
 
-// One operation. Zero it once; the first field is the caller's, the rest is the port's.
+// One operation of one handle. Zero it before the first use, and before it is used with another handle or port: a port
+// may remember what it knows of the handle, and a number that was closed comes back. The first field is the caller's,
+// the rest is the port's.
 typedef struct casyncio_record {
   // The caller's reference to its own data.
   void *CASYNCIO_NULLABLE owner;
@@ -71,6 +74,14 @@ enum {
   CASYNCIO_KIND_WATCH,
 };
 
+// What a watch waits for and tells. The last two come unasked.
+enum {
+  CASYNCIO_READABLE = 1,
+  CASYNCIO_WRITABLE = 4,
+  CASYNCIO_ERROR = 8,
+  CASYNCIO_HANGUP = 16,
+};
+
 enum {
   // Further events of this operation follow.
   CASYNCIO_EVENT_MORE = 1,
@@ -80,7 +91,7 @@ enum {
 
 typedef struct casyncio_event {
   casyncio_record *CASYNCIO_NONNULL record;
-  // Bytes, a new handle, poll flags or 0; or a negated errno.
+  // Bytes, a new handle, flags of a watch or 0; or a negated errno, with the numbers of the platform's errno.h.
   int64_t result;
   void *CASYNCIO_NULLABLE bytes;
   uint32_t lease;
@@ -126,7 +137,7 @@ enum {
 };
 
 // Try everything that a port needs, in a port that is thrown away: make it, ask for each operation, and make a round
-// trip through a socket pair with a cancelled receive. Returns 0, or a negated errno and the step that failed.
+// trip through a pair of sockets with a cancelled wait. Returns 0, or a negated errno and the step that failed.
 int casyncio_port_detect(int *CASYNCIO_NONNULL step, uint32_t *CASYNCIO_NONNULL features);
 
 // MARK: Life
@@ -153,7 +164,7 @@ void casyncio_port_accept(
 // Connect. The address must stay until the event.
 void casyncio_port_connect(
     casyncio_port *CASYNCIO_NONNULL port, casyncio_record *CASYNCIO_NONNULL record, casyncio_handle handle,
-    const void *CASYNCIO_NONNULL address, socklen_t length);
+    const void *CASYNCIO_NONNULL address, uint32_t length);
 // Receive into the caller's memory; the result is 0 at the end of the stream.
 void casyncio_port_receive(
     casyncio_port *CASYNCIO_NONNULL port, casyncio_record *CASYNCIO_NONNULL record, casyncio_handle handle,
@@ -167,15 +178,17 @@ void casyncio_port_send(
     casyncio_port *CASYNCIO_NONNULL port, casyncio_record *CASYNCIO_NONNULL record, casyncio_handle handle,
     const void *CASYNCIO_NONNULL bytes, size_t count);
 // Do the same for pipes and other handles that are not sockets. Writing to a pipe without a reader raises SIGPIPE
-// unless the process ignores it: not every kernel can be told otherwise.
+// unless the process ignores it: not every kernel can be told otherwise. On Windows these are handles that were opened
+// for overlapped calls, and have no position: named pipes.
 void casyncio_port_read(
     casyncio_port *CASYNCIO_NONNULL port, casyncio_record *CASYNCIO_NONNULL record, casyncio_handle handle,
     void *CASYNCIO_NONNULL buffer, size_t count);
 void casyncio_port_write(
     casyncio_port *CASYNCIO_NONNULL port, casyncio_record *CASYNCIO_NONNULL record, casyncio_handle handle,
     const void *CASYNCIO_NONNULL bytes, size_t count);
-// Wait until the handle is ready for what `events` (POLLIN, POLLOUT) names; the result has the flags of poll(2). A
-// process handle (pidfd) is ready for POLLIN when its process has ended.
+// Wait until the handle is ready for what `events` (CASYNCIO_READABLE, CASYNCIO_WRITABLE) names; the result has such
+// flags. A process handle (pidfd) is readable when its process has ended. What is not a socket can be watched on
+// Windows if it is a process or a pipe, and a pipe for reading only: it is always said to be writable.
 void casyncio_port_watch(
     casyncio_port *CASYNCIO_NONNULL port, casyncio_record *CASYNCIO_NONNULL record, casyncio_handle handle,
     uint32_t events);
@@ -199,6 +212,18 @@ int casyncio_port_reap(
     int64_t nanoseconds);
 // End the current or the next wait. Any thread, even a signal handler; keeps errno.
 void casyncio_port_wake(casyncio_port *CASYNCIO_NONNULL port);
+
+#if defined(_WIN32)
+// How many calls of the system a port has made, for tests.
+typedef struct casyncio_port_calls {
+  // Waits for packets; wakes that a wait needed; attempts to receive, to send, and to wait for readiness.
+  uint64_t waits, wakes, receives, sends, polls;
+  // What is made once for a handle, and what accepts, connects, pipes and processes need.
+  uint64_t others;
+} casyncio_port_calls;
+
+casyncio_port_calls casyncio_port_count_calls(const casyncio_port *CASYNCIO_NONNULL port);
+#endif
 
 // MARK: Lent memory
 

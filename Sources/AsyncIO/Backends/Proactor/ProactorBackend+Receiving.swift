@@ -21,12 +21,12 @@ extension ProactorBackend {
       case .accept: casyncio_port_accept(port, record, fd)
       case .receive: casyncio_port_receive(port, record, fd, operation.buffer!, operation.count)
       case .read: casyncio_port_read(port, record, fd, operation.buffer!, operation.count)
-      case .ready, .receiveFrom: casyncio_port_watch(port, record, fd, UInt32(POLLIN))
+      case .ready, .receiveFrom: casyncio_port_watch(port, record, fd, UInt32(CASYNCIO_READABLE))
       default:
         if hasLent && casyncio_lent_is_low(lent) == 0 {
           casyncio_port_receive_lent(port, record, fd)
         } else {
-          casyncio_port_watch(port, record, fd, UInt32(POLLIN))
+          casyncio_port_watch(port, record, fd, UInt32(CASYNCIO_READABLE))
         }
       }
     }
@@ -156,7 +156,7 @@ extension ProactorBackend {
     parked._withUnsafeGuaranteedRef { operation in
       guard operation.kind == .receiveLent else { return startReading(stream) }
       stream.pointee.isReceiving = true
-      casyncio_port_watch(port, stream.receivingRecord, operation.descriptor.fileDescriptor, UInt32(POLLIN))
+      casyncio_port_watch(port, stream.receivingRecord, operation.descriptor.fileDescriptor, UInt32(CASYNCIO_READABLE))
     }
   }
 

@@ -29,8 +29,8 @@ extension ProactorBackend {
       switch operation.kind {
       case .flush: preconditionFailure("a flush waits for nothing")
       case .connect:
-        casyncio_port_connect(port, stream.sendingRecord, fd, operation.buffer!, socklen_t(operation.count))
-      case .writable, .sendTo: casyncio_port_watch(port, stream.sendingRecord, fd, UInt32(POLLOUT))
+        casyncio_port_connect(port, stream.sendingRecord, fd, operation.buffer!, UInt32(operation.count))
+      case .writable, .sendTo: casyncio_port_watch(port, stream.sendingRecord, fd, UInt32(CASYNCIO_WRITABLE))
       case .write:
         casyncio_port_write(port, stream.sendingRecord, fd, operation.unsent, operation.unsentCount)
       default: casyncio_port_send(port, stream.sendingRecord, fd, operation.unsent, operation.unsentCount)

@@ -20,11 +20,11 @@ extension ProactorBackend {
       let fd = descriptor.fileDescriptor
       if descriptor.watch?.waitsToRead == true && !stream.pointee.isReceiving {
         stream.pointee.isReceiving = true
-        casyncio_port_watch(port, stream.receivingRecord, fd, UInt32(POLLIN))
+        casyncio_port_watch(port, stream.receivingRecord, fd, UInt32(CASYNCIO_READABLE))
       }
       if descriptor.watch?.waitsToWrite == true && !stream.pointee.isSending {
         stream.pointee.isSending = true
-        casyncio_port_watch(port, stream.sendingRecord, fd, UInt32(POLLOUT))
+        casyncio_port_watch(port, stream.sendingRecord, fd, UInt32(CASYNCIO_WRITABLE))
       }
     }
   }
