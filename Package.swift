@@ -28,7 +28,11 @@ let package = Package(
   ],
   targets: [
     // Only what Swift cannot import: thread-local words, variadic and macro system interfaces.
-    .target(name: "CAsyncIO"),
+    .target(
+      name: "CAsyncIO",
+      linkerSettings: [
+        .linkedLibrary("ws2_32", .when(platforms: [.windows])), .linkedLibrary("ntdll", .when(platforms: [.windows])),
+      ]),
     // OpenSSL, found while the program runs: nothing of it is needed for the build.
     .target(name: "COpenSSL"),
     .target(

@@ -187,8 +187,9 @@ void casyncio_port_write(
     casyncio_port *CASYNCIO_NONNULL port, casyncio_record *CASYNCIO_NONNULL record, casyncio_handle handle,
     const void *CASYNCIO_NONNULL bytes, size_t count);
 // Wait until the handle is ready for what `events` (CASYNCIO_READABLE, CASYNCIO_WRITABLE) names; the result has such
-// flags. A process handle (pidfd) is readable when its process has ended. What is not a socket can be watched on
-// Windows if it is a process or a pipe, and a pipe for reading only: it is always said to be writable.
+// flags, or is the error of a connection that was reset. A process handle (pidfd) is readable when its process has
+// ended. What is not a socket can be watched on Windows if it is a process or a pipe, and a pipe for reading only: it
+// is always said to be writable.
 void casyncio_port_watch(
     casyncio_port *CASYNCIO_NONNULL port, casyncio_record *CASYNCIO_NONNULL record, casyncio_handle handle,
     uint32_t events);
