@@ -36,7 +36,8 @@ extension ProactorBackend {
     // A number that was closed. One that was reused is found out before the callback runs.
     guard event.result != -Int64(EBADF) else { return detach(descriptor, closing: false) }
     let isReader = event.record == stream.receivingRecord
-    if event.result >= 0 { descriptor.deliverWatch(readable: isReader, writable: !isReader) }
+    // An error is for the callback to find.
+    if event.result != -Int64(ECANCELED) { descriptor.deliverWatch(readable: isReader, writable: !isReader) }
     guard isStarted else { return }
     stream.pointee.pins += 1
     watchesToArm.append(stream)
