@@ -1,16 +1,12 @@
 #include "conformance.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <pthread.h>
 #include <stdatomic.h>
-#include <unistd.h>
 
 // Accepting: every connection once, from one operation or from several, also around its end.
 
 struct server {
-  struct sockaddr_storage address;
-  socklen_t length;
+  address address;
   int listener;
   operation *accept;
   int count, handles[512];
@@ -32,7 +28,7 @@ static void on_connection(loop *loop, operation *operation, const casyncio_event
 
 static struct server *make_server(int backlog) {
   struct server *server = make(sizeof *server);
-  server->listener = tcp_listener(&server->address, &server->length, backlog);
+  server->listener = tcp_listener(&server->address, backlog);
   server->accept = make_operation(on_connection, server);
   return server;
 }
@@ -42,9 +38,8 @@ static void start_accepting(loop *loop, struct server *server) {
 }
 
 static int client_of(const struct server *server) {
-  int handle = tcp_socket();
-  set_non_blocking(handle, 0);
-  CHECK(connect(handle, (const struct sockaddr *)&server->address, server->length), ==, 0);
+  int handle = tcp_client(&server->address);
+  CHECK(handle, >=, 0);
   return handle;
 }
 
@@ -66,8 +61,8 @@ static void stop(loop *loop, struct server *server) {
 }
 
 static void close_server(struct server *server) {
-  for (int i = 0; i < server->count; i++) close(server->handles[i]);
-  close(server->listener);
+  for (int i = 0; i < server->count; i++) close_handle(server->handles[i]);
+  close_handle(server->listener);
 }
 
 static void one(void) {
@@ -78,21 +73,21 @@ static void one(void) {
   int client = client_of(server);
   accept_until(loop, server, 1);
   int handle = server->handles[0];
-  CHECK(fcntl(handle, F_GETFL) & O_NONBLOCK, ==, O_NONBLOCK);
-  CHECK(fcntl(handle, F_GETFD) & FD_CLOEXEC, ==, FD_CLOEXEC);
+  CHECK_TRUE(is_non_blocking(handle));
+  CHECK_TRUE(!is_inherited(handle));
   // A handle like any other.
   operation *receive = make_operation(NULL, NULL), *send = make_operation(NULL, NULL);
   char *bytes = make(4);
-  CHECK(write(client, "ping", 4), ==, 4);
+  CHECK(write_to(client, "ping", 4), ==, 4);
   casyncio_port_receive(loop->port, go(loop, receive), handle, bytes, 4);
   CHECK(finish(loop, receive), ==, 4);
   casyncio_port_send(loop->port, go(loop, send), handle, bytes, 4);
   CHECK(finish(loop, send), ==, 4);
   char answer[4];
-  CHECK(read(client, answer, 4), ==, 4);
+  CHECK(read_from(client, answer, 4), ==, 4);
   CHECK(answer[0], ==, 'p');
   stop(loop, server);
-  close(client);
+  close_handle(client);
   close_server(server);
   loop_close(loop);
 }
@@ -112,7 +107,7 @@ static void many(void) {
   expect_nothing(loop);
   CHECK(server->count, ==, 200);
   stop(loop, server);
-  for (int i = 0; i < 200; i++) close(clients[i]);
+  for (int i = 0; i < 200; i++) close_handle(clients[i]);
   close_server(server);
   loop_close(loop);
 }
@@ -126,7 +121,7 @@ static void one_operation_for_many(void) {
     int client = client_of(server);
     while (server->count <= i) pump(loop, 20 * MILLISECOND);
     CHECK(server->accept->is_going, ==, 1);
-    close(client);
+    close_handle(client);
   }
   CHECK(server->accept->ends, ==, 0);
   stop(loop, server);
@@ -144,7 +139,7 @@ static void reset_before(void) {
   int before = server->count, client = client_of(server);
   accept_until(loop, server, before + 1);
   stop(loop, server);
-  close(client);
+  close_handle(client);
   close_server(server);
   loop_close(loop);
 }
@@ -165,7 +160,7 @@ static void cancelled(void) {
   CHECK(server->count, ==, 0);
   accept_until(loop, server, 1);
   stop(loop, server);
-  close(client);
+  close_handle(client);
   close_server(server);
   loop_close(loop);
 }
@@ -177,7 +172,28 @@ static void no_listener(void) {
   casyncio_port_accept(loop->port, go_many(loop, accept), handle);
   CHECK(finish(loop, accept), ==, -EINVAL);
   CHECK(accept->events, ==, 1);
-  close(handle);
+  close_handle(handle);
+  loop_close(loop);
+}
+
+// The listener is closed while the accept is with the system: it ends, and nobody listens any more.
+static void closed_listener(void) {
+  loop *loop = loop_open();
+  for (int i = 0; i < 4; i++) {
+    struct server *server = make_server(8);
+    start_accepting(loop, server);
+    CHECK(pump(loop, 0), ==, 0);
+    if (i % 2) {
+      casyncio_port_cancel(loop->port, &server->accept->record);
+      CHECK(casyncio_port_settle(loop->port), ==, 1);
+    }
+    close_handle(server->listener);
+    if (i % 2 == 0) casyncio_port_cancel(loop->port, &server->accept->record);
+    CHECK(finish(loop, server->accept), <, 0);
+    CHECK(server->accept->events, ==, 1);
+    CHECK(server->count, ==, 0);
+    CHECK(tcp_client(&server->address), ==, -ECONNREFUSED);
+  }
   loop_close(loop);
 }
 
@@ -191,15 +207,15 @@ static void *connect_them(void *argument) {
   struct clients *clients = argument;
   uint32_t state = 11;
   for (int i = 0; i < clients->count; i++) {
-    int handle = socket(AF_INET, SOCK_STREAM, 0);
-    if (connect(handle, (const struct sockaddr *)&clients->server->address, clients->server->length) != 0) i--;
-    struct linger at_once = {.l_onoff = 1, .l_linger = 0};
-    setsockopt(handle, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
+    int handle = tcp_client(&clients->server->address);
+    if (handle < 0) {
+      i--;
+      continue;
+    }
     // Gone only after it was accepted.
     char byte;
-    ssize_t n = read(handle, &byte, 1);
-    (void)n;
-    close(handle);
+    read_from(handle, &byte, 1);
+    close_with_reset(handle);
     pause_for(random_number(&state) % 50000);
   }
   atomic_store(&clients->has_finished, 1);
@@ -212,8 +228,7 @@ static void cancelled_while_they_come(void) {
   struct server *server = make_server(64);
   struct clients *clients = make(sizeof *clients);
   *clients = (struct clients){.server = server, .count = 1000};
-  pthread_t thread;
-  pthread_create(&thread, NULL, connect_them, clients);
+  struct thread *thread = start_thread(connect_them, clients);
   uint32_t state = 3;
   int accepted = 0;
   int64_t limit = now() + 15LL * SECOND;
@@ -225,13 +240,13 @@ static void cancelled_while_they_come(void) {
     server->end = 0;
     accepted += server->count;
     for (int i = 0; i < server->count; i++) {
-      CHECK(write(server->handles[i], "x", 1), ==, 1);
-      close(server->handles[i]);
+      CHECK(write_to(server->handles[i], "x", 1), ==, 1);
+      close_handle(server->handles[i]);
     }
     server->count = 0;
     CHECK(now(), <, limit);
   }
-  pthread_join(thread, NULL);
+  join_thread(thread);
   expect_nothing(loop);
   CHECK(accepted, ==, clients->count);
   close_server(server);
@@ -245,6 +260,7 @@ const struct test_case accept_cases[] = {
     {"accept:reset-before", reset_before},
     {"accept:cancelled", cancelled},
     {"accept:no-listener", no_listener},
+    {"accept:closed-listener", closed_listener},
     {"accept:cancelled-while-they-come", cancelled_while_they_come},
     {NULL, NULL},
 };

@@ -1,10 +1,6 @@
 #include "kinds.h"
 
 #include <errno.h>
-#include <netinet/in.h>
-#include <poll.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
 // Cancelling an operation of each kind, at each point of its life: one last event, always.
 
@@ -157,12 +153,12 @@ static void one_direction(void) {
 static void bad_handle(void) {
   loop *loop = loop_open();
   int closed = tcp_socket();
-  close(closed);
+  close_handle(closed);
   for (int kind = 0; kind < KINDS; kind++) {
     if (!kind_works(loop, kind)) continue;
     for (int i = 0; i < 4; i++) {
       operation *operation = make_operation(NULL, NULL);
-      start_kind(loop, operation, kind, i % 2 ? closed : -1, make(64));
+      start_kind(loop, operation, kind, i % 2 ? closed : -1, make(KIND_MEMORY));
       if (i / 2) casyncio_port_cancel(loop->port, &operation->record);
       int64_t result = finish(loop, operation);
       CHECK_TRUE(result == -EBADF || (i / 2 && result == -ECANCELED));
@@ -178,28 +174,24 @@ static void bad_handle(void) {
 static void settled(void) {
   loop *loop = loop_open();
   for (int round = 0; round < 20; round++) {
-    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    socklen_t length = sizeof address;
-    int first = socket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    CHECK(bind(first, (struct sockaddr *)&address, length), ==, 0);
-    CHECK(getsockname(first, (struct sockaddr *)&address, &length), ==, 0);
+    address address = {.length = 0};
+    int first = datagram_socket(&address);
     operation *wait = make_operation(NULL, NULL);
     casyncio_port_watch(loop->port, go(loop, wait), first, CASYNCIO_READABLE);
     if (round % 2) pump(loop, 0);
     casyncio_port_cancel(loop->port, &wait->record);
     CHECK(casyncio_port_settle(loop->port), ==, 1);
     CHECK(wait->events, ==, 0);
-    close(first);
-    int second = socket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    CHECK(bind(second, (struct sockaddr *)&address, length), ==, 0);
+    close_handle(first);
+    int second = datagram_socket(&address);
     // Perhaps under the same number: the event is that of the first.
     operation *next = make_operation(NULL, NULL);
     casyncio_port_watch(loop->port, go(loop, next), second, CASYNCIO_READABLE);
     CHECK(finish(loop, wait), ==, -ECANCELED);
     CHECK(next->events, ==, 0);
-    CHECK(sendto(second, "x", 1, 0, (struct sockaddr *)&address, length), ==, 1);
+    CHECK(write_message(second, &address, "x", 1), ==, 1);
     CHECK(finish(loop, next), >=, 0);
-    close(second);
+    close_handle(second);
   }
   loop_close(loop);
 }

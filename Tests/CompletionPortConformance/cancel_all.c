@@ -1,7 +1,6 @@
 #include "kinds.h"
 
 #include <errno.h>
-#include <unistd.h>
 
 // The end of everything: bounded in time, one last event for each operation, and nothing starts again.
 

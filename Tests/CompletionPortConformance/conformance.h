@@ -1,5 +1,5 @@
-// The program holds an implementation of CompletionPort.h to its rules. It uses that header and POSIX only, so every
-// implementation can be linked with it.
+// The program holds an implementation of CompletionPort.h to its rules. It uses that header only, and of the system
+// what world.h names, so every implementation can be linked with it.
 //
 // A case is a function. A check that fails prints where and what, and ends the case; the next one goes on. What the
 // case had made stays as it was: the system may still write into it, so all memory of a case comes from `make`.
@@ -10,13 +10,7 @@
 #define _GNU_SOURCE
 #endif
 #include "CompletionPort.h"
-
-#include <sys/socket.h>
-#include <sys/types.h>
-
-#ifndef MSG_NOSIGNAL
-#define MSG_NOSIGNAL 0
-#endif
+#include "world.h"
 
 // MARK: Checks
 
@@ -66,8 +60,6 @@ typedef struct loop {
   uint32_t capacity;
 } loop;
 
-enum { MILLISECOND = 1000000, SECOND = 1000000000 };
-
 // Zeroed memory until the end of the case.
 void *make(size_t size);
 
@@ -96,25 +88,10 @@ void drain(loop *loop);
 void expect_nothing(loop *loop);
 void give_back(loop *loop, uint32_t lease);
 
-// MARK: The world around
+// MARK: Bytes
 
-int64_t now(void);
-void pause_for(int64_t nanoseconds);
 // The same numbers in every run.
 uint32_t random_number(uint32_t *state);
-
-void set_non_blocking(int handle, int on);
-void set_buffers(int handle, int size);
-// Two connected ends. Non-blocking.
-void local_pair(int ends[2]);
-void tcp_pair(int ends[2]);
-// Read end, write end.
-void pipe_pair(int ends[2], int is_non_blocking);
-int tcp_listener(struct sockaddr_storage *address, socklen_t *length, int backlog);
-int tcp_socket(void);
-void close_both(const int ends[2]);
-// Closes so that the peer sees a reset.
-void close_with_reset(int handle);
 
 // The byte at a place in a stream.
 uint8_t pattern(uint32_t stream, uint64_t offset);
@@ -125,6 +102,5 @@ int64_t pattern_breaks(const uint8_t *bytes, size_t count, uint32_t stream, uint
 uint64_t put(int handle, uint32_t stream, uint64_t offset, uint64_t limit);
 // Takes what is readable and checks it. How many.
 uint64_t take(int handle, uint32_t stream, uint64_t offset);
-int open_descriptors(void);
 
 #endif

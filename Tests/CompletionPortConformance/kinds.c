@@ -1,11 +1,7 @@
 #include "kinds.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
-#include <netinet/in.h>
-#include <poll.h>
 #include <string.h>
-#include <unistd.h>
 
 int kind_works(const loop *loop, int kind) { return kind != RECEIVES_LENT || loop_has(loop, CASYNCIO_PORT_LENT); }
 
@@ -14,12 +10,12 @@ enum { TOO_MUCH = 8 * 1024 * 1024 };
 
 void start_kind(loop *loop, operation *operation, int kind, int handle, void *memory) {
   casyncio_port *port = loop->port;
-  struct sockaddr_in *address = memory;
+  address *address = memory;
   switch (kind) {
     case ACCEPTS: casyncio_port_accept(port, go_many(loop, operation), handle); break;
     case CONNECTS:
-      *address = (struct sockaddr_in){.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK), .sin_port = 1};
-      casyncio_port_connect(port, go(loop, operation), handle, address, sizeof *address);
+      address_of_nobody(address);
+      casyncio_port_connect(port, go(loop, operation), handle, address->bytes, address->length);
       break;
     case RECEIVES: casyncio_port_receive(port, go(loop, operation), handle, memory, 64); break;
     case RECEIVES_LENT: casyncio_port_receive_lent(port, go_many(loop, operation), handle); break;
@@ -38,30 +34,28 @@ static void *too_much(void) {
 
 // A connect that goes on: the listener has no place for one more, and nobody accepts.
 static void start_stuck_connect(loop *loop, struct stuck *stuck) {
-  struct sockaddr_storage *address = make(sizeof *address);
-  socklen_t length;
-  stuck->handles[1] = tcp_listener(address, &length, 0);
+  address *address = make(sizeof *address);
+  stuck->handles[1] = tcp_listener(address, 0);
   for (int i = 2; i < 4; i++) {
     int client = stuck->handles[i] = tcp_socket();
-    connect(client, (struct sockaddr *)address, length);
-    struct pollfd wait = {.fd = client, .events = POLLOUT};
+    connect_to(client, address);
     // The first is connected at once; whether there is a place for the second is the system's choice.
-    poll(&wait, 1, i == 2 ? 1000 : 10);
+    wait_until_ready(client, CASYNCIO_WRITABLE, i == 2 ? 1000 : 10);
   }
   stuck->handles[0] = tcp_socket();
-  casyncio_port_connect(loop->port, go(loop, stuck->operation), stuck->handles[0], address, length);
+  casyncio_record *record = go(loop, stuck->operation);
+  casyncio_port_connect(loop->port, record, stuck->handles[0], address->bytes, address->length);
 }
 
 struct stuck *start_stuck(loop *loop, int kind) {
   struct stuck *stuck = make(sizeof *stuck);
-  struct sockaddr_storage address;
-  socklen_t length;
+  address address;
   stuck->operation = make_operation(NULL, NULL);
   memset(stuck->handles, 0xff, sizeof stuck->handles);
   int *handles = stuck->handles;
   switch (kind) {
     case CONNECTS: start_stuck_connect(loop, stuck); return stuck;
-    case ACCEPTS: handles[0] = tcp_listener(&address, &length, 1); break;
+    case ACCEPTS: handles[0] = tcp_listener(&address, 1); break;
     case RECEIVES:
     case RECEIVES_LENT:
     case WATCHES: local_pair(handles); break;
@@ -76,12 +70,12 @@ struct stuck *start_stuck(loop *loop, int kind) {
       casyncio_port_write(loop->port, go(loop, stuck->operation), handles[1], too_much(), TOO_MUCH);
       return stuck;
   }
-  start_kind(loop, stuck->operation, kind, handles[0], make(64));
+  start_kind(loop, stuck->operation, kind, handles[0], make(KIND_MEMORY));
   return stuck;
 }
 
 void end_stuck(struct stuck *stuck) {
   for (int i = 0; i < 4; i++) {
-    if (stuck->handles[i] >= 0) close(stuck->handles[i]);
+    if (stuck->handles[i] >= 0) close_handle(stuck->handles[i]);
   }
 }

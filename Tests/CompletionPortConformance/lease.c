@@ -1,8 +1,6 @@
 #include "conformance.h"
 
 #include <errno.h>
-#include <pthread.h>
-#include <unistd.h>
 
 // Lent chunks that outlive what they came from: the operation, the connection, the life of the port, the port.
 
@@ -124,12 +122,12 @@ static void after_destroy(uint32_t threads) {
     casyncio_port_end(loop->port, 0);
     casyncio_port_destroy(loop->port);
     struct returner returners[4];
-    pthread_t handles[4];
+    struct thread *handles[4];
     for (uint32_t i = 0; i < threads; i++) {
       returners[i] = (struct returner){.lent = loop->lent, .kept = kept, .first = i, .step = threads};
-      pthread_create(&handles[i], NULL, return_some, &returners[i]);
+      handles[i] = start_thread(return_some, &returners[i]);
     }
-    for (uint32_t i = 0; i < threads; i++) pthread_join(handles[i], NULL);
+    for (uint32_t i = 0; i < threads; i++) join_thread(handles[i]);
     for (uint32_t i = 0; i < threads; i++) CHECK(returners[i].broken, ==, 0);
   }
 }

@@ -2,7 +2,6 @@
 
 #include <errno.h>
 #include <string.h>
-#include <unistd.h>
 
 // Receiving into the port's memory: bytes are conserved and in order, chunks stay as they are until they are returned,
 // and no memory is lost, whatever order they come back in.
@@ -100,7 +99,7 @@ static void many_streams(void) {
       struct connection *c = all[random_number(&state) % CONNECTIONS];
       uint64_t left = BYTES - c->sent, count = 1 + random_number(&state) % (i == 0 ? 20000 : 700);
       c->sent += put(c->ends[1], c->number, c->sent, count < left ? count : left);
-      if (left > 0 && c->sent == BYTES) shutdown(c->ends[1], SHUT_WR);
+      if (left > 0 && c->sent == BYTES) end_writing(c->ends[1]);
     }
     // With nothing left somebody has to give; otherwise a few go back now and then.
     size_t kept = casyncio_lent_is_low(loop->lent) ? random_number(&state) % 3 : 20 + random_number(&state) % 40;
@@ -164,7 +163,7 @@ static void exhausted(void) {
     CHECK(casyncio_lent_is_low(loop->lent), ==, 0);
     receive_the_rest(loop, c);
   }
-  shutdown(c->ends[1], SHUT_WR);
+  end_writing(c->ends[1]);
   if (!c->receive->is_going) start(loop, c);
   CHECK(finish(loop, c->receive), ==, 0);
   close_both(c->ends);
@@ -213,7 +212,7 @@ static void shared_by_many(void) {
     all[i] = make_connection(i + 1, shelf, 0);
     all[i]->sent = put(all[i]->ends[1], i + 1, 0, BYTES);
     CHECK(all[i]->sent, ==, BYTES);
-    close(all[i]->ends[1]);
+    close_handle(all[i]->ends[1]);
   }
   int64_t limit = now() + 10LL * SECOND;
   for (int over = 0; over < CONNECTIONS;) {
@@ -233,7 +232,7 @@ static void shared_by_many(void) {
   while (shelf->count > 0) put_back(loop, shelf, 0);
   for (int i = 0; i < CONNECTIONS; i++) {
     CHECK(all[i]->received, ==, BYTES);
-    close(all[i]->ends[0]);
+    close_handle(all[i]->ends[0]);
   }
   loop_close(loop);
 }

@@ -1,7 +1,5 @@
 #include "conformance.h"
 
-#include <pthread.h>
-#include <unistd.h>
 
 // Making a port, driving it from one thread after the other, and giving it back.
 
@@ -105,11 +103,11 @@ static void in_turn_by_threads(void) {
   local_pair(ends);
   loop *loop = loop_create();
   struct drive *drives = make(3 * sizeof *drives);
-  pthread_t thread;
+  struct thread *thread;
   for (int i = 0; i < 3; i++) {
     drives[i] = (struct drive){.loop = loop, .handle = ends[0], .begun = -1, .step = -1};
-    pthread_create(&thread, NULL, drive, &drives[i]);
-    pthread_join(thread, NULL);
+    thread = start_thread(drive, &drives[i]);
+    join_thread(thread);
     CHECK(drives[i].begun, ==, 0);
     CHECK(drives[i].step, ==, CASYNCIO_STEP_NONE);
     CHECK(drives[i].sent, ==, 1);
@@ -117,8 +115,8 @@ static void in_turn_by_threads(void) {
   loop_begin(loop);
   round_trip(loop);
   casyncio_port_end(loop->port, 0);
-  pthread_create(&thread, NULL, destroy, loop);
-  pthread_join(thread, NULL);
+  thread = start_thread(destroy, loop);
+  join_thread(thread);
   close_both(ends);
 }
 

@@ -2,22 +2,21 @@
 
 #include <errno.h>
 #include <setjmp.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 // CompletionPortConformance [--options NAME] [CASE...]: runs all cases or those that are named, with ports made by one
 // set of options. Ends with 0, with 1 after a failure, and with 77 when no port can be had here.
 
 extern const struct test_case life_cases[], wait_cases[], wake_cases[], connect_cases[], accept_cases[],
     receive_cases[], lent_cases[], lease_cases[], send_cases[], pipe_cases[], watch_cases[], cancel_cases[],
-    cancel_all_cases[], race_cases[], queue_cases[];
+    cancel_all_cases[], race_cases[], queue_cases[], elsewhere_cases[], windows_cases[];
 
 static const struct test_case *const topics[] = {
-    life_cases, wait_cases, wake_cases,  connect_cases, accept_cases,     receive_cases, lent_cases,  lease_cases,
-    send_cases, pipe_cases, watch_cases, cancel_cases,  cancel_all_cases, race_cases,    queue_cases,
+    life_cases,  wait_cases, wake_cases,  connect_cases, accept_cases,     receive_cases, lent_cases,  lease_cases,
+    send_cases,  pipe_cases, watch_cases, cancel_cases,  cancel_all_cases, race_cases,    queue_cases, elsewhere_cases,
+    windows_cases,
 };
 
 static const struct {
@@ -39,7 +38,6 @@ const char *options_name = "default";
 // MARK: One case
 
 static jmp_buf out_of_case;
-static const char *running;
 
 struct memory {
   struct memory *next;
@@ -78,14 +76,13 @@ enum outcome { PASSED, FAILED, SKIPPED };
 
 static enum outcome run(const struct test_case *test) {
   int64_t start = now();
-  int descriptors = open_descriptors();
-  running = test->name;
+  int descriptors = open_handles();
   memory_of_case = NULL;
   volatile enum outcome outcome = PASSED;
   int jump = setjmp(out_of_case);
   if (jump == 0) {
     test->run();
-    CHECK(open_descriptors(), ==, descriptors);
+    CHECK(open_handles(), ==, descriptors);
   } else {
     outcome = jump == 1 ? FAILED : SKIPPED;
   }
@@ -98,16 +95,6 @@ static enum outcome run(const struct test_case *test) {
 }
 
 // MARK: All of them
-
-static void on_alarm(int signal) {
-  (void)signal;
-  static const char text[] = "  hangs: ";
-  ssize_t n = write(STDOUT_FILENO, text, sizeof text - 1);
-  n = write(STDOUT_FILENO, running, strlen(running));
-  n = write(STDOUT_FILENO, "\n", 1);
-  (void)n;
-  _exit(1);
-}
 
 static int is_named(const char *name, char **names, int count) {
   for (int i = 0; i < count; i++) {
@@ -129,6 +116,7 @@ static int use_options(const char *name) {
 }
 
 int main(int count, char **arguments) {
+  be_child(count, arguments);
   static const char *const steps[] = {"none", "platform", "setup", "map", "operations", "buffers", "self-test"};
   int first = 1;
   if (count > 2 && strcmp(arguments[1], "--options") == 0) {
@@ -145,15 +133,14 @@ int main(int count, char **arguments) {
     printf("no completion port: step %s, %s\n", steps[step], strerror(-error));
     return 77;
   }
-  // A signal that should not be sent ends the program, and so does a case that does not come to an end.
-  signal(SIGALRM, on_alarm);
   unsigned numbers[3] = {0, 0, 0};
   for (size_t i = 0; i < sizeof topics / sizeof *topics; i++) {
     for (const struct test_case *test = topics[i]; test->name; test++) {
       if (!is_named(test->name, arguments + first, count - first)) continue;
-      alarm(60);
+      // A signal that should not be sent ends the program, and so does a case that does not come to an end.
+      limit_case(test->name, 60);
       numbers[run(test)]++;
-      alarm(0);
+      limit_case(test->name, 0);
     }
   }
   printf("%s: %u passed, %u failed, %u skipped\n", options_name, numbers[PASSED], numbers[FAILED], numbers[SKIPPED]);

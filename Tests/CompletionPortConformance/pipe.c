@@ -1,10 +1,8 @@
 #include "conformance.h"
 
 #include <errno.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 // Reading and writing what is not a socket. A pipe may block or not: neither waits anywhere but in a reap, and neither
 // says EAGAIN.
@@ -30,12 +28,12 @@ static void empty_then_bytes(int is_non_blocking) {
   // The end, even while it is waited for, and again.
   casyncio_port_read(loop->port, go(loop, read), ends[0], bytes, 64);
   pump(loop, 0);
-  close(ends[1]);
+  close_handle(ends[1]);
   CHECK(finish(loop, read), ==, 0);
   casyncio_port_read(loop->port, go(loop, read), ends[0], bytes, 64);
   CHECK(finish(loop, read), ==, 0);
   CHECK(read->events, ==, 22);
-  close(ends[0]);
+  close_handle(ends[0]);
   loop_close(loop);
 }
 
@@ -110,27 +108,27 @@ static void through_the_port(void) {
 // A write has no flag that keeps the signal away: to ignore it is for the process.
 static void without_reader(void) {
   loop *loop = loop_open();
-  void (*before)(int) = signal(SIGPIPE, SIG_IGN);
+  ignore_broken_pipes(1);
   uint8_t *bytes = make(BIG);
   for (int i = 0; i < 4; i++) {
     int ends[2];
     pipe_pair(ends, i % 2);
     operation *write = make_operation(NULL, NULL);
     if (i < 2) {
-      close(ends[0]);
+      close_handle(ends[0]);
       casyncio_port_write(loop->port, go(loop, write), ends[1], bytes, 1);
     } else {
       // It goes while bytes are on their way.
       casyncio_port_write(loop->port, go(loop, write), ends[1], bytes, BIG);
       for (int n = 0; n < 3; n++) CHECK(pump(loop, 0), ==, 0);
-      close(ends[0]);
+      close_handle(ends[0]);
     }
     CHECK(finish(loop, write), ==, -EPIPE);
     CHECK(write->events, ==, 1);
     CHECK(write->record.transferred, <, BIG);
-    close(ends[1]);
+    close_handle(ends[1]);
   }
-  signal(SIGPIPE, before);
+  ignore_broken_pipes(0);
   loop_close(loop);
 }
 
@@ -179,10 +177,8 @@ static void cancelled(void) {
 }
 
 static void file(void) {
-  char path[] = "/tmp/completion-port-XXXXXX";
-  int handle = mkstemp(path);
-  CHECK(handle, >=, 0);
-  unlink(path);
+  needs_of_system(FILES);
+  int handle = temporary_file();
   loop *loop = loop_open();
   uint8_t *bytes = make(100000), *copy = make(100000);
   fill_pattern(bytes, 100000, 6, 0);
@@ -191,7 +187,7 @@ static void file(void) {
     casyncio_port_write(loop->port, go(loop, write), handle, bytes + i * 50000, 50000);
     CHECK(finish(loop, write), ==, 50000);
   }
-  CHECK(lseek(handle, 0, SEEK_SET), ==, 0);
+  rewind_file(handle);
   for (uint64_t offset = 0; offset < 100000;) {
     casyncio_port_read(loop->port, go(loop, read), handle, copy, 30000);
     int64_t n = finish(loop, read);
@@ -201,7 +197,7 @@ static void file(void) {
   }
   casyncio_port_read(loop->port, go(loop, read), handle, copy, 30000);
   CHECK(finish(loop, read), ==, 0);
-  close(handle);
+  close_handle(handle);
   loop_close(loop);
 }
 

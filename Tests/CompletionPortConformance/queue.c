@@ -1,9 +1,6 @@
 #include "conformance.h"
 
 #include <errno.h>
-#include <poll.h>
-#include <sys/resource.h>
-#include <unistd.h>
 
 // More of everything than any queue has places for; and numbers of handles that come back.
 
@@ -17,13 +14,7 @@ struct crowd {
 };
 
 static struct crowd *make_crowd(void) {
-  struct rlimit limit;
-  getrlimit(RLIMIT_NOFILE, &limit);
-  if (limit.rlim_cur < 1024 && limit.rlim_cur < limit.rlim_max) {
-    limit.rlim_cur = limit.rlim_max < 1024 ? limit.rlim_max : 1024;
-    setrlimit(RLIMIT_NOFILE, &limit);
-  }
-  if (limit.rlim_cur < 2 * PAIRS + 50) case_skipped("too few descriptors here");
+  if (!may_open(2 * PAIRS + 50)) case_skipped("too few descriptors here");
   struct crowd *crowd = make(sizeof *crowd);
   for (int i = 0; i < PAIRS; i++) local_pair(crowd->ends[i]);
   for (int i = 0; i < 2 * PAIRS; i++) {
@@ -193,9 +184,8 @@ static void number_comes_back(void) {
     casyncio_port_cancel(loop->port, &old->record);
     CHECK(finish(loop, old), ==, -ECANCELED);
     // The peer sees that it was closed: nothing holds on to it.
-    close(ends[0]);
-    struct pollfd hangup = {.fd = ends[1], .events = POLLIN};
-    CHECK(poll(&hangup, 1, 1000), ==, 1);
+    close_handle(ends[0]);
+    CHECK_TRUE(wait_until_ready(ends[1], CASYNCIO_READABLE, 1000));
     CHECK(take(ends[1], 0, 0), ==, 0);
     local_pair(others);
     int number = ends[0] == others[0] || ends[0] == others[1];
@@ -207,7 +197,7 @@ static void number_comes_back(void) {
     CHECK(finish(loop, new), ==, 3);
     CHECK(old->events, ==, 1);
     CHECK(old_bytes[0], ==, 0);
-    close(ends[1]);
+    close_handle(ends[1]);
     ends[0] = mine;
     ends[1] = theirs;
   }

@@ -1,10 +1,7 @@
 #include "conformance.h"
 
 #include <errno.h>
-#include <poll.h>
-#include <pthread.h>
 #include <stdatomic.h>
-#include <unistd.h>
 
 // Requests to cancel that race what they are to cancel, many times and at every distance: each operation has one last
 // event, and no byte is lost or seen twice.
@@ -34,7 +31,7 @@ static void *send_now_and_then(void *argument) {
     dawdle(&peer->state, &sink);
     size_t count = 1 + random_number(&peer->state) % sizeof bytes;
     fill_pattern(bytes, count, peer->stream, peer->count);
-    ssize_t n = write(peer->handle, bytes, count);
+    int64_t n = write_to(peer->handle, bytes, count);
     if (n > 0) peer->count += (uint64_t)n;
   }
   return NULL;
@@ -46,7 +43,7 @@ static void *receive_now_and_then(void *argument) {
   volatile uint32_t sink = 0;
   while (atomic_load(&peer->is_wanted)) {
     dawdle(&peer->state, &sink);
-    ssize_t n = read(peer->handle, bytes, 1 + random_number(&peer->state) % sizeof bytes);
+    int64_t n = read_from(peer->handle, bytes, 1 + random_number(&peer->state) % sizeof bytes);
     if (n <= 0) continue;
     if (pattern_breaks(bytes, (size_t)n, peer->stream, peer->count) >= 0) peer->broken++;
     peer->count += (uint64_t)n;
@@ -54,10 +51,10 @@ static void *receive_now_and_then(void *argument) {
   return NULL;
 }
 
-static struct peer *start_peer(pthread_t *thread, void *(*body)(void *), int handle) {
+static struct peer *start_peer(struct thread **thread, void *(*body)(void *), int handle) {
   struct peer *peer = make(sizeof *peer);
   *peer = (struct peer){.handle = handle, .stream = 7, .state = 99, .is_wanted = 1};
-  pthread_create(thread, NULL, body, peer);
+  *thread = start_thread(body, peer);
   return peer;
 }
 
@@ -102,7 +99,7 @@ static void receiving(enum way way, int rounds) {
   } else {
     local_pair(ends);
   }
-  pthread_t thread;
+  struct thread *thread;
   struct peer *peer = start_peer(&thread, send_now_and_then, ends[1]);
   struct receiver *receiver = make(sizeof *receiver);
   operation *receive = make_operation(on_bytes, receiver);
@@ -121,7 +118,7 @@ static void receiving(enum way way, int rounds) {
     CHECK(receive->ends, ==, i + 1);
   }
   atomic_store(&peer->is_wanted, 0);
-  pthread_join(thread, NULL);
+  join_thread(thread);
   expect_nothing(loop);
   CHECK(receiver->received + take(ends[0], 7, receiver->received), ==, peer->count);
   CHECK(receiver->received, >, 0);
@@ -143,7 +140,7 @@ static void sending(int is_pipe, int rounds) {
     local_pair(ends);
     set_buffers(ends[1], 8192);
   }
-  pthread_t thread;
+  struct thread *thread;
   struct peer *peer = start_peer(&thread, receive_now_and_then, ends[0]);
   uint8_t *bytes = make(MOST);
   operation *send = make_operation(NULL, NULL);
@@ -169,7 +166,7 @@ static void sending(int is_pipe, int rounds) {
     sent += send->record.transferred;
   }
   atomic_store(&peer->is_wanted, 0);
-  pthread_join(thread, NULL);
+  join_thread(thread);
   expect_nothing(loop);
   CHECK(peer->broken, ==, 0);
   CHECK(peer->count + take(ends[0], 7, peer->count), ==, sent);
@@ -185,7 +182,7 @@ static void watching(void) {
   loop *loop = loop_open();
   int ends[2];
   local_pair(ends);
-  pthread_t thread;
+  struct thread *thread;
   struct peer *peer = start_peer(&thread, send_now_and_then, ends[1]);
   operation *watch = make_operation(NULL, NULL);
   uint32_t state = 3;
@@ -203,7 +200,7 @@ static void watching(void) {
     received += taken;
   }
   atomic_store(&peer->is_wanted, 0);
-  pthread_join(thread, NULL);
+  join_thread(thread);
   CHECK(received + take(ends[0], 7, received), ==, peer->count);
   CHECK(watch->ends, ==, 10000);
   close_both(ends);

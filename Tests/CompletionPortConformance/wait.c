@@ -1,9 +1,5 @@
 #include "conformance.h"
 
-#include <pthread.h>
-#include <signal.h>
-#include <sys/time.h>
-#include <unistd.h>
 
 // How long a reap waits: never less than it was told, unless there is an event or a wake.
 
@@ -68,7 +64,7 @@ struct late_byte {
 static void *write_later(void *argument) {
   struct late_byte *byte = argument;
   pause_for(byte->after);
-  ssize_t n = write(byte->handle, "x", 1);
+  int64_t n = write_to(byte->handle, "x", 1);
   (void)n;
   return NULL;
 }
@@ -84,13 +80,13 @@ static void until_an_event(void) {
     casyncio_port_receive(loop->port, go(loop, receive), ends[0], make(1), 1);
     struct late_byte *byte = make(sizeof *byte);
     *byte = (struct late_byte){.handle = ends[1], .after = 10 * MILLISECOND};
-    pthread_t thread;
-    pthread_create(&thread, NULL, write_later, byte);
+    struct thread *thread;
+    thread = start_thread(write_later, byte);
     int64_t start = now();
     while (receive->is_going) CHECK(pump(loop, waits[i]), ==, 1);
     CHECK(now() - start, <, 10 * MILLISECOND + LATE);
     CHECK(receive->result, ==, 1);
-    pthread_join(thread, NULL);
+    join_thread(thread);
   }
   // What is there already is not waited for.
   operation *send = make_operation(NULL, NULL);
@@ -128,7 +124,7 @@ static void over_inner_steps(void) {
   for (int i = 0; i < 3; i++) {
     CHECK(time_of(loop, 5 * MILLISECOND), >=, 5 * MILLISECOND);
     char bytes[65536];
-    CHECK(read(pipe_ends[0], bytes, sizeof bytes), >, 0);
+    CHECK(read_from(pipe_ends[0], bytes, sizeof bytes), >, 0);
   }
   casyncio_port_cancel(loop->port, &write->record);
   finish(loop, write);
@@ -141,15 +137,13 @@ static void on_signal(int signal) { (void)signal; }
 
 // A signal may end a wait or not, and is not an error.
 static void with_signals(void) {
+  needs_of_system(SIGNALS);
   loop *loop = loop_open();
-  struct sigaction action = {.sa_handler = on_signal}, before;
-  sigaction(SIGALRM, &action, &before);
-  struct itimerval often = {.it_interval.tv_usec = 1000, .it_value.tv_usec = 1000}, never = {{0, 0}, {0, 0}}, old;
-  setitimer(ITIMER_REAL, &often, &old);
+  handle_signals(on_signal);
+  signal_every_millisecond(1);
   for (int i = 0; i < 10; i++) CHECK(pump(loop, 5 * MILLISECOND), ==, 0);
-  setitimer(ITIMER_REAL, &never, NULL);
-  sigaction(SIGALRM, &before, NULL);
-  setitimer(ITIMER_REAL, &old, NULL);
+  signal_every_millisecond(0);
+  handle_signals(NULL);
   expect_nothing(loop);
   loop_close(loop);
 }

@@ -1,10 +1,7 @@
 #include "conformance.h"
 
 #include <errno.h>
-#include <pthread.h>
-#include <signal.h>
 #include <stdatomic.h>
-#include <unistd.h>
 
 // Waking: no wake is lost, whenever it comes, and none is felt twice.
 
@@ -80,13 +77,13 @@ static void hand_in_hand(uint32_t count, int64_t pause) {
   waker->port = loop->port;
   waker->count = count;
   waker->pause = pause;
-  pthread_t thread;
-  pthread_create(&thread, NULL, wake_one_by_one, waker);
+  struct thread *thread;
+  thread = start_thread(wake_one_by_one, waker);
   for (uint32_t i = 1; i <= count; i++) {
     CHECK(pump(loop, -1), ==, 0);
     atomic_store(&waker->ended, i);
   }
-  pthread_join(thread, NULL);
+  join_thread(thread);
   expect_nothing(loop);
   loop_close(loop);
 }
@@ -105,18 +102,18 @@ static void *wake_at_once(void *argument) {
 static void thousand_at_once(void) {
   loop *loop = loop_open();
   struct waker *wakers[2];
-  pthread_t threads[2];
+  struct thread *threads[2];
   for (int i = 0; i < 2; i++) {
     wakers[i] = make(sizeof **wakers);
     wakers[i]->port = loop->port;
     wakers[i]->count = 500;
-    pthread_create(&threads[i], NULL, wake_at_once, wakers[i]);
+    threads[i] = start_thread(wake_at_once, wakers[i]);
   }
   uint32_t felt = 0;
   while (!atomic_load(&wakers[0]->has_finished) || !atomic_load(&wakers[1]->has_finished)) {
     CHECK(pump(loop, 100000), ==, 0);
   }
-  for (int i = 0; i < 2; i++) pthread_join(threads[i], NULL);
+  for (int i = 0; i < 2; i++) join_thread(threads[i]);
   for (;;) {
     int64_t start = now();
     CHECK(pump(loop, 3 * MILLISECOND), ==, 0);
@@ -165,7 +162,7 @@ static void after_cancel_all(void) {
 }
 
 static casyncio_port *port_of_signal;
-static volatile sig_atomic_t errno_was_kept;
+static volatile int errno_was_kept;
 
 static void wake_in_handler(int signal) {
   (void)signal;
@@ -176,27 +173,19 @@ static void wake_in_handler(int signal) {
   errno = before;
 }
 
-static void *send_signal(void *argument) {
-  pause_for(5 * MILLISECOND);
-  pthread_kill(*(pthread_t *)argument, SIGUSR1);
-  return NULL;
-}
-
 static void by_a_signal_handler(void) {
+  needs_of_system(SIGNALS);
   loop *loop = loop_open();
   port_of_signal = loop->port;
-  struct sigaction action = {.sa_handler = wake_in_handler}, before;
-  sigaction(SIGUSR1, &action, &before);
+  handle_signals(wake_in_handler);
   errno_was_kept = 0;
-  raise(SIGUSR1);
+  signal_this_thread();
   CHECK_TRUE(errno_was_kept);
   CHECK(pump(loop, -1), ==, 0);
-  pthread_t *self = make(sizeof *self), thread;
-  *self = pthread_self();
-  pthread_create(&thread, NULL, send_signal, self);
+  struct thread *thread = signal_this_thread_after(5 * MILLISECOND);
   CHECK(pump(loop, -1), ==, 0);
-  pthread_join(thread, NULL);
-  sigaction(SIGUSR1, &before, NULL);
+  join_thread(thread);
+  handle_signals(NULL);
   pump(loop, 0);
   loop_close(loop);
 }
