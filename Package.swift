@@ -27,11 +27,12 @@ let package = Package(
     .package(url: "https://github.com/apple/swift-system", from: "1.8.0"),
   ],
   targets: [
-    // Only what Swift cannot import: thread-local words, variadic and macro system interfaces.
+    // All that the library asks of the system, and what Swift cannot import.
     .target(
       name: "CAsyncIO",
       linkerSettings: [
         .linkedLibrary("ws2_32", .when(platforms: [.windows])), .linkedLibrary("ntdll", .when(platforms: [.windows])),
+        .linkedLibrary("iphlpapi", .when(platforms: [.windows])),
       ]),
     // OpenSSL, found while the program runs: nothing of it is needed for the build.
     .target(name: "COpenSSL"),
@@ -116,6 +117,12 @@ let package = Package(
       name: "CompletionPortConformance",
       dependencies: ["CAsyncIO"],
       path: "Tests/CompletionPortConformance"
+    ),
+    // Holds the C files of each system to what the headers of CAsyncIO promise.
+    .executableTarget(
+      name: "PlatformConformance",
+      dependencies: ["CAsyncIO"],
+      path: "Tests/PlatformConformance"
     ),
     .testTarget(
       name: "AsyncIOTests",

@@ -5,19 +5,11 @@
 #if defined(_WIN32) && !defined(CASYNCIO_IOCP_H)
 #define CASYNCIO_IOCP_H
 
-#ifndef _WIN32_WINNT
-#define _WIN32_WINNT 0x0A00
-#endif
-#ifndef WIN32_LEAN_AND_MEAN
-#define WIN32_LEAN_AND_MEAN
-#endif
-#include <winsock2.h>
-#include <ws2tcpip.h>
+#include "win32.h"
+
 #include <mswsock.h>
 #include <windows.h>
 #include <winternl.h>
-
-#include "CompletionPort.h"
 
 // The result of a step that is not over.
 #define IOCP_PENDING INT64_MIN
@@ -103,8 +95,6 @@ static inline SOCKET iocp_socket(const casyncio_record *record) { return (SOCKET
 
 // MARK: Errors
 
-// The negated errno for an error of Win32 or Winsock; 0 for none.
-int iocp_negated(DWORD error);
 // The same for how a call of the system itself has ended.
 int iocp_negated_status(LONG status);
 // The same for a call of a socket, which may be something else or nothing.
@@ -114,8 +104,6 @@ int iocp_negated_socket(const casyncio_record *record, DWORD error);
 
 enum { IOCP_OURS = 0, IOCP_ELSEWHERE = 1 };
 
-// Load what the system offers. Returns 0 or a negated errno.
-int iocp_prepare(void);
 // Tie the handle to the port unless that is done. Returns IOCP_OURS, IOCP_ELSEWHERE or a negated errno.
 int iocp_claim(struct iocp_operation *operation, int is_socket);
 // Make calls of the socket return instead of waiting. Returns 0 or a negated errno.

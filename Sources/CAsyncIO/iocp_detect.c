@@ -36,7 +36,7 @@ static int64_t listen_and_connect(casyncio_port *port, struct test *test) {
   struct sockaddr *address = (struct sockaddr *)&test->address;
   if (bind(test->listener, address, length) || listen(test->listener, 1) ||
       getsockname(test->listener, address, &length)) {
-    return iocp_negated((DWORD)WSAGetLastError());
+    return win32_negated((DWORD)WSAGetLastError());
   }
   casyncio_port_accept(port, &test->accept, iocp_number(test->listener));
   casyncio_port_connect(port, &test->connect, iocp_number(test->client), address, (uint32_t)length);

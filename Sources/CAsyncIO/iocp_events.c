@@ -191,7 +191,7 @@ static int wait_for_packets(casyncio_port *port, OVERLAPPED_ENTRY *packets, ULON
   port->is_waiting = 0;
   // A call that the timer has ended says that it has packets, and has none.
   if (!has_packets) *count = 0;
-  return error == WAIT_TIMEOUT || error == WAIT_IO_COMPLETION ? 0 : iocp_negated(error);
+  return error == WAIT_TIMEOUT || error == WAIT_IO_COMPLETION ? 0 : win32_negated(error);
 }
 
 static int reap_once(casyncio_port *port, casyncio_event *events, uint32_t capacity, int64_t nanoseconds) {

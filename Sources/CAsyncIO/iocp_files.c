@@ -32,7 +32,7 @@ static int is_overlapped(HANDLE handle) {
 // MARK: Threads of the system that wait
 
 // Tell the port; runs in such a thread. The operation stays until the packet is taken.
-static void CALLBACK tell(void *context, BOOLEAN timed_out) {
+static void CALLBACK tell_port(void *context, BOOLEAN timed_out) {
   struct iocp_operation *operation = context;
   (void)timed_out;
   if (InterlockedExchange(&operation->is_told, 1)) return;
@@ -43,14 +43,14 @@ static int wait_for(struct iocp_operation *operation, HANDLE handle) {
   operation->is_told = 0;
   operation->port->calls.others++;
   ULONG flags = WT_EXECUTEONLYONCE | WT_EXECUTEINWAITTHREAD;
-  if (RegisterWaitForSingleObject(&operation->wait, handle, tell, operation, INFINITE, flags)) return 0;
+  if (RegisterWaitForSingleObject(&operation->wait, handle, tell_port, operation, INFINITE, flags)) return 0;
   operation->wait = NULL;
-  return iocp_negated(GetLastError());
+  return win32_negated(GetLastError());
 }
 
 int iocp_use_event(struct iocp_operation *operation) {
   if (!operation->event) operation->event = CreateEventW(NULL, TRUE, FALSE, NULL);
-  if (!operation->event) return iocp_negated(GetLastError());
+  if (!operation->event) return win32_negated(GetLastError());
   ResetEvent(operation->event);
   operation->overlapped.hEvent = (HANDLE)((uintptr_t)operation->event | 1);
   return 0;
@@ -89,7 +89,7 @@ static int64_t at_once(struct iocp_operation *operation, BOOL has_succeeded, DWO
     int is_end = error == ERROR_BROKEN_PIPE || error == ERROR_HANDLE_EOF;
     if (record->kind == CASYNCIO_KIND_READ && is_end) return 0;
     if (record->kind == CASYNCIO_KIND_WATCH && is_end) return CASYNCIO_HANGUP;
-    return iocp_negated(error);
+    return win32_negated(error);
   }
   if (record->kind == CASYNCIO_KIND_WATCH) return CASYNCIO_READABLE;
   if (record->kind == CASYNCIO_KIND_READ) return n;

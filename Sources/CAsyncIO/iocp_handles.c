@@ -8,8 +8,8 @@
 //
 // - A handle is tied to a port at its first overlapped call, and cannot be untied (Windows 8.1 can; not all that there
 //   is). The second attempt is refused with ERROR_INVALID_PARAMETER, whichever port makes it: so a table of the process
-//   says whose the handle is. Each success writes it, so the entry of a number that was closed is replaced as soon as
-//   the number is somebody's again.
+//   says whose the handle is. A close removes the entry, and each success writes it, so a number that is
+//   somebody's again is never taken for what it was.
 // - An entry of the table may be pushed out by another handle. Then the handle is taken for that of another port, which
 //   is slower and right.
 // - Tying a handle is a call of the system. The record remembers it, so the operations that follow make none.
@@ -28,19 +28,10 @@ static LONG64 owner(casyncio_handle handle, uint32_t port, int skips) {
   return (LONG64)((uint64_t)(uint32_t)handle << 32 | (uint64_t)(port << 1) | (skips ? 1 : 0));
 }
 
-static BOOL CALLBACK start_winsock(PINIT_ONCE once, void *context, void **result) {
-  (void)once;
-  (void)result;
-  WSADATA data;
-  *(int *)context = WSAStartup(MAKEWORD(2, 2), &data);
-  return *(int *)context == 0;
-}
-
-int iocp_prepare(void) {
-  static INIT_ONCE once = INIT_ONCE_STATIC_INIT;
-  int error = 0;
-  InitOnceExecuteOnce(&once, start_winsock, &error, NULL);
-  return iocp_negated((DWORD)error);
+void win32_forget(int handle) {
+  volatile LONG64 *place = place_of(handle);
+  LONG64 entry = *place;
+  if ((uint32_t)(entry >> 32) == (uint32_t)handle) InterlockedCompareExchange64(place, 0, entry);
 }
 
 // True if a packet can be left out: the handle is the system's own.
@@ -71,7 +62,7 @@ int iocp_claim(struct iocp_operation *operation, int is_socket) {
     InterlockedExchange64(place_of(record->handle), owner(record->handle, port->number, skips));
   } else {
     DWORD error = GetLastError();
-    if (error != ERROR_INVALID_PARAMETER) return iocp_negated(error);
+    if (error != ERROR_INVALID_PARAMETER) return win32_negated(error);
     LONG64 entry = InterlockedCompareExchange64(place_of(record->handle), 0, 0);
     skips = (int)(entry & 1);
     if (entry != owner(record->handle, port->number, skips)) {
@@ -91,6 +82,7 @@ int iocp_unblock(casyncio_port *port, casyncio_record *record) {
     return iocp_negated_socket(record, (DWORD)WSAGetLastError());
   }
   record->flags |= FLAG_NON_BLOCKING;
+  win32_note_mode(record->handle, 1);
   return 0;
 }
 

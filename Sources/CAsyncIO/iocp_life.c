@@ -19,12 +19,12 @@
 static int find_functions(casyncio_port *port) {
   GUID accept = WSAID_ACCEPTEX, connect = WSAID_CONNECTEX;
   SOCKET socket = WSASocketW(AF_INET, SOCK_STREAM, 0, NULL, 0, WSA_FLAG_OVERLAPPED | WSA_FLAG_NO_HANDLE_INHERIT);
-  if (socket == INVALID_SOCKET) return iocp_negated((DWORD)WSAGetLastError());
+  if (socket == INVALID_SOCKET) return win32_negated((DWORD)WSAGetLastError());
   DWORD n, code = SIO_GET_EXTENSION_FUNCTION_POINTER;
   int status =
       WSAIoctl(socket, code, &accept, sizeof accept, &port->accept, sizeof port->accept, &n, NULL, NULL) |
       WSAIoctl(socket, code, &connect, sizeof connect, &port->connect, sizeof port->connect, &n, NULL, NULL);
-  int error = status ? iocp_negated((DWORD)WSAGetLastError()) : 0;
+  int error = status ? win32_negated((DWORD)WSAGetLastError()) : 0;
   closesocket(socket);
   return error;
 }
@@ -36,7 +36,7 @@ static HANDLE make_timer(void) {
 
 static int open_all(casyncio_port *port) {
   port->iocp = CreateIoCompletionPort(INVALID_HANDLE_VALUE, NULL, 0, 1);
-  if (!port->iocp) return iocp_negated(GetLastError());
+  if (!port->iocp) return win32_negated(GetLastError());
   // Without a timer waits are longer than they should be.
   port->timer = make_timer();
   int error = find_functions(port);
@@ -45,7 +45,7 @@ static int open_all(casyncio_port *port) {
 
 int casyncio_port_create(const casyncio_port_options *options, casyncio_port **result) {
   static volatile LONG count;
-  int error = iocp_prepare();
+  int error = win32_prepare();
   if (error < 0) return error;
   casyncio_port *port = calloc(1, sizeof *port);
   if (!port) return -ENOMEM;

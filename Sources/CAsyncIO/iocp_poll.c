@@ -40,11 +40,11 @@ static int open_by_name(HANDLE *afd) {
 int iocp_poll_open(casyncio_port *port) {
   if (!open_by_name(&port->afd)) {
     SOCKET spare = WSASocketW(AF_INET, SOCK_STREAM, 0, NULL, 0, WSA_FLAG_OVERLAPPED | WSA_FLAG_NO_HANDLE_INHERIT);
-    if (spare == INVALID_SOCKET) return iocp_negated((DWORD)WSAGetLastError());
+    if (spare == INVALID_SOCKET) return win32_negated((DWORD)WSAGetLastError());
     port->afd = (HANDLE)spare;
     port->is_afd_socket = 1;
   }
-  return CreateIoCompletionPort(port->afd, port->iocp, KEY_IO, 0) ? 0 : iocp_negated(GetLastError());
+  return CreateIoCompletionPort(port->afd, port->iocp, KEY_IO, 0) ? 0 : win32_negated(GetLastError());
 }
 
 void iocp_poll_close(casyncio_port *port) {
@@ -107,7 +107,7 @@ int64_t iocp_watch(struct iocp_operation *operation) {
 static int64_t error_of(SOCKET socket) {
   int error = 0, length = sizeof error;
   if (getsockopt(socket, SOL_SOCKET, SO_ERROR, (char *)&error, &length) != 0) error = WSAGetLastError();
-  return iocp_negated((DWORD)error);
+  return win32_negated((DWORD)error);
 }
 
 int64_t iocp_end_of_stream(const struct iocp_operation *operation) {
@@ -126,7 +126,7 @@ static int64_t aborted(const struct iocp_operation *operation) {
   char byte;
   int n = recv(iocp_socket(operation->record), &byte, 1, MSG_PEEK), error = n < 0 ? WSAGetLastError() : 0;
   if (n > 0) return CASYNCIO_READABLE | CASYNCIO_HANGUP | CASYNCIO_ERROR;
-  return error && error != WSAEWOULDBLOCK ? iocp_negated((DWORD)error) : iocp_end_of_stream(operation);
+  return error && error != WSAEWOULDBLOCK ? win32_negated((DWORD)error) : iocp_end_of_stream(operation);
 }
 
 int64_t iocp_polled(struct iocp_operation *operation) {

@@ -123,8 +123,11 @@ static int look_at_listener(struct iocp_operation *operation) {
 
 static int64_t finish_accepted(SOCKET socket) {
   u_long on = 1;
-  if (ioctlsocket(socket, FIONBIO, &on) == 0) return iocp_number(socket);
-  int64_t result = iocp_negated((DWORD)WSAGetLastError());
+  if (ioctlsocket(socket, FIONBIO, &on) == 0) {
+    win32_note_mode(iocp_number(socket), 1);
+    return iocp_number(socket);
+  }
+  int64_t result = win32_negated((DWORD)WSAGetLastError());
   closesocket(socket);
   return result;
 }
@@ -146,7 +149,7 @@ int64_t iocp_accept(struct iocp_operation *operation) {
     return error < 0 ? error : wait_until(operation, CASYNCIO_READABLE);
   }
   operation->accepted = make_socket(operation->family);
-  if (operation->accepted == INVALID_SOCKET) return iocp_negated((DWORD)WSAGetLastError());
+  if (operation->accepted == INVALID_SOCKET) return win32_negated((DWORD)WSAGetLastError());
   DWORD n, half = sizeof operation->addresses / 2;
   iocp_clear(operation, iocp_handle(record));
   operation->port->calls.others += 2;
@@ -221,6 +224,6 @@ int64_t iocp_connected(struct iocp_operation *operation) {
   if (operation->record->stage == STAGE_POLL) return iocp_connect_result(operation);
   operation->port->calls.others++;
   int status = setsockopt(socket, SOL_SOCKET, SO_UPDATE_CONNECT_CONTEXT, NULL, 0);
-  return status == 0 ? 0 : iocp_negated((DWORD)WSAGetLastError());
+  return status == 0 ? 0 : win32_negated((DWORD)WSAGetLastError());
 }
 #endif

@@ -1,4 +1,4 @@
-#if !defined(__linux__)
+#if !defined(__linux__) && !defined(_WIN32)
 #include "CAsyncIO.h"
 
 #include <errno.h>
@@ -11,10 +11,6 @@ int casyncio_pipe(int *read_end, int *write_end) {
   return -ENOSYS;
 }
 int casyncio_open_null(void) { return -ENOSYS; }
-int casyncio_reopen_blocking(int fd) {
-  (void)fd;
-  return -ENOSYS;
-}
 
 int casyncio_spawn(const casyncio_spawn_request *request, int64_t *process, int *step) {
   (void)request;

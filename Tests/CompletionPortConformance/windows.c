@@ -12,7 +12,7 @@
 #include <windows.h>
 
 // Of the port's own; see iocp.h.
-int iocp_negated(DWORD error);
+int win32_negated(DWORD error);
 int iocp_negated_status(LONG status);
 
 static void errors(void) {
@@ -54,7 +54,7 @@ static void errors(void) {
       {WSAEISCONN, EISCONN},
       {0x12345678, EIO},
   };
-  for (size_t i = 0; i < sizeof all / sizeof *all; i++) CHECK(iocp_negated(all[i].error), ==, -all[i].number);
+  for (size_t i = 0; i < sizeof all / sizeof *all; i++) CHECK(win32_negated(all[i].error), ==, -all[i].number);
   // Cancelled, reset, aborted, refused, timed out, in use, and what only the system's own translation knows.
   CHECK(iocp_negated_status(0), ==, 0);
   CHECK(iocp_negated_status((LONG)0xc0000120), ==, -ECANCELED);

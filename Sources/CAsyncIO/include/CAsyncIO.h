@@ -3,8 +3,8 @@
 // Swift code calls the functions that these headers declare, and no function of the system: Scripts/check-system-calls
 // holds it to that. They take descriptors as `int` and return negated numbers of errors, on every system. Each C file
 // is wholly for one system or family: its name says which, `_posix` (all but Windows), `_linux`, `_bsd` (POSIX without
-// Linux: macOS), and a file without such a name is for all. A function is in one file of each system, and the header
-// says what it promises.
+// Linux: macOS), `_windows`; a file without such a name is for all. A function is in one file of each system, and the
+// header says what it promises; Tests/PlatformConformance holds it to that.
 #ifndef CASYNCIO_H
 #define CASYNCIO_H
 

@@ -24,7 +24,8 @@ int64_t casyncio_seconds_of(struct tm *CASYNCIO_NONNULL time);
 
 // MARK: Wake-ups
 
-// Make a pair of descriptors that ends a wait: an eventfd on Linux (both ends are one number), a pipe elsewhere.
+// Make a pair of descriptors that ends a wait: a pipe, or both ends are one number (an eventfd on Linux, on Windows a
+// datagram socket that is connected to itself).
 int casyncio_wake_create(int *CASYNCIO_NONNULL read_end, int *CASYNCIO_NONNULL write_end);
 // End the wait. Safe in signal handlers; keeps errno.
 void casyncio_wake_signal(int write_end);
