@@ -1,5 +1,6 @@
 #if defined(_WIN32)
 #include "win32.h"
+#include "milliseconds.h"
 
 // What threads wait for each other with. Neither kind holds anything of the system, and there is nothing to give back
 // but memory. Waits count on the time since the system's start, so a change of the date does not concern them.
@@ -31,9 +32,7 @@ void casyncio_condition_signal(void *condition) { WakeConditionVariable(conditio
 void casyncio_condition_broadcast(void *condition) { WakeAllConditionVariable(condition); }
 
 void casyncio_condition_wait(void *condition, void *mutex, int64_t nanoseconds) {
-  // Up, so that a wait is never too short; the callers wait again if it was.
-  int64_t milliseconds = nanoseconds / 1000000 + (nanoseconds % 1000000 != 0);
-  DWORD limit = nanoseconds < 0 ? INFINITE : milliseconds > INT32_MAX ? INT32_MAX : (DWORD)milliseconds;
-  SleepConditionVariableSRW(condition, mutex, limit, 0);
+  // Callers wait again after a wait that was too short; -1 is INFINITE.
+  SleepConditionVariableSRW(condition, mutex, (DWORD)milliseconds_rounded_up(nanoseconds), 0);
 }
 #endif

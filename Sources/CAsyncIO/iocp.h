@@ -5,6 +5,7 @@
 #if defined(_WIN32) && !defined(CASYNCIO_IOCP_H)
 #define CASYNCIO_IOCP_H
 
+#include "port.h"
 #include "win32.h"
 
 #include <mswsock.h>
@@ -66,10 +67,6 @@ struct iocp_operation {
   char addresses[2 * (sizeof(struct sockaddr_storage) + 16)];
 };
 
-struct iocp_list {
-  casyncio_record *first, *last;
-};
-
 struct casyncio_port {
   HANDLE iocp, timer, afd;
   LPFN_ACCEPTEX accept;
@@ -79,7 +76,7 @@ struct casyncio_port {
   struct iocp_operation *spare;
   uint32_t spare_count, with_system;
   // Ended without the system.
-  struct iocp_list ended;
+  struct list ended;
   uint64_t in_flight;
   uint32_t without;
   // This port's number among all ports of the process, never used again.
@@ -113,8 +110,6 @@ int iocp_unblock(casyncio_port *port, casyncio_record *record);
 int iocp_use_event(struct iocp_operation *operation);
 // Wait for that event. Returns IOCP_PENDING, or a negated errno when the call has been taken back.
 int64_t iocp_wait_for_event(struct iocp_operation *operation);
-// The number of a new handle, as the rest of the package knows it.
-casyncio_handle iocp_number(SOCKET socket);
 
 // MARK: Steps. Each returns the result of the operation, a negated errno, or IOCP_PENDING.
 

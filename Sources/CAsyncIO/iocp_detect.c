@@ -26,10 +26,6 @@ struct test {
   char room[8];
 };
 
-static SOCKET make_socket(void) {
-  return WSASocketW(AF_INET, SOCK_STREAM, 0, NULL, 0, WSA_FLAG_OVERLAPPED | WSA_FLAG_NO_HANDLE_INHERIT);
-}
-
 static int64_t listen_and_connect(casyncio_port *port, struct test *test) {
   int length = sizeof test->address;
   test->address = (struct sockaddr_in){.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
@@ -38,8 +34,8 @@ static int64_t listen_and_connect(casyncio_port *port, struct test *test) {
       getsockname(test->listener, address, &length)) {
     return win32_negated((DWORD)WSAGetLastError());
   }
-  casyncio_port_accept(port, &test->accept, iocp_number(test->listener));
-  casyncio_port_connect(port, &test->connect, iocp_number(test->client), address, (uint32_t)length);
+  casyncio_port_accept(port, &test->accept, win32_number((HANDLE)test->listener));
+  casyncio_port_connect(port, &test->connect, win32_number((HANDLE)test->client), address, (uint32_t)length);
   // Either may be the first; both are waited for by the accept, which is looked at later.
   int64_t accepted = -ETIMEDOUT, connected = -ETIMEDOUT;
   for (int i = 0; i < 100 && (accepted == -ETIMEDOUT || connected == -ETIMEDOUT); i++) {
@@ -56,14 +52,14 @@ static int64_t listen_and_connect(casyncio_port *port, struct test *test) {
 static int64_t round_trip(casyncio_port *port, struct test *test) {
   int64_t result = listen_and_connect(port, test);
   if (result < 0) return result;
-  casyncio_port_receive(port, &test->receive, iocp_number(test->server), test->room, sizeof test->room);
-  casyncio_port_send(port, &test->send, iocp_number(test->client), "ping", 4);
+  casyncio_port_receive(port, &test->receive, win32_number((HANDLE)test->server), test->room, sizeof test->room);
+  casyncio_port_send(port, &test->send, win32_number((HANDLE)test->client), "ping", 4);
   result = event_of(port, &test->send);
   if (result != 4) return result < 0 ? result : -EIO;
   result = event_of(port, &test->receive);
   if (result != 4) return result < 0 ? result : -EIO;
   if (memcmp(test->room, "ping", 4) != 0) return -EIO;
-  casyncio_port_watch(port, &test->watch, iocp_number(test->server), CASYNCIO_READABLE);
+  casyncio_port_watch(port, &test->watch, win32_number((HANDLE)test->server), CASYNCIO_READABLE);
   casyncio_port_cancel(port, &test->watch);
   result = event_of(port, &test->watch);
   return result == -ECANCELED ? 0 : -EIO;
@@ -72,8 +68,8 @@ static int64_t round_trip(casyncio_port *port, struct test *test) {
 static int64_t self_test(casyncio_port *port) {
   struct test test;
   memset(&test, 0, sizeof test);
-  test.listener = make_socket();
-  test.client = make_socket();
+  test.listener = win32_make_socket(AF_INET, SOCK_STREAM, 0);
+  test.client = win32_make_socket(AF_INET, SOCK_STREAM, 0);
   test.server = INVALID_SOCKET;
   int64_t result = -EMFILE;
   if (test.listener != INVALID_SOCKET && test.client != INVALID_SOCKET) result = round_trip(port, &test);
@@ -92,20 +88,7 @@ static int64_t self_test(casyncio_port *port) {
 }
 
 int casyncio_port_detect(int *step, uint32_t *features) {
-  casyncio_port *port;
   *features = 0;
-  *step = CASYNCIO_STEP_SETUP;
-  int error = casyncio_port_create(NULL, &port);
-  if (error < 0) return error;
-  error = casyncio_port_begin(port, step);
-  if (error == 0) {
-    *step = CASYNCIO_STEP_SELF_TEST;
-    error = (int)self_test(port);
-    *features = casyncio_port_features(port);
-    casyncio_port_end(port, 1);
-  }
-  casyncio_port_destroy(port);
-  if (error == 0) *step = CASYNCIO_STEP_NONE;
-  return error;
+  return port_try(NULL, self_test, step, features);
 }
 #endif

@@ -58,8 +58,6 @@ int iocp_negated_socket(const casyncio_record *record, DWORD error) {
   if (error != WSAENOTSOCK && error != WSAEOPNOTSUPP) return win32_negated(error);
   DWORD flags;
   if (record->handle < 0 || !GetHandleInformation(iocp_handle(record), &flags)) return -EBADF;
-  int type, length = sizeof type;
-  int is_socket = getsockopt(iocp_socket(record), SOL_SOCKET, SO_TYPE, (char *)&type, &length) == 0;
-  return is_socket ? win32_negated(error) : -ENOTSOCK;
+  return win32_is_socket(record->handle) ? win32_negated(error) : -ENOTSOCK;
 }
 #endif

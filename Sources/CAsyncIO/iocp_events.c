@@ -46,8 +46,7 @@ static int is_no_connection(int64_t result) {
   return result == -ECONNRESET || result == -ECONNABORTED || result == -ENOTCONN || result == -EAGAIN;
 }
 
-// A connection, or what is none. Returns 1 for an event of the caller's
-// after which the operation goes on.
+// A connection, or what is none. Returns 1 for an event of the caller's after which the operation goes on.
 static int accepted(struct iocp_operation *operation, int64_t *result, casyncio_event *event) {
   casyncio_port *port = operation->port;
   casyncio_record *record = operation->record;
@@ -139,10 +138,7 @@ static int translate(casyncio_port *port, const OVERLAPPED_ENTRY *packet, casync
 static uint32_t take_ended(casyncio_port *port, casyncio_event *events, uint32_t capacity) {
   uint32_t n = 0;
   while (n < capacity && port->ended.first) {
-    casyncio_record *record = port->ended.first;
-    port->ended.first = record->next;
-    if (!port->ended.first) port->ended.last = NULL;
-    record->next = NULL;
+    casyncio_record *record = take_first(&port->ended);
     record->flags &= (uint8_t)~FLAG_ENDED;
     record->in_flight = 0;
     port->in_flight--;
@@ -195,6 +191,7 @@ static int wait_for_packets(casyncio_port *port, OVERLAPPED_ENTRY *packets, ULON
 }
 
 static int reap_once(casyncio_port *port, casyncio_event *events, uint32_t capacity, int64_t nanoseconds) {
+  port->is_wait_over = 0;
   uint32_t n = take_ended(port, events, capacity);
   take_wake(port);
   int waits = n == 0 && nanoseconds != 0 && !port->is_wait_over;
@@ -209,25 +206,8 @@ static int reap_once(casyncio_port *port, casyncio_event *events, uint32_t capac
   return (int)n;
 }
 
-static int64_t now(void) {
-  LARGE_INTEGER frequency, time;
-  QueryPerformanceFrequency(&frequency);
-  QueryPerformanceCounter(&time);
-  int64_t seconds = time.QuadPart / frequency.QuadPart, rest = time.QuadPart % frequency.QuadPart;
-  return seconds * 1000000000 + rest * 1000000000 / frequency.QuadPart;
-}
-
 int casyncio_port_reap(casyncio_port *port, casyncio_event *events, uint32_t capacity, int64_t nanoseconds) {
-  int64_t start = nanoseconds > 0 ? now() : 0, left = nanoseconds;
-  for (;;) {
-    port->is_wait_over = 0;
-    int n = reap_once(port, events, capacity, left);
-    if (n != 0 || nanoseconds == 0 || port->is_wait_over) return n;
-    // All that has ended is a step of an operation that goes on, or the timer was early.
-    if (nanoseconds < 0) continue;
-    left = nanoseconds - (now() - start);
-    if (left <= 0) return 0;
-  }
+  return port_reap_until(port, events, capacity, nanoseconds, &port->is_wait_over, reap_once);
 }
 
 void casyncio_port_wake(casyncio_port *port) {

@@ -85,11 +85,4 @@ int iocp_unblock(casyncio_port *port, casyncio_record *record) {
   win32_note_mode(record->handle, 1);
   return 0;
 }
-
-casyncio_handle iocp_number(SOCKET socket) {
-  casyncio_handle number = (casyncio_handle)(intptr_t)socket;
-  // The system promises 32 significant bits; a handle that has more cannot be kept.
-  if ((SOCKET)(intptr_t)number != socket || number < 0) abort();
-  return number;
-}
 #endif

@@ -18,7 +18,7 @@
 
 static int find_functions(casyncio_port *port) {
   GUID accept = WSAID_ACCEPTEX, connect = WSAID_CONNECTEX;
-  SOCKET socket = WSASocketW(AF_INET, SOCK_STREAM, 0, NULL, 0, WSA_FLAG_OVERLAPPED | WSA_FLAG_NO_HANDLE_INHERIT);
+  SOCKET socket = win32_make_socket(AF_INET, SOCK_STREAM, 0);
   if (socket == INVALID_SOCKET) return win32_negated((DWORD)WSAGetLastError());
   DWORD n, code = SIO_GET_EXTENSION_FUNCTION_POINTER;
   int status =
@@ -97,7 +97,7 @@ void casyncio_port_end(casyncio_port *port, int abandon) {
     abandon_all(port);
   }
   port->in_flight = 0;
-  port->ended = (struct iocp_list){NULL, NULL};
+  port->ended = (struct list){NULL, NULL};
 }
 
 void casyncio_port_destroy(casyncio_port *port) {

@@ -39,7 +39,7 @@ static int open_by_name(HANDLE *afd) {
 
 int iocp_poll_open(casyncio_port *port) {
   if (!open_by_name(&port->afd)) {
-    SOCKET spare = WSASocketW(AF_INET, SOCK_STREAM, 0, NULL, 0, WSA_FLAG_OVERLAPPED | WSA_FLAG_NO_HANDLE_INHERIT);
+    SOCKET spare = win32_make_socket(AF_INET, SOCK_STREAM, 0);
     if (spare == INVALID_SOCKET) return win32_negated((DWORD)WSAGetLastError());
     port->afd = (HANDLE)spare;
     port->is_afd_socket = 1;

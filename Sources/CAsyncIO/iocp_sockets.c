@@ -102,10 +102,6 @@ int64_t iocp_send(struct iocp_operation *operation) {
 
 // MARK: Accepting
 
-static SOCKET make_socket(int family) {
-  return WSASocketW(family, SOCK_STREAM, 0, NULL, 0, WSA_FLAG_OVERLAPPED | WSA_FLAG_NO_HANDLE_INHERIT);
-}
-
 // Find the family of the sockets to make. Fails for what does not listen.
 static int look_at_listener(struct iocp_operation *operation) {
   SOCKET listener = iocp_socket(operation->record);
@@ -121,22 +117,11 @@ static int look_at_listener(struct iocp_operation *operation) {
   return 0;
 }
 
-static int64_t finish_accepted(SOCKET socket) {
-  u_long on = 1;
-  if (ioctlsocket(socket, FIONBIO, &on) == 0) {
-    win32_note_mode(iocp_number(socket), 1);
-    return iocp_number(socket);
-  }
-  int64_t result = win32_negated((DWORD)WSAGetLastError());
-  closesocket(socket);
-  return result;
-}
-
 int64_t iocp_accept_ready(struct iocp_operation *operation) {
   SOCKET socket = accept(iocp_socket(operation->record), NULL, NULL);
   if (socket == INVALID_SOCKET) return iocp_negated_socket(operation->record, (DWORD)WSAGetLastError());
   SetHandleInformation((HANDLE)socket, HANDLE_FLAG_INHERIT, 0);
-  return finish_accepted(socket);
+  return win32_finish_socket(socket);
 }
 
 int64_t iocp_accept(struct iocp_operation *operation) {
@@ -148,7 +133,7 @@ int64_t iocp_accept(struct iocp_operation *operation) {
     error = iocp_unblock(operation->port, record);
     return error < 0 ? error : wait_until(operation, CASYNCIO_READABLE);
   }
-  operation->accepted = make_socket(operation->family);
+  operation->accepted = win32_make_socket(operation->family, SOCK_STREAM, 0);
   if (operation->accepted == INVALID_SOCKET) return win32_negated((DWORD)WSAGetLastError());
   DWORD n, half = sizeof operation->addresses / 2;
   iocp_clear(operation, iocp_handle(record));
@@ -172,7 +157,7 @@ int64_t iocp_accepted(struct iocp_operation *operation) {
   operation->accepted = INVALID_SOCKET;
   setsockopt(socket, SOL_SOCKET, SO_UPDATE_ACCEPT_CONTEXT, (const char *)&listener, sizeof listener);
   operation->port->calls.others += 2;
-  return finish_accepted(socket);
+  return win32_finish_socket(socket);
 }
 
 // MARK: Connecting

@@ -17,16 +17,6 @@ int casyncio_connect(int socket, const struct sockaddr *address, socklen_t lengt
   return connect(socket, address, length) < 0 ? -errno : 0;
 }
 
-int casyncio_connect_result(int socket) {
-  int error = 0;
-  int status = casyncio_get_option(socket, SOL_SOCKET, SO_ERROR, &error, sizeof error);
-  if (status < 0) return status;
-  if (error != 0) return -error;
-  // A report that came too early: no error, but no peer either.
-  struct sockaddr_storage peer;
-  return casyncio_peer_name(socket, &peer) == -ENOTCONN ? -EINPROGRESS : 0;
-}
-
 static int length_of_name(int status, socklen_t length) {
   if (status < 0) return -errno;
   return (int)(length < sizeof(struct sockaddr_storage) ? length : sizeof(struct sockaddr_storage));

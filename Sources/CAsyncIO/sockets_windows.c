@@ -38,7 +38,11 @@ int win32_prepare(void) {
 #define SIO_UDP_CONNRESET _WSAIOW(IOC_VENDOR, 12)
 #endif
 
-static int prepared(SOCKET socket) {
+SOCKET win32_make_socket(int family, int type, int protocol) {
+  return WSASocketW(family, type, protocol, NULL, 0, WSA_FLAG_OVERLAPPED | WSA_FLAG_NO_HANDLE_INHERIT);
+}
+
+int win32_finish_socket(SOCKET socket) {
   u_long on = 1;
   if (ioctlsocket(socket, FIONBIO, &on) != 0) {
     int error = win32_last_of_socket();
@@ -53,15 +57,14 @@ static int prepared(SOCKET socket) {
 int casyncio_socket(int family, int type, int protocol) {
   int error = win32_prepare();
   if (error < 0) return error;
-  DWORD flags = WSA_FLAG_OVERLAPPED | WSA_FLAG_NO_HANDLE_INHERIT;
-  SOCKET made = WSASocketW(family, type, protocol, NULL, 0, flags);
+  SOCKET made = win32_make_socket(family, type, protocol);
   if (made == INVALID_SOCKET) return win32_last_of_socket();
   if (type == SOCK_DGRAM) {
     BOOL off = FALSE;
     DWORD n;
     WSAIoctl(made, SIO_UDP_CONNRESET, &off, sizeof off, NULL, 0, &n, NULL, NULL);
   }
-  return prepared(made);
+  return win32_finish_socket(made);
 }
 
 int casyncio_accept(int socket) {
@@ -72,7 +75,7 @@ int casyncio_accept(int socket) {
     return error == -ECONNRESET ? -ECONNABORTED : error;
   }
   SetHandleInformation((HANDLE)made, HANDLE_FLAG_INHERIT, 0);
-  return prepared(made);
+  return win32_finish_socket(made);
 }
 
 static int status_of(int result) { return result == 0 ? 0 : win32_last_of_socket(); }
@@ -87,15 +90,6 @@ int casyncio_connect(int socket, const struct sockaddr *address, socklen_t lengt
   if (connect(win32_socket(socket), address, length) == 0) return 0;
   int error = win32_last_of_socket();
   return error == -EAGAIN ? -EINPROGRESS : error;
-}
-
-int casyncio_connect_result(int socket) {
-  int error = 0;
-  int status = casyncio_get_option(socket, SOL_SOCKET, SO_ERROR, &error, sizeof error);
-  if (status < 0) return status;
-  if (error != 0) return -error;
-  struct sockaddr_storage peer;
-  return casyncio_peer_name(socket, &peer) == -ENOTCONN ? -EINPROGRESS : 0;
 }
 
 int casyncio_local_name(int socket, struct sockaddr_storage *name) {

@@ -6,7 +6,7 @@
 // Threads. The traps:
 //
 // - A thread that uses the C library has to be started by the C library.
-// - The main thread is the one that loads this program; there is no question that finds it later.
+// - The main thread is the one that loads the program, and the system cannot be asked for it later.
 // - Only words with a function to call are told of a thread's end, and those are the fibers' words.
 
 // MARK: The running loop of this thread

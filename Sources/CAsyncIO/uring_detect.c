@@ -2,8 +2,7 @@
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
 #endif
-#include "CAsyncIO.h"
-#include "CompletionPort.h"
+#include "port.h"
 
 #include <errno.h>
 #include <string.h>
@@ -83,20 +82,7 @@ int casyncio_port_detect(int *step, uint32_t *features) {
   return -EOPNOTSUPP;
 #else
   casyncio_port_options options = {.entries = 8, .event_entries = 32, .lent_count = 8, .lent_size = 4096};
-  casyncio_port *port;
-  *step = CASYNCIO_STEP_SETUP;
-  int error = casyncio_port_create(&options, &port);
-  if (error < 0) return error;
-  error = casyncio_port_begin(port, step);
-  if (error == 0) {
-    *step = CASYNCIO_STEP_SELF_TEST;
-    error = (int)self_test(port);
-    *features = casyncio_port_features(port);
-    casyncio_port_end(port, 1);
-  }
-  casyncio_port_destroy(port);
-  if (error == 0) *step = CASYNCIO_STEP_NONE;
-  return error;
+  return port_try(&options, self_test, step, features);
 #endif
 }
 #endif

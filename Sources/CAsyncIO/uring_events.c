@@ -7,7 +7,6 @@
 #include <errno.h>
 #include <poll.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
 
 // From the kernel's events to the caller's: an operation may go on, and then its event stays inside the port.
@@ -155,6 +154,7 @@ static uint32_t take_events(casyncio_port *port, casyncio_event *events, uint32_
 }
 
 static int reap_once(casyncio_port *port, casyncio_event *events, uint32_t capacity, int64_t nanoseconds) {
+  port->is_wait_over = 0;
   struct uring_ring *ring = &port->ring;
   if (port->is_cancel_all_due) uring_hand_over_cancel_all(port);
   if (!port->is_wake_armed) arm_wake(port);
@@ -195,23 +195,8 @@ int casyncio_port_settle(casyncio_port *port) {
   return !port->waiting.first && uring_ring_queued(&port->ring) == 0;
 }
 
-static int64_t now(void) {
-  struct timespec time;
-  clock_gettime(CLOCK_MONOTONIC, &time);
-  return (int64_t)time.tv_sec * 1000000000 + time.tv_nsec;
-}
-
 int casyncio_port_reap(casyncio_port *port, casyncio_event *events, uint32_t capacity, int64_t nanoseconds) {
-  int64_t start = nanoseconds > 0 ? now() : 0, left = nanoseconds;
-  for (;;) {
-    port->is_wait_over = 0;
-    int n = reap_once(port, events, capacity, left);
-    if (n != 0 || nanoseconds == 0 || port->is_wait_over) return n;
-    // All that has ended is a step of an operation that goes on, or a request to cancel.
-    if (nanoseconds < 0) continue;
-    left = nanoseconds - (now() - start);
-    if (left <= 0) return 0;
-  }
+  return port_reap_until(port, events, capacity, nanoseconds, &port->is_wait_over, reap_once);
 }
 
 void casyncio_port_wake(casyncio_port *port) {

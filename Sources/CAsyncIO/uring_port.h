@@ -3,7 +3,7 @@
 #ifndef CASYNCIO_URING_PORT_H
 #define CASYNCIO_URING_PORT_H
 
-#include "CompletionPort.h"
+#include "port.h"
 #include "uring_lent.h"
 #include "uring_ring.h"
 
@@ -21,10 +21,6 @@ enum {
   FLAG_CANCELLED = 8,
 };
 
-struct list {
-  casyncio_record *first, *last;
-};
-
 struct casyncio_port {
   struct uring_ring ring;
   casyncio_lent *lent;
@@ -36,24 +32,6 @@ struct casyncio_port {
   int wake_fd;
   uint8_t is_wake_armed, is_ending, is_cancel_all_due, is_wait_over;
 };
-
-static inline void append(struct list *list, casyncio_record *record) {
-  record->next = NULL;
-  if (list->last) {
-    list->last->next = record;
-  } else {
-    list->first = record;
-  }
-  list->last = record;
-}
-
-static inline casyncio_record *take_first(struct list *list) {
-  casyncio_record *record = list->first;
-  list->first = record->next;
-  if (!list->first) list->last = NULL;
-  record->next = NULL;
-  return record;
-}
 
 // A place in the submission queue, making room if there is none; null when the kernel takes nothing now.
 struct uring_sqe *uring_place(casyncio_port *port);

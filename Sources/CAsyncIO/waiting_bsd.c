@@ -1,5 +1,6 @@
 #if !defined(__linux__) && !defined(_WIN32)
 #include "CAsyncIO.h"
+#include "milliseconds.h"
 
 // MARK: Wake-ups
 
@@ -32,13 +33,6 @@ void casyncio_wake_drain(int read_end) {
 }
 
 // MARK: Waiting
-
-// Up, never down, and never past what an int holds.
-static int milliseconds_rounded_up(int64_t nanoseconds) {
-  if (nanoseconds < 0) return -1;
-  int64_t ms = nanoseconds / 1000000 + (nanoseconds % 1000000 != 0);
-  return ms > 86400000 ? 86400000 : (int)ms;
-}
 
 int casyncio_poll_is_exact(void) { return 0; }
 

@@ -3,6 +3,7 @@
 #define _GNU_SOURCE
 #endif
 #include "CAsyncIO.h"
+#include "milliseconds.h"
 
 #include <stdatomic.h>
 #include <sys/eventfd.h>
@@ -34,13 +35,6 @@ void casyncio_wake_drain(int read_end) {
 static struct timespec timespec_of(int64_t nanoseconds) {
   struct timespec t = {.tv_sec = nanoseconds / 1000000000, .tv_nsec = nanoseconds % 1000000000};
   return t;
-}
-
-// Only if a call with nanoseconds is missing: up, never down, and never past what an int holds.
-static int milliseconds_rounded_up(int64_t nanoseconds) {
-  if (nanoseconds < 0) return -1;
-  int64_t ms = nanoseconds / 1000000 + (nanoseconds % 1000000 != 0);
-  return ms > 86400000 ? 86400000 : (int)ms;
 }
 
 int casyncio_epoll_create(void) { return casyncio_above_standard(epoll_create1(EPOLL_CLOEXEC)); }

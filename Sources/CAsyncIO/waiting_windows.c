@@ -1,5 +1,6 @@
 #if defined(_WIN32)
 #include "win32.h"
+#include "milliseconds.h"
 
 #include <time.h>
 
@@ -69,13 +70,6 @@ void casyncio_wake_drain(int read_end) {
 
 // MARK: Waiting
 
-// Up, never down, and never past what an int holds.
-static int milliseconds_rounded_up(int64_t nanoseconds) {
-  if (nanoseconds < 0) return -1;
-  int64_t ms = nanoseconds / 1000000 + (nanoseconds % 1000000 != 0);
-  return ms > 86400000 ? 86400000 : (int)ms;
-}
-
 int casyncio_poll_is_exact(void) { return 0; }
 
 static int poll_sockets(casyncio_poll_entry *entries, size_t count, WSAPOLLFD *set, int milliseconds) {
@@ -92,7 +86,7 @@ int casyncio_poll(casyncio_poll_entry *entries, size_t count, int64_t nanosecond
   enum { FEW = 16 };
   int milliseconds = milliseconds_rounded_up(nanoseconds);
   if (count == 0) {
-    Sleep(milliseconds < 0 ? INFINITE : (DWORD)milliseconds);
+    Sleep((DWORD)milliseconds);
     return 0;
   }
   WSAPOLLFD few[FEW];

@@ -25,6 +25,10 @@ int win32_negated(DWORD error);
 static inline int win32_last(void) { return win32_negated(GetLastError()); }
 static inline int win32_last_of_socket(void) { return win32_negated((DWORD)WSAGetLastError()); }
 
+// Make a socket for overlapped calls that no child inherits.
+SOCKET win32_make_socket(int family, int type, int protocol);
+// Make calls of a new socket return instead of waiting. Returns its number, or the negated errno and closes the socket.
+int win32_finish_socket(SOCKET socket);
 // True for a socket of any kind.
 int win32_is_socket(int fd);
 // Note, or ask, that calls of a socket do not wait: the system cannot be asked.

@@ -5,6 +5,9 @@
 # failing and passes is a failure as well. Cases that Windows cannot have are skipped by the program, with a reason. The
 # last line says what has passed and failed.
 
+# shellcheck source=Scripts/lib/wine/packages.bash
+source Scripts/lib/wine/packages.bash
+
 readonly PACKAGES=(wine wine64 gcc-mingw-w64-x86-64-win32 mingw-w64-x86-64-dev)
 readonly COMPILER=x86_64-w64-mingw32-gcc
 readonly C_FLAGS=(-std=gnu17 -O1 -g -Wall -Wextra -Werror -ISources/CAsyncIO/include)
@@ -16,23 +19,6 @@ readonly PROGRAM=$PLACE/$NAME.exe
 # A display would be waited for. The prefix is this script's alone, so its processes can be ended at once.
 export WINEPREFIX=$PLACE/prefix WINEARCH=win64 WINEDEBUG=-all WINEDLLOVERRIDES="mscoree,mshtml="
 unset DISPLAY
-
-# --- tools ---------------------------------------------------------------------------------------------------------
-
-is_installed() {
-  dpkg-query --show --showformat='${db:Status-Status}\n' "$1" 2>/dev/null | grep -qx installed
-}
-
-install_packages() {
-  local package missing=() as_root=()
-  for package in "${PACKAGES[@]}"; do is_installed "$package" || missing+=("$package"); done
-  ((${#missing[@]} > 0)) || return 0
-  printf 'installing: %s\n' "${missing[*]}"
-  (($(id -u) == 0)) || as_root=(sudo)
-  "${as_root[@]}" apt-get -q update &&
-    "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -q install -y --no-install-recommends "${missing[@]}" ||
-    exit 2
-}
 
 end_processes() {
   ! command -v wineserver >/dev/null || wineserver -k 2>/dev/null || true
@@ -89,7 +75,7 @@ judge() {
 
 # Build the program and run it, all of it or some cases.
 run_in_wine() {
-  install_packages
+  install_packages "${PACKAGES[@]}"
   trap end_processes EXIT
   # A run that is cut off has not passed.
   trap 'exit 143' INT TERM
