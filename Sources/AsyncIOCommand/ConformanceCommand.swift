@@ -2,6 +2,7 @@ import ArgumentParser
 import AsyncIO
 import AsyncIOConformance
 import AsyncIOPrograms
+import CAsyncIO
 
 /// `asyncio conformance`: holds an event loop to the numbered list of behaviours.
 struct ConformanceCommand: ParsableCommand {
@@ -74,10 +75,10 @@ struct ConformanceCommand: ParsableCommand {
 
   /// This program, to start it again; nil where the system does not say which file it is.
   private static var executable: String? {
-    #if os(Linux)
-      "/proc/self/exe"
-    #else
-      CommandLine.arguments.first.flatMap { $0.contains("/") ? $0 : nil }
-    #endif
+    guard let path = casyncio_program() else {
+      return CommandLine.arguments.first.flatMap { $0.contains("/") ? $0 : nil }
+    }
+    defer { free(path) }
+    return String(cString: path)
   }
 }

@@ -26,7 +26,7 @@ final class LoopCheck {
   private func diagnose(_ error: any Error) {
     let detection = ProactorDetection.current
     if name == "proactor", let step = detection.failedStep {
-      (finding.step, finding.cause, finding.fix) = (step.rawValue, detection.cause, detection.advice)
+      (finding.step, finding.cause, finding.fix) = (step.name, detection.cause, detection.advice)
     } else {
       (finding.step, finding.cause, finding.fix) = (step, "\(error)", Self.advice(error))
     }

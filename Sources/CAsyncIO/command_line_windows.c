@@ -45,7 +45,15 @@ static void append_program(struct win32_text *line, const WCHAR *name) {
   append(line, '"', 1);
 }
 
-int win32_line_of(char *const *arguments, struct win32_text *line) {
+// The shell takes its line apart by rules of its own: without its registry's commands (/d), and without the first and
+// the last quote of the command (/s), whatever is between them.
+static void append_command(struct win32_text *line, const WCHAR *command) {
+  for (const WCHAR *next = L"/d /s /c \""; *next; next++) append(line, *next, 1);
+  for (; *command; command++) append(line, *command, 1);
+  append(line, '"', 1);
+}
+
+int win32_line_of(char *const *arguments, int is_command, struct win32_text *line) {
   *line = (struct win32_text){.text = calloc(MOST + 1, sizeof *line->text)};
   if (!line->text) return -ENOMEM;
   for (size_t i = 0; arguments[i] && !line->error; i++) {
@@ -53,8 +61,11 @@ int win32_line_of(char *const *arguments, struct win32_text *line) {
     if (!wide) line->error = -EILSEQ;
     else if (i == 0) append_program(line, wide);
     else {
-      append(line, ' ', 1);
-      append_argument(line, wide);
+      // The shell's own option is among those that come with the command.
+      int is_last = !arguments[i + 1];
+      if (!is_command || is_last) append(line, ' ', 1);
+      if (!is_command) append_argument(line, wide);
+      else if (is_last) append_command(line, wide);
     }
     free(wide);
   }

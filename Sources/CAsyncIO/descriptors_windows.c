@@ -8,10 +8,35 @@
 // - A socket is a handle, and only Winsock may close it: CloseHandle leaves its own record of the socket behind.
 // - Whether calls of a socket wait can be set and not asked. So what was set is noted, by number, until the number is
 //   closed; of a socket from elsewhere nothing is known, and it counts as one that waits.
+// - A number that was closed comes back for something else, at once, and nothing of a socket or a pipe says which one
+//   it is. So what this package makes is counted, and the count is part of what it is known by.
 // - A pipe has no such mode: each call says whether it waits. It is never changed for others, so nothing has to be
 //   restored.
 // - A call on a handle with a completion port sends its packet there, unless the event of the call has its lowest bit
 //   set.
+
+// MARK: Notes of numbers
+
+enum { NOTES = 1 << 16 };
+
+// Sockets whose calls do not wait, by number. An entry may be pushed out by another, and then nothing is known.
+static volatile LONG notes[NOTES];
+// What was made as the how many-th, with the number and the count in one word; the same holds.
+static volatile LONG64 makings[NOTES];
+static volatile LONG made;
+
+static int place_of(int fd) { return (int)(((uint32_t)fd >> 2) % NOTES); }
+static volatile LONG *note_of(int fd) { return &notes[place_of(fd)]; }
+
+static void note_new(int fd) {
+  uint64_t count = (uint32_t)InterlockedIncrement(&made);
+  InterlockedExchange64(&makings[place_of(fd)], (LONG64)(count << 32 | (uint32_t)fd));
+}
+
+uint64_t win32_making_of(int fd) {
+  uint64_t making = (uint64_t)InterlockedExchangeAdd64(&makings[place_of(fd)], 0);
+  return (uint32_t)making == (uint32_t)fd ? making : (uint32_t)fd;
+}
 
 // MARK: What a number is
 
@@ -27,6 +52,7 @@ HANDLE win32_handle(int fd) {
 int win32_number(HANDLE handle) {
   int number = (int)(intptr_t)handle;
   if ((HANDLE)(intptr_t)number != handle || number < 3) abort();
+  note_new(number);
   return number;
 }
 
@@ -37,18 +63,12 @@ int win32_is_socket(int fd) {
 
 // MARK: Modes
 
-enum { NOTES = 1 << 16 };
-
-// Sockets whose calls do not wait, by number. An entry may be pushed out by another, and then nothing is known.
-static volatile LONG notes[NOTES];
-
-static volatile LONG *note_of(int fd) { return &notes[((uint32_t)fd >> 2) % NOTES]; }
-
 void win32_note_mode(int fd, int is_nonblocking) {
+  volatile LONG *note = note_of(fd);
   if (is_nonblocking) {
-    InterlockedExchange(note_of(fd), fd);
+    InterlockedExchange(note, fd);
   } else {
-    InterlockedCompareExchange(note_of(fd), 0, fd);
+    InterlockedCompareExchange(note, 0, fd);
   }
 }
 

@@ -4,6 +4,8 @@
 #endif
 #include "CAsyncIO.h"
 
+int casyncio_handle_of_file(int descriptor) { return descriptor; }
+
 #include <unistd.h>
 
 ptrdiff_t casyncio_read_at(int fd, void *memory, size_t count, int64_t offset) {

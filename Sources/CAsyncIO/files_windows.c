@@ -1,10 +1,12 @@
 #if defined(_WIN32)
 #include "win32.h"
 
+#include <io.h>
+
 // Files, and which file a number or a path is. The traps:
 //
 // - A file's number among those of its volume is known only of a file on a disk. Pipes and sockets are known by their
-//   handle, which is theirs as long as it is open.
+//   handle, which is theirs as long as it is open, and by what descriptors_windows.c has counted.
 // - A Unix socket is a file with a mark of its own (a reparse point), which opening the file would follow.
 // - A file that is read from an offset on keeps no position of its own if it was opened for overlapped calls; what was
 //   not has its position moved, and moved back.
@@ -33,7 +35,7 @@ static int describe(HANDLE handle, casyncio_file *file) {
 
 int casyncio_file_of(int fd, casyncio_file *file) {
   // No volume has this number, which has more bits than theirs.
-  *file = (casyncio_file){.device = UINT64_MAX, .inode = (uint64_t)(uint32_t)fd, .kind = CASYNCIO_FILE_SOCKET};
+  *file = (casyncio_file){.device = UINT64_MAX, .inode = win32_making_of(fd), .kind = CASYNCIO_FILE_SOCKET};
   if (fd < 0) return -EBADF;
   if (win32_is_socket(fd)) return 0;
   HANDLE handle = win32_handle(fd);
@@ -60,6 +62,24 @@ int casyncio_file_at(const char *path, casyncio_file *file) {
 }
 
 // MARK: Bytes
+
+#if defined(_MSC_VER)
+static void ignore(const wchar_t *what, const wchar_t *function, const wchar_t *file, unsigned line, uintptr_t more) {
+  (void)what, (void)function, (void)file, (void)line, (void)more;
+}
+#endif
+
+int casyncio_handle_of_file(int descriptor) {
+#if defined(_MSC_VER)
+  // The C library ends a program that asks for a number which is not open.
+  _invalid_parameter_handler before = _set_thread_local_invalid_parameter_handler(ignore);
+#endif
+  intptr_t handle = descriptor < 0 ? -1 : _get_osfhandle(descriptor);
+#if defined(_MSC_VER)
+  _set_thread_local_invalid_parameter_handler(before);
+#endif
+  return handle == -1 || handle == -2 ? -EBADF : win32_number((HANDLE)handle);
+}
 
 ptrdiff_t casyncio_read_at(int fd, void *memory, size_t count, int64_t offset) {
   HANDLE handle = win32_handle(fd);

@@ -128,7 +128,10 @@ int64_t iocp_watch_other(struct iocp_operation *operation) {
     int error = wait_for(operation, iocp_handle(record));
     return error < 0 ? error : IOCP_PENDING;
   }
-  if (GetFileType(iocp_handle(record)) != FILE_TYPE_PIPE) return -EBADF;
+  DWORD type = GetFileType(iocp_handle(record));
+  // As epoll says it of a file that is always ready.
+  if (type == FILE_TYPE_DISK) return -EPERM;
+  if (type != FILE_TYPE_PIPE) return -EBADF;
   uint32_t events = (uint32_t)record->count;
   if (events & CASYNCIO_WRITABLE) return CASYNCIO_WRITABLE;
   return iocp_transfer(operation);

@@ -9,6 +9,7 @@
 //   connections are still being forgotten, Windows allows anyway; so for a stream it becomes the promise that nobody
 //   else gets the port. Datagrams keep it, for groups that several programs listen to.
 // - A datagram to a port where nobody listens makes the next receive fail, of whatever sender. That is turned off.
+// - A socket that is not bound has no name, which is an error, and POSIX systems say its family.
 // - A connect that goes on says WSAEWOULDBLOCK, and a second call while it does so says WSAEINVAL.
 // - SO_LINGER has two short words, and is given as two of 32 bits here.
 // - A layer of somebody else may make sockets of its own kind; they cannot be waited for, and are not asked for.
@@ -92,9 +93,21 @@ int casyncio_connect(int socket, const struct sockaddr *address, socklen_t lengt
   return error == -EAGAIN ? -EINPROGRESS : error;
 }
 
+// The name of a socket that has none yet: its family.
+static int name_of_unbound(int socket, struct sockaddr_storage *name) {
+  WSAPROTOCOL_INFOW info;
+  int length = sizeof info;
+  int status = getsockopt(win32_socket(socket), SOL_SOCKET, SO_PROTOCOL_INFOW, (char *)&info, &length);
+  if (status != 0) return win32_last_of_socket();
+  memset(name, 0, sizeof *name);
+  name->ss_family = (ADDRESS_FAMILY)info.iAddressFamily;
+  return info.iMinSockAddr;
+}
+
 int casyncio_local_name(int socket, struct sockaddr_storage *name) {
   int length = sizeof *name;
-  return getsockname(win32_socket(socket), (struct sockaddr *)name, &length) == 0 ? length : win32_last_of_socket();
+  if (getsockname(win32_socket(socket), (struct sockaddr *)name, &length) == 0) return length;
+  return WSAGetLastError() == WSAEINVAL ? name_of_unbound(socket, name) : win32_last_of_socket();
 }
 
 int casyncio_peer_name(int socket, struct sockaddr_storage *name) {

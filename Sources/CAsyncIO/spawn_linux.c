@@ -41,7 +41,10 @@ extern char **environ;
 
 char *const *casyncio_environment(void) { return environ; }
 
-int casyncio_pipe(int *read_end, int *write_end) {
+char *casyncio_program(void) { return strdup("/proc/self/exe"); }
+
+int casyncio_pipe(uint32_t here, int *read_end, int *write_end) {
+  (void)here;
   int ends[2];
   int status = casyncio_both_above_standard(pipe2(ends, O_CLOEXEC), ends);
   if (status < 0) return status;

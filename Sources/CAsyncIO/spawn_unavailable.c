@@ -6,7 +6,9 @@
 // Child processes on systems for which they have not been written: every call refuses.
 
 char *const *casyncio_environment(void) { return 0; }
-int casyncio_pipe(int *read_end, int *write_end) {
+char *casyncio_program(void) { return 0; }
+int casyncio_pipe(uint32_t here, int *read_end, int *write_end) {
+  (void)here;
   *read_end = *write_end = -1;
   return -ENOSYS;
 }

@@ -90,7 +90,8 @@ static int copy_streams(struct start *start) {
 }
 
 static int prepare(struct start *start) {
-  int status = win32_line_of(start->request->arguments, &start->line);
+  int status = win32_line_of(
+      start->request->arguments, (start->request->flags & CASYNCIO_SPAWN_COMMAND) != 0, &start->line);
   if (status == 0) status = win32_block_of(start->request->environment, &start->block);
   if (status < 0) return status;
   if (start->request->directory && !(start->directory = win32_wide(start->request->directory))) return -EILSEQ;
@@ -238,7 +239,8 @@ int casyncio_process_open(int64_t process) {
 // that lead a group.
 static int send_to(const struct child *child, int signal, int is_group) {
   BOOL done;
-  if (WaitForSingleObject(child->handle, 0) == WAIT_OBJECT_0) return 0;
+  // What it started may go on.
+  if (!is_group && WaitForSingleObject(child->handle, 0) == WAIT_OBJECT_0) return 0;
   switch (signal) {
     case 0: return 0;
     case SIGINT: done = GenerateConsoleCtrlEvent(CTRL_C_EVENT, child->process); break;

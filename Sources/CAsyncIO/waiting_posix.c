@@ -17,6 +17,8 @@ int64_t casyncio_processor_nanoseconds(void) {
 
 int64_t casyncio_seconds_of(struct tm *time) { return (int64_t)timegm(time); }
 
+int casyncio_polls_sockets_only(void) { return 0; }
+
 int casyncio_is_ready(int fd, int events) {
   struct pollfd waited = {.fd = fd, .events = (short)events};
   return poll(&waited, 1, 0) > 0;

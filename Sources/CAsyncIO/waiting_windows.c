@@ -70,6 +70,7 @@ void casyncio_wake_drain(int read_end) {
 
 // MARK: Waiting
 
+int casyncio_polls_sockets_only(void) { return 1; }
 int casyncio_poll_is_exact(void) { return 0; }
 
 static int poll_sockets(casyncio_poll_entry *entries, size_t count, WSAPOLLFD *set, int milliseconds) {

@@ -34,6 +34,8 @@ int win32_is_socket(int fd);
 // Note, or ask, that calls of a socket do not wait: the system cannot be asked.
 void win32_note_mode(int fd, int is_nonblocking);
 int win32_knows_nonblocking(int fd);
+// What an open number is known by: itself, and for what this package has made, as the how many-th it was made.
+uint64_t win32_making_of(int fd);
 
 // Forget which port a number belongs to: it is about to be closed.
 void win32_forget(int handle);
@@ -51,8 +53,9 @@ struct win32_text {
   int error;
 };
 
-// Make the line of a program's arguments, which end with a null. Returns 0, or the negated errno: -E2BIG, -EILSEQ.
-int win32_line_of(char *const *arguments, struct win32_text *line);
+// Make the line of a program's arguments, which end with a null; `is_command` says that the last one is a command of
+// the shell. Returns 0, or the negated errno: -E2BIG, -EILSEQ.
+int win32_line_of(char *const *arguments, int is_command, struct win32_text *line);
 // Make the block of its variables, one behind the other; no text if there are none to be given.
 int win32_block_of(char *const *environment, struct win32_text *block);
 

@@ -16,12 +16,18 @@
 #include <time.h>
 #include <unistd.h>
 
-uint32_t cconformance_features(void) { return CCONFORMANCE_SIGNALS | CCONFORMANCE_FORKS; }
+uint32_t cconformance_features(void) { 
+  return CCONFORMANCE_SIGNALS | CCONFORMANCE_FORKS | CCONFORMANCE_PROGRAMS | CCONFORMANCE_LOWEST_NUMBERS |
+         CCONFORMANCE_SOCKET_PAIRS | CCONFORMANCE_UNREACHABLE | CCONFORMANCE_SHARED_PORTS;
+}
+
+int cconformance_killed_code(void) { return -SIGKILL; }
 
 // MARK: Sockets and pipes
 
 // Not casyncio_pipe: that is there where child processes are, and a loop has pipes without them.
-int cconformance_pipe(int *read_end, int *write_end) {
+int cconformance_pipe(uint32_t here, int *read_end, int *write_end) {
+  (void)here;
   int ends[2];
   if (pipe(ends) < 0) return -errno;
   for (int i = 0; i < 2; i++) casyncio_set_close_on_exec(ends[i]);

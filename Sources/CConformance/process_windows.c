@@ -12,6 +12,9 @@
 // with two sides.
 uint32_t cconformance_features(void) { return 0; }
 
+// The status that the end of a process is given by who ends it.
+int cconformance_killed_code(void) { return 1; }
+
 int cconformance_send_signal(int number) {
   (void)number;
   return -ENOSYS;
@@ -74,7 +77,9 @@ int cconformance_open_terminal(int *screen, int *line) {
 
 // What it does have.
 
-int cconformance_pipe(int *read_end, int *write_end) { return casyncio_pipe(read_end, write_end); }
+int cconformance_pipe(uint32_t here, int *read_end, int *write_end) {
+  return casyncio_pipe(here, read_end, write_end);
+}
 
 void cconformance_sleep(int milliseconds) { Sleep((DWORD)milliseconds); }
 

@@ -29,6 +29,7 @@ final class PipeEnd: @unchecked Sendable {
   init(_ fd: Int32, for operation: String, mode: Int32, on core: BaseEventLoop) throws {
     if core.isClosed { throw EventLoopError.closed(operation) }
     kind = try Self.kind(of: fd, for: operation)
+    if kind != .socket { try core.requirePipes(operation) }
     guard casyncio_access_mode(fd) & mode == mode else {
       let (use, end) = mode == 1 ? ("reading", "read end") : ("writing", "write end")
       throw EventLoopError(
@@ -110,4 +111,16 @@ final class PipeEnd: @unchecked Sendable {
 extension PipeEnd: CustomStringConvertible {
   /// The descriptor, or that it is closed. Any thread.
   var description: String { isClosed ? "closed" : "descriptor \(descriptor.fileDescriptor)" }
+}
+
+extension BaseEventLoop {
+  /// Refuse pipes and child processes on a loop that cannot wait for them. Answers asyncio's `NotImplementedError` of
+  /// the selector loop on Windows.
+  final func requirePipes(_ operation: String) throws(EventLoopError) {
+    guard !capabilities.contains(.pipes) else { return }
+    throw EventLoopError(
+      .notOffered,
+      "\(operation): the event loop over \(backendName) waits for sockets only, not for pipes and child processes. "
+        + "Use a ProactorEventLoop.")
+  }
 }

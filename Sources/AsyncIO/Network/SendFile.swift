@@ -58,14 +58,15 @@ struct FileRange: Sendable {
   let count: Int64?
 
   /// Throws code `invalidArgument` for a count that is not positive, then for a negative offset.
-  init(_ file: Int32, offset: Int64, count: Int64?, _ operation: String) throws(EventLoopError) {
+  init(_ file: FileDescriptor, offset: Int64, count: Int64?, _ operation: String) throws(EventLoopError) {
     if let count, count <= 0 {
       throw EventLoopError(.invalidArgument, "\(operation): count is \(count). Give at least 1, or nil for all.")
     }
     guard offset >= 0 else {
       throw EventLoopError(.invalidArgument, "\(operation): offset is \(offset). Give 0 or more.")
     }
-    (self.file, self.offset, self.count) = (file, offset, count)
+    self.file = casyncio_handle_of_file(file.rawValue)
+    (self.offset, self.count) = (offset, count)
   }
 
   /// Return how much to send next.

@@ -39,8 +39,10 @@ public enum EventLoopKinds {
 
   /// Make a loop of the kind that `ASYNCIO_EVENT_LOOP` named; of the platform's default kind for nil.
   static func makeDefault(_ name: String?) throws -> any EventLoop {
+    if (name ?? platformKind) == "proactor" {
+      return try proactorOrSelector(name == nil ? "DefaultEventLoopPolicy" : "ASYNCIO_EVENT_LOOP")
+    }
     guard let name else { return try SelectorEventLoop() }
-    if name == "proactor" { return try proactorOrSelector("ASYNCIO_EVENT_LOOP") }
     do {
       return try make(name)
     } catch let error as EventLoopError where error.code == .invalidConfiguration {

@@ -1,11 +1,12 @@
 internal import SystemPackage
 
-/// The event loop over completions: io_uring on Linux. Answers asyncio's `ProactorEventLoop`.
+/// The event loop over completions: io_uring on Linux, an I/O completion port on Windows. Answers asyncio's
+/// `ProactorEventLoop`.
 ///
 /// Nothing above the backend differs from the other loops; the article Semantics lists what does differ.
 public final class ProactorEventLoop: BaseEventLoop, @unchecked Sendable {
-  /// Make a loop. Throws code `notOffered` where io_uring is not available, with the step that failed and what helps
-  /// (``ProactorDetection``), and ``IOError`` if the system has no resources left.
+  /// Make a loop. Throws code `notOffered` where the system has no completions, with the step that failed and what
+  /// helps (``ProactorDetection``), and ``IOError`` if the system has no resources left.
   public init() throws {
     let detection = ProactorDetection.current
     guard detection.isAvailable else {

@@ -27,7 +27,11 @@ extension ChildProcess {
     let child = try await spawn(
       program, arguments, environment: environment, workingDirectory: workingDirectory, standardInput: .pipe,
       standardOutput: standardOutput, standardError: standardError, processGroup: processGroup)
-    return try await child.scoped { child in
+    return try await child.outcome(input, limit: limit)
+  }
+
+  private func outcome(_ input: [UInt8], limit: Int) async throws -> Outcome {
+    try await scoped { child in
       do {
         let (output, error) = try await child.communicate(input, limit: limit)
         return Outcome(status: try await child.wait(), output: output, error: error)
@@ -38,16 +42,19 @@ extension ChildProcess {
     }
   }
 
-  /// Run a command of the system's shell, `/bin/sh -c`, to its end. Never put text from outside into a command. See
+  /// Run a command of the system's shell to its end: `/bin/sh -c`, on Windows `cmd.exe /c`. Never put text from outside
+  /// into a command. See
   /// ``run(_:_:input:environment:workingDirectory:standardOutput:standardError:processGroup:limit:)``.
   public static func run(
     shell command: String, input: [UInt8] = [], environment: [String: String]? = nil,
     workingDirectory: String? = nil, standardOutput: Output = .pipe, standardError: ErrorOutput = .inherit,
     processGroup: ProcessGroup = .inherit, limit: Int = .max
   ) async throws -> Outcome {
-    try await run(
-      "/bin/sh", ["-c", command], input: input, environment: environment, workingDirectory: workingDirectory,
-      standardOutput: standardOutput, standardError: standardError, processGroup: processGroup, limit: limit)
+    try ReadArguments.check(limit: limit, "run")
+    let child = try await spawn(
+      shell: command, environment: environment, workingDirectory: workingDirectory, standardInput: .pipe,
+      standardOutput: standardOutput, standardError: standardError, processGroup: processGroup)
+    return try await child.outcome(input, limit: limit)
   }
 
   /// Run the body with this child, then close it: a child that still runs is killed. Returns when the child is gone,

@@ -72,6 +72,8 @@ extension ChildProcess {
     while let entry = next?.pointee {
       next = next?.advanced(by: 1)
       guard let text = String(validatingCString: entry), let mark = text.firstIndex(of: "=") else { continue }
+      // Windows keeps the directories of its drives there, under names that nobody may set.
+      guard mark != text.startIndex else { continue }
       variables[String(text[..<mark])] = String(text[text.index(after: mark)...])
     }
     return variables
@@ -108,8 +110,9 @@ extension ChildProcess {
     return try await request.spawn("ChildProcess.spawn")
   }
 
-  /// Start a command of the system's shell, `/bin/sh -c`, on the running loop. The shell gives meaning to spaces,
-  /// quotes, `$`, `;` and more: never put text from outside into a command. Answers `create_subprocess_shell`.
+  /// Start a command of the system's shell on the running loop: `/bin/sh -c`, on Windows `cmd.exe /c`. The shell gives
+  /// meaning to spaces, quotes, `$`, `;` and more: never put text from outside into a command. Answers
+  /// `create_subprocess_shell`.
   ///
   /// What a shell has started goes on when the shell is killed, unless it has its own `processGroup`.
   ///
@@ -120,10 +123,11 @@ extension ChildProcess {
     standardInput: Input = .inherit, standardOutput: Output = .inherit, standardError: ErrorOutput = .inherit,
     processGroup: ProcessGroup = .inherit
   ) async throws -> ChildProcess {
-    try await spawn(
-      "/bin/sh", ["-c", command], environment: environment, workingDirectory: workingDirectory,
-      standardInput: standardInput, standardOutput: standardOutput, standardError: standardError,
-      processGroup: processGroup)
+    var request = SpawnRequest(
+      program: "", arguments: [], environment: environment, workingDirectory: workingDirectory,
+      input: standardInput, output: standardOutput, error: standardError, processGroup: processGroup)
+    request.makeCommand(command)
+    return try await request.spawn("ChildProcess.spawn")
   }
 }
 
@@ -133,6 +137,7 @@ extension SpawnRequest {
     try await checkpoint()
     let core = try runningCore(operation)
     try check(operation)
+    try core.requirePipes(operation)
     let child = try ChildProcess(try await startInPool(), on: core)
     if !Task.isCancelled && !core.isClosed { return child }
     // The caller does not get the child, so the child is killed, and the caller goes on when it is gone.

@@ -32,8 +32,8 @@ extension EventLoop {
     return try await coreOfThisThread(for: "subprocessExec").subprocess(request, "subprocessExec", factory)
   }
 
-  /// Start a command of the system's shell, `/bin/sh -c`, for a protocol object. Never put text from outside into a
-  /// command. Answers `subprocess_shell`.
+  /// Start a command of the system's shell for a protocol object: `/bin/sh -c`, on Windows `cmd.exe /c`. Never put text
+  /// from outside into a command. Answers `subprocess_shell`.
   ///
   /// Parameters and errors are those of
   /// ``subprocessExec(_:_:environment:workingDirectory:standardInput:standardOutput:standardError:processGroup:_:)``.
@@ -44,9 +44,10 @@ extension EventLoop {
     _ factory: () throws -> Proto
   ) async throws -> (SubprocessTransport, Proto) {
     try await checkpoint()
-    let request = SpawnRequest(
-      program: "/bin/sh", arguments: ["-c", command], environment: environment, workingDirectory: workingDirectory,
+    var request = SpawnRequest(
+      program: "", arguments: [], environment: environment, workingDirectory: workingDirectory,
       input: standardInput, output: standardOutput, error: standardError, processGroup: processGroup)
+    request.makeCommand(command)
     return try await coreOfThisThread(for: "subprocessShell").subprocess(request, "subprocessShell", factory)
   }
 }
@@ -56,6 +57,7 @@ extension BaseEventLoop {
     _ request: SpawnRequest, _ operation: String, _ factory: () throws -> Proto
   ) async throws -> (SubprocessTransport, Proto) {
     try request.check(operation)
+    try requirePipes(operation)
     let proto = try factory()
     let child = try await request.startInPool()
     var ends = [child.input, child.output, child.error]

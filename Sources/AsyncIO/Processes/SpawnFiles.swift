@@ -45,7 +45,8 @@ struct SpawnFiles: ~Copyable {
   /// Open a pipe. The child's end blocks, as programs expect; this end does not.
   private mutating func openPipe(_ target: Int) throws(IOError) {
     var ends: (read: Int32, write: Int32) = (-1, -1)
-    let status = casyncio_pipe(&ends.read, &ends.write)
+    let here = target == 0 ? CASYNCIO_PIPE_WRITE_HERE : CASYNCIO_PIPE_READ_HERE
+    let status = casyncio_pipe(UInt32(here), &ends.read, &ends.write)
     guard status == 0 else { throw IOError(result: Int(status), "spawn", "make a pipe") }
     let (mine, its) = target == 0 ? (ends.write, ends.read) : (ends.read, ends.write)
     parent[target] = mine

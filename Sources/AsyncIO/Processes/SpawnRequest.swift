@@ -12,6 +12,8 @@ struct SpawnRequest: Sendable {
   var output: ChildProcess.Output
   var error: ChildProcess.ErrorOutput
   var processGroup: ChildProcess.ProcessGroup
+  /// True if the last argument is a command of the shell, which is the program.
+  var isCommand = false
   /// True if a thread watches the child, as on systems without process descriptors.
   var watchesByThread = ChildWatching.isByThread
 
@@ -59,19 +61,24 @@ struct SpawnRequest: Sendable {
   /// Where the program may be: its own path if it has a slash, else in each directory of PATH, the child's if it has
   /// one.
   var candidates: [String] {
-    if program.utf8.contains(UInt8(ascii: "/")) { return [program] }
-    let path: String
-    if let environment {
-      path = environment["PATH"] ?? Self.defaultPath
-    } else {
-      path = casyncio_environment_variable("PATH").map { String(cString: $0) } ?? Self.defaultPath
-    }
-    return path.split(separator: ":", omittingEmptySubsequences: false).map { directory in
+    if casyncio_has_directory(program) != 0 { return [program] }
+    let given =
+      if let environment { environment.first { casyncio_is_path($0.key) != 0 }?.value } else {
+        casyncio_environment_variable("PATH").map { String(cString: $0) }
+      }
+    let path = given ?? String(cString: casyncio_default_path())
+    let separator = Character(Unicode.Scalar(UInt8(bitPattern: casyncio_path_separator())))
+    return path.split(separator: separator, omittingEmptySubsequences: false).map { directory in
       directory.isEmpty ? program : "\(directory)/\(program)"
     }
   }
 
-  private static let defaultPath = "/bin:/usr/bin"
+  /// Make this a request for the shell, with a command.
+  mutating func makeCommand(_ command: String) {
+    program = String(cString: casyncio_shell())
+    arguments = [String(cString: casyncio_shell_option()), command]
+    isCommand = true
+  }
 
   // MARK: Starting
 
@@ -102,14 +109,15 @@ struct SpawnRequest: Sendable {
     var request = casyncio_spawn_request(
       candidates: paths.constants, arguments: argv.pointers, environment: envp?.pointers,
       directory: directory?.pointers[0].map { UnsafePointer($0) },
-      input: files.child[0], output: files.child[1], error: files.child[2], flags: processGroup.flags)
+      input: files.child[0], output: files.child[1], error: files.child[2],
+      flags: processGroup.flags | (isCommand ? UInt32(CASYNCIO_SPAWN_COMMAND) : 0))
     var process: Int64 = 0
     var step: Int32 = 0
     let status = casyncio_spawn(&request, &process, &step)
     // The pointers into these are used until here.
     withExtendedLifetime((paths, argv, envp, directory)) {}
     guard status == 0 else { throw failure(status, step) }
-    return SpawnedChild(process: Int32(process), leadsGroup: processGroup.flags != 0)
+    return SpawnedChild(process: Int32(truncatingIfNeeded: process), leadsGroup: processGroup.flags != 0)
   }
 
   private func failure(_ status: Int32, _ step: Int32) -> IOError {
@@ -129,7 +137,7 @@ struct SpawnRequest: Sendable {
       if child.watchesProcess { return }
     }
     var ends: (Int32, Int32) = (-1, -1)
-    let status = casyncio_pipe(&ends.0, &ends.1)
+    let status = casyncio_pipe(UInt32(CASYNCIO_PIPE_READ_HERE), &ends.0, &ends.1)
     guard status == 0 else {
       end(child)
       throw IOError(result: Int(status), "spawn", "\"\(program)\"")

@@ -24,7 +24,7 @@ extension Socket {
     guard type == .stream else {
       throw EventLoopError(.invalidArgument, "sendFile: the socket carries datagrams. Give a stream socket.")
     }
-    let range = try FileRange(file.rawValue, offset: offset, count: count, "sendFile")
+    let range = try FileRange(file, offset: offset, count: count, "sendFile")
     guard core.isRunningInThisThread else { throw EventLoopError.wrongThread("sendFile") }
     try claimWriter("sendFile")
     defer { releaseWriter() }

@@ -22,7 +22,7 @@ extension StreamConnection {
     _ file: FileDescriptor, offset: Int64 = 0, count: Int64? = nil, fallback: Bool = true
   ) async throws -> Int64 {
     try await checkpoint()
-    let range = try FileRange(file.rawValue, offset: offset, count: count, "sendFile")
+    let range = try FileRange(file, offset: offset, count: count, "sendFile")
     guard core.isRunningInThisThread else { throw EventLoopError.wrongThread("sendFile") }
     try claimWriter()
     defer { releaseWriter() }

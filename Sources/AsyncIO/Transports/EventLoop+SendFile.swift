@@ -24,7 +24,7 @@ extension EventLoop {
     fallback: Bool = true
   ) async throws -> Int64 {
     try await checkpoint()
-    let range = try FileRange(file.rawValue, offset: offset, count: count, "sendfile")
+    let range = try FileRange(file, offset: offset, count: count, "sendfile")
     let core = try coreOfThisThread(for: "sendfile")
     guard transport.core === core else {
       throw EventLoopError(.foreignLoop, "sendfile: the transport belongs to another event loop.")

@@ -99,6 +99,7 @@ extension ConformanceSuite {
       31, "A loop's own files are never standard input, output or error", facet: "standard",
       surroundings: .ownProcess, deviation: "CPython's loops have them when they are free."
     ) { subject in
+      guard Process.hasLowestNumbers else { try subject.notOffered("no handle of this system has such a number") }
       let saved = try (0..<Int32(3)).map { try FileDescriptor(rawValue: $0).duplicate() }
       for number in 0..<Int32(3) { try FileDescriptor(rawValue: number).close() }
       let taken = Result {

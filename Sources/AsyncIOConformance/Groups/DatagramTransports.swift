@@ -37,6 +37,7 @@ extension ConformanceSuite {
       109, "An unreachable port is told, and both ways go on", facet: "callbacks", capabilities: .datagrams
     ) {
       subject in
+      guard Process.hearsOfUnreachablePorts else { try subject.notOffered("datagrams to nobody are lost here") }
       try subject.run { loop in
         let (gone, lost) = try await bound(loop, to: .host("127.0.0.1", port: 0))
         let address = gone.getExtraInfo(.sockname)!

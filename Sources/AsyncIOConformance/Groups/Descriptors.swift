@@ -106,11 +106,10 @@ extension ConformanceSuite {
       deviation: "CPython refuses it with epoll and watches it with poll."
     ) { subject in
       let loop = try subject.makeLoop()
-      let file = try FileDescriptor.open("/etc/passwd", .readOnly)
-      subject.atEnd { try? file.close() }
-      try expectErrno(subject, "reader", .notPermitted) { try loop.addReader(file.rawValue) {} }
-      try expectErrno(subject, "writer", .notPermitted) { try loop.addWriter(file.rawValue) {} }
-      try subject.expect("removal", try loop.removeReader(file.rawValue), false)
+      let file = try TemporaryFile([1])
+      try expectErrno(subject, "reader", .notPermitted) { try loop.addReader(file.number) {} }
+      try expectErrno(subject, "writer", .notPermitted) { try loop.addWriter(file.number) {} }
+      try subject.expect("removal", try loop.removeReader(file.number), false)
     },
     ConformanceCheck(
       62, "The descriptor of an open connection is refused by name, and free when that is closed",
@@ -144,7 +143,7 @@ extension ConformanceSuite {
       try loop.addReader(old.near) { trail.mark("old-reader") }
       try loop.addWriter(old.near) { trail.mark("old-writer") }
       old.close(old.near)
-      // The kernel hands out the lowest free number.
+      // Most systems hand out the number that became free last, or the lowest one.
       let new = try subject.socketPair()
       try subject.require(new.near == old.near, "\(old.near) was not given out again but \(new.near)")
       try loop.addReader(new.near) {
@@ -167,6 +166,7 @@ extension ConformanceSuite {
       try loop.addReader(pair.near) { trail.mark("reader") }
       try loop.addWriter(pair.near) { trail.mark("writer") }
       // A child that inherits it does the same: the file stays open under another number.
+      guard Process.hasLowestNumbers else { try subject.notOffered("a socket has one number here") }
       let elsewhere = try FileDescriptor(rawValue: pair.near).duplicate()
       pair.close(pair.near)
       pair.write(to: pair.far)

@@ -84,7 +84,7 @@ extension ConformanceSuite {
     ConformanceCheck(121, "A regular file is not a pipe", capabilities: .pipes) { subject in
       try subject.run { loop in
         let regular = try TemporaryFile([])
-        let file = regular.descriptor.rawValue
+        let file = regular.number
         func refusal(_ body: () async throws -> Void) async throws -> String {
           do { try await body() } catch let error as EventLoopError { return "\(error.code)" }
           return "none"

@@ -9,7 +9,7 @@ extension ConformanceSuite {
     ) { subject in
       let trail = Trail()
       try subject.run { loop in
-        let (child, proto) = try await loop.subprocessExec("cat") { MarkingProtocol(trail) }
+        let (child, proto) = try await loop.subprocess(.cat) { MarkingProtocol(trail) }
         let input = try subject.unwrap("stdin", child.getPipeTransport(0) as? WritePipeTransport)
         try input.write("hello")
         while !trail.marks.contains("1:hello") { try await sleep(for: .microseconds(200)) }
@@ -24,7 +24,8 @@ extension ConformanceSuite {
       subject in
       let trail = Trail()
       try subject.run { loop in
-        let (_, proto) = try await loop.subprocessShell("echo out; echo err >&2") { MarkingProtocol(trail) }
+        let script = ChildScript(shell: "echo out; echo err >&2", words: "out:out err:err")
+        let (_, proto) = try await loop.subprocess(script) { MarkingProtocol(trail) }
         try await proto.waitForEnd()
         // Nothing comes after it.
         for _ in 0..<3 { try await sleep(for: .zero) }
@@ -39,9 +40,9 @@ extension ConformanceSuite {
     ) { subject in
       let trail = Trail()
       try subject.run { loop in
-        let (child, proto) = try await loop.subprocessShell(
-          "exec 3<&0; (read line <&3; echo $line) & exit 0", standardError: .null
-        ) { MarkingProtocol(trail) }
+        let script = ChildScript(
+          shell: "exec 3<&0; (read line <&3; echo $line) & exit 0", words: "child:line,say exit:0")
+        let (child, proto) = try await loop.subprocess(script, standardError: .null) { MarkingProtocol(trail) }
         while !trail.marks.contains("exited") { try await sleep(for: .microseconds(200)) }
         try subject.expect("lost at the exit", proto.isLost.value, false)
         try (child.getPipeTransport(0) as? WritePipeTransport)?.write("late\n")
@@ -55,7 +56,7 @@ extension ConformanceSuite {
     ) { subject in
       let trail = Trail()
       try subject.run { loop in
-        let (child, proto) = try await loop.subprocessExec("cat", standardOutput: .null) { PausingProtocol(trail) }
+        let (child, proto) = try await loop.subprocess(.cat, standardOutput: .null) { PausingProtocol(trail) }
         let input = try subject.unwrap("stdin", child.getPipeTransport(0) as? WritePipeTransport)
         // More than the system and the limit take together, whatever the child has read by now.
         try input.write(numbered(0..<4_000_000))
@@ -75,7 +76,7 @@ extension ConformanceSuite {
       try subject.run { loop in
         var refused: MarkingProtocol?
         do {
-          _ = try await loop.subprocessExec("cat") {
+          _ = try await loop.subprocess(.cat) {
             let proto = MarkingProtocol(trail) { throw TaskFailure() }
             refused = proto
             return proto
@@ -93,12 +94,12 @@ extension ConformanceSuite {
       subject in
       let trail = Trail()
       try subject.run { loop in
-        let (child, proto) = try await loop.subprocessExec("cat") { MarkingProtocol(trail) }
+        let (child, proto) = try await loop.subprocess(.cat) { MarkingProtocol(trail) }
         try subject.expect("running", child.returnCode == nil)
         child.close()
         child.close()
         try await proto.waitForEnd()
-        try subject.expect("return code", child.returnCode, -SIGKILL)
+        try subject.expect("return code", child.returnCode, killedCode)
         try subject.expect("kill", try child.kill(), false)
       }
       try subject.expect("calls", Trail(trail.marks.sorted()), "0:closed 1:closed 2:closed exited lost made")

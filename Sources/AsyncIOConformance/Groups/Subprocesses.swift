@@ -8,7 +8,7 @@ extension ConformanceSuite {
   static let subprocessChecks: [ConformanceCheck] = [
     ConformanceCheck(130, "A child echoes a line", facet: "echo", capabilities: .pipes) { subject in
       try subject.run { _ in
-        let child = try await ChildProcess.spawn("cat", standardInput: .pipe, standardOutput: .pipe)
+        let child = try await ChildScript.cat.spawn(standardInput: .pipe, standardOutput: .pipe)
         try await subject.unwrap("stdin", child.standardInput).write("hello\n")
         try subject.expect("line", try await child.standardOutput?.readLine(), "hello")
         child.standardInput?.close()
@@ -19,7 +19,7 @@ extension ConformanceSuite {
       130, "A megabyte goes both ways without a deadlock", facet: "communicate", capabilities: .pipes
     ) { subject in
       try subject.run { _ in
-        let child = try await ChildProcess.spawn("cat", standardInput: .pipe, standardOutput: .pipe)
+        let child = try await ChildScript.cat.spawn(standardInput: .pipe, standardOutput: .pipe)
         let bytes = numbered(0..<1 << 20)
         let (output, _) = try await child.communicate(bytes)
         try subject.expect("the same bytes", output == bytes)
@@ -29,9 +29,9 @@ extension ConformanceSuite {
       try subject.run { _ in
         let child = try await ChildProcess.spawn(shell: "exit 42")
         try subject.expect("exit", try await child.wait().returnCode, 42)
-        let killed = try await ChildProcess.spawn("cat", standardInput: .pipe)
+        let killed = try await ChildScript.cat.spawn(standardInput: .pipe)
         try killed.kill()
-        try subject.expect("signal", try await killed.wait().returnCode, -SIGKILL)
+        try subject.expect("signal", try await killed.wait().returnCode, killedCode)
       }
     },
     ConformanceCheck(
@@ -55,8 +55,9 @@ extension ConformanceSuite {
       deviation: "CPython up to 3.14 also waits for the pipes."
     ) { subject in
       try subject.run { _ in
-        let child = try await ChildProcess.spawn(
-          shell: "exec 3<&0; (read line <&3; echo late $line) & exit 3", standardInput: .pipe, standardOutput: .pipe)
+        let script = ChildScript(
+          shell: "exec 3<&0; (read line <&3; echo late $line) & exit 3", words: "child:line,say:late exit:3")
+        let child = try await script.spawn(standardInput: .pipe, standardOutput: .pipe)
         try subject.expect("return code", try await child.wait().returnCode, 3)
         try await child.standardInput?.write("word\n")
         try subject.expect("line", try await child.standardOutput?.readLine(), "late word")
@@ -66,7 +67,7 @@ extension ConformanceSuite {
     ConformanceCheck(135, "A child whose status somebody else took is reported as 255", capabilities: .pipes) {
       subject in
       try subject.run { _ in
-        let child = try await ChildProcess.spawn("cat", standardInput: .pipe)
+        let child = try await ChildScript.cat.spawn(standardInput: .pipe)
         child.standardInput?.close()
         var end = casyncio_child_end()
         // This blocks the loop, so the loop cannot be faster.
@@ -81,7 +82,7 @@ extension ConformanceSuite {
       deviation: "CPython throws ProcessLookupError."
     ) { subject in
       try subject.run { _ in
-        let child = try await ChildProcess.spawn("true")
+        let child = try await ChildScript.nothing.spawn()
         try await child.wait()
         try subject.expect("kill", try child.kill(), false)
         try subject.expect("terminate", try child.terminate(), false)
@@ -90,9 +91,9 @@ extension ConformanceSuite {
     },
     ConformanceCheck(137, "Closing kills a child that runs", facet: "task", capabilities: .pipes) { subject in
       try subject.run { _ in
-        let child = try await ChildProcess.spawn("cat", standardInput: .pipe, standardOutput: .pipe)
+        let child = try await ChildScript.cat.spawn(standardInput: .pipe, standardOutput: .pipe)
         child.close()
-        try subject.expect("return code", try await child.wait().returnCode, -SIGKILL)
+        try subject.expect("return code", try await child.wait().returnCode, killedCode)
       }
     },
     ConformanceCheck(
@@ -100,10 +101,9 @@ extension ConformanceSuite {
       deviation: "CPython leaves the group alone."
     ) { subject in
       try subject.run { _ in
-        let ends = try subject.pipe()
-        let child = try await ChildProcess.spawn(
-          shell: "sleep 1000 & exit 3", standardInput: .null, standardOutput: .descriptor(ends.write),
-          processGroup: .new)
+        let ends = try subject.pipe(here: .read)
+        let child = try await ChildScript(shell: "sleep 1000 & exit 3", words: "child:sleep exit:3").spawn(
+          standardInput: .null, standardOutput: .descriptor(ends.write), processGroup: .new)
         ends.close(ends.write)
         try subject.expect("return code", try await child.wait().returnCode, 3)
         let reader = try PipeReader(owning: ends.release(ends.read))
@@ -118,9 +118,9 @@ extension ConformanceSuite {
       try subject.run { loop in
         // The system may be faster than the cancellation; then try once more.
         for _ in 0..<100 {
-          let ends = try subject.pipe()
+          let ends = try subject.pipe(here: .read)
           let starting = try loop.createTask {
-            try await ChildProcess.spawn("cat", standardInput: .pipe, standardOutput: .descriptor(ends.write))
+            try await ChildScript.cat.spawn(standardInput: .pipe, standardOutput: .descriptor(ends.write))
           }
           try await sleep(for: .zero)
           starting.cancel()
@@ -144,7 +144,8 @@ extension ConformanceSuite {
     ConformanceCheck(139, "Children of a loop in another thread", capabilities: .pipes) { subject in
       let loop = try subject.makeLoop()
       let thread = CheckThread {
-        Result { try loop.run { try await ChildProcess.run("sh", ["-c", "cat; exit 7"], input: Array("in".utf8)) } }
+        let script = ChildScript(shell: "cat; exit 7", words: "cat exit:7")
+        return Result { try loop.run { try await script.run(input: Array("in".utf8)) } }
       }
       let outcome = try thread.join().get()
       try subject.expect("output", outcome.text, "in")
@@ -152,13 +153,12 @@ extension ConformanceSuite {
     },
     ConformanceCheck(140, "500 children at once", capabilities: .pipes, surroundings: .ownProcess) { subject in
       try subject.run { _ in
-        let ends = try subject.pipe()
+        let ends = try subject.pipe(here: .write)
         var children: [ChildProcess] = []
         // All of them wait for the end of one pipe, so they run at the same time.
         for number in 0..<500 {
-          children.append(
-            try await ChildProcess.spawn(
-              "/bin/sh", ["-c", "read line; exit \(number % 250)"], standardInput: .descriptor(ends.read)))
+          let script = ChildScript(shell: "read line; exit \(number % 250)", words: "line exit:\(number % 250)")
+          children.append(try await script.spawn(standardInput: .descriptor(ends.read)))
         }
         try subject.expect("all run", children.allSatisfy { $0.terminationStatus == nil })
         ends.close(ends.write)
@@ -177,9 +177,10 @@ extension ConformanceSuite {
           let null = try await ChildProcess.run("readlink", ["/proc/self/fd/2"], standardError: .null)
           try subject.expect("null", null.text, "/dev/null\n")
         }
-        let merged = try await ChildProcess.run("sh", ["-c", "echo a; echo b >&2; echo c"], standardError: .output)
+        let script = ChildScript(shell: "echo a; echo b >&2; echo c", words: "out:a err:b out:c")
+        let merged = try await script.run(standardError: .output)
         try subject.expect("merged", merged.text, "a\nb\nc\n")
-        let empty = try await ChildProcess.spawn("cat", standardInput: .null, standardOutput: .pipe)
+        let empty = try await ChildScript.cat.spawn(standardInput: .null, standardOutput: .pipe)
         try subject.expect("null input", try await empty.communicate().output.count, 0)
       }
     },

@@ -11,9 +11,16 @@ public final class PipeEnds: Sendable {
   public let write: Int32
   private let left: Box<Set<Int32>>
 
-  init() throws {
+  /// Which ends a loop of this process uses; a child process gets the other one.
+  struct Here: OptionSet {
+    let rawValue: UInt32
+    static let read = Here(rawValue: UInt32(CASYNCIO_PIPE_READ_HERE))
+    static let write = Here(rawValue: UInt32(CASYNCIO_PIPE_WRITE_HERE))
+  }
+
+  init(here: Here) throws {
     var (readEnd, writeEnd): (Int32, Int32) = (-1, -1)
-    let status = cconformance_pipe(&readEnd, &writeEnd)
+    let status = cconformance_pipe(here.rawValue, &readEnd, &writeEnd)
     guard status == 0 else { throw Errno(rawValue: -status) }
     read = readEnd
     write = writeEnd
@@ -36,8 +43,10 @@ public final class PipeEnds: Sendable {
 
 extension ConformanceSubject {
   /// The two ends of a pipe.
-  public func pipe() throws -> PipeEnds {
-    let ends = try PipeEnds()
+  public func pipe() throws -> PipeEnds { try pipe(here: [.read, .write]) }
+
+  func pipe(here: PipeEnds.Here) throws -> PipeEnds {
+    let ends = try PipeEnds(here: here)
     atEnd { ends.closeAll() }
     return ends
   }

@@ -34,6 +34,18 @@ enum Process {
   /// Processor time of the calling thread: a loop that spins uses it up, and one that waits does not.
   static var threadTime: Duration { .nanoseconds(casyncio_processor_nanoseconds()) }
 
+  /// Whether a new file gets the lowest number that is free, and can have more than one.
+  static var hasLowestNumbers: Bool { cconformance_features() & UInt32(CCONFORMANCE_LOWEST_NUMBERS) != 0 }
+
+  /// Whether the system connects two sockets without an address; else a pair is a TCP connection.
+  static var hasSocketPairs: Bool { cconformance_features() & UInt32(CCONFORMANCE_SOCKET_PAIRS) != 0 }
+
+  /// Whether a datagram to a port without a socket comes back as an error.
+  static var hearsOfUnreachablePorts: Bool { cconformance_features() & UInt32(CCONFORMANCE_UNREACHABLE) != 0 }
+
+  /// Whether sockets can share a port, by an option that both have.
+  static var sharesPorts: Bool { cconformance_features() & UInt32(CCONFORMANCE_SHARED_PORTS) != 0 }
+
   /// Block the calling thread.
   static func block(milliseconds: Int) { cconformance_sleep(Int32(milliseconds)) }
 

@@ -30,6 +30,8 @@ package enum TemporaryName {
 /// A file without a name, with contents, its position at the beginning. Closed when this goes away.
 package final class TemporaryFile: Sendable {
   package let descriptor: FileDescriptor
+  /// Its number for a loop.
+  package var number: Int32 { casyncio_handle_of_file(descriptor.rawValue) }
   /// The name, as long as there is one: some systems keep it while the file is open.
   private let path: String?
 

@@ -27,6 +27,9 @@ enum {
   CASYNCIO_SPAWN_NEW_GROUP = 1 << 0,
   // The child leads a new session, without a terminal.
   CASYNCIO_SPAWN_NEW_SESSION = 1 << 1,
+  // The last argument is a command of the shell. On Windows it is handed on as it is: the shell there takes its line
+  // apart by rules of its own.
+  CASYNCIO_SPAWN_COMMAND = 1 << 2,
 };
 
 // The step at which a start has failed.
@@ -70,8 +73,15 @@ int casyncio_process_signal(int64_t process, int descriptor, int signal);
 // Send a signal to the group that the process leads.
 int casyncio_group_signal(int64_t process, int signal);
 
+// Which end of a pipe a loop of this process uses. On Windows that end is one for overlapped calls, which the standard
+// streams of most programs must not be; elsewhere the ends are alike.
+enum {
+  CASYNCIO_PIPE_READ_HERE = 1 << 0,
+  CASYNCIO_PIPE_WRITE_HERE = 1 << 1,
+};
+
 // Make a pipe whose two ends block and are closed on exec. Returns 0, or the negated errno.
-int casyncio_pipe(int *CASYNCIO_NONNULL read_end, int *CASYNCIO_NONNULL write_end);
+int casyncio_pipe(uint32_t here, int *CASYNCIO_NONNULL read_end, int *CASYNCIO_NONNULL write_end);
 
 // Open the null device, for reading and writing. Returns its descriptor, or the negated errno.
 int casyncio_open_null(void);
@@ -79,10 +89,26 @@ int casyncio_open_null(void);
 // Return the number of this process.
 int64_t casyncio_process_number(void);
 
+// Return the file of this program, to be freed; null if the system does not say.
+char *CASYNCIO_NULLABLE casyncio_program(void);
+
 // Return an environment variable of this process, as long as nothing changes it; null if it is not set.
 const char *CASYNCIO_NULLABLE casyncio_environment_variable(const char *CASYNCIO_NONNULL name);
 
 // Return the environment of this process.
 char *CASYNCIO_NULLABLE const *CASYNCIO_NULLABLE casyncio_environment(void);
+
+// MARK: Where programs are
+
+// Return 1 if the name of a program says in which directory it is; else it is looked for in those of PATH.
+int casyncio_has_directory(const char *CASYNCIO_NONNULL program);
+// Return 1 for the name of the variable PATH, in any case where the system has no difference.
+int casyncio_is_path(const char *CASYNCIO_NONNULL variable);
+// Return what PATH is where it is not set, and what stands between its directories.
+const char *CASYNCIO_NONNULL casyncio_default_path(void);
+char casyncio_path_separator(void);
+// Return the system's shell, and the option before a command.
+const char *CASYNCIO_NONNULL casyncio_shell(void);
+const char *CASYNCIO_NONNULL casyncio_shell_option(void);
 
 #endif

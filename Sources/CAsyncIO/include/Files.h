@@ -6,6 +6,9 @@
 #include "CompletionPort.h"
 #include "Platform.h"
 
+// Return what a number of the C library's, as in swift-system's FileDescriptor, is to the functions here: itself, or on
+// Windows the number of its handle.
+int casyncio_handle_of_file(int descriptor);
 // Read from an offset on, and leave the file's position alone. -ESPIPE: the file has no offsets.
 ptrdiff_t casyncio_read_at(int fd, void *CASYNCIO_NONNULL memory, size_t count, int64_t offset);
 // Set the file's position.

@@ -40,6 +40,8 @@ typedef struct casyncio_poll_entry {
   short returned;
 } casyncio_poll_entry;
 
+// Return 1 if only sockets can be waited for, by casyncio_poll and by a selector of the system, else 0.
+int casyncio_polls_sockets_only(void);
 // Return 1 if casyncio_poll does not round to milliseconds, else 0.
 int casyncio_poll_is_exact(void);
 // Wait, and return the number of entries with something to report. A negative timeout waits for ever; a timeout is

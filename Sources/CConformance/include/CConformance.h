@@ -27,15 +27,28 @@ enum {
   CCONFORMANCE_SIGNALS = 1,
   // A process can go on as two.
   CCONFORMANCE_FORKS = 2,
+  // There are sh, cat and their kin.
+  CCONFORMANCE_PROGRAMS = 4,
+  // A new file gets the lowest number that is free, and can have more than one.
+  CCONFORMANCE_LOWEST_NUMBERS = 8,
+  // Two sockets can be connected without an address.
+  CCONFORMANCE_SOCKET_PAIRS = 16,
+  // A datagram to a port without a socket comes back as an error.
+  CCONFORMANCE_UNREACHABLE = 32,
+  // Sockets can share a port, by an option that both have.
+  CCONFORMANCE_SHARED_PORTS = 64,
 };
 
 // Return which of these the system has.
 uint32_t cconformance_features(void);
 
+// Return the code that a child which was killed ends with: the signal's negative number, or a status.
+int cconformance_killed_code(void);
+
 // MARK: Sockets and pipes
 
-// Make a pipe whose two ends block and are closed on exec.
-int cconformance_pipe(int *read_end, int *write_end);
+// Make a pipe whose two ends block and are closed on exec. `here` says which of them a loop uses: see casyncio_pipe.
+int cconformance_pipe(uint32_t here, int *read_end, int *write_end);
 // Make two connected stream sockets, non-blocking and closed on exec.
 int cconformance_socket_pair(int ends[CCONFORMANCE_NONNULL 2]);
 // Return 1 if the peer has sent its last byte and everything was read, else 0.

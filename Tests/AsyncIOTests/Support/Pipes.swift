@@ -12,7 +12,7 @@ import Testing
 /// The two ends of a pipe that block, closed on exec.
 func makePipe() throws -> (read: Int32, write: Int32) {
   var ends: (Int32, Int32) = (-1, -1)
-  try #require(casyncio_pipe(&ends.0, &ends.1) == 0)
+  try #require(casyncio_pipe(UInt32(CASYNCIO_PIPE_READ_HERE | CASYNCIO_PIPE_WRITE_HERE), &ends.0, &ends.1) == 0)
   return ends
 }
 

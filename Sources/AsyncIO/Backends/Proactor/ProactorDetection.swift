@@ -4,17 +4,16 @@ internal import SystemPackage
 /// Whether this machine has completions, found out once per process by trying.
 ///
 /// A kernel may be too old, an administrator may have turned io_uring off, and the sandboxes of most container engines
-/// refuse its system calls. So nothing is concluded from version numbers: a ring is made with the flags that a loop
-/// uses, asked for every operation, and used for a round trip.
+/// refuse its system calls; on Windows a layer above the system's sockets may be in the way. So nothing is concluded
+/// from version numbers: a port is made with the flags that a loop uses, asked for every operation, and used for a
+/// round trip.
 public struct ProactorDetection: Sendable {
   /// The parts of the check, in their order.
-  package enum Step: String, Sendable {
-    case environment = "the environment variable ASYNCIO_IO_URING"
-    case platform = "the platform"
-    case setup = "set-up (io_uring_setup)"
-    case map = "mapping its queues (mmap)"
-    case operations = "the list of operations (io_uring_register)"
-    case selfTest = "the self-test (io_uring_enter)"
+  package enum Step: Sendable {
+    case environment, platform, setup, map, operations, selfTest
+
+    /// What it does.
+    package var name: String { ProactorMechanism.name(of: self) }
   }
 
   /// The step that failed; nil if all of them worked.
@@ -39,12 +38,12 @@ public struct ProactorDetection: Sendable {
   }
 
   private static let found = Lock<ProactorDetection?>(nil)
-  private static let isAllowed = Environment.allowsRing
+  private static let isAllowed = ProactorMechanism.isAllowed
 
   /// True if what was missing may be there the next time.
   private var isShortage: Bool { [EMFILE, ENFILE, ENOMEM, EAGAIN].contains(-error) }
 
-  init(allowed: Bool = Environment.allowsRing) {
+  init(allowed: Bool = ProactorMechanism.isAllowed) {
     guard allowed else {
       (failedStep, error, features) = (.environment, 0, 0)
       return
@@ -71,26 +70,14 @@ public struct ProactorDetection: Sendable {
 
   /// What is missing, and what helps; or what there is.
   public var description: String {
-    guard let failedStep else { return "io_uring works (\(featureNames.joined(separator: ", ")))" }
+    guard let failedStep else { return "\(ProactorMechanism.title) works (\(featureNames.joined(separator: ", ")))" }
     let reason = cause.map { ": \($0)" } ?? ""
-    return "io_uring is not available: \(failedStep.rawValue) said no\(reason). \(advice)"
+    return "\(ProactorMechanism.title) is not available: \(failedStep.name) said no\(reason). \(advice)"
   }
 
   /// What helps against the step that failed.
   package var advice: String {
-    switch (failedStep, -error) {
-    case (nil, _): ""
-    case (.environment, _): "Unset ASYNCIO_IO_URING, or use the selector loop."
-    case (.platform, _): "It needs a 64-bit Linux; use the selector loop."
-    case (_, EPERM):
-      "An administrator or a sandbox forbids it: see kernel.io_uring_disabled, and allow io_uring_setup, io_uring_enter"
-        + " and io_uring_register in the container's seccomp profile; or use the selector loop."
-    case (_, ENOSYS):
-      "The kernel or a sandbox does not know it; use Linux 5.19 or newer, or the selector loop."
-    case (_, ENOMEM): "Raise the limit of locked memory (ulimit -l), or use the selector loop."
-    case (_, EMFILE): "Raise the limit of open files: ulimit -n 4096."
-    default: "The kernel is too old or restricted; use Linux 5.19 or newer, or the selector loop."
-    }
+    failedStep.map { ProactorMechanism.advice($0, -error) } ?? ""
   }
 
   /// What this kernel offers beyond what is needed, in words.

@@ -1,6 +1,6 @@
 #if os(Linux) || os(Android)
   internal import CAsyncIO
-  internal import SystemPackage
+  public import SystemPackage
 
   // The traps of epoll, and what is done about each here.
   //
@@ -158,5 +158,14 @@
       closeNumber(epoll)
       wakeDescriptor.close()
     }
+  }
+
+  extension Selectors {
+    /// Make a selector over epoll(7), the platform's best. Throws what the system says, for instance if no descriptors
+    /// are left. Answers `EpollSelector`.
+    public static func epoll() throws(Errno) -> some IOSelector { try EpollSelector() }
+
+    /// The platform's best.
+    static func best() throws(Errno) -> any IOSelector { try EpollSelector() }
   }
 #endif

@@ -57,9 +57,10 @@ package final class SelectorBackend: IOBackend, @unchecked Sendable {
   /// What a selector can do; exact waits if this one has them.
   package var capabilities: IOCapabilities {
     var offered: IOCapabilities = [
-      .descriptorWatches, .streamSockets, .pipes, .datagrams, .systemDescriptors, .unixSockets, .threads,
-      .systemClock, .immediateReceives,
+      .descriptorWatches, .streamSockets, .datagrams, .systemDescriptors, .unixSockets, .threads, .systemClock,
+      .immediateReceives,
     ]
+    if casyncio_polls_sockets_only() == 0 { offered.insert(.pipes) }
     if selector.hasSubMillisecondWaits { offered.insert(.subMillisecondWaits) }
     return offered
   }

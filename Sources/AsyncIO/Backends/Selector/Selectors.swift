@@ -4,12 +4,6 @@ public import SystemPackage
 ///
 /// Their types have no public names: what they have is what ``IOSelector`` says. Answers Python's module `selectors`.
 public enum Selectors {
-  #if os(Linux) || os(Android)
-    /// Make a selector over epoll(7), the platform's best. Throws what the system says, for instance if no descriptors
-    /// are left. Answers `EpollSelector`.
-    public static func epoll() throws(Errno) -> some IOSelector { try EpollSelector() }
-  #endif
-
   /// Make a selector over poll(2), which every platform has. Throws what the system says, for instance if no
   /// descriptors are left. Answers `PollSelector`.
   public static func poll() throws(Errno) -> some IOSelector { try PollSelector() }
