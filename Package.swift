@@ -33,6 +33,7 @@ let package = Package(
       linkerSettings: [
         .linkedLibrary("ws2_32", .when(platforms: [.windows])), .linkedLibrary("ntdll", .when(platforms: [.windows])),
         .linkedLibrary("iphlpapi", .when(platforms: [.windows])),
+        .linkedLibrary("advapi32", .when(platforms: [.windows])),
       ]),
     // OpenSSL, found while the program runs: nothing of it is needed for the build.
     .target(name: "COpenSSL"),

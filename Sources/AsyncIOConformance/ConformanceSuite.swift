@@ -12,7 +12,8 @@ internal import CConformance
 public enum ConformanceSuite {
   /// All checks, in the order of the list.
   public static let checks: [ConformanceCheck] = [
-    policyChecks, policyProcessChecks, lifeCycleChecks, closingChecks, schedulingChecks, timerChecks, threadChecks,
+    policyChecks, policyProcessChecks, windowsPolicyChecks, lifeCycleChecks, closingChecks, schedulingChecks,
+    timerChecks, threadChecks,
     threadRuleChecks,
     descriptorChecks, socketOperationChecks, connectionChecks, serverChecks, transportChecks, datagramChecks,
     unixSocketAndPipeChecks, pipeChecks, signalChecks, subprocessChecks, subprocessTransportChecks,

@@ -1,12 +1,5 @@
+import CAsyncIO
 import Synchronization
-
-#if canImport(Glibc)
-  import Glibc
-#elseif canImport(Musl)
-  import Musl
-#else
-  import Darwin
-#endif
 
 /// A growing line on a terminal. Elsewhere it is silent. Any thread.
 final class ProgressBar: Sendable {

@@ -68,28 +68,36 @@ int casyncio_socket(int family, int type, int protocol) {
   return win32_finish_socket(made);
 }
 
+// The error of a call of a socket. The number may stand for something else or for nothing, and what the system says
+// then depends on the call.
+static int error_of(int socket) {
+  DWORD error = (DWORD)WSAGetLastError(), flags;
+  if (error == WSAEWOULDBLOCK || win32_is_socket(socket)) return win32_negated(error);
+  return socket >= 0 && GetHandleInformation(win32_handle(socket), &flags) ? -ENOTSOCK : -EBADF;
+}
+
 int casyncio_accept(int socket) {
   SOCKET made = accept(win32_socket(socket), NULL, NULL);
   if (made == INVALID_SOCKET) {
     // A connection that was cut off before it was accepted.
-    int error = win32_last_of_socket();
+    int error = error_of(socket);
     return error == -ECONNRESET ? -ECONNABORTED : error;
   }
   SetHandleInformation((HANDLE)made, HANDLE_FLAG_INHERIT, 0);
   return win32_finish_socket(made);
 }
 
-static int status_of(int result) { return result == 0 ? 0 : win32_last_of_socket(); }
+static int status_of(int socket, int result) { return result == 0 ? 0 : error_of(socket); }
 
 int casyncio_bind(int socket, const struct sockaddr *address, socklen_t length) {
-  return status_of(bind(win32_socket(socket), address, length));
+  return status_of(socket, bind(win32_socket(socket), address, length));
 }
 
-int casyncio_listen(int socket, int backlog) { return status_of(listen(win32_socket(socket), backlog)); }
+int casyncio_listen(int socket, int backlog) { return status_of(socket, listen(win32_socket(socket), backlog)); }
 
 int casyncio_connect(int socket, const struct sockaddr *address, socklen_t length) {
   if (connect(win32_socket(socket), address, length) == 0) return 0;
-  int error = win32_last_of_socket();
+  int error = error_of(socket);
   return error == -EAGAIN ? -EINPROGRESS : error;
 }
 
@@ -98,7 +106,7 @@ static int name_of_unbound(int socket, struct sockaddr_storage *name) {
   WSAPROTOCOL_INFOW info;
   int length = sizeof info;
   int status = getsockopt(win32_socket(socket), SOL_SOCKET, SO_PROTOCOL_INFOW, (char *)&info, &length);
-  if (status != 0) return win32_last_of_socket();
+  if (status != 0) return error_of(socket);
   memset(name, 0, sizeof *name);
   name->ss_family = (ADDRESS_FAMILY)info.iAddressFamily;
   return info.iMinSockAddr;
@@ -107,33 +115,33 @@ static int name_of_unbound(int socket, struct sockaddr_storage *name) {
 int casyncio_local_name(int socket, struct sockaddr_storage *name) {
   int length = sizeof *name;
   if (getsockname(win32_socket(socket), (struct sockaddr *)name, &length) == 0) return length;
-  return WSAGetLastError() == WSAEINVAL ? name_of_unbound(socket, name) : win32_last_of_socket();
+  return WSAGetLastError() == WSAEINVAL ? name_of_unbound(socket, name) : error_of(socket);
 }
 
 int casyncio_peer_name(int socket, struct sockaddr_storage *name) {
   int length = sizeof *name;
-  return getpeername(win32_socket(socket), (struct sockaddr *)name, &length) == 0 ? length : win32_last_of_socket();
+  return getpeername(win32_socket(socket), (struct sockaddr *)name, &length) == 0 ? length : error_of(socket);
 }
 
 // MARK: Bytes
 
-static ptrdiff_t counted(int n) {
+static ptrdiff_t counted(int socket, int n) {
   if (n >= 0) return n;
-  errno = -win32_last_of_socket();
+  errno = -error_of(socket);
   return -1;
 }
 
 static int at_most(size_t count, int most) { return count > (size_t)most ? most : (int)count; }
 
 ptrdiff_t casyncio_send_once(int socket, const void *bytes, size_t count) {
-  return counted(send(win32_socket(socket), bytes, at_most(count, SEND_STEP), 0));
+  return counted(socket, send(win32_socket(socket), bytes, at_most(count, SEND_STEP), 0));
 }
 
 ptrdiff_t casyncio_receive_once(int socket, void *memory, size_t count) {
-  return counted(recv(win32_socket(socket), memory, at_most(count, INT32_MAX), 0));
+  return counted(socket, recv(win32_socket(socket), memory, at_most(count, INT32_MAX), 0));
 }
 
-int casyncio_shutdown(int socket, int how) { return status_of(shutdown(win32_socket(socket), how)); }
+int casyncio_shutdown(int socket, int how) { return status_of(socket, shutdown(win32_socket(socket), how)); }
 
 int casyncio_undelivered_bytes(int socket) {
   (void)socket;
@@ -164,14 +172,14 @@ int casyncio_get_option(int socket, int level, int name, void *value, socklen_t 
   if (level == SOL_SOCKET && name == SO_LINGER && size == 2 * sizeof(int)) {
     struct linger linger;
     int length = sizeof linger;
-    if (getsockopt(win32_socket(socket), level, name, (char *)&linger, &length) != 0) return win32_last_of_socket();
+    if (getsockopt(win32_socket(socket), level, name, (char *)&linger, &length) != 0) return error_of(socket);
     memcpy(value, (int[]){linger.l_onoff, linger.l_linger}, 2 * sizeof(int));
     return 2 * sizeof(int);
   }
   // Some options have one byte, and the rest is the caller's.
   memset(value, 0, (size_t)size);
   int length = size;
-  if (getsockopt(win32_socket(socket), level, name, value, &length) != 0) return win32_last_of_socket();
+  if (getsockopt(win32_socket(socket), level, name, value, &length) != 0) return error_of(socket);
   if (level == SOL_SOCKET && name == SO_ERROR && length == sizeof(int)) {
     int *error = value;
     *error = -win32_negated((DWORD)*error);
@@ -184,8 +192,8 @@ int casyncio_set_option(int socket, int level, int name, const void *value, sock
   if (level == SOL_SOCKET && name == SO_LINGER && size == 2 * sizeof(int)) {
     const int *words = value;
     struct linger linger = {.l_onoff = words[0] != 0, .l_linger = (u_short)at_most((size_t)words[1], 0xFFFF)};
-    return status_of(setsockopt(win32_socket(socket), level, name, (const char *)&linger, sizeof linger));
+    return status_of(socket, setsockopt(win32_socket(socket), level, name, (const char *)&linger, sizeof linger));
   }
-  return status_of(setsockopt(win32_socket(socket), level, name, value, size));
+  return status_of(socket, setsockopt(win32_socket(socket), level, name, value, size));
 }
 #endif

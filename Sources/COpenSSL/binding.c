@@ -1,34 +1,24 @@
 #include "COpenSSL.h"
 
-#include <dlfcn.h>
+#include "library.h"
+
 #include <stdio.h>
 #include <string.h>
 
-// Finding the library. libcrypto comes along as a dependency of libssl, and dlsym on libssl's handle finds its
-// functions as well.
-
-#if defined(__APPLE__)
-static const char *const known[] = {
-    "/opt/homebrew/opt/openssl@3/lib/libssl.3.dylib",
-    "/usr/local/opt/openssl@3/lib/libssl.3.dylib",
-    "libssl.3.dylib",
-};
-#else
-static const char *const known[] = {"libssl.so.3", "libssl.so.1.1"};
-#endif
+// Finding the library, and its functions in it.
 
 static void *open_library(const char *path, const char **found, char *detail, size_t size) {
-  size_t count = path ? 1 : sizeof known / sizeof *known, used = 0;
+  const char *const given[] = {path, NULL};
+  size_t used = 0;
   detail[0] = 0;
-  for (size_t i = 0; i < count; i++) {
-    const char *name = path ? path : known[i];
-    void *library = dlopen(name, RTLD_NOW | RTLD_LOCAL);
+  for (const char *const *name = path ? given : library_names; *name; name++) {
+    char reason[256];
+    void *library = library_open(*name, reason, sizeof reason);
     if (library) {
-      *found = name;
+      *found = *name;
       return library;
     }
-    const char *reason = dlerror();
-    int written = snprintf(detail + used, size - used, "%s%s", used ? "; " : "", reason ? reason : name);
+    int written = snprintf(detail + used, size - used, "%s%s", used ? "; " : "", reason);
     if (written > 0 && used + (size_t)written < size) used += (size_t)written;
   }
   return NULL;
@@ -39,14 +29,14 @@ static const char *bind_functions(void *library, casyncio_openssl *functions) {
   // POSIX wants a pointer to data to hold a function's address; going by way of memory says so to the compiler.
 #define FUNCTION(result, name, parameters)                 \
   {                                                        \
-    void *address = dlsym(library, #name);                 \
+    void *address = library_function(library, #name);                 \
     if (!address) return #name;                            \
     memcpy(&functions->name, &address, sizeof address);    \
   }
 #define RENAMED(result, name, old, parameters)             \
   {                                                        \
-    void *address = dlsym(library, #name);                 \
-    if (!address) address = dlsym(library, #old);          \
+    void *address = library_function(library, #name);                 \
+    if (!address) address = library_function(library, #old);          \
     if (!address) return #name;                            \
     memcpy(&functions->name, &address, sizeof address);    \
   }

@@ -94,6 +94,58 @@ static void what_is_not_there(void) {
   CHECK(casyncio_process_signal(0x7ffffff0, -1, 0), ==, -ESRCH);
 }
 
+// More than a line or an environment takes is an error that says so, or there is no such limit.
+static void too_long(void) {
+  enum { LENGTH = 40000 };
+  char *text = calloc(LENGTH + 1, 1);
+  CHECK(text != NULL, ==, 1);
+  memset(text, 'a', LENGTH);
+  const char *more[] = {text, NULL};
+  text[1] = '=';
+  char *environment[] = {text, "SYSTEMROOT=C:\\windows", NULL};
+  for (int i = 0; i < 2; i++) {
+    int64_t process = start(own_path, "0", i ? NULL : more, i ? environment : NULL, 0);
+    if (process > 0) end_of(process);
+    else CHECK(process, ==, -E2BIG);
+  }
+  free(text);
+  casyncio_remove(REPORT);
+}
+
+static int64_t start_command(const char *command) {
+  char *arguments[] = {
+      (char *)(uintptr_t)casyncio_shell(), (char *)(uintptr_t)casyncio_shell_option(), (char *)(uintptr_t)command,
+      NULL};
+  const char *candidates[] = {casyncio_shell(), NULL};
+  int null = casyncio_open_null(), step;
+  int64_t process = 0;
+  casyncio_spawn_request request = {
+      .candidates = candidates, .arguments = arguments, .input = null, .output = null, .error = null,
+      .flags = CASYNCIO_SPAWN_COMMAND};
+  int status = casyncio_spawn(&request, &process, &step);
+  casyncio_close(null);
+  return status < 0 ? status : process;
+}
+
+// A command comes to the shell as it is, with its quotes.
+static void commands(void) {
+  int64_t process = start_command("exit 42");
+  CHECK(process, >, 0);
+  CHECK(end_of(process).status, ==, 42);
+  process = start_command("echo \"a b\" && exit 7");
+  CHECK(process, >, 0);
+  CHECK(end_of(process).status, ==, 7);
+}
+
+// A batch file is not run: its interpreter would take an argument for a command. Elsewhere it is a name like others.
+static void batch_files(void) {
+  static const char *const names[] = {"./no-such.bat", "./no-such.CMD", "./no-such.bat. ."};
+  for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+    int64_t status = start(names[i], "0", NULL, NULL, 0);
+    CHECK(status == -ENOEXEC || status == -ENOENT, ==, 1);
+  }
+}
+
 static void ending(void) {
   casyncio_child_end end;
   int64_t process = start(own_path, "wait", NULL, NULL, CASYNCIO_SPAWN_NEW_GROUP);
@@ -114,4 +166,5 @@ static void ending(void) {
 
 const struct test_case children[] = {
     {"children:arguments", arguments}, {"children:status-and-environment", status_and_environment},
-    {"children:what-is-not-there", what_is_not_there}, {"children:ending", ending}, {NULL, NULL}};
+    {"children:what-is-not-there", what_is_not_there}, {"children:too-long", too_long},
+    {"children:commands", commands}, {"children:batch-files", batch_files}, {"children:ending", ending}, {NULL, NULL}};

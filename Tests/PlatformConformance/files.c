@@ -44,7 +44,34 @@ static void kinds(void) {
   CHECK(casyncio_access_mode(-1), ==, -EBADF);
 }
 
+// A number that came again stands for something else.
+static void reused_numbers(void) {
+  casyncio_file before, after;
+  int first = casyncio_socket(AF_INET, casyncio_stream_type, 0);
+  CHECK(casyncio_file_of(first, &before), ==, 0);
+  for (int i = 0; i < 100; i++) {
+    casyncio_close(first);
+    int second = casyncio_socket(AF_INET, casyncio_stream_type, 0);
+    if (second != first) {
+      casyncio_close(second);
+      break;
+    }
+    CHECK(casyncio_file_of(second, &after), ==, 0);
+    CHECK(before.inode != after.inode || before.device != after.device, ==, 1);
+    before = after;
+  }
+  casyncio_close(first);
+}
+
 static void processes(void) {
+  char *program = casyncio_program();
+  casyncio_file file;
+  if (program) CHECK(casyncio_file_at(program, &file), ==, 0);
+  free(program);
+  CHECK(casyncio_has_directory("name"), ==, 0);
+  CHECK(casyncio_has_directory("folder/name"), ==, 1);
+  CHECK(casyncio_is_path("PATH"), ==, 1);
+  CHECK(casyncio_is_path("PATHEXT"), ==, 0);
   CHECK(casyncio_process_number(), >, 0);
   CHECK(casyncio_environment_variable("ASYNCIO_NO_SUCH_VARIABLE") == NULL, ==, 1);
   const char *path = casyncio_environment_variable("PATH");
@@ -55,4 +82,5 @@ static void processes(void) {
 }
 
 const struct test_case files[] = {
-    {"files:paths", paths}, {"files:kinds", kinds}, {"files:processes", processes}, {NULL, NULL}};
+    {"files:paths", paths}, {"files:kinds", kinds}, {"files:reused-numbers", reused_numbers},
+    {"files:processes", processes}, {NULL, NULL}};

@@ -119,6 +119,9 @@ static void peers(void) {
   CHECK(ntohs(((struct sockaddr_in *)&name)->sin_port), ==, port_of(ends[1]));
   int alone = casyncio_socket(AF_INET, casyncio_stream_type, 0);
   CHECK(casyncio_peer_name(alone, &name), ==, -ENOTCONN);
+  // What is not bound has a family.
+  CHECK(casyncio_local_name(alone, &name), >, 0);
+  CHECK(name.ss_family, ==, AF_INET);
   CHECK(casyncio_close(alone), ==, 0);
   CHECK(casyncio_peer_name(alone, &name), <, 0);
   close_both(ends);
@@ -140,8 +143,25 @@ static void dead_numbers(void) {
   CHECK(casyncio_close(-1), ==, -EBADF);
 }
 
+// Every call of a socket refuses a number that stands for a file of another kind.
+static void no_sockets(void) {
+  struct sockaddr_storage name;
+  struct sockaddr_in address = loopback(9);
+  int null = casyncio_open_null(), value = 1;
+  CHECK(null, >, 2);
+  CHECK(casyncio_bind(null, (struct sockaddr *)&address, sizeof address), ==, -ENOTSOCK);
+  CHECK(casyncio_listen(null, 1), ==, -ENOTSOCK);
+  CHECK(casyncio_accept(null), ==, -ENOTSOCK);
+  CHECK(casyncio_connect(null, (struct sockaddr *)&address, sizeof address), ==, -ENOTSOCK);
+  CHECK(casyncio_local_name(null, &name), ==, -ENOTSOCK);
+  CHECK(casyncio_set_option(null, SOL_SOCKET, SO_KEEPALIVE, &value, sizeof value), ==, -ENOTSOCK);
+  CHECK(casyncio_shutdown(null, SHUT_WR), ==, -ENOTSOCK);
+  CHECK(sending(null, "b", 1), ==, -ENOTSOCK);
+  CHECK(casyncio_close(null), ==, 0);
+}
+
 const struct test_case sockets[] = {
     {"sockets:bytes-and-end", bytes_and_end}, {"sockets:back-pressure", back_pressure}, {"sockets:reset", reset},
     {"sockets:refused", refused}, {"sockets:nobody-to-accept", nobody_to_accept},
     {"sockets:port-in-use", port_in_use}, {"sockets:options", options}, {"sockets:peers", peers},
-    {"sockets:dead-numbers", dead_numbers}, {NULL, NULL}};
+    {"sockets:dead-numbers", dead_numbers}, {"sockets:no-sockets", no_sockets}, {NULL, NULL}};

@@ -20,6 +20,33 @@ extension ConformanceSuite {
       try subject.expect("calls", trail, "made one two eof lost")
     },
     ConformanceCheck(
+      118, "A loop that waits for sockets only refuses pipes and children, and names the one that has them",
+      facet: "sockets"
+    ) { subject in
+      let ends = try subject.pipe()
+      try subject.run { loop in
+        guard let core = loop as? BaseEventLoop, !core.capabilities.contains(.pipes) else {
+          try subject.notOffered("this loop has pipes")
+        }
+        func refuse(_ name: String, _ body: () async throws -> Void) async throws {
+          do {
+            try await body()
+            try subject.fail("\(name) was not refused")
+          } catch let error as EventLoopError {
+            try subject.expect(name, error.code, .notOffered)
+            try subject.require("\(error)".contains("ProactorEventLoop"), "the error names no other loop: \(error)")
+          }
+        }
+        let script = ChildScript.nothing
+        try await refuse("read") { _ = try await loop.connectReadPipe(ends.read) { MarkingProtocol(Trail()) } }
+        try await refuse("write") { _ = try await loop.connectWritePipe(ends.write) { MarkingProtocol(Trail()) } }
+        try await refuse("reader") { _ = try PipeReader(owning: ends.read) }
+        try await refuse("child") { _ = try await script.spawn() }
+        try await refuse("protocol") { _ = try await loop.subprocess(script) { MarkingProtocol(Trail()) } }
+        try subject.expect("the ends are the caller's", isOpen(ends.read) && isOpen(ends.write))
+      }
+    },
+    ConformanceCheck(
       118, "An error of dataReceived is reported, and the pipe is closed", facet: "error", capabilities: .pipes,
       deviation: "CPython reports it and goes on reading, other than with a socket."
     ) { subject in

@@ -1,14 +1,7 @@
 internal import AsyncIO
+internal import CAsyncIO
 internal import CSimulation
 internal import SystemPackage
-
-#if canImport(Glibc)
-  internal import Glibc
-#elseif canImport(Musl)
-  internal import Musl
-#else
-  internal import Darwin
-#endif
 
 /// Run a scenario once for each seed, each time in a world of its own: another order of events, another network, other
 /// faults. Throws the ``SimulationFailure`` of the lowest seed that fails, shrunk as far as it gets.

@@ -1,13 +1,6 @@
 internal import AsyncIO
+internal import CAsyncIO
 internal import SystemPackage
-
-#if canImport(Glibc)
-  internal import Glibc
-#elseif canImport(Musl)
-  internal import Musl
-#else
-  internal import Darwin
-#endif
 
 /// The calls on sockets that a loop makes outside of its backend, answered by the simulated network.
 ///

@@ -46,7 +46,8 @@ struct OpenSSL: @unchecked Sendable {
   private static func reason(_ status: Int, _ detail: String) -> String {
     let fix =
       "Install OpenSSL 3 (Debian, Ubuntu: apt install libssl3; Fedora: dnf install openssl-libs; Alpine: apk add "
-      + "libssl3; macOS: brew install openssl@3), or set ASYNCIO_OPENSSL to the path of libssl."
+      + "libssl3; macOS: brew install openssl@3; Windows: put libssl-3 and libcrypto-3 beside the program), or set "
+      + "ASYNCIO_OPENSSL to the path of libssl."
     return switch status {
     case CASYNCIO_OPENSSL_NOT_FOUND: "TLS needs OpenSSL, and no libssl was found (\(detail)). \(fix)"
     case CASYNCIO_OPENSSL_WRONG_VERSION: "TLS needs OpenSSL 1.1.1 or later, and found \(detail). \(fix)"
