@@ -121,6 +121,6 @@ extension BaseEventLoop {
     throw EventLoopError(
       .notOffered,
       "\(operation): the event loop over \(backendName) waits for sockets only, not for pipes and child processes. "
-        + "Use a ProactorEventLoop.")
+        + "Use a loop of the system that has them: ProactorEventLoop.")
   }
 }
