@@ -102,11 +102,13 @@ let package = Package(
     ),
     // Ends a test program that closes a descriptor twice.
     .target(name: "CloseWitness", path: "Tests/CloseWitness"),
+    // The C library of a POSIX system, for tests.
+    .target(name: "POSIX", path: "Tests/POSIX"),
     // Programs that tests start as child processes: whole-process runs and the policy of the process need one each.
     .executableTarget(
       name: "AsyncIOTestHelper",
       dependencies: [
-        "AsyncIO", "AsyncIOConformance", "AsyncIOSimulation", "CAsyncIO", "CloseWitness",
+        "AsyncIO", "AsyncIOConformance", "AsyncIOSimulation", "CAsyncIO", "CloseWitness", "POSIX",
         .product(name: "Logging", package: "swift-log"),
         .product(name: "SystemPackage", package: "swift-system"),
       ],
@@ -129,7 +131,7 @@ let package = Package(
       name: "AsyncIOTests",
       dependencies: [
         "AsyncIO", "AsyncIOConformance", "AsyncIOPrograms", "AsyncIOScenarios", "AsyncIOSimulation", "CAsyncIO",
-        "COpenSSL", "CSimulation", "CloseWitness", .product(name: "Logging", package: "swift-log"),
+        "COpenSSL", "CSimulation", "CloseWitness", "POSIX", .product(name: "Logging", package: "swift-log"),
         .product(name: "SystemPackage", package: "swift-system"),
       ],
       swiftSettings: settings

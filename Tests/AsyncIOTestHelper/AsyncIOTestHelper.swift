@@ -1,8 +1,5 @@
 import AsyncIO
-
-#if canImport(Glibc)
-  import Glibc
-#endif
+import POSIX
 
 /// Cases that need a process of their own: those about the policy of the process, about its main thread, and about
 /// runs that take the whole process over. A case prints facts; what they have to be is in the tests.

@@ -1,5 +1,5 @@
 import AsyncIO
-import Glibc
+import POSIX
 
 nonisolated(unsafe) let childCases: [String: () throws -> Void] = [
   "run-children": runChildren,

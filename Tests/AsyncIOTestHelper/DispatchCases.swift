@@ -1,6 +1,6 @@
 import AsyncIO
 import Dispatch
-import Glibc
+import POSIX
 
 nonisolated(unsafe) let dispatchCases: [String: () throws -> Void] = [
   "dispatch-main": dispatchMain,

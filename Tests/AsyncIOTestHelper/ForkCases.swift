@@ -1,5 +1,5 @@
 import AsyncIO
-import Glibc
+import POSIX
 
 nonisolated(unsafe) let forkCases: [String: () throws -> Void] = [
   "fork": forkInCallback,

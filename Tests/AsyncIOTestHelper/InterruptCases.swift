@@ -1,5 +1,5 @@
 import AsyncIO
-import Glibc
+import POSIX
 
 nonisolated(unsafe) let interruptCases: [String: () throws -> Void] = cases.mapValues { body in
   {

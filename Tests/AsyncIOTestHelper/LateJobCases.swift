@@ -1,5 +1,5 @@
 import AsyncIO
-import Glibc
+import POSIX
 
 nonisolated(unsafe) let lateJobCases: [String: () throws -> Void] = [
   "late-leaves-nothing": lateLeavesNothing,

@@ -1,5 +1,5 @@
 import AsyncIO
-import Glibc
+import POSIX
 
 // Children at the limit of threads, where somebody has to see to them later, or at once.
 

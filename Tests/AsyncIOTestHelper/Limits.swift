@@ -1,5 +1,5 @@
 import CAsyncIO
-import Glibc
+import POSIX
 
 /// The system refuses from `take` to `giveBack`, in this process only.
 enum Limit: String {

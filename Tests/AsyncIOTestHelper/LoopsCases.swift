@@ -1,5 +1,5 @@
 import AsyncIO
-import Glibc
+import POSIX
 
 nonisolated(unsafe) let loopsCases: [String: () throws -> Void] = [
   "loops-places": loopsPlaces,

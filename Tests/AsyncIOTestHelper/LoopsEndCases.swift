@@ -1,5 +1,5 @@
 import AsyncIO
-import Glibc
+import POSIX
 
 nonisolated(unsafe) let loopsEndCases: [String: () throws -> Void] = [
   "loops-fail": loopsFail,

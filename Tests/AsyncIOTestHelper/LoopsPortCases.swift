@@ -1,5 +1,5 @@
 import AsyncIO
-import Glibc
+import POSIX
 import SystemPackage
 
 nonisolated(unsafe) let loopsPortCases: [String: () throws -> Void] = [

@@ -1,6 +1,6 @@
 import AsyncIO
-import Glibc
 import Logging
+import POSIX
 
 nonisolated(unsafe) let policyCases: [String: () throws -> Void] = [
   "loop-kind": loopKind,

@@ -1,6 +1,6 @@
 import AsyncIO
 import CAsyncIO
-import Glibc
+import POSIX
 
 nonisolated(unsafe) let refusedCallCases: [String: () throws -> Void] = [
   "children-without-descriptors": childrenWithoutDescriptors

@@ -1,6 +1,6 @@
 import AsyncIO
 import AsyncIOConformance
-import Glibc
+import POSIX
 
 nonisolated(unsafe) let runCases: [String: () throws -> Void] = [
   "run-with-policy": runWithPolicy,

@@ -1,5 +1,5 @@
 import AsyncIO
-import Glibc
+import POSIX
 import Synchronization
 
 nonisolated(unsafe) let tlsExitCases: [String: () throws -> Void] = ["exit-during-tls": exitDuringTLS]

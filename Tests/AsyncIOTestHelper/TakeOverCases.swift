@@ -1,5 +1,5 @@
 import AsyncIO
-import Glibc
+import POSIX
 
 nonisolated(unsafe) let takeOverCases: [String: () throws -> Void] = [
   "one-thread": oneThread,

@@ -1,6 +1,6 @@
 import AsyncIO
 import AsyncIOConformance
-import Glibc
+import POSIX
 
 nonisolated(unsafe) let unixSocketCases: [String: () throws -> Void] = ["changed-directory": changeDirectory]
 

@@ -1,5 +1,5 @@
 import AsyncIO
-import Glibc
+import POSIX
 
 private final class Silent: SubprocessProtocol {}
 

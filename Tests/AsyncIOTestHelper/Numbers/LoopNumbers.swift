@@ -1,5 +1,5 @@
 import AsyncIO
-import Glibc
+import POSIX
 
 /// Descriptors, signals, graphs and pools.
 func probeLoop(_ probe: NumberProbe, _ loop: any EventLoop) async throws {

@@ -1,5 +1,5 @@
 import AsyncIO
-import Glibc
+import POSIX
 
 /// Sockets by hand, and their options.
 func probeSockets(_ probe: NumberProbe, _ loop: any EventLoop) async throws {

@@ -1,6 +1,6 @@
 import AsyncIO
 import AsyncIOConformance
-import Glibc
+import POSIX
 import SystemPackage
 
 /// What a reader of streams is asked for, on streams that have some bytes and an end.
@@ -17,7 +17,7 @@ func probeStreams(_ probe: NumberProbe, _ loop: any EventLoop) async throws {
   }
   func pipe(_ body: (PipeReader) async throws -> Void) async throws {
     var ends: [Int32] = [-1, -1]
-    guard Glibc.pipe(&ends) == 0 else { return }
+    guard POSIX.pipe(&ends) == 0 else { return }
     _ = write(ends[1], "some\nbytes\n", 11)
     _ = close(ends[1])
     let reader = try PipeReader(owning: ends[0])

@@ -1,5 +1,5 @@
 import AsyncIO
-import Glibc
+import POSIX
 
 /// A protocol of every kind that does nothing.
 private final class Silent: StreamProtocol, DatagramProtocol {

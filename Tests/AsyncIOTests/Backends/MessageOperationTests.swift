@@ -1,11 +1,8 @@
 import CAsyncIO
+import POSIX
 import Testing
 
 @testable import AsyncIO
-
-#if canImport(Glibc)
-  import Glibc
-#endif
 
 /// Messages with addresses, and waits that take nothing, straight on the backends.
 @Suite(.timeLimit(.minutes(5)))

@@ -1,11 +1,8 @@
 import CAsyncIO
+import POSIX
 import Testing
 
 @testable import AsyncIO
-
-#if canImport(Glibc)
-  import Glibc
-#endif
 
 /// Operations on descriptors that are not sockets, straight on the backends.
 @Suite(.timeLimit(.minutes(5)))

@@ -1,12 +1,9 @@
 import CAsyncIO
+import POSIX
 import SystemPackage
 import Testing
 
 @testable import AsyncIO
-
-#if canImport(Glibc)
-  import Glibc
-#endif
 
 /// Cancelling against a peer in another thread, at random moments: every byte and every connection is somebody's.
 ///

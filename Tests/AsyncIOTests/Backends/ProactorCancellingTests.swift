@@ -1,12 +1,9 @@
 import CAsyncIO
+import POSIX
 import SystemPackage
 import Testing
 
 @testable import AsyncIO
-
-#if canImport(Glibc)
-  import Glibc
-#endif
 
 /// Cancelling at every moment of an operation's life: it ends once, nothing that has come is lost, and the memory of
 /// the caller is the system's until the end is reported (invariants I15 to I17).

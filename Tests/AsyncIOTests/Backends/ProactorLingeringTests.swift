@@ -1,11 +1,8 @@
 import CAsyncIO
+import POSIX
 import Testing
 
 @testable import AsyncIO
-
-#if canImport(Glibc)
-  import Glibc
-#endif
 
 /// Closed connections with bytes on their way: no number is kept longer than it takes, and none for ever.
 @Suite(.enabled(if: LoopKind.hasProactor, "io_uring is not available"), .timeLimit(.minutes(5)))

@@ -1,12 +1,9 @@
 import CAsyncIO
+import POSIX
 import SystemPackage
 import Testing
 
 @testable import AsyncIO
-
-#if canImport(Glibc)
-  import Glibc
-#endif
 
 /// Small writes count as sent when they are taken, as with a socket's own buffer. What follows from that: order, errors
 /// and ends come behind them (hazard D10, invariants I11 and I13).

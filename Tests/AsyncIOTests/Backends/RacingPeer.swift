@@ -1,13 +1,10 @@
 import AsyncIOConformance
 import CAsyncIO
+import POSIX
 import Synchronization
 import SystemPackage
 
 @testable import AsyncIO
-
-#if canImport(Glibc)
-  import Glibc
-#endif
 
 /// The other side of a race: a thread that does one thing at a time, when it is asked to, at sockets that belong to it.
 ///

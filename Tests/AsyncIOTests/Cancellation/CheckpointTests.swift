@@ -1,13 +1,8 @@
+import POSIX
 import SystemPackage
 import Testing
 
 @testable import AsyncIO
-
-#if canImport(Glibc)
-  import Glibc
-#else
-  import Darwin
-#endif
 
 /// Every suspending call is a place where a task can be cancelled, whether or not it would have to wait.
 @Suite(.timeLimit(.minutes(5)))

@@ -1,13 +1,10 @@
 import AsyncIOConformance
 import CAsyncIO
+import POSIX
 import SystemPackage
 import Testing
 
 @testable import AsyncIO
-
-#if canImport(Glibc)
-  import Glibc
-#endif
 
 /// Where a transfer of a file begins and ends: after what was written before, and with the last byte.
 @Suite("The borders of a file's transfer", .timeLimit(.minutes(5)))

@@ -1,12 +1,9 @@
 import CAsyncIO
+import POSIX
 import SystemPackage
 import Testing
 
 @testable import AsyncIO
-
-#if canImport(Glibc)
-  import Glibc
-#endif
 
 /// Files to connections, beyond line 75 of the conformance list.
 @Suite(.timeLimit(.minutes(5)))

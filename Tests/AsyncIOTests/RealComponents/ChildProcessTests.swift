@@ -1,6 +1,6 @@
 #if os(Linux)
   import CAsyncIO
-  import Glibc
+  import POSIX
   import SystemPackage
   import Testing
 

@@ -1,6 +1,6 @@
 #if os(Linux)
   import AsyncIO
-  import Glibc
+  import POSIX
   import Testing
 
   extension RealComponents {

@@ -1,5 +1,5 @@
 #if os(Linux)
-  import Glibc
+  import POSIX
   import Testing
 
   /// The public entry points that take a number, read from the sources: functions, initialisers and subscripts with a

@@ -1,5 +1,5 @@
 #if os(Linux)
-  import Glibc
+  import POSIX
   import Testing
 
   /// A program that a test started. Its output goes to files, which never fill; it is ended by its number.
@@ -120,7 +120,7 @@
     }
 
     func signal(_ number: Int32) {
-      if !hasEnded { Glibc.kill(pid, number) }
+      if !hasEnded { POSIX.kill(pid, number) }
     }
 
     /// End it and wait until it is gone.

@@ -1,5 +1,5 @@
 #if os(Linux)
-  import Glibc
+  import POSIX
   import Testing
 
   /// A directory of a test's own, gone with it.

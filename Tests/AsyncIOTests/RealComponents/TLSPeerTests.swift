@@ -1,5 +1,5 @@
 #if os(Linux)
-  import Glibc
+  import POSIX
   import SystemPackage
   import Testing
 

@@ -1,6 +1,6 @@
 #if os(Linux)
   import AsyncIO
-  import Glibc
+  import POSIX
   import Testing
 
   /// Ctrl-C and runs: each test has a process of its own.

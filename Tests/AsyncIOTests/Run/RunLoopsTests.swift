@@ -1,6 +1,6 @@
 #if os(Linux)
   import AsyncIO
-  import Glibc
+  import POSIX
   import Testing
 
   /// `AsyncIO.run(loops:)` takes the process over, so each test has a process of its own, for each kind of loop.

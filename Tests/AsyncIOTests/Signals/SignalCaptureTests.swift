@@ -1,13 +1,8 @@
 import CAsyncIO
+import POSIX
 import Testing
 
 @testable import AsyncIO
-
-#if canImport(Glibc)
-  import Glibc
-#else
-  import Darwin
-#endif
 
 /// What the handlers of signals captured goes away where it may use the signals again.
 @Suite(.timeLimit(.minutes(5)))

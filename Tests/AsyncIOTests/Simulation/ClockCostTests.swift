@@ -1,7 +1,7 @@
 #if canImport(Glibc)
   import CAsyncIO
   import CSimulation
-  import Glibc
+  import POSIX
   import Testing
 
   /// What the clock costs threads that run no simulation, in a program that links one: a definition of its own stands

@@ -1,12 +1,9 @@
 import CAsyncIO
+import POSIX
 import SystemPackage
 import Testing
 
 @testable import AsyncIO
-
-#if canImport(Glibc)
-  import Glibc
-#endif
 
 /// Sockets by hand, beyond lines 65 to 75 of the conformance list.
 @Suite(.timeLimit(.minutes(5)))

@@ -1,13 +1,10 @@
 import CAsyncIO
+import POSIX
 import Synchronization
 import SystemPackage
 import Testing
 
 @testable import AsyncIO
-
-#if canImport(Glibc)
-  import Glibc
-#endif
 
 /// The properties of a connection in other threads while its loop closes it: a closed number is never used. The system
 /// gives it out again, so each test has a process of its own.

@@ -1,12 +1,9 @@
 import CAsyncIO
+import POSIX
 import SystemPackage
 import Testing
 
 @testable import AsyncIO
-
-#if canImport(Glibc)
-  import Glibc
-#endif
 
 /// Datagram endpoints, beyond lines 106 to 114 of the conformance list.
 @Suite(.timeLimit(.minutes(5)))

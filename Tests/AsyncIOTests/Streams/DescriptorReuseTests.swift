@@ -1,12 +1,9 @@
 import CAsyncIO
+import POSIX
 import SystemPackage
 import Testing
 
 @testable import AsyncIO
-
-#if canImport(Glibc)
-  import Glibc
-#endif
 
 /// The system gives a closed number out again at once: nothing of an old connection may touch the new one (hazards A1
 /// and A3).

@@ -1,13 +1,10 @@
 import AsyncIOConformance
 import CAsyncIO
+import POSIX
 import SystemPackage
 import Testing
 
 @testable import AsyncIO
-
-#if canImport(Glibc)
-  import Glibc
-#endif
 
 /// A receive stops where the file has a border: at a message that carries descriptors, at a packet, at a record, at a
 /// line. What is behind it has come already, so nobody may wait for an event that says so.

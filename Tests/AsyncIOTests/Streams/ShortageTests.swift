@@ -1,12 +1,9 @@
 import CAsyncIO
+import POSIX
 import SystemPackage
 import Testing
 
 @testable import AsyncIO
-
-#if canImport(Glibc)
-  import Glibc
-#endif
 
 /// Servers that cannot accept: 88, and what ends a server that waits for a time or a place. The limit of open files is
 /// the process's, so these tests have one each. The pause is an hour, so a test that waited for its end would not end.

@@ -1,12 +1,9 @@
 import CAsyncIO
+import POSIX
 import SystemPackage
 import Testing
 
 @testable import AsyncIO
-
-#if canImport(Glibc)
-  import Glibc
-#endif
 
 /// Accept operations that go from one call to the next, and what ends them.
 @Suite(.timeLimit(.minutes(5)))

@@ -1,12 +1,9 @@
 import CAsyncIO
+import POSIX
 import SystemPackage
 import Testing
 
 @testable import AsyncIO
-
-#if canImport(Glibc)
-  import Glibc
-#endif
 
 /// A receive of TCP stops at an urgent byte although more is queued behind it. The bytes behind it have come and bring
 /// no event of their own, so nobody may wait for one.

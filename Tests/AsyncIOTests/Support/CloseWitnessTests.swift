@@ -1,11 +1,6 @@
 import CloseWitness
+import POSIX
 import Testing
-
-#if canImport(Glibc)
-  import Glibc
-#else
-  import Darwin
-#endif
 
 /// The program of the tests ends where it closes a number twice. See `close.c`.
 @Suite(.enabled(if: close_witness_watches(), "a sanitizer has close(2), or this is not Linux"))

@@ -1,12 +1,9 @@
 import CAsyncIO
+import POSIX
 import SystemPackage
 import Testing
 
 @testable import AsyncIO
-
-#if canImport(Glibc)
-  import Glibc
-#endif
 
 let datagramType = casyncio_datagram_type
 

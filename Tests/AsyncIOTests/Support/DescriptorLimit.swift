@@ -1,10 +1,5 @@
 import CAsyncIO
-
-#if canImport(Glibc)
-  import Glibc
-#else
-  import Darwin
-#endif
+import POSIX
 
 /// How many files this process may have open: for exit tests, which have a process of their own.
 enum DescriptorLimit {

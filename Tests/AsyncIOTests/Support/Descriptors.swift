@@ -1,12 +1,9 @@
 import CAsyncIO
+import POSIX
 import SystemPackage
 import Testing
 
 @testable import AsyncIO
-
-#if canImport(Glibc)
-  import Glibc
-#endif
 
 /// Two connected stream sockets that do not block. Closes what is left when it goes away.
 final class SocketPair: @unchecked Sendable {

@@ -1,5 +1,5 @@
 #if os(Linux)
-  import Glibc
+  import POSIX
   import Testing
 
   /// One case of the program AsyncIOTestHelper, run in a process of its own. The case prints facts, one `name=value`

@@ -1,11 +1,6 @@
 import AsyncIO
+import POSIX
 import Testing
-
-#if canImport(Glibc)
-  import Glibc
-#else
-  import Darwin
-#endif
 
 /// What a process holds. Meaningful where nothing else runs: inside an exit test, which has a process of its own.
 struct Holdings: Equatable, CustomStringConvertible {

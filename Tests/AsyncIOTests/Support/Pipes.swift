@@ -1,13 +1,8 @@
 import CAsyncIO
+import POSIX
 import Testing
 
 @testable import AsyncIO
-
-#if canImport(Glibc)
-  import Glibc
-#else
-  import Darwin
-#endif
 
 /// The two ends of a pipe that block, closed on exec.
 func makePipe() throws -> (read: Int32, write: Int32) {

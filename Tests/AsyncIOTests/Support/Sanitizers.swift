@@ -1,8 +1,4 @@
-#if canImport(Glibc)
-  import Glibc
-#elseif canImport(Darwin)
-  import Darwin
-#endif
+import POSIX
 
 /// True in a run with the address sanitizer.
 let isAddressSanitized = dlsym(dlopen(nil, RTLD_NOW), "__asan_init") != nil

@@ -1,5 +1,5 @@
 import AsyncIOConformance
-import Glibc
+import POSIX
 import Synchronization
 import Testing
 

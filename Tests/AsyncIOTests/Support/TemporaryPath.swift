@@ -1,10 +1,5 @@
+import POSIX
 import SystemPackage
-
-#if canImport(Glibc)
-  import Glibc
-#else
-  import Darwin
-#endif
 
 /// Make a file or directory under a name that nobody else has: `make` is `mkstemp` or `mkdtemp`, which fill the name
 /// in.

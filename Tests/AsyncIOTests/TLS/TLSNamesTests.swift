@@ -1,5 +1,5 @@
 import COpenSSL
-import Glibc
+import POSIX
 import Testing
 
 @testable import AsyncIO

@@ -1,13 +1,8 @@
+import POSIX
 import SystemPackage
 import Testing
 
 @testable import AsyncIO
-
-#if canImport(Glibc)
-  import Glibc
-#else
-  import Darwin
-#endif
 
 /// What protocols and files do over TLS as they do without.
 @Suite(

@@ -1,4 +1,4 @@
-import Glibc
+import POSIX
 
 /// Certificates and keys for tests, made by the program `openssl` once in a process, in a directory that is removed at
 /// its end.

@@ -1,14 +1,9 @@
 import CAsyncIO
+import POSIX
 import SystemPackage
 import Testing
 
 @testable import AsyncIO
-
-#if canImport(Glibc)
-  import Glibc
-#else
-  import Darwin
-#endif
 
 /// A descriptor that is given to a call which throws stays the caller's: open, and in its mode.
 @Suite(.timeLimit(.minutes(5)))

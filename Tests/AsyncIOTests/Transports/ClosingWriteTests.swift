@@ -1,13 +1,10 @@
 import AsyncIOConformance
 import CAsyncIO
+import POSIX
 import SystemPackage
 import Testing
 
 @testable import AsyncIO
-
-#if canImport(Glibc)
-  import Glibc
-#endif
 
 /// Rows G5 and G7: a transport that is closed while something waits takes what its protocol writes on, until nothing
 /// waits.

@@ -1,13 +1,10 @@
 import AsyncIOConformance
 import CAsyncIO
+import POSIX
 import SystemPackage
 import Testing
 
 @testable import AsyncIO
-
-#if canImport(Glibc)
-  import Glibc
-#endif
 
 /// Row G3: a caller has its transport before its protocol gets any call but `connectionMade`, however busy the loop is.
 @Suite("A transport is handed over before its input", .timeLimit(.minutes(5)))

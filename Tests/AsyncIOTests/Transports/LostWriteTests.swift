@@ -1,13 +1,10 @@
 import AsyncIOConformance
 import CAsyncIO
+import POSIX
 import SystemPackage
 import Testing
 
 @testable import AsyncIO
-
-#if canImport(Glibc)
-  import Glibc
-#endif
 
 /// Bytes that were written to a peer that has gone are lost, and some call reports it: even if a loop took the bytes
 /// before the system refused them, and even if the peer's end of stream came first.

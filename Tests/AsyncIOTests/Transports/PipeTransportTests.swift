@@ -1,12 +1,9 @@
 import CAsyncIO
+import POSIX
 import SystemPackage
 import Testing
 
 @testable import AsyncIO
-
-#if canImport(Glibc)
-  import Glibc
-#endif
 
 @Suite("Transports of pipes", .timeLimit(.minutes(5)))
 struct PipeTransportTests {

@@ -1,13 +1,8 @@
 import CAsyncIO
+import POSIX
 import Testing
 
 @testable import AsyncIO
-
-#if canImport(Glibc)
-  import Glibc
-#else
-  import Darwin
-#endif
 
 /// A cancel that waits for a callback which runs in another thread.
 @Suite(.timeLimit(.minutes(5)))
