@@ -25,6 +25,8 @@ static void on_signal(int number) {
   if (end >= 0) casyncio_wake_signal(end);
 }
 
+const char *casyncio_known_signals(void) { return NULL; }
+
 int casyncio_signal_install(int number) {
   if (number <= 0 || number >= SIGNAL_COUNT) return -EINVAL;
   struct sigaction action;

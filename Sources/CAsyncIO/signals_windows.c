@@ -61,8 +61,14 @@ static int watch(void) {
 
 static int is_told(int number) { return number == SIGINT || number == SIGBREAK || number == SIGTERM; }
 
+const char *casyncio_known_signals(void) { return "SIGINT, SIGBREAK and SIGTERM"; }
+
+// A process without a console still hears of the end of the session and of the machine.
+static int has_console(void) { return GetConsoleCP() != 0; }
+
 int casyncio_signal_install(int number) {
   if (!is_told(number)) return -EINVAL;
+  if (number != SIGTERM && !has_console()) return -ENXIO;
   int status = watch();
   if (status == 0) InterlockedExchange(&installed[number], 1);
   return status;

@@ -60,5 +60,21 @@ static void many(void) {
   }
 }
 
+// What cannot be caught and what is not a signal is refused; what a system is told of is installed and taken away.
+static void signals(void) {
+  CHECK(casyncio_signal_install(SIGKILL), ==, -EINVAL);
+  CHECK(casyncio_signal_install(0), <, 0);
+  CHECK(casyncio_signal_install(1000), ==, -EINVAL);
+  CHECK(casyncio_signal_install(SIGTERM), ==, 0);
+  CHECK(casyncio_signal_take(SIGTERM), ==, 0);
+  CHECK(casyncio_signal_restore(SIGTERM), ==, 0);
+  int status = casyncio_signal_install(SIGINT);
+  CHECK(status == 0 || status == -ENXIO, ==, 1);
+  if (status == 0) CHECK(casyncio_signal_restore(SIGINT), ==, 0);
+  const char *known = casyncio_known_signals();
+  if (known) CHECK(strstr(known, "SIGTERM") != NULL, ==, 1);
+}
+
 const struct test_case waiting[] = {
+    {"waiting:signals", signals},
     {"waiting:clocks", clocks}, {"waiting:wakes", wakes}, {"waiting:many", many}, {NULL, NULL}};

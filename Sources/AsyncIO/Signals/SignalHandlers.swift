@@ -11,7 +11,8 @@ extension EventLoop {
   ///   - signal: a number, for instance `SIGTERM`.
   ///   - callback: runs in the loop's thread.
   /// - Throws: code `invalidArgument` for numbers that are not signals and for those that cannot be caught (SIGKILL,
-  ///   SIGSTOP), `closed` for a closed loop, `notOffered` for loops that do not build on ``BaseEventLoop``. The first
+  ///   SIGSTOP), `closed` for a closed loop, `notOffered` for loops that do not build on ``BaseEventLoop``, and on
+  ///   Windows for other signals than SIGINT, SIGBREAK and SIGTERM, and without a console for the first two. The first
   ///   handler of a process needs a thread and a descriptor: ``IOError`` if the system has none left.
   public func addSignalHandler(_ signal: Int32, _ callback: @escaping @Sendable () throws -> Void) throws {
     let core = try core(for: "addSignalHandler")
@@ -25,9 +26,23 @@ extension EventLoop {
     do {
       try SignalDispatcher.add(signal, for: core, callback)
     } catch let error as Errno {
-      throw EventLoopError(.invalidArgument, "addSignalHandler: signal \(signal): \(error)")
+      throw Self.refusal(of: signal, error)
     }
     core.shared.withLock { $0.services[ObjectIdentifier(SignalResident.self)] = SignalResident(core) }
+  }
+
+  private static func refusal(of signal: Int32, _ error: Errno) -> EventLoopError {
+    if error.rawValue == ENXIO {
+      return EventLoopError(
+        .notOffered,
+        "addSignalHandler: signal \(signal) comes from a console, and this process has none. Start it with one, or use "
+          + "SIGTERM, which comes at the end of the session as well.")
+    }
+    guard let known = casyncio_known_signals().map({ String(cString: $0) }) else {
+      return EventLoopError(.invalidArgument, "addSignalHandler: signal \(signal): \(error)")
+    }
+    return EventLoopError(
+      .notOffered, "addSignalHandler: programs are told of \(known) on this system, not of signal \(signal).")
   }
 
   /// Remove this loop's handler of the signal; returns `false` if there was none. When the last loop's handler is gone,

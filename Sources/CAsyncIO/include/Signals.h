@@ -2,11 +2,17 @@
 #ifndef CASYNCIO_SIGNALS_H
 #define CASYNCIO_SIGNALS_H
 
+#include "CompletionPort.h"
+
 // Install or remove the process-wide handler of one signal. The handler sets a pending bit and then signals the wake
 // end: a byte in a full pipe can be lost, a bit cannot. Removing restores the earlier action. Callers serialise these
 // two calls.
+//
+// -ENXIO: the signal would come from a console, and the process has none.
 int casyncio_signal_install(int number);
 int casyncio_signal_restore(int number);
+// Return which signals a program is told of, in words; null if it is told of all that can be caught.
+const char *CASYNCIO_NULLABLE casyncio_known_signals(void);
 // Take and clear the pending bit. Returns 1 if the signal came since the last call, else 0.
 int casyncio_signal_take(int number);
 // Set the write end that the handler signals, or -1 for none.
