@@ -50,6 +50,13 @@ int casyncio_port_reap(casyncio_port *port, casyncio_event *events, uint32_t cap
   abort();
 }
 void casyncio_port_wake(casyncio_port *port) { abort(); }
+
+// What would be the way on such a system is not written.
+const char *casyncio_port_name(void) { return "completions"; }
+const char *casyncio_port_title(void) { return "a completion port"; }
+const char *casyncio_port_step_name(int step) { return "the platform"; }
+const char *casyncio_port_advice(int step, int error) { return "It needs Linux or Windows; use the selector loop."; }
+
 casyncio_lent *casyncio_port_lent(casyncio_port *port) { abort(); }
 void casyncio_lent_return(casyncio_lent *lent, uint32_t lease) { abort(); }
 uint32_t casyncio_lent_leases(const casyncio_lent *lent) { abort(); }

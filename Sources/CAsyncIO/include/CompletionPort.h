@@ -140,6 +140,15 @@ enum {
 // trip through a pair of sockets with a cancelled wait. Returns 0, or a negated errno and the step that failed.
 int casyncio_port_detect(int *CASYNCIO_NONNULL step, uint32_t *CASYNCIO_NONNULL features);
 
+// MARK: In words
+
+// Return the mechanism's short name for reports, and its name in a sentence.
+const char *CASYNCIO_NONNULL casyncio_port_name(void);
+const char *CASYNCIO_NONNULL casyncio_port_title(void);
+// Say what a step of the detection does, and what helps when it has failed with an errno.
+const char *CASYNCIO_NONNULL casyncio_port_step_name(int step);
+const char *CASYNCIO_NONNULL casyncio_port_advice(int step, int error);
+
 // MARK: Life
 
 int casyncio_port_create(

@@ -72,7 +72,7 @@ package final class ProactorBackend: IOBackend, @unchecked Sendable {
   }
 
   /// "io_uring".
-  package var name: String { ProactorMechanism.name }
+  package var name: String { String(cString: casyncio_port_name()) }
 
   /// All capabilities there are.
   package var capabilities: IOCapabilities {

@@ -13,7 +13,29 @@ public struct ProactorDetection: Sendable {
     case environment, platform, setup, map, operations, selfTest
 
     /// What it does.
-    package var name: String { ProactorMechanism.name(of: self) }
+    package var name: String {
+      self == .environment
+        ? "the environment variable ASYNCIO_IO_URING" : String(cString: casyncio_port_step_name(number))
+    }
+
+    /// What helps if it has failed.
+    func advice(_ error: Int32) -> String {
+      self == .environment
+        ? "Unset ASYNCIO_IO_URING, or use the selector loop."
+        : String(cString: casyncio_port_advice(number, error))
+    }
+
+    /// C's number of the step.
+    private var number: Int32 {
+      switch self {
+      case .environment: Int32(CASYNCIO_STEP_NONE)
+      case .platform: Int32(CASYNCIO_STEP_PLATFORM)
+      case .setup: Int32(CASYNCIO_STEP_SETUP)
+      case .map: Int32(CASYNCIO_STEP_MAP)
+      case .operations: Int32(CASYNCIO_STEP_OPERATIONS)
+      case .selfTest: Int32(CASYNCIO_STEP_SELF_TEST)
+      }
+    }
   }
 
   /// The step that failed; nil if all of them worked.
@@ -38,12 +60,12 @@ public struct ProactorDetection: Sendable {
   }
 
   private static let found = Lock<ProactorDetection?>(nil)
-  private static let isAllowed = ProactorMechanism.isAllowed
+  private static let isAllowed = Environment.allowsRing
 
   /// True if what was missing may be there the next time.
   private var isShortage: Bool { [EMFILE, ENFILE, ENOMEM, EAGAIN].contains(-error) }
 
-  init(allowed: Bool = ProactorMechanism.isAllowed) {
+  init(allowed: Bool = Environment.allowsRing) {
     guard allowed else {
       (failedStep, error, features) = (.environment, 0, 0)
       return
@@ -70,14 +92,15 @@ public struct ProactorDetection: Sendable {
 
   /// What is missing, and what helps; or what there is.
   public var description: String {
-    guard let failedStep else { return "\(ProactorMechanism.title) works (\(featureNames.joined(separator: ", ")))" }
+    let title = String(cString: casyncio_port_title())
+    guard let failedStep else { return "\(title) works (\(featureNames.joined(separator: ", ")))" }
     let reason = cause.map { ": \($0)" } ?? ""
-    return "\(ProactorMechanism.title) is not available: \(failedStep.name) said no\(reason). \(advice)"
+    return "\(title) is not available: \(failedStep.name) said no\(reason). \(advice)"
   }
 
   /// What helps against the step that failed.
   package var advice: String {
-    failedStep.map { ProactorMechanism.advice($0, -error) } ?? ""
+    failedStep?.advice(-error) ?? ""
   }
 
   /// What this kernel offers beyond what is needed, in words.
