@@ -87,18 +87,19 @@ struct PortSelectorTests {
 
   @Test("A number that came again is another socket, with a question of its own")
   func reusedNumber() throws {
-    try selector.register(pair.near, interest: .readable, token: 1)
-    #expect(try events().isEmpty)
-    pair.close(pair.near)
-    let again = try Pair()
+    let other = try Pair()
     defer {
       end()
-      for fd in [again.near, again.far] { again.close(fd) }
+      other.close(other.far)
     }
-    try #require(again.near == pair.near)
-    try selector.register(again.near, interest: .readable, token: 2)
+    try selector.register(pair.near, interest: .readable, token: 1)
+    #expect(try events().isEmpty)
+    // In one call, so that no other test gets the number in between.
+    #expect(dup2(other.near, pair.near) == pair.near)
+    other.close(other.near)
+    try selector.register(pair.near, interest: .readable, token: 2)
     #expect(try events(waiting: 1_000_000).isEmpty)
-    again.write(to: again.far)
+    other.write(to: other.far)
     #expect(try next().map(\.token) == [2])
   }
 
@@ -118,7 +119,6 @@ struct PortSelectorTests {
     #expect(throws: Errno.notPermitted) { try selector.register(ends.read, interest: .readable, token: 1) }
     closeNumber(ends.read)
     closeNumber(ends.write)
-    #expect(throws: Errno.badFileDescriptor) { try selector.register(ends.read, interest: .readable, token: 1) }
     #expect(throws: Errno.badFileDescriptor) { try selector.register(-1, interest: .readable, token: 1) }
   }
 
