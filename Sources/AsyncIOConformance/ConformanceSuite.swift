@@ -97,11 +97,10 @@ public enum ConformanceSuite {
 
   /// Return what the system does not have of what the check needs; nil if it has it.
   private static func missing(_ surroundings: ConformanceCheck.Surroundings) -> String? {
-    let features = cconformance_features()
-    if surroundings.contains(.signals), features & UInt32(CCONFORMANCE_SIGNALS) == 0 {
+    if surroundings.contains(.signals), !Process.has(CCONFORMANCE_SIGNALS) {
       return "no process of this system sends itself signals"
     }
-    if surroundings.contains(.forks), features & UInt32(CCONFORMANCE_FORKS) == 0 {
+    if surroundings.contains(.forks), !Process.has(CCONFORMANCE_FORKS) {
       return "no process of this system forks"
     }
     return nil

@@ -16,9 +16,15 @@
 #include <time.h>
 #include <unistd.h>
 
+#if defined(__linux__)
+enum { OF_THIS_SYSTEM = CCONFORMANCE_ABSTRACT_NAMES };
+#else
+enum { OF_THIS_SYSTEM = 0 };
+#endif
+
 uint32_t cconformance_features(void) { 
   return CCONFORMANCE_SIGNALS | CCONFORMANCE_FORKS | CCONFORMANCE_PROGRAMS | CCONFORMANCE_LOWEST_NUMBERS |
-         CCONFORMANCE_SOCKET_PAIRS | CCONFORMANCE_UNREACHABLE | CCONFORMANCE_SHARED_PORTS;
+         CCONFORMANCE_SOCKET_PAIRS | CCONFORMANCE_UNREACHABLE | CCONFORMANCE_SHARED_PORTS | OF_THIS_SYSTEM;
 }
 
 int cconformance_killed_code(void) { return -SIGKILL; }

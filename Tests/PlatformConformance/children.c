@@ -94,7 +94,7 @@ static void what_is_not_there(void) {
   CHECK(casyncio_process_signal(0x7ffffff0, -1, 0), ==, -ESRCH);
 }
 
-// More than a line or an environment takes is an error that says so, or there is no such limit.
+// A system without a limit starts the program; one with a limit says that the list is too long.
 static void too_long(void) {
   enum { LENGTH = 40000 };
   char *text = calloc(LENGTH + 1, 1);

@@ -23,7 +23,7 @@ struct ChildScript {
   }
 
   private init(_ program: String, _ arguments: [String], _ words: String) {
-    if cconformance_features() & UInt32(CCONFORMANCE_PROGRAMS) != 0 {
+    if Process.has(CCONFORMANCE_PROGRAMS) {
       self.program = program
       self.arguments = arguments
       return

@@ -34,17 +34,23 @@ enum Process {
   /// Processor time of the calling thread: a loop that spins uses it up, and one that waits does not.
   static var threadTime: Duration { .nanoseconds(casyncio_processor_nanoseconds()) }
 
+  /// Whether the system has one of `CCONFORMANCE_`.
+  static func has(_ feature: Int) -> Bool { cconformance_features() & UInt32(feature) != 0 }
+
   /// Whether a new file gets the lowest number that is free, and can have more than one.
-  static var hasLowestNumbers: Bool { cconformance_features() & UInt32(CCONFORMANCE_LOWEST_NUMBERS) != 0 }
+  static var hasLowestNumbers: Bool { has(CCONFORMANCE_LOWEST_NUMBERS) }
 
   /// Whether the system connects two sockets without an address; else a pair is a TCP connection.
-  static var hasSocketPairs: Bool { cconformance_features() & UInt32(CCONFORMANCE_SOCKET_PAIRS) != 0 }
+  static var hasSocketPairs: Bool { has(CCONFORMANCE_SOCKET_PAIRS) }
 
   /// Whether a datagram to a port without a socket comes back as an error.
-  static var hearsOfUnreachablePorts: Bool { cconformance_features() & UInt32(CCONFORMANCE_UNREACHABLE) != 0 }
+  static var hearsOfUnreachablePorts: Bool { has(CCONFORMANCE_UNREACHABLE) }
 
   /// Whether sockets can share a port, by an option that both have.
-  static var sharesPorts: Bool { cconformance_features() & UInt32(CCONFORMANCE_SHARED_PORTS) != 0 }
+  static var sharesPorts: Bool { has(CCONFORMANCE_SHARED_PORTS) }
+
+  /// Whether Unix sockets can have names that are not files.
+  static var hasAbstractNames: Bool { has(CCONFORMANCE_ABSTRACT_NAMES) }
 
   /// Block the calling thread.
   static func block(milliseconds: Int) { cconformance_sleep(Int32(milliseconds)) }

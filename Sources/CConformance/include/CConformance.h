@@ -37,6 +37,8 @@ enum {
   CCONFORMANCE_UNREACHABLE = 32,
   // Sockets can share a port, by an option that both have.
   CCONFORMANCE_SHARED_PORTS = 64,
+  // Unix sockets can have names that are not files.
+  CCONFORMANCE_ABSTRACT_NAMES = 128,
 };
 
 // Return which of these the system has.

@@ -52,8 +52,7 @@ final class PortSelector: IOSelector, @unchecked Sendable {
 
   deinit { buffer.deallocate() }
 
-  /// Ask about the socket from the next wait on. Throws `EPERM` for a file of another
-  /// kind.
+  /// Ask about the socket from the next wait on. Throws `EPERM` for a file of another kind.
   func register(_ fd: Int32, interest: SelectorFlags, token: UInt64) throws(Errno) {
     var events: UInt32 = 0
     if interest.contains(.readable) { events |= UInt32(CASYNCIO_READABLE) }
@@ -147,7 +146,6 @@ final class PortSelector: IOSelector, @unchecked Sendable {
 
   /// Take back all questions, wait for their ends, and close the port.
   func close() {
-    for question in sockets.values { question.wanted = 0 }
     sockets = [:]
     unasked = []
     casyncio_port_cancel_all(port)
