@@ -1,4 +1,4 @@
-# For the scripts of this folder: what they need of the system.
+# For the scripts of this folder: what they need of the system, and what they read from the package.
 
 is_installed() {
   dpkg-query --show --showformat='${db:Status-Status}\n' "$1" 2>/dev/null | grep -qx installed
@@ -14,4 +14,9 @@ install_packages() {
   "${as_root[@]}" apt-get -q update &&
     "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -q install -y --no-install-recommends "${missing[@]}" ||
     exit 2
+}
+
+# Prints the compiler's options for the upcoming features of every target of the package, a word a line.
+package_features() {
+  sed -n '/^let settings/,/^]/s/.*enableUpcomingFeature("\(.*\)").*/-enable-upcoming-feature\n\1/p' Package.swift
 }

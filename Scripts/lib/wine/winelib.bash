@@ -46,11 +46,6 @@ copy_sources() {
   done
 }
 
-# The upcoming features of every target of the package.
-package_features() {
-  sed -n '/^let settings/,/^]/s/.*enableUpcomingFeature("\(.*\)").*/-enable-upcoming-feature\n\1/p' Package.swift
-}
-
 # The modules of other packages come from the debug build.
 compile_swift() {
   local module flags features

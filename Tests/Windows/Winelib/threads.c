@@ -24,9 +24,9 @@ static pthread_cond_t changed = PTHREAD_COND_INITIALIZER;
 static struct thread *threads;
 
 // What makes a thread of wine that calls the function; null before wine has started. Returns an errno.
-static int (*make)(void (*)(void *), void *, size_t stack);
+static int (*make)(void (*)(void *), void *);
 
-void winelib_make_threads_by(int (*maker)(void (*)(void *), void *, size_t)) { make = maker; }
+void winelib_make_threads_by(int (*maker)(void (*)(void *), void *)) { make = maker; }
 
 static int is_wine(const void *caller) {
   Dl_info information;
@@ -70,17 +70,13 @@ int pthread_create(pthread_t *number, const pthread_attr_t *attributes, void *(*
   if (!thread) return EAGAIN;
   thread->body = body;
   thread->argument = argument;
-  size_t stack = 0;
   int state = PTHREAD_CREATE_JOINABLE;
-  if (attributes) {
-    pthread_attr_getstacksize(attributes, &stack);
-    pthread_attr_getdetachstate(attributes, &state);
-  }
+  if (attributes) pthread_attr_getdetachstate(attributes, &state);
   thread->is_detached = state == PTHREAD_CREATE_DETACHED;
   pthread_mutex_lock(&lock);
   thread->next = threads;
   threads = thread;
-  int error = make(run, thread, stack);
+  int error = make(run, thread);
   if (error) forget(thread);
   // A detached thread may be gone when this returns, with its entry: so its number is taken under the lock.
   while (!error && !thread->has_begun) pthread_cond_wait(&changed, &lock);
