@@ -2,6 +2,9 @@ internal import CAsyncIO
 
 /// The system's monotonic clock, for times that outlive a loop and its own clock.
 package enum MonotonicTime {
+  /// In nanoseconds.
+  package static var now: Int64 { casyncio_monotonic_nanoseconds() }
+
   package static func after(_ delay: Int64) -> Int64 {
     let (time, overflow) = casyncio_monotonic_nanoseconds().addingReportingOverflow(delay)
     return overflow ? .max : time

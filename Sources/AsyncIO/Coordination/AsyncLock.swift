@@ -9,9 +9,13 @@
 /// the lock keeps it.
 public final class AsyncLock: Sendable {
   private let state = Lock(AsyncLockState())
+  /// Where it was made, while origins are kept.
+  package let waitPlace: CallSite?
 
-  /// Create a lock that is free.
-  public init() {}
+  /// Create a lock that is free. Where it was made stands in reports of debug mode, and in an inspection.
+  public init(fileID: StaticString = #fileID, line: UInt = #line) {
+    waitPlace = Observation.keepsOrigins ? CallSite(file: fileID, line: line) : nil
+  }
 
   /// True while the lock is held. While tasks wait it goes from one to the next without being free. Answers `locked()`.
   public var isLocked: Bool { state.withLock { $0.isLocked } }
@@ -21,8 +25,9 @@ public final class AsyncLock: Sendable {
     try await checkpoint()
     let id = state.withLock { $0.numbers.next() }
     let isHeld = await waitCancellably(
-      id, cancelled: false, enter: { self.enter(id, $0) }, leave: { self.leave($0) })
+      id, cancelled: false, on: self, enter: { self.enter(id, $0) }, leave: { self.leave($0) })
     guard isHeld else { throw CancellationError() }
+    noteHolder()
   }
 
   /// Re-acquire the lock even if the task is cancelled (used by `Condition`).
@@ -31,6 +36,13 @@ public final class AsyncLock: Sendable {
     _ = await waitUncancellably { (continuation: UnsafeContinuation<Bool, Never>) in
       if case .now(let isHeld) = enter(id, continuation) { continuation.resume(returning: isHeld) }
     }
+    noteHolder()
+  }
+
+  /// Note who has the lock, for those who look.
+  @inline(__always)
+  private func noteHolder() {
+    if Observation.keepsOrigins { state.withLock { $0.holder = LoopTaskRegistry.identity } }
   }
 
   /// Release the lock, to the first waiter if there is one. Throws code `invalidState` if the lock is free.
@@ -56,6 +68,11 @@ public final class AsyncLock: Sendable {
   private func leave(_ id: UInt64) -> Waiters<Bool>.Continuation? { state.withLock { $0.waiters.remove(id) } }
 }
 
+extension AsyncLock: WaitPoint {
+  package var waitName: String { "a lock" }
+  package var holders: [UInt] { state.withLock { $0.holder }.map { [$0] } ?? [] }
+}
+
 struct AsyncLockState: Sendable {
   /// The next holder of the lock; nil inside if it is free.
   struct Next {
@@ -63,6 +80,8 @@ struct AsyncLockState: Sendable {
   }
 
   var isLocked = false
+  /// The Swift task that has taken the lock; nil if that is not known, or not yet.
+  var holder: UInt?
   var waiters = Waiters<Bool>()
   var numbers = WaitNumbers()
 
@@ -81,6 +100,7 @@ struct AsyncLockState: Sendable {
     guard isLocked else { return nil }
     let next = waiters.popFirst()
     isLocked = next != nil
+    holder = nil
     return Next(continuation: next)
   }
 }

@@ -36,7 +36,7 @@ public final class Barrier: Sendable {
     try await checkpoint()
     let id = state.withLock { $0.numbers.next() }
     let end = await waitCancellably(
-      id, cancelled: .cancelled, enter: { self.enter(id, $0) },
+      id, cancelled: .cancelled, on: self, enter: { self.enter(id, $0) },
       leave: { id in self.state.withLock { $0.waiters.remove(id) } })
     switch end {
     case .passed(let place): return place
@@ -70,6 +70,12 @@ enum BarrierEnd: Sendable {
   case passed(Int)
   case broken
   case cancelled
+}
+
+extension Barrier: WaitPoint {
+  package var waitName: String { "a barrier" }
+  package var waitPlace: CallSite? { nil }
+  package var holders: [UInt] { [] }
 }
 
 struct BarrierState: Sendable {

@@ -38,7 +38,7 @@ public final class Condition: Sendable {
     try checkCancellation()
     let id = state.withLock { $0.numbers.next() }
     let wasNotified = await waitCancellably(
-      id, cancelled: false,
+      id, cancelled: false, on: self,
       enter: { continuation in
         // In the queue before the lock is free: a notification that comes right after must find this task.
         self.state.withLock { $0.waiters.append(id, continuation) }
@@ -82,6 +82,12 @@ public final class Condition: Sendable {
   private static func notHeld(_ operation: String) -> EventLoopError {
     EventLoopError(.invalidState, "\(operation): the condition's lock is not held. Use withLock around it.")
   }
+}
+
+extension Condition: WaitPoint {
+  package var waitName: String { "a condition" }
+  package var waitPlace: CallSite? { nil }
+  package var holders: [UInt] { [] }
 }
 
 struct ConditionState: Sendable {

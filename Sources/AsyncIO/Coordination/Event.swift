@@ -28,7 +28,7 @@ public final class Event: Sendable {
     try await checkpoint()
     let id = state.withLock { $0.numbers.next() }
     let hasHappened = await waitCancellably(
-      id, cancelled: false,
+      id, cancelled: false, on: self,
       enter: { continuation in
         self.state.withLock { state in
           if state.isSet { return .now(true) }
@@ -38,6 +38,12 @@ public final class Event: Sendable {
       }, leave: { id in self.state.withLock { $0.waiters.remove(id) } })
     guard hasHappened else { throw CancellationError() }
   }
+}
+
+extension Event: WaitPoint {
+  package var waitName: String { "an event" }
+  package var waitPlace: CallSite? { nil }
+  package var holders: [UInt] { [] }
 }
 
 struct EventState: Sendable {

@@ -58,7 +58,7 @@ public class Queue<Element: Sendable>: @unchecked Sendable {
     try await checkpoint()
     let id = state.withLock { $0.numbers.next() }
     let end = await waitCancellably(
-      id, cancelled: QueueEnd<Void>.cancelled,
+      id, cancelled: QueueEnd<Void>.cancelled, on: self,
       enter: { putter in self.change { $0.enterPutter(id, putter, element) } },
       leave: { id in self.state.withLock { $0.leavePutter(id) } })
     try end.get()
@@ -80,7 +80,7 @@ public class Queue<Element: Sendable>: @unchecked Sendable {
     try await checkpoint()
     let id = state.withLock { $0.numbers.next() }
     let end = await waitCancellably(
-      id, cancelled: QueueEnd<Element>.cancelled,
+      id, cancelled: QueueEnd<Element>.cancelled, on: self,
       enter: { getter in self.change { $0.enterGetter(id, getter) } },
       leave: { id in self.state.withLock { $0.leaveGetter(id) } })
     return try end.get()
@@ -123,7 +123,8 @@ public class Queue<Element: Sendable>: @unchecked Sendable {
     try await checkpoint()
     let id = state.withLock { $0.numbers.next() }
     let end = await waitCancellably(
-      id, cancelled: QueueEnd<Void>.cancelled, enter: { joiner in self.state.withLock { $0.enterJoiner(id, joiner) } },
+      id, cancelled: QueueEnd<Void>.cancelled, on: self,
+      enter: { joiner in self.state.withLock { $0.enterJoiner(id, joiner) } },
       leave: { id in self.state.withLock { $0.leaveJoiner(id) } })
     try end.get()
   }
@@ -134,6 +135,12 @@ public class Queue<Element: Sendable>: @unchecked Sendable {
   public final func shutDown(immediate: Bool = false) {
     state.withLock { $0.shutDown(immediate: immediate) }.perform()
   }
+}
+
+extension Queue: WaitPoint {
+  package final var waitName: String { "a queue" }
+  package final var waitPlace: CallSite? { nil }
+  package final var holders: [UInt] { [] }
 }
 
 /// A ``Queue`` that gives the smallest element first, and of equal ones the one that was put first. Answers asyncio's

@@ -83,7 +83,7 @@ private final class SemaphoreCore: Sendable {
     try await checkpoint()
     let id = state.withLock { $0.numbers.next() }
     let isHeld = await waitCancellably(
-      id, cancelled: false, enter: { continuation in self.state.withLock { $0.enter(id, continuation) } },
+      id, cancelled: false, on: self, enter: { continuation in self.state.withLock { $0.enter(id, continuation) } },
       leave: { id in self.state.withLock { $0.waiters.remove(id) } })
     guard isHeld else { throw CancellationError() }
   }
@@ -94,6 +94,12 @@ private final class SemaphoreCore: Sendable {
     next?.resume(returning: true)
     return isTaken
   }
+}
+
+extension SemaphoreCore: WaitPoint {
+  var waitName: String { "a permit of a semaphore" }
+  var waitPlace: CallSite? { nil }
+  var holders: [UInt] { [] }
 }
 
 struct SemaphoreState: Sendable {

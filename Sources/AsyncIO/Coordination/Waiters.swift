@@ -74,19 +74,25 @@ enum Admission<Outcome: Sendable>: Sendable {
 /// - Parameters:
 ///   - enter: puts the continuation into a queue, under the queue's lock, or returns the outcome.
 ///   - leave: takes the wait back, under the same lock; nil if it already has its outcome.
+///   - point: what the task waits for, for those who look at the process.
 func waitCancellably<Outcome: Sendable>(
-  _ id: UInt64, cancelled: Outcome,
+  _ id: UInt64, cancelled: Outcome, on point: @autoclosure () -> (any WaitPoint)? = nil,
   enter: @Sendable (UnsafeContinuation<Outcome, Never>) -> Admission<Outcome>,
   leave: @escaping @Sendable (UInt64) -> UnsafeContinuation<Outcome, Never>?,
   isolation: isolated (any Actor)? = #isolation
 ) async -> Outcome {
   var address: UnsafeMutableRawPointer?
+  let record = WaitRecords.shared.begin(point())
   let outcome = await suspendCancellably { (continuation: UnsafeContinuation<Outcome, Never>) in
     address = continuation.sanitizerAddress
-    if case .now(let outcome) = enter(continuation) { continuation.resume(returning: outcome) }
+    switch enter(continuation) {
+    case .now(let outcome): continuation.resume(returning: outcome)
+    case .waits: WaitRecords.shared.reportCircle(record)
+    }
   } onCancel: {
     leave(id)?.resume(returning: cancelled)
   }
+  WaitRecords.shared.end(record)
   if let address { casyncio_lock_taken(address) }
   return outcome
 }

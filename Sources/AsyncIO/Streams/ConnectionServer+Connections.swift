@@ -18,7 +18,7 @@ extension ConnectionServer {
     core.assertLoopThread()
     let connection = listener.connection(fd)
     let served = ServedConnection(connection)
-    if core.isDebug { served.names = connection.socketNames }
+    if core.isWatched { served.names = connection.socketNames }
     members.withLock { members in
       served.next = members.first
       members.first?.previous = served
@@ -41,6 +41,7 @@ extension ConnectionServer {
   private func finish(_ served: ServedConnection) {
     if core.isRunningInThisThread { served.connection.descriptor.owner = nil }
     served.connection.close()
+    if Observation.keepsOrigins { LoopTaskRegistry.shared.leaveOther() }
     leave(served)
   }
 
@@ -85,12 +86,16 @@ extension ConnectionServer {
   }
 }
 
+extension ServedConnection: StepOwner {
+  var reportName: String { "the connection with \(names ?? "an unknown peer")" }
+}
+
 /// A connection of a server, in the server's list. The server's lock guards it, except for the task, which is set once
 /// before the task's first step; that is what makes the unchecked conformance right.
 final class ServedConnection: @unchecked Sendable {
   let connection: StreamConnection
   var task: Task<Void, Never>?
-  /// The connection's name in reports. Taken at the beginning, and in debug mode only: it costs system calls, and a
+  /// The connection's name in reports. Taken at the beginning, and on a watched loop only: it costs system calls, and a
   /// peer that is lost no longer has an address.
   var names: String?
   unowned(unsafe) var previous: ServedConnection?
@@ -119,6 +124,10 @@ final class ServedConnection: @unchecked Sendable {
   /// the bare address stays valid. Returns nil if records are not used: then no task owns the connection, and each
   /// operation has a handler.
   func watchCancellation() -> UnsafeMutableRawPointer? {
+    if Observation.keepsOrigins {
+      LoopTaskRegistry.shared.enterOther(self)
+      connection.core.gauge.nameStep(self)
+    }
     guard Self.usesRecords else { return nil }
     connection.descriptor.owner = casyncio_current_task()
     return casyncio_add_cancellation(Unmanaged.passUnretained(self).toOpaque())

@@ -66,7 +66,7 @@ private final class Gathering: Sendable {
     try await checkpoint()
     for future in futures { try future.refuseSelfWait() }
     guard !futures.isEmpty else { return }
-    try await Gathering(unique(futures), endsWithFailure).wait(Awaiter.current(site))
+    try await Gathering(unique(futures), endsWithFailure).wait(Awaiter.current(site), site)
   }
 
   private init(_ futures: [any Awaitable], _ endsWithFailure: Bool) {
@@ -74,12 +74,15 @@ private final class Gathering: Sendable {
     state = Lock(GatherState(endsWithFailure: endsWithFailure, pending: futures.count))
   }
 
-  private func wait(_ awaiter: Awaiter?) async throws {
+  private func wait(_ awaiter: Awaiter?, _ site: CallSite) async throws {
+    let record = WaitRecords.shared.begin(self, site)
+    defer { WaitRecords.shared.end(record) }
     let observers = futures.indices.map { index in
       let observer = futures[index].observe(by: awaiter) { self.ended(index) }
       if observer == nil { ended(index) }
       return observer
     }
+    WaitRecords.shared.reportCircle(record)
     await withTaskCancellationHandler {
       await end.wait()
     } onCancel: {
@@ -104,6 +107,12 @@ private final class Gathering: Sendable {
     state.withLock { $0.isCancelled = $0.pending > 0 }
     for future in futures { future.cancel(nil) }
   }
+}
+
+extension Gathering: WaitPoint {
+  var waitName: String { "\(futures.count) futures" }
+  var waitPlace: CallSite? { nil }
+  var holders: [UInt] { futures.compactMap { $0.isDone ? nil : ($0 as? any CancellableTask)?.identity } }
 }
 
 /// Return the same objects, each once, in their order.

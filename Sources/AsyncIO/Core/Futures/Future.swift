@@ -28,13 +28,13 @@ public class Future<Value: Sendable>: @unchecked Sendable {
   /// The loop that runs its callbacks.
   public final let loop: any EventLoop
   private let state = Lock(State())
-  /// Where it was made; kept in debug mode only.
+  /// Where it was made; kept in debug mode, and in a process that is inspected.
   final let site: CallSite?
 
   /// Create a pending future. Usually made by `loop.createFuture()`.
   public init(loop: any EventLoop, fileID: StaticString = #fileID, line: UInt = #line) {
     self.loop = loop
-    site = loop.isDebug ? CallSite(file: fileID, line: line) : nil
+    site = loop.isDebug || Observation.isInspected ? CallSite(file: fileID, line: line) : nil
   }
 
   deinit { reportLostError(taskName: nil) }
@@ -111,14 +111,21 @@ public class Future<Value: Sendable>: @unchecked Sendable {
       try await checkpoint()
       return try result()
     }
-    let awaiter = Awaiter.current(CallSite(file: fileID, line: line))
+    let site = CallSite(file: fileID, line: line)
+    let awaiter = Awaiter.current(site)
+    let record = WaitRecords.shared.begin(self, site)
     await withTaskCancellationHandler {
       await withUnsafeContinuation { continuation in
-        if add(.task(continuation, awaiter)) == nil { continuation.resume() }
+        if add(.task(continuation, awaiter)) == nil {
+          continuation.resume()
+        } else {
+          WaitRecords.shared.reportCircle(record)
+        }
       }
     } onCancel: {
       cancel()
     }
+    WaitRecords.shared.end(record)
     return try result()
   }
 
@@ -216,6 +223,12 @@ public class Future<Value: Sendable>: @unchecked Sendable {
     // A closed loop runs no callbacks; tasks that await are resumed all the same.
     _ = try? loop.callSoonThreadsafe { callback.body(self) }
   }
+}
+
+extension Future: WaitPoint {
+  package final var waitName: String { (self as? any CancellableTask)?.taskName ?? "a future" }
+  package final var waitPlace: CallSite? { site }
+  package final var holders: [UInt] { (self as? any CancellableTask)?.identity.map { [$0] } ?? [] }
 }
 
 extension Future: Awaitable {

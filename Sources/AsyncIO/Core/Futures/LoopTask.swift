@@ -7,6 +7,9 @@ internal import Synchronization
 public class LoopTask<Value: Sendable>: Future<Value>, @unchecked Sendable {
   private struct Run {
     var name: String
+    /// When it was made, in monotonic nanoseconds, and which Swift task runs its body; noted while origins are kept.
+    var made: Int64?
+    var identity: UInt?
     var task: Task<Void, Never>?
     var requests = 0
     var message: String?
@@ -21,19 +24,18 @@ public class LoopTask<Value: Sendable>: Future<Value>, @unchecked Sendable {
     run = Lock(Run(name: name ?? "Task-\(Self.numbers.next())"))
     self.isBodyOfRun = isBodyOfRun
     super.init(loop: loop, fileID: site.file, line: site.line)
+    if Observation.keepsOrigins { run.withLock { $0.made = MonotonicTime.now } }
   }
+
+  package final var madeNanoseconds: Int64? { run.withLock { $0.made } }
+  package final var identity: UInt? { run.withLock { $0.identity } }
 
   /// The name; "Task-N" unless the task was given one. It may be changed at any time, and `print`, call graphs and
   /// reports then show the new one. Swift's own `Task.name` is another name: it is fixed when a Swift task is made, and
   /// is nil in the body. Any thread. Answers `get_name()` and `set_name()`.
   public final var taskName: String {
     get { run.withLock { $0.name } }
-    set {
-      run.withLock { $0.name = newValue }
-      // A body that names its task in a slow first step: the report is still to come.
-      guard site != nil, let core = LoopIntake.running?.core, core.begunTask != nil else { return }
-      if LoopTaskRegistry.shared.current === self { core.begunTask = reportName }
-    }
+    set { run.withLock { $0.name = newValue } }
   }
 
   // Here, and not only in the superclass: the name is gone by then.
@@ -85,8 +87,9 @@ public class LoopTask<Value: Sendable>: Future<Value>, @unchecked Sendable {
       return
     }
     LoopTaskRegistry.shared.enter(self)
-    // In debug mode, so that a slow first step can name its task.
-    if site != nil { LoopIntake.running?.core.begunTask = reportName }
+    if Observation.keepsOrigins { run.withLock { $0.identity = LoopTaskRegistry.identity } }
+    // The job of a first step does not say whose it is.
+    if site != nil { LoopIntake.running?.core.gauge.nameStep(self) }
     defer { LoopTaskRegistry.shared.leave() }
     do {
       complete(.success(try await body()))
@@ -176,13 +179,15 @@ extension EventLoop {
 }
 
 /// A task that a runner ends if it is left over.
-package protocol CancellableTask: AnyLoopTask, Awaitable {
+package protocol CancellableTask: AnyLoopTask, Awaitable, StepOwner {
+  /// When it was made, in monotonic nanoseconds; known if origins were kept then.
+  var madeNanoseconds: Int64? { get }
+  /// The Swift task that runs its body; known if origins were kept when it began.
+  var identity: UInt? { get }
   /// Wait for its end and return its error, unless it was just cancelled.
   func waitUntilDone() async -> (any Error)?
   /// The loop was closed before the task had ended.
   func loopDidClose()
-  /// The name and, in debug mode, the place, inside a sentence.
-  var reportName: String { get }
   /// The report of a task that is pending when its loop closes; nil if it is not pending.
   var pendingReport: ExceptionContext? { get }
 }
@@ -195,8 +200,10 @@ extension LoopTask: CancellableTask {
 
   package var pendingReport: ExceptionContext? {
     guard !isBodyOfRun, !isDone else { return nil }
+    let wait =
+      identity.flatMap { WaitRecords.shared.record(of: $0) }.map { "; it waits for \($0.point.waitText)" } ?? ""
     var context = ExceptionContext(
-      message: "an event loop was closed while a task was pending; cancel the task or await it first")
+      message: "an event loop was closed while a task was pending\(wait); cancel the task or await it first")
     context.source = site
     context.task = taskName
     return context

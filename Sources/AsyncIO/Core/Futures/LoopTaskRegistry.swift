@@ -15,6 +15,8 @@ final class LoopTaskRegistry: Sendable {
     var entries: [ObjectIdentifier: [ObjectIdentifier: Entry]] = [:]
     /// By the address of the Swift task that is running the body, or a part of it.
     var running: [UInt: any CancellableTask] = [:]
+    /// Others than the library's tasks whose steps loops run, by the same; filled while origins are kept.
+    var others: [UInt: any StepOwner] = [:]
   }
 
   private let state = Lock(State())
@@ -50,7 +52,8 @@ final class LoopTaskRegistry: Sendable {
     }
   }
 
-  private static var identity: UInt? { casyncio_current_task().map { UInt(bitPattern: $0) } }
+  /// The Swift task that runs here.
+  static var identity: UInt? { casyncio_current_task().map { UInt(bitPattern: $0) } }
 
   /// The task whose body runs here; nil in callbacks, in child tasks and in plain tasks.
   var current: (any CancellableTask)? {
@@ -58,11 +61,27 @@ final class LoopTaskRegistry: Sendable {
     return state.withLock { $0.running[identity] }
   }
 
-  /// Return the task whose body the job continues; nil for jobs of child tasks, plain tasks and actors, and if the job
-  /// of a task is not known to be the task itself.
-  func task(ofJob word: LoopWord) -> (any CancellableTask)? {
+  /// Return whose body the job continues; nil for jobs of child tasks, plain tasks and actors, and if the job of a task
+  /// is not known to be the task itself.
+  func owner(ofJob word: LoopWord) -> (any StepOwner)? {
     guard RuntimeKnowledge.jobsOfTasks.isInUse, let address = word.jobAddress else { return nil }
-    return state.withLock { $0.running[address] }
+    return owner(of: address)
+  }
+
+  /// Return who runs in a Swift task; nil if that is not known.
+  func owner(of identity: UInt) -> (any StepOwner)? {
+    state.withLock { state in state.running[identity] ?? state.others[identity] }
+  }
+
+  /// Note that the calling Swift task runs for `owner`, until `leaveOther`.
+  func enterOther(_ owner: any StepOwner) {
+    guard let identity = Self.identity else { return }
+    state.withLock { $0.others[identity] = owner }
+  }
+
+  func leaveOther() {
+    guard let identity = Self.identity else { return }
+    _ = state.withLock { $0.others.removeValue(forKey: identity) }
   }
 
   /// Note that the calling Swift task runs the body of a task, or a part of it, until `leave`.

@@ -5,7 +5,7 @@ internal import SystemPackage
 
 extension BaseEventLoop {
   /// How many jobs made by jobs run before the next poll.
-  private static var jobBudget: Int { 256 }
+  static var jobBudget: Int { 256 }
 
   // MARK: Runs
 
@@ -62,10 +62,15 @@ extension BaseEventLoop {
         : EventLoopError(.alreadyRunning, "run: this event loop is already running, in another thread.")
     }
     runs &+= 1
+    gauge.runBegins(self)
+    if Observation.isInspected { watch(for: .inspection) }
+    if isDebug { Watchdog.look(at: self) }
     casyncio_set_running_loop(Unmanaged.passUnretained(intake).toOpaque())
     defer {
       isStopping = false
       casyncio_set_running_loop(nil)
+      gauge.runEnds()
+      if isDebug { Watchdog.runEnded() }
       lifecycle.store(Lifecycle.idle, ordering: .releasing)
     }
     do { try backend.runWillBegin() } catch { throw IOError(error, "begin to wait for events", "over \(backend.name)") }
@@ -135,7 +140,7 @@ extension BaseEventLoop {
   private final func runReady() throws {
     if let turnObserver { return try runOrdered(turnObserver) }
     var left = ready.count
-    if debugFlag.load(ordering: .relaxed) { return try runReadyDebug() }
+    if watchReasons.load(ordering: .relaxed) != 0 { return try runReadyWatched() }
     let isCrowded = left > ReadyQueue.crowd && ready.knowsFrames
     while left > 0 {
       left -= 1

@@ -10,7 +10,9 @@ extension BaseEventLoop {
     if case .taskLocals = context {
       return try callSoon(context: .scopedPolicy, site: site, ParkedCallback.parking(callback))
     }
-    if onLoop, !debugFlag.load(ordering: .relaxed), CarriedScope.ofCaller == nil, let handle = spareHandles.take() {
+    if onLoop, watchReasons.load(ordering: .relaxed) == 0, CarriedScope.ofCaller == nil,
+      let handle = spareHandles.take()
+    {
       handle.renew(callback)
       pushReady(handle)
       return handle
@@ -68,7 +70,7 @@ extension BaseEventLoop {
     if isRunningInThisThread { return true }
     switch lifecycle.load(ordering: .acquiring) {
     case Lifecycle.closed: throw .closed(operation)
-    case Lifecycle.running where debugFlag.load(ordering: .relaxed): throw .wrongThread(operation)
+    case Lifecycle.running where isDebug: throw .wrongThread(operation)
     default: return false
     }
   }

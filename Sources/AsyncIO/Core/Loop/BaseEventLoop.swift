@@ -52,10 +52,11 @@ open class BaseEventLoop: EventLoop, @unchecked Sendable {
 
   /// Tells it from the other loops of the process.
   final let number = LoopNumbers.next()
-  /// The task that has begun in this step, for reports; debug mode only, in the loop's thread.
-  @exclusivity(unchecked) final var begunTask: String?
+  /// What the loop notes for those who look at it, if it is watched.
+  package final let gauge: LoopGauge
   final let lifecycle = Atomic<UInt8>(Lifecycle.idle)
-  final let debugFlag: Atomic<Bool>
+  /// Why the loop is watched, see ``WatchReasons``: 0 on the fast path.
+  final let watchReasons = Atomic<UInt8>(0)
   final let slowCallbackNanoseconds = Atomic<Int64>(100_000_000)
   final let shared = Lock(SharedState())
   /// Spares most calls of `createTask` the lock.
@@ -95,12 +96,14 @@ open class BaseEventLoop: EventLoop, @unchecked Sendable {
   package init(backend: any IOBackend) {
     RuntimeKnowledge.prepare()
     self.backend = backend
-    debugFlag = Atomic(Environment.debug)
     intake = LoopIntake(backend)
+    gauge = LoopGauge(number: number, intake: intake)
     taskFacade = TaskFacade(intake)
     serialFacade = SerialFacade(intake)
     ordinaryExecutor = taskFacade.unowned
     intake.attach(self)
+    if Environment.debug { watch(for: .debug) }
+    LoopCensus.enter(gauge)
     LiveCounters.loops.add(1, ordering: .relaxed)
     casyncio_ignore_sigpipe()
   }
@@ -110,6 +113,7 @@ open class BaseEventLoop: EventLoop, @unchecked Sendable {
       logger.warning("an event loop was dropped without close(); its descriptors are closed now")
       closeNow()
     }
+    LoopCensus.leave(number)
     LiveCounters.loops.subtract(1, ordering: .relaxed)
   }
 
@@ -162,12 +166,6 @@ open class BaseEventLoop: EventLoop, @unchecked Sendable {
   public final var taskExecutor: any TaskExecutor { taskFacade }
   /// The executor of actors that are pinned to the loop. Any thread.
   public final var serialExecutor: any SerialExecutor { serialFacade }
-
-  /// Debug mode, see ``EventLoop/isDebug``; may change while the loop runs. Any thread. Answers `set_debug`.
-  public final var isDebug: Bool {
-    get { debugFlag.load(ordering: .relaxed) }
-    set { debugFlag.store(newValue, ordering: .relaxed) }
-  }
 
   /// How long a callback or job may take before it is logged in debug mode. Any thread. Answers
   /// `slow_callback_duration`.

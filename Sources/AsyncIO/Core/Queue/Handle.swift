@@ -41,7 +41,7 @@ public class Handle: @unchecked Sendable {
   /// come from another thread while the loop closes and goes away. A reference of the handle's own.
   fileprivate final let intake: Unmanaged<LoopIntake>?
 
-  /// Where it was made; kept in debug mode only.
+  /// Where it was made; kept by a watched loop only.
   final var site: CallSite? { origin?.site }
 
   init(
@@ -52,8 +52,8 @@ public class Handle: @unchecked Sendable {
     self.callback = callback
     kind = repeating ? .repeating : cancelWaits ? .awaitable : .once
     let scope = CarriedScope.ofCaller
-    let isDebug = loop.isDebug
-    origin = scope != nil || isDebug ? Origin(scope, isDebug ? site : nil) : nil
+    let isWatched = loop.isWatched
+    origin = scope != nil || isWatched ? Origin(scope, isWatched ? site : nil) : nil
   }
 
   /// Create a handle of no loop, to look at.

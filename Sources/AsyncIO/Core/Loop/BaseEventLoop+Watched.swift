@@ -1,0 +1,41 @@
+internal import CAsyncIO
+internal import Logging
+internal import Synchronization
+
+extension BaseEventLoop {
+  /// Do the same as the fast path, and note every step.
+  final func runReadyWatched() throws {
+    var left = ready.count
+    gauge.turnBegins(at: time().nanoseconds, queued: left)
+    defer { gauge.turnEnds() }
+    while left > 0 {
+      left -= 1
+      try runNoted(ready.pop())
+    }
+    guard !isStopping else { return }
+    left = Self.jobBudget
+    while left > 0, !ready.isEmpty, ready.first.isJob {
+      left -= 1
+      try runNoted(ready.pop())
+    }
+  }
+
+  private final func runNoted(_ word: LoopWord) throws {
+    let place = word.isJob ? nil : word.unmanaged(Handle.self)._withUnsafeGuaranteedRef { $0.site }
+    let owner = word.isJob ? LoopTaskRegistry.shared.owner(ofJob: word) : nil
+    gauge.stepBegins(LoopStep(isJob: word.isJob, place: place, owner: owner))
+    defer { noteEnd() }
+    try run(word)
+  }
+
+  private final func noteEnd() {
+    guard let (step, took) = gauge.stepEnds(at: time().nanoseconds) else { return }
+    guard took >= slowCallbackNanoseconds.load(ordering: .relaxed) else { return }
+    let task = (step.owner as? any CancellableTask)
+    gauge.noteSlow(
+      SlowStep(
+        what: step.description, task: task?.taskName, place: step.place ?? task?.madeAt, took: took,
+        ended: step.since + took))
+    if isDebug { logger.warning("executing \(step.description) took \(Double(took) / 1e9) seconds") }
+  }
+}

@@ -1,0 +1,150 @@
+internal import CAsyncIO
+internal import Synchronization
+
+// What a watched loop notes while it runs, for threads that look at it. The traps:
+//
+// - A loop that hangs answers nothing. So what it runs, and since when, is noted before it runs.
+// - A name costs more than most steps, and a step may change it. So names are asked for when somebody looks.
+// - The clock costs more than the rest. It is read once for each step: the end of one is the beginning of the next.
+// - A thread that looks must not find a loop that is about to go away, and a weak reference would make every count of
+//   references to the loop dearer. So the loop is found here only while it runs: whoever runs it holds it, and gives it
+//   back under the lock.
+
+/// The notes of one loop. Any thread; the loop's own thread writes.
+package final class LoopGauge: Sendable {
+  /// What is known of the loop's turns at one moment. Times are nanoseconds on the loop's clock.
+  package struct Reading: Sendable {
+    /// The kernel's number of the thread that runs the loop; 0 if none does.
+    package var thread: Int64 = 0
+    package var watchedSince: Int64?
+    package var turns: UInt64 = 0
+    /// Nanoseconds spent in steps.
+    package var busy: Int64 = 0
+    package var longest: Int64 = 0
+    /// How many turns took less than 2^index microseconds, and at least half of that.
+    package var durations = [UInt64](repeating: 0, count: LoopGauge.buckets)
+    /// The entries that the last turn found.
+    package var queued = 0
+    package var step: LoopStep?
+    /// The newest last.
+    package var slow: [SlowStep] = []
+  }
+
+  /// The loop may be used while somebody runs it, who holds it.
+  private struct State: @unchecked Sendable {
+    var reading = Reading()
+    var loop: Unmanaged<BaseEventLoop>?
+    var turnBegan: Int64 = 0
+    var lastSeen: Int64 = 0
+    var steps: UInt64 = 0
+  }
+
+  static var buckets: Int { 28 }
+  private static var slowSteps: Int { 16 }
+
+  /// The loop's number in the process.
+  package let number: Int
+  /// The way to the loop's thread; it refuses when the loop is closed.
+  let intake: LoopIntake
+  private let state = Lock(State())
+
+  init(number: Int, intake: LoopIntake) { (self.number, self.intake) = (number, intake) }
+
+  package var reading: Reading { state.withLock { $0.reading } }
+
+  // MARK: Runs
+
+  func runBegins(_ loop: BaseEventLoop) {
+    let thread = casyncio_thread_number()
+    state.withLock { state in
+      state.loop = .passUnretained(loop)
+      state.reading.thread = thread
+    }
+  }
+
+  func runEnds() {
+    state.withLock { state in
+      state.loop = nil
+      state.reading.thread = 0
+      state.reading.step = nil
+    }
+  }
+
+  /// Do something with the loop if it runs; returns nil otherwise.
+  package func withRunningLoop<Result>(_ body: (BaseEventLoop) -> Result) -> Result? {
+    // Outside of the lock: the last reference may end here, and a loop that goes away comes back to this lock.
+    let loop = state.withLock { state in state.loop.map { SentLoop(loop: $0.takeUnretainedValue()) } }
+    return loop.map { body($0.loop) }
+  }
+
+  /// A loop is for any thread.
+  private struct SentLoop: Sendable { let loop: BaseEventLoop }
+
+  // MARK: Turns and steps. Loop thread.
+
+  func turnBegins(at now: Int64, queued: Int) {
+    state.withLock { state in
+      if state.reading.watchedSince == nil { state.reading.watchedSince = now }
+      state.reading.turns += 1
+      state.reading.queued = queued
+      (state.turnBegan, state.lastSeen) = (now, now)
+    }
+  }
+
+  func stepBegins(_ step: LoopStep) {
+    state.withLock { state in
+      state.steps += 1
+      state.reading.step = step
+      state.reading.step?.since = state.lastSeen
+      state.reading.step?.number = state.steps
+    }
+  }
+
+  /// Note whose step it is, as far as that shows only when it has begun.
+  func nameStep(_ owner: any StepOwner) {
+    state.withLock { state in
+      if state.reading.step?.isJob == true { state.reading.step?.owner = owner }
+    }
+  }
+
+  /// Note the end of the step, and return it with the time that it took.
+  func stepEnds(at now: Int64) -> (step: LoopStep, took: Int64)? {
+    state.withLock { state in
+      // Released by the caller, outside of the lock.
+      guard let step = state.reading.step else { return nil }
+      state.reading.step = nil
+      state.lastSeen = now
+      return (step, now - step.since)
+    }
+  }
+
+  func turnEnds() {
+    state.withLock { state in
+      let took = max(0, state.lastSeen - state.turnBegan)
+      state.reading.busy += took
+      state.reading.longest = max(state.reading.longest, took)
+      let microseconds = UInt64(took / 1000)
+      let bucket = min(Self.buckets - 1, UInt64.bitWidth - microseconds.leadingZeroBitCount)
+      state.reading.durations[bucket] += 1
+    }
+  }
+
+  func noteSlow(_ step: SlowStep) {
+    let dropped: SlowStep? = state.withLock { state in
+      state.reading.slow.append(step)
+      return state.reading.slow.count > Self.slowSteps ? state.reading.slow.removeFirst() : nil
+    }
+    _ = dropped
+  }
+}
+
+/// The loops of the process, for those who look at all of them.
+package enum LoopCensus {
+  private static let state = Lock<[Int: LoopGauge]>([:])
+
+  static func enter(_ gauge: LoopGauge) { state.withLock { $0[gauge.number] = gauge } }
+  static func leave(_ number: Int) { _ = state.withLock { $0.removeValue(forKey: number) } }
+
+  /// In the order in which the loops were made.
+  package static var gauges: [LoopGauge] { state.withLock { Array($0.values) }.sorted { $0.number < $1.number } }
+}
