@@ -98,6 +98,8 @@ let package = Package(
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "SystemPackage", package: "swift-system"),
       ],
+      // The page of `asyncio inspect --web`, in the program itself.
+      resources: [.embedInCode("Page")],
       swiftSettings: settings
     ),
     // Ends a test program that closes a descriptor twice.

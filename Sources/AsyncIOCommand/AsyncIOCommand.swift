@@ -16,7 +16,7 @@ struct AsyncIOCommand: ParsableCommand {
     version: Version.current,
     subcommands: [
       DemoCommand.self, EchoCommand.self, ProxyCommand.self, DoctorCommand.self, ConformanceCommand.self,
-      SimulateCommand.self,
+      SimulateCommand.self, PsCommand.self, PstreeCommand.self, TopCommand.self, InspectCommand.self,
     ]
   )
 

@@ -20,22 +20,30 @@ struct DemoCommand: ParsableCommand {
   @Option(parsing: .unconditional, help: "Bytes of a message.", transform: OptionValue.number(1...1_048_576))
   var size = 64
 
-  @Option(parsing: .unconditional, help: "Seconds of traffic.", transform: OptionValue.seconds(0.001...3600))
-  var seconds = 3.0
+  @Option(
+    parsing: .unconditional, help: "Seconds of traffic; 3, or 60 with --inspect.",
+    transform: OptionValue.seconds(0.001...3600))
+  var seconds: Double?
+
+  @Flag(help: "Show the demo on a page, live: prints its address.")
+  var inspect = false
 
   @OptionGroup var loop: LoopOptions
 
   func run() throws {
-    let (connections, size, seconds) = (connections, size, seconds)
+    let (connections, size, inspect) = (connections, size, inspect)
+    let seconds = seconds ?? (inspect ? 60 : 3)
     let kind = loop.loop ?? "the default"
     try loop.run { _ in
       let loop = try getRunningLoop()
       let backend = (loop as? BaseEventLoop)?.backendName ?? "unknown"
       print("policy: \(kind); loop: \(type(of: loop)) over \(backend)\n")
       try await WhatRunsWhere.show()
+      let page = inspect ? try await DemoPage.open() : nil
       let traffic = Traffic(connections: connections, size: size, duration: .seconds(seconds))
       let result = try await traffic.run()
       print(result.table)
+      try await page?.close()
     }
   }
 }

@@ -28,12 +28,7 @@ struct SimulateCommand: ParsableCommand {
 
   /// Beside this program.
   private static var programPath: String {
-    var buffer = [CChar](repeating: 0, count: 4096)
-    let count = readlink("/proc/self/exe", &buffer, buffer.count - 1)
-    let own =
-      count > 0
-      ? String(decoding: buffer[..<count].map { UInt8(bitPattern: $0) }, as: UTF8.self) : CommandLine.arguments[0]
-    return own.split(separator: "/", omittingEmptySubsequences: false).dropLast().joined(separator: "/")
+    ownPath.split(separator: "/", omittingEmptySubsequences: false).dropLast().joined(separator: "/")
       + "/asyncio-simulate"
   }
 }

@@ -5,6 +5,14 @@ func currentThread() -> Int {
   Int(casyncio_thread_number())
 }
 
+/// The path of this program.
+var ownPath: String {
+  var buffer = [CChar](repeating: 0, count: 4096)
+  let count = readlink("/proc/self/exe", &buffer, buffer.count - 1)
+  return count > 0
+    ? String(decoding: buffer[..<count].map { UInt8(bitPattern: $0) }, as: UTF8.self) : CommandLine.arguments[0]
+}
+
 /// Print without a line end, at once.
 func printNow(_ text: String) {
   print(text, terminator: "")

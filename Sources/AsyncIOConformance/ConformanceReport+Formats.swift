@@ -1,3 +1,5 @@
+import AsyncIO
+
 extension ConformanceReport {
   /// The results as a table in plain text: line, result, title, and what was seen or the reason.
   public var table: String {

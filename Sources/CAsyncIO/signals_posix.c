@@ -27,6 +27,15 @@ static void on_signal(int number) {
 
 const char *casyncio_known_signals(void) { return NULL; }
 
+int casyncio_signal_number(const char *name) {
+  static const struct { const char *name; int number; } known[] = {
+      {"USR1", SIGUSR1}, {"USR2", SIGUSR2}, {"HUP", SIGHUP}, {"WINCH", SIGWINCH}};
+  if (strncmp(name, "SIG", 3) == 0) name += 3;
+  for (size_t i = 0; i < sizeof known / sizeof *known; i++)
+    if (strcmp(name, known[i].name) == 0) return known[i].number;
+  return 0;
+}
+
 int casyncio_signal_install(int number) {
   if (number <= 0 || number >= SIGNAL_COUNT) return -EINVAL;
   struct sigaction action;

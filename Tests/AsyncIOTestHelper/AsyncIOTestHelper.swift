@@ -8,7 +8,7 @@ enum AsyncIOTestHelper {
   nonisolated(unsafe) static let cases = [
     policyCases, takeOverCases, runCases, interruptCases, lateJobCases, forkCases, childCases, loopsCases,
     loopsEndCases, loopsPortCases, numberCases, unixSocketCases, dispatchCases, limitCases, refusedCallCases,
-    tlsExitCases,
+    tlsExitCases, inspectionCases,
   ]
   .reduce(into: [:]) { $0.merge($1) { first, _ in first } }
 

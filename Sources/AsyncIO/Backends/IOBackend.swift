@@ -101,6 +101,9 @@ package protocol IOBackend: AnyObject {
   /// Return the descriptor in care under this number, if any.
   func attached(_ fileDescriptor: Int32) -> IODescriptor?
 
+  /// Call the body with each descriptor in care, in the order of their numbers.
+  func forEachAttached(_ body: (IODescriptor) -> Void)
+
   /// End every operation of the descriptor with `-ECANCELED` and forget it. With `closing` the caller closes the
   /// descriptor right after this call.
   func detach(_ descriptor: IODescriptor, closing: Bool)
@@ -148,6 +151,9 @@ extension IOBackend {
   package func namesWatchedFile(_ descriptor: IODescriptor) -> Bool { descriptor.isSameFile }
   /// Detach the descriptor.
   package func watchIsLost(_ descriptor: IODescriptor) { detach(descriptor, closing: false) }
+
+  /// Give none: this backend does not list them.
+  package func forEachAttached(_ body: (IODescriptor) -> Void) {}
 
   /// Return 0: this backend takes only what the system does.
   package func sendError(of descriptor: IODescriptor) -> Int { 0 }

@@ -26,6 +26,17 @@ enum Environment {
   /// `SSLKEYLOGFILE`: the file that gets the secrets of TLS connections, for programs that read recorded traffic.
   static var keyLogFile: String? { variable("SSLKEYLOGFILE") }
 
+  /// `ASYNCIO_INSPECT`: 1 lets the process be inspected, the name of a signal does when that comes; nil if neither.
+  static var inspect: String? {
+    let value = variable("ASYNCIO_INSPECT")
+    return value == "0" ? nil : value
+  }
+
+  /// `XDG_RUNTIME_DIR`: where a user's programs have their sockets.
+  static var runtimeDirectory: String? {
+    variable("XDG_RUNTIME_DIR").flatMap { $0.hasPrefix("/") ? $0 : nil }
+  }
+
   private static func variable(_ name: String) -> String? {
     guard let value = casyncio_environment_variable(name) else { return nil }
     let text = String(cString: value)

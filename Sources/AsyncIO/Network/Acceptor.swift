@@ -145,6 +145,7 @@ private final class AcceptPause: TimerNode {
     self.acceptor = acceptor
   }
 
+  override var inspected: (what: String, task: UInt?) { ("a pause of accepting", nil) }
   override func fire() {
     acceptor.pauses.removeAll { $0 === self }
     acceptor.acceptNextTurn(operation)

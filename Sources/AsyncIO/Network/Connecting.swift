@@ -81,6 +81,7 @@ final class Connecting: OperationObserver, @unchecked Sendable {
   private final class Stagger: TimerNode {
     private let race: Connecting
     init(_ race: Connecting) { self.race = race }
+    override var inspected: (what: String, task: UInt?) { ("the next attempt to connect", nil) }
     override func fire() {
       race.stagger = nil
       race.act(race.race.timerFired())

@@ -15,6 +15,7 @@ public final class ProactorEventLoop: BaseEventLoop, @unchecked Sendable {
     let backend: ProactorBackend
     do { backend = try ProactorBackend() } catch { throw IOError(error, "make an event loop") }
     super.init(backend: backend)
+    Inspection.offerIfAsked()
   }
 
   /// Make a loop over a given backend, which it then owns.

@@ -14,5 +14,6 @@ public final class SelectorEventLoop: BaseEventLoop, @unchecked Sendable {
   /// Make a loop over a given selector, which it then owns.
   public init(selector: any IOSelector) {
     super.init(backend: SelectorBackend(selector))
+    Inspection.offerIfAsked()
   }
 }

@@ -45,6 +45,7 @@ private final class NextLook: TimerNode {
 
   init(_ look: @escaping () -> Void, dropped: @escaping () -> Void) { (self.look, self.dropped) = (look, dropped) }
 
+  override var inspected: (what: String, task: UInt?) { ("the next look at a child process", nil) }
   override func fire() { look() }
   override func drop() { dropped() }
 }

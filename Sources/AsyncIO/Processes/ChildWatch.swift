@@ -54,6 +54,7 @@ final class ChildWatch: OperationObserver, @unchecked Sendable {
     state = Lock(State(processDescriptor: child.watchesProcess ? child.watch : -1))
     super.init()
     LiveCounters.childWatches.add(1, ordering: .relaxed)
+    ChildCensus.enter(process, on: core)
     if !child.nonBlocking.isEmpty { warnOfMode(child.nonBlocking, core) }
     Self.lookAtThoseLeft()
     core.perform { loop in
@@ -163,6 +164,7 @@ final class ChildWatch: OperationObserver, @unchecked Sendable {
       state.callbacks = []
       return true
     }
+    if hasEnded { ChildCensus.leave(process) }
     leaveLeaders()
     for waiter in woken { waiter.resume() }
     for callback in called { callback() }

@@ -17,6 +17,8 @@ enum SignalDispatcher {
 
   private struct State {
     var entries: [Int32: [ObjectIdentifier: Entry]] = [:]
+    /// What the process does by itself, in the dispatcher's thread.
+    var ofProcess: [Int32: @Sendable () -> Void] = [:]
     var isStarted = false
   }
 
@@ -29,11 +31,24 @@ enum SignalDispatcher {
     // The earlier handler is released outside of the lock: what its callback captured may call back.
     _ = try state.withLock { state in
       try start(&state)
-      if state.entries[number, default: [:]].isEmpty {
+      if state.entries[number, default: [:]].isEmpty, state.ofProcess[number] == nil {
         let status = casyncio_signal_install(number)
         guard status >= 0 else { throw Errno(rawValue: -status) }
       }
       return state.entries[number, default: [:]].updateValue(entry, forKey: ObjectIdentifier(loop))
+    }
+  }
+
+  /// Call back in the dispatcher's thread when a signal comes, for as long as the process lives; the callback must not
+  /// wait for long. It replaces an earlier one.
+  static func addForProcess(_ number: Int32, _ callback: @escaping @Sendable () -> Void) throws {
+    _ = try state.withLock { state in
+      try start(&state)
+      if state.ofProcess[number] == nil, state.entries[number, default: [:]].isEmpty {
+        let status = casyncio_signal_install(number)
+        guard status >= 0 else { throw IOError(Errno(rawValue: -status), "watch for signal \(number)") }
+      }
+      return state.ofProcess.updateValue(callback, forKey: number)
     }
   }
 
@@ -43,7 +58,7 @@ enum SignalDispatcher {
       guard let entry = state.entries[number]?.removeValue(forKey: ObjectIdentifier(loop)) else { return nil }
       if state.entries[number]?.isEmpty == true {
         state.entries[number] = nil
-        _ = casyncio_signal_restore(number)
+        if state.ofProcess[number] == nil { _ = casyncio_signal_restore(number) }
       }
       return entry
     }
@@ -84,9 +99,11 @@ enum SignalDispatcher {
   }
 
   private static func dispatch() {
-    let called = state.withLock { state in
-      state.entries.filter { casyncio_signal_take($0.key) != 0 }.flatMap { $0.value.values }
+    let (called, own) = state.withLock { state in
+      let numbers = Set(state.entries.keys).union(state.ofProcess.keys).filter { casyncio_signal_take($0) != 0 }
+      return (numbers.flatMap { state.entries[$0, default: [:]].values }, numbers.compactMap { state.ofProcess[$0] })
     }
+    for callback in own { callback() }
     for entry in called {
       let callback = entry.callback
       entry.intake.post { _ = try? $0.callSoon(callback) }

@@ -51,6 +51,8 @@ final class ConnectionServer: Acceptor, @unchecked Sendable {
 
   /// Serve until the listener is closed or the task is cancelled.
   func run(isolation: isolated (any Actor)? = #isolation) async {
+    let record = WaitRecords.shared.begin(self)
+    defer { WaitRecords.shared.end(record) }
     await suspendCancellably { continuation in
       // If the task was cancelled before, the server ends as it begins.
       if Task.isCancelled { cancelAll() }
@@ -103,4 +105,10 @@ final class ConnectionServer: Acceptor, @unchecked Sendable {
       members.accepting -= 1
     }
   }
+}
+
+extension ConnectionServer: WaitPoint {
+  var waitName: String { "clients of \(listener.addresses.map(\.description).joined(separator: ", "))" }
+  var waitPlace: CallSite? { nil }
+  var holders: [UInt] { [] }
 }

@@ -15,6 +15,7 @@
 #include "Descriptors.h"
 #include "DispatchMain.h"
 #include "Files.h"
+#include "Inspection.h"
 #include "Names.h"
 #include "Signals.h"
 #include "Sockets.h"

@@ -13,6 +13,9 @@ int casyncio_signal_install(int number);
 int casyncio_signal_restore(int number);
 // Return which signals a program is told of, in words; null if it is told of all that can be caught.
 const char *CASYNCIO_NULLABLE casyncio_known_signals(void);
+// Return the number of a signal that programs may use as they like, by its name, with or without "SIG"; 0 if it is none
+// of these.
+int casyncio_signal_number(const char *CASYNCIO_NONNULL name);
 // Take and clear the pending bit. Returns 1 if the signal came since the last call, else 0.
 int casyncio_signal_take(int number);
 // Set the write end that the handler signals, or -1 for none.

@@ -37,6 +37,10 @@ extension ProactorBackend {
     return fd >= 0 && fd < slots.count ? slots[fd]?.takeUnretainedValue() : nil
   }
 
+  package func forEachAttached(_ body: (IODescriptor) -> Void) {
+    for case let descriptor? in slots { descriptor._withUnsafeGuaranteedRef { body($0) } }
+  }
+
   /// End the operations and detach the descriptor; its number is closed when the system has released it as well. A
   /// descriptor that closes with bytes in its outbox lingers until they are sent.
   package func detach(_ descriptor: IODescriptor, closing: Bool) {

@@ -32,6 +32,10 @@ extension SelectorBackend {
     return fd >= 0 && fd < slots.count ? slots[fd]?.takeUnretainedValue() : nil
   }
 
+  package func forEachAttached(_ body: (IODescriptor) -> Void) {
+    for case let descriptor? in slots { descriptor._withUnsafeGuaranteedRef { body($0) } }
+  }
+
   func interest(of descriptor: IODescriptor) -> SelectorFlags {
     var interest: SelectorFlags = []
     if let watch = descriptor.watch {

@@ -81,6 +81,9 @@ enum ClosureCaptures {
 }
 
 extension UnsafeContinuation {
+  /// The Swift task that it continues, to compare with others and never to follow; nil if that is not known.
+  var taskIdentity: UInt? { ContinuationAddresses.areKnown ? unsafeBitCast(self, to: UInt.self) : nil }
+
   /// The address at which the sanitizer is told that this task goes on after it was resumed; nil if none is linked. If
   /// a continuation is not an address, all of them share one: the sanitizer then overlooks races, and reports none that
   /// are not there.

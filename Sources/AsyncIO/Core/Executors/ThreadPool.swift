@@ -91,6 +91,9 @@ public final class ThreadPool: @unchecked Sendable {
     return nil
   }
 
+  /// How many threads it has, how many of them are idle, and how much work waits. Any thread.
+  package var figures: (threads: Int, idle: Int, queued: Int) { monitor.locked { (threads, idle, queue.count) } }
+
   /// The number of places that the queue has in memory, for tests.
   var queuePlaces: Int { monitor.locked { queue.places } }
 

@@ -42,6 +42,12 @@ final class LoopTaskRegistry: Sendable {
     return entries.values.sorted { $0.number < $1.number }.map(\.task)
   }
 
+  /// Return the same with their numbers, which grow as tasks are made.
+  func numberedTasks(of loop: any EventLoop) -> [(number: UInt64, task: any CancellableTask)] {
+    let entries = state.withLock { $0.entries[ObjectIdentifier(loop)] ?? [:] }
+    return entries.values.sorted { $0.number < $1.number }.map { ($0.number, $0.task) }
+  }
+
   /// One of the loops that run now and have tasks.
   var someRunningLoop: BaseEventLoop? {
     state.withLock { state in

@@ -33,6 +33,7 @@ private final class Sleeper: TimerNode, @unchecked Sendable {
 
   override func fire() { finish(true) }
   override func drop() { finish(false) }
+  override var inspected: (what: String, task: UInt?) { ("a sleep", continuation?.taskIdentity) }
 
   func finish(_ slept: Bool) {
     guard let continuation else { return }

@@ -41,7 +41,7 @@ package final class WaitRecords: Sendable {
   package static let shared = WaitRecords()
 
   private struct State {
-    var last: UInt64 = 0
+    var lastNumber: UInt64 = 0
     var records: [UInt: WaitRecord] = [:]
     /// The circles that were reported, by the waits that they are made of; the oldest first.
     var reported: [Set<UInt64>] = []
@@ -62,8 +62,8 @@ package final class WaitRecords: Sendable {
     let task = LoopTaskRegistry.shared.current
     let now = MonotonicTime.now
     state.withLock { state in
-      state.last += 1
-      state.records[identity] = WaitRecord(number: state.last, point: point, place: place, since: now, task: task)
+      state.lastNumber += 1
+      state.records[identity] = WaitRecord(number: state.lastNumber, point: point, place: place, since: now, task: task)
     }
     return identity
   }
@@ -113,7 +113,8 @@ package final class WaitRecords: Sendable {
     loop.logger.warning(
       """
       tasks wait for each other and will not go on by themselves: \(links.joined(separator: ", which is held by ")), \
-      which is held by \(Self.name(circle[0])). Take locks in one order, and do not await a task that needs what you hold.
+      which is held by \(Self.name(circle[0])). Take locks in one order, and do not await a task that needs what you \
+      hold.
       """)
   }
 

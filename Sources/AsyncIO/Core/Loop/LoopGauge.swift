@@ -7,8 +7,8 @@ internal import Synchronization
 // - A name costs more than most steps, and a step may change it. So names are asked for when somebody looks.
 // - The clock costs more than the rest. It is read once for each step: the end of one is the beginning of the next.
 // - A thread that looks must not find a loop that is about to go away, and a weak reference would make every count of
-//   references to the loop dearer. So the loop is found here only while it runs: whoever runs it holds it, and gives it
-//   back under the lock.
+//   references to the loop dearer. So the loop is found here only while it runs: its caller holds it, and takes it away
+//   under the lock.
 
 /// The notes of one loop. Any thread; the loop's own thread writes.
 package final class LoopGauge: Sendable {
@@ -136,6 +136,26 @@ package final class LoopGauge: Sendable {
     }
     _ = dropped
   }
+}
+
+/// The child processes that loops watch, by their numbers, for those who look at the process.
+enum ChildCensus {
+  struct Entry: Sendable {
+    let loop: Int
+    /// In monotonic nanoseconds.
+    let since: Int64
+  }
+
+  private static let state = Lock<[Int32: Entry]>([:])
+
+  static func enter(_ process: Int32, on loop: BaseEventLoop) {
+    let entry = Entry(loop: loop.number, since: MonotonicTime.now)
+    state.withLock { $0[process] = entry }
+  }
+
+  static func leave(_ process: Int32) { _ = state.withLock { $0.removeValue(forKey: process) } }
+
+  static var all: [Int32: Entry] { state.withLock { $0 } }
 }
 
 /// The loops of the process, for those who look at all of them.

@@ -21,8 +21,8 @@ enum Watchdog {
   // Touched inside of the monitor only.
   nonisolated(unsafe) private static var state = State()
 
-  /// Look at a loop that begins to run in debug mode, and at all such loops as long as one of them runs. A system that has no thread left gets no reports of
-  /// steps that have not ended.
+  /// Look at a loop that begins to run in debug mode, and at all such loops as long as one of them runs. A system that
+  /// has no thread left gets no reports of steps that have not ended.
   static func look(at loop: BaseEventLoop) {
     // A simulation has a clock of its own, which stands while a step runs.
     guard loop.turnObserver == nil else { return }
@@ -49,8 +49,8 @@ enum Watchdog {
     }
   }
 
-  /// Report what takes too long. Returns the time until the next look; nil if no loop in debug mode runs, and the thread
-  /// ends.
+  /// Report what takes too long. Returns the time until the next look; nil if no loop in debug mode runs, and the
+  /// thread ends.
   private static func lookOnce(_ reported: inout [Int: UInt64]) -> Int64? {
     monitor.locked { state.isAsked = false }
     var pause: Int64?

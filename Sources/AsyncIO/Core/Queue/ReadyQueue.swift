@@ -159,6 +159,14 @@ struct ReadyQueue: ~Copyable {
     casyncio_prefetch(task.map { $0 + 128 })
   }
 
+  /// The addresses of the jobs that wait, at most `limit` of them.
+  func jobAddresses(_ limit: Int) -> Set<UInt> {
+    Set(
+      (head..<min(tail, head + limit)).compactMap { LoopWord(bits: storage[$0 & mask]) }.compactMap { word in
+        word.isPlainJob ? word.jobAddress : nil
+      })
+  }
+
   /// Shuffle the jobs by a seed; callbacks keep their order and their places.
   mutating func shuffleJobs(_ seed: UInt64) {
     var state = seed

@@ -18,6 +18,9 @@ class TimerNode {
   func fire() {}
   /// Act on the close of the loop, which came before the time.
   func drop() {}
+
+  /// What waits, for those who look at the loop.
+  var inspected: (what: String, task: UInt?) { ("a time limit", nil) }
 }
 
 /// The timers of a loop. Its words are those of the ready queue: a job, a ``TimerHandle``, or a ``TimerNode``.
@@ -134,6 +137,18 @@ struct TimerHeap: ~Copyable {
     }
     count = 0
     return all
+  }
+
+  /// Call the body with the earliest entries, in their order, at most `limit` of them.
+  func forEachEarliest(_ limit: Int, _ body: (LoopWord, _ deadline: Int64) -> Void) {
+    // The next one is always among the children of those that were taken.
+    var candidates = count > 0 ? [0] : []
+    for _ in 0..<max(0, min(limit, count)) {
+      guard let next = candidates.indices.min(by: { entries[candidates[$0]] < entries[candidates[$1]] }) else { return }
+      let index = candidates.remove(at: next)
+      body(words[entries[index].slot], entries[index].deadline)
+      candidates += (index * 4 + 1..<index * 4 + 5).filter { $0 < count }
+    }
   }
 
   private mutating func removeEntry(at index: Int) -> LoopWord {

@@ -95,6 +95,7 @@ final class TLSTimeLimit: TimerNode {
 
   init(_ link: TLSLink) { self.link = link }
 
+  override var inspected: (what: String, task: UInt?) { ("a time limit of TLS", nil) }
   override func fire() { link?.timeIsUp() }
   override func drop() { link = nil }
 }

@@ -160,7 +160,7 @@ struct StallTests {
     #expect(reports[0].contains("holder, made at ") && reports[0].contains("needy, made at "))
   }
 
-  @Test("Tasks that only queue for a lock, or wait in a chain, are no circle", arguments: LoopKind.allCases)
+  @Test("Tasks that only queue for a lock, or wait in a chain, are not reported", arguments: LoopKind.allCases)
   func chains(kind: LoopKind) async throws {
     let reports = try await circles(kind) { loop in
       let lock = AsyncLock()

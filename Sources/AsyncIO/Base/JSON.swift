@@ -1,8 +1,18 @@
-/// The part of JSON that a report needs.
+/// The part of JSON that reports need: its writing.
 package enum JSON {
   package static func object(_ members: [(name: String, value: String)]) -> String {
     "{" + members.map { "\(string($0.name)): \($0.value)" }.joined(separator: ", ") + "}"
   }
+
+  package static func array(_ elements: [String]) -> String { "[" + elements.joined(separator: ", ") + "]" }
+
+  /// Write a number; what JSON has no number for is null.
+  package static func number(_ value: Double?) -> String {
+    guard let value, value.isFinite else { return "null" }
+    return "\(value)"
+  }
+
+  package static func string(_ text: String?) -> String { text.map { string($0) } ?? "null" }
 
   package static func string(_ text: String) -> String {
     var result = "\""
