@@ -35,7 +35,7 @@ static int is_wanted(const char *name, int count, char **names) {
 int main(int count, char **arguments) {
   own_path = arguments[0];
   if (count > 2 && strcmp(arguments[1], "child") == 0) return be_child(count, arguments);
-  const struct test_case *topics[] = {sockets, messages, files, threads, waiting, names, pipes, children};
+  const struct test_case *topics[] = {sockets, messages, files, threads, waiting, names, pipes, children, inspection};
   int passed = 0, failed = 0;
   setvbuf(stdout, NULL, _IONBF, 0);
   for (size_t i = 0; i < sizeof topics / sizeof *topics; i++) {
