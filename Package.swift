@@ -72,7 +72,7 @@ let package = Package(
     // What the command's programs do, apart from their options: the same code runs for users and in simulations.
     .target(
       name: "AsyncIOPrograms",
-      dependencies: ["AsyncIO", .product(name: "SystemPackage", package: "swift-system")],
+      dependencies: ["AsyncIO", "CAsyncIO", .product(name: "SystemPackage", package: "swift-system")],
       swiftSettings: settings),
     // The project's own campaigns: its streams, servers and programs in hostile worlds.
     .target(

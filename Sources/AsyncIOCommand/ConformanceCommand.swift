@@ -62,7 +62,15 @@ struct ConformanceCommand: ParsableCommand {
     let launcher = Self.executable.map { path in
       ConformanceLauncher.program(path) { ["conformance", "--loop", $0, "--single"] }
     }
-    let report = ConformanceSuite.run(loopName: name, checks: checks, launcher: launcher, factory: factory)
+    let progress = Progress("conformance", total: checks.count, unit: "checks")
+    var done = 0
+    let report = ConformanceSuite.run(
+      loopName: name, checks: checks, launcher: launcher,
+      progress: { _ in
+        done += 1
+        progress.show(done)
+      }, factory: factory)
+    progress.end()
     switch format {
     case .table:
       print(report.table)

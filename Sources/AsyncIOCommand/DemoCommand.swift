@@ -105,7 +105,9 @@ struct Traffic: Sendable {
         ("latency p99.9", percentile(0.999)),
         ("latency max", percentile(1)),
       ]
-      return rows.map { "  \($0.0.padded(to: 24)) \($0.1)" }.joined(separator: "\n")
+      let table = rows.map { "  \($0.0.padded(to: 24)) \($0.1)" }
+      return (table + ["", "  how long a message took, there and back"] + LatencyChart.lines(sorted))
+        .joined(separator: "\n")
     }
   }
 
@@ -123,8 +125,7 @@ struct Traffic: Sendable {
     let start = loop.time()
     let timer = try loop.callLater(duration) { collector.isOver = true }
     let progress = try loop.createTask(name: "progress") {
-      // A bar is for eyes; in a file or a pipe it is noise.
-      if isatty(STDOUT_FILENO) != 0 { try await showProgress(since: start, collector) }
+      try await showProgress(since: start, collector)
     }
     try await withThrowingTaskGroup(of: Void.self) { group in
       for _ in 0..<connections {
@@ -158,14 +159,11 @@ struct Traffic: Sendable {
   }
 
   private func showProgress(since start: EventLoopInstant, _ collector: Collector) async throws {
-    let width = 30
     let loop = try getRunningLoop()
-    defer { printNow("\r" + String(repeating: " ", count: width + 30) + "\r") }
+    let progress = Progress("demo", total: Int(duration / .milliseconds(1)), unit: "ms")
+    defer { progress.end() }
     while !collector.isOver {
-      let share = min(1, start.duration(to: loop.time()) / duration)
-      let done = Int(share * Double(width))
-      let bar = String(repeating: "#", count: done) + String(repeating: ".", count: width - done)
-      printNow("\r  [\(bar)] \(collector.result.messages) messages")
+      progress.show(Int(start.duration(to: loop.time()) / .milliseconds(1)), "\(collector.result.messages) messages")
       try await sleep(for: .milliseconds(100))
     }
   }

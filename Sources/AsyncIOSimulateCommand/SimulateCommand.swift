@@ -68,7 +68,7 @@ struct SimulateCommand: ParsableCommand {
     let range = seed.map { $0..<$0 + 1 } ?? from..<from + seeds
     var failed = 0
     for chosen in scenario.flatMap(Scenario.named).map({ [$0] }) ?? Scenario.all {
-      let bar = ProgressBar(chosen.name, range.count)
+      let bar = Progress(chosen.name, total: Int(clamping: range.upperBound - range.lowerBound), unit: "seeds")
       var options = CampaignOptions()
       options.threads = threads
       options.progress = { bar.show($0) }
@@ -76,10 +76,10 @@ struct SimulateCommand: ParsableCommand {
       do {
         let plan = faults.flatMap { FaultPlan(code: $0) } ?? chosen.faults
         let report = try simulate(seeds: range, faults: plan, options: options, chosen.body)
-        bar.clear()
+        bar.end()
         print("\(chosen.name): passed. \(report)")
       } catch {
-        bar.clear()
+        bar.end()
         print("\(chosen.name): FAILED\n\(error)")
         failed += 1
       }

@@ -111,9 +111,15 @@ def run(bench: Bench, work: Work, chosen: Sequence[Subject], missing: dict[str, 
     return Result(work, rows(work, subjects, measured, remarks), measured, seconds, others, took)
 
 
+_told: dict[str, set[int]] = {}
+
+
 def _progress(work: Work, number: int, count: int, subject: Subject | None) -> None:
-    """One line on a terminal that is written over; silent elsewhere."""
+    """One line on a terminal that is written over; elsewhere a line for each round."""
     if not sys.stderr.isatty():
+        if subject is not None and number not in _told.setdefault(work.name, set()):
+            _told[work.name].add(number)
+            print(f"{work.name}: round {number + 1} of {count}", file=sys.stderr, flush=True)
         return
     text = f"{work.name}: round {number + 1} of {count}, {subject.title}" if subject else ""
     sys.stderr.write(f"\r\033[K{text}")
