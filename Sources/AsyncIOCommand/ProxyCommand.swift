@@ -156,19 +156,6 @@ struct ProxyCommand: ParsableCommand {
       let (loop, own) = (group.loop, figures[group.index])
       let tell: @Sendable (String) -> Void = { if group.index == 0 { announce($0) } }
       let listener = try await listen.listen(sharedBy: group)
-      let serving = try loop.createTask(name: "serve") {
-        try await listener.serve(maximumConnections: limit) { try await proxy.forward($0, own) }
-      }
-      let stop: @Sendable () throws -> Void = {
-        if listener.isClosed {
-          serving.cancel()
-        } else {
-          tell("draining")
-          listener.close()
-          try loop.callLater(drain) { serving.cancel() }
-        }
-      }
-      for signal in [SIGTERM, SIGINT] { try loop.addSignalHandler(signal, stop) }
       if group.index == 0 {
         try loop.reloadOnHangup(contexts)
         let start = loop.time()
@@ -176,10 +163,18 @@ struct ProxyCommand: ParsableCommand {
           for line in ProxyFigures.Snapshot.summary(figures, uptime: start.duration(to: loop.time())) { announce(line) }
         }
       }
-      // Printed when every loop listens and every signal is handled.
-      try await ready.wait()
-      tell("proxy on \(listener.addresses.map(\.description).joined(separator: ", "))")
-      do { try await serving.get() } catch is CancellationError {}
+      let report = try await withGracefulStop(drain: drain) { stop in
+        // Printed when every loop listens and every signal is handled.
+        try await ready.wait()
+        tell("proxy on \(listener.addresses.map(\.description).joined(separator: ", "))")
+        async let telling: Void = {
+          try await stop.requested()
+          tell("draining")
+        }()
+        try await listener.serve(maximumConnections: limit, until: stop) { try await proxy.forward($0, own) }
+        try await telling
+      }
+      for client in report.unfinished where client.peer != nil { announce("cut: \(client)") }
     }
     announce("drained: \(figures.map(\.snapshot).reduce(ProxyFigures.Snapshot(), +).traffic)")
   }

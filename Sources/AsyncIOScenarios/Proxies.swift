@@ -72,15 +72,15 @@ extension Scenario {
     ) { world in
       startUpstream(world)
       let limit = Duration.seconds(5)
-      let serving = Ledger<(StreamListener, LoopTask<Void>)>()
+      let listening = Ledger<StreamListener>()
       let proxying = try world.task(on: "proxy") {
         let proxy = toServer(idleTimeout: .seconds(300))
         let listener = try await world.listen(on: "proxy", 8080)
-        let task = try getRunningLoop().createTask {
-          try await listener.serve(maximumConnections: 10) { try await proxy.forward($0, ProxyFigures()) }
+        listening.entries.append(listener)
+        let report = try await listener.serve(maximumConnections: 10, drain: limit) {
+          try await proxy.forward($0, ProxyFigures())
         }
-        serving.entries.append((listener, task))
-        do { try await task.get() } catch is CancellationError { world.sometimes("a client that does not end is cut") }
+        world.sometimes("a client that does not end is cut", !report.unfinished.isEmpty)
       }
       let (done, cut) = (Counter(), Counter())
       let clients = try (0..<3).map { number in
@@ -102,13 +102,10 @@ extension Scenario {
         }
       }
       try await world.pause(around: .milliseconds(20))
-      try await world.eventually("the proxy is there") { !serving.entries.isEmpty }
-      let (listener, task) = serving.entries[0]
+      try await world.eventually("the proxy is there") { !listening.entries.isEmpty }
       let began = world.now
-      listener.close()
-      let timer = try getRunningLoop().callLater(limit) { task.cancel() }
+      listening.entries[0].close()
       try await proxying.get()
-      timer.cancel()
       try world.require(world.now - began < limit + .seconds(1), "draining took \(world.now - began)")
       for client in clients { try await client.get() }
       world.sometimes("a client ends while the proxy drains", done.value > 0)

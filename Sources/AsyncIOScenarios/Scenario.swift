@@ -22,7 +22,8 @@ package struct Scenario: Sendable {
 
   /// All of them, in the order in which they are run.
   package static let all: [Scenario] =
-    streams + reading + floods + servers + crashes + transports + borders + connecting + proxies + protectedProxies
+    streams + reading + floods + servers + stops + crashes + transports + borders + connecting + proxies
+    + protectedProxies
     + proxyLimits
     + datagrams + sockets + names + tasks + locks + queues + shutdowns + protectedStreams + protectedRaces
 

@@ -20,6 +20,7 @@ nonisolated(unsafe) private let cases: [String: () throws -> Void] = [
   "interrupt-busy": interruptBusy,
   "interrupt-thrice": interruptThrice,
   "interrupt-handled": interruptHandled,
+  "interrupt-stopped": interruptStopped,
   "interrupt-other-thread": interruptOtherThread,
   "interrupt-too-late": interruptTooLate,
   "interrupt-forked": interruptForked,
@@ -151,6 +152,32 @@ private func interruptThrice() throws {
 }
 
 /// A handler of the program wins while it is there, and its removal gives the signal back to the run.
+private func interruptStopped() throws {
+  let runner = Runner()
+  end("ended with") {
+    try runner.run {
+      let report = try await withGracefulStop(drain: .seconds(3600)) { stop in
+        kill(getpid(), SIGINT)
+        try await stop.requested()
+      }
+      fact("signal", "\(report.signal == SIGINT), forced: \(report.wasForced)")
+      let second = try await withGracefulStop(drain: .seconds(3600)) { stop in
+        kill(getpid(), SIGINT)
+        try await stop.requested()
+        kill(getpid(), SIGINT)
+        // The third is the run's: it cancels the main task. This one ends for it.
+        try? await sleep(for: .seconds(3600))
+        kill(getpid(), SIGINT)
+        while !Task.isCancelled || currentTask()?.cancelling == 0 { await Task.yield() }
+      }
+      fact("second", "\(second.wasForced)")
+      return "nothing"
+    }
+  }
+  fact("between", action)
+  try runner.close()
+}
+
 private func interruptHandled() throws {
   let runner = Runner()
   let notes = Notes()

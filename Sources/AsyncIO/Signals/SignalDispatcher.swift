@@ -12,10 +12,13 @@ enum SignalDispatcher {
   private struct Entry {
     /// Not the loop itself: a signal may come while the loop goes away. A closed intake refuses.
     let intake: LoopIntake
+    let loop: ObjectIdentifier
     let callback: @Sendable () throws -> Void
   }
 
   private struct State {
+    /// By signal and key. The key of the one handler that a loop has by `addSignalHandler` is the loop; a graceful stop
+    /// is its own key, so that the two do not replace each other.
     var entries: [Int32: [ObjectIdentifier: Entry]] = [:]
     /// What the process does by itself, in the dispatcher's thread.
     var ofProcess: [Int32: @Sendable () -> Void] = [:]
@@ -25,9 +28,9 @@ enum SignalDispatcher {
   private static let state = Lock(State())
 
   static func add(
-    _ number: Int32, for loop: BaseEventLoop, _ callback: @escaping @Sendable () throws -> Void
+    _ number: Int32, for loop: BaseEventLoop, key: ObjectIdentifier, _ callback: @escaping @Sendable () throws -> Void
   ) throws {
-    let entry = Entry(intake: loop.intake, callback: callback)
+    let entry = Entry(intake: loop.intake, loop: ObjectIdentifier(loop), callback: callback)
     // The earlier handler is released outside of the lock: what its callback captured may call back.
     _ = try state.withLock { state in
       try start(&state)
@@ -35,7 +38,7 @@ enum SignalDispatcher {
         let status = casyncio_signal_install(number)
         guard status >= 0 else { throw Errno(rawValue: -status) }
       }
-      return state.entries[number, default: [:]].updateValue(entry, forKey: ObjectIdentifier(loop))
+      return state.entries[number, default: [:]].updateValue(entry, forKey: key)
     }
   }
 
@@ -53,9 +56,9 @@ enum SignalDispatcher {
   }
 
   /// Remove a handler. Returns `false` if there was none.
-  static func remove(_ number: Int32, for loop: BaseEventLoop) -> Bool {
+  static func remove(_ number: Int32, key: ObjectIdentifier) -> Bool {
     let removed = state.withLock { state -> Entry? in
-      guard let entry = state.entries[number]?.removeValue(forKey: ObjectIdentifier(loop)) else { return nil }
+      guard let entry = state.entries[number]?.removeValue(forKey: key) else { return nil }
       if state.entries[number]?.isEmpty == true {
         state.entries[number] = nil
         if state.ofProcess[number] == nil { _ = casyncio_signal_restore(number) }
@@ -66,8 +69,12 @@ enum SignalDispatcher {
   }
 
   static func removeAll(for loop: BaseEventLoop) {
-    let numbers = state.withLock { Array($0.entries.keys) }
-    for number in numbers { _ = remove(number, for: loop) }
+    let keys = state.withLock { state in
+      state.entries.flatMap { number, entries in
+        entries.filter { $0.value.loop == ObjectIdentifier(loop) }.map { (number, $0.key) }
+      }
+    }
+    for (number, key) in keys { _ = remove(number, key: key) }
   }
 
   /// Change the action of a signal while no handler is added or removed.

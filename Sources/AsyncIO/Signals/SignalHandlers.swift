@@ -16,33 +16,7 @@ extension EventLoop {
   ///   handler of a process needs a thread and a descriptor: ``IOError`` if the system has none left.
   public func addSignalHandler(_ signal: Int32, _ callback: @escaping @Sendable () throws -> Void) throws {
     let core = try core(for: "addSignalHandler")
-    if core.isClosed { throw EventLoopError.closed("addSignalHandler") }
-    guard signal > 0, signal < 65 else {
-      throw EventLoopError(.invalidArgument, "addSignalHandler: \(signal) is not a signal number.")
-    }
-    guard signal != SIGKILL, signal != SIGSTOP else {
-      throw EventLoopError(.invalidArgument, "addSignalHandler: signal \(signal) cannot be caught.")
-    }
-    do {
-      try SignalDispatcher.add(signal, for: core, callback)
-    } catch let error as Errno {
-      throw Self.refusal(of: signal, error)
-    }
-    core.shared.withLock { $0.services[ObjectIdentifier(SignalResident.self)] = SignalResident(core) }
-  }
-
-  private static func refusal(of signal: Int32, _ error: Errno) -> EventLoopError {
-    if error.rawValue == ENXIO {
-      return EventLoopError(
-        .notOffered,
-        "addSignalHandler: signal \(signal) comes from a console, and this process has none. Start it with one, or use "
-          + "SIGTERM, which comes at the end of the session as well.")
-    }
-    guard let known = casyncio_known_signals().map({ String(cString: $0) }) else {
-      return EventLoopError(.invalidArgument, "addSignalHandler: signal \(signal): \(error)")
-    }
-    return EventLoopError(
-      .notOffered, "addSignalHandler: programs are told of \(known) on this system, not of signal \(signal).")
+    try core.addSignalEntry(signal, key: ObjectIdentifier(core), for: "addSignalHandler", callback)
   }
 
   /// Remove this loop's handler of the signal; returns `false` if there was none. When the last loop's handler is gone,
@@ -50,7 +24,43 @@ extension EventLoop {
   @discardableResult
   public func removeSignalHandler(_ signal: Int32) -> Bool {
     guard let core = self as? BaseEventLoop else { return false }
-    return SignalDispatcher.remove(signal, for: core)
+    return SignalDispatcher.remove(signal, key: ObjectIdentifier(core))
+  }
+}
+
+extension BaseEventLoop {
+  /// Call back for a signal, beside the loop's other entries under other keys. The operation is named in the errors,
+  /// which are those of `addSignalHandler`.
+  final func addSignalEntry(
+    _ signal: Int32, key: ObjectIdentifier, for operation: String, _ callback: @escaping @Sendable () throws -> Void
+  ) throws {
+    if isClosed { throw EventLoopError.closed(operation) }
+    guard signal > 0, signal < 65 else {
+      throw EventLoopError(.invalidArgument, "\(operation): \(signal) is not a signal number.")
+    }
+    guard signal != SIGKILL, signal != SIGSTOP else {
+      throw EventLoopError(.invalidArgument, "\(operation): signal \(signal) cannot be caught.")
+    }
+    do {
+      try SignalDispatcher.add(signal, for: self, key: key, callback)
+    } catch let error as Errno {
+      throw Self.refusal(of: signal, for: operation, error)
+    }
+    shared.withLock { $0.services[ObjectIdentifier(SignalResident.self)] = SignalResident(self) }
+  }
+
+  private static func refusal(of signal: Int32, for operation: String, _ error: Errno) -> EventLoopError {
+    if error.rawValue == ENXIO {
+      return EventLoopError(
+        .notOffered,
+        "\(operation): signal \(signal) comes from a console, and this process has none. Start it with one, or use "
+          + "SIGTERM, which comes at the end of the session as well.")
+    }
+    guard let known = casyncio_known_signals().map({ String(cString: $0) }) else {
+      return EventLoopError(.invalidArgument, "\(operation): signal \(signal): \(error)")
+    }
+    return EventLoopError(
+      .notOffered, "\(operation): programs are told of \(known) on this system, not of signal \(signal).")
   }
 }
 

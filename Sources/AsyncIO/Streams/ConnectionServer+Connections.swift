@@ -46,6 +46,7 @@ extension ConnectionServer {
   }
 
   private func leave(_ served: ServedConnection) {
+    if isCancelled { draining?.ended(served) }
     // First, so that the server does not look empty in between.
     if core.isRunningInThisThread, !held.isEmpty { start(held.removeFirst()) }
     resumeIfDone { members in

@@ -17,6 +17,7 @@ extension ConnectionServer {
   /// End accepting after the listener was closed, perhaps during a pause.
   func listenerClosed() {
     guard listener.isClosed else { return }
+    draining?.listenerClosed()
     stopWaiting()
   }
 
@@ -30,15 +31,20 @@ extension ConnectionServer {
     for fd in held { core.sockets.close(fd) }
     held = []
     // Collected first: a cancelled task may leave the list while it is cancelled.
-    var running: [ServedConnection] = []
+    for served in running { served.cancel() }
+  }
+
+  /// The connections in the list, the latest first.
+  var running: [ServedConnection] {
     members.withLock { members in
+      var running: [ServedConnection] = []
       var next = members.first
       while let served = next {
         running.append(served)
         next = served.next
       }
+      return running
     }
-    for served in running { served.cancel() }
   }
 
   /// End the accept operations that wait for a time or a place.

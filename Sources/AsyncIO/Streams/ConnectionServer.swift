@@ -33,6 +33,8 @@ final class ConnectionServer: Acceptor, @unchecked Sendable {
   /// Connections that were accepted when another address's connection had just taken the last place, and those that an
   /// earlier `accept()` left; at most one per address of either kind.
   var held: [Int32] = []
+  /// What a stop knows of this server; set before it begins, `nil` for one that no stop ends.
+  var draining: ServerDrain?
 
   init(
     _ listener: StreamListener, limit: Int, retryDelay: Duration = .seconds(1),

@@ -17,15 +17,28 @@ extension StreamListener {
     maximumConnections: Int = .max, _ handler: @escaping @Sendable (StreamConnection) async throws -> Void
   ) async throws {
     try await checkpoint()
+    try await serve(prepareServer(maximumConnections, handler))
+    try Task.checkCancellation()
+    if core.isClosed && !isClosed { throw EventLoopError.closed("serve") }
+  }
+
+  /// Check what a caller of `serve` has given.
+  func prepareServer(
+    _ maximumConnections: Int, _ handler: @escaping @Sendable (StreamConnection) async throws -> Void
+  ) throws -> ConnectionServer {
     guard core.isRunningInThisThread else { throw EventLoopError.wrongThread("serve") }
     guard maximumConnections > 0 else {
       throw EventLoopError(.invalidArgument, "serve: maximumConnections is \(maximumConnections). Give at least 1.")
     }
+    return ConnectionServer(self, limit: maximumConnections, handler)
+  }
+
+  /// Serve until the server has ended.
+  func serve(_ server: ConnectionServer) async throws {
     try claimAccept()
     defer { releaseAccept() }
     if !isClosed { try startServing() }
-    await ConnectionServer(self, limit: maximumConnections, handler).run()
-    try Task.checkCancellation()
-    if core.isClosed && !isClosed { throw EventLoopError.closed("serve") }
+    if let draining = server.draining { draining.stop.join(draining) }
+    await server.run()
   }
 }

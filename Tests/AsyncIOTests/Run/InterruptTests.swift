@@ -51,6 +51,14 @@
       #expect(program["after"] == "default")
     }
 
+    @Test("A graceful stop has two signals; a third one is the run's again")
+    func stopped() async throws {
+      let program = try await program("stopped")
+      #expect(program["signal"] == "true, forced: false")
+      #expect(program["ended with"] == "KeyboardInterrupt")
+      #expect(program["between"] == "default")
+    }
+
     @Test("A run in another thread than the main one leaves the signal alone")
     func otherThread() async throws {
       let program = try await program("other-thread")
