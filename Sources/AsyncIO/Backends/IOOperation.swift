@@ -53,6 +53,9 @@ package final class IOOperation: @unchecked Sendable {
   @exclusivity(unchecked) package var state: State = .idle
   /// True while a lent chunk has not been returned. Kept in debug builds only; its place is otherwise empty.
   @exclusivity(unchecked) private var hasLent = false
+  /// True while a task waits that ends the operation itself when it is cancelled. Then the cancellation of the task
+  /// that owns the connection says nothing to it.
+  @exclusivity(unchecked) var hasHandler = false
   /// Memory of the operation. Valid from submit to completion: the awaiting task holds it, and an await ends only
   /// with the completion.
   @exclusivity(unchecked) package var buffer: UnsafeMutableRawPointer?

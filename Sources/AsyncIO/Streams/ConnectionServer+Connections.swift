@@ -134,5 +134,5 @@ final class ServedConnection: @unchecked Sendable {
     return casyncio_add_cancellation(Unmanaged.passUnretained(self).toOpaque())
   }
 
-  private func taskWasCancelled() { connection.core.perform { [connection] _ in connection.cancelOperations() } }
+  private func taskWasCancelled() { connection.core.perform { [connection] _ in connection.cancelOperationsOfOwner() } }
 }

@@ -167,7 +167,15 @@ public final class StreamConnection: @unchecked Sendable {
     loss.store(Int32(result), ordering: .relaxed)
   }
 
-  /// End what the owning task waits for. Loop thread.
+  /// End what the owning task itself waits for. What another task waits for ends by that one's cancellation, from which
+  /// it may be shielded. Loop thread.
+  func cancelOperationsOfOwner() {
+    core.assertLoopThread()
+    if !receiving.hasHandler { core.cancel(receiving) }
+    if !sending.hasHandler { core.cancel(sending) }
+  }
+
+  /// End what is under way. Loop thread.
   func cancelOperations() {
     core.assertLoopThread()
     core.cancel(receiving)

@@ -74,6 +74,11 @@ func probeTime(_ probe: NumberProbe, _ loop: any EventLoop) async throws {
     event.set()
     try await waited
   }
+  await probe.each("withCancellationShield(atMost:_:)", Extreme.durations) { value in
+    do { _ = try await withCancellationShield(atMost: value) { 1 } } catch let error as TimeoutError {
+      _ = error.description
+    }
+  }
   let slow = loop as? BaseEventLoop
   await probe.each("BaseEventLoop.slowCallbackDuration", Extreme.durations) { value in
     let usual = slow?.slowCallbackDuration

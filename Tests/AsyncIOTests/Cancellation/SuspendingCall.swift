@@ -42,6 +42,7 @@ struct SuspendingCall: Sendable {
   static let exceptions: [String: String] = [
     "BaseEventLoop+Executor.shutdownDefaultExecutor": "closing",
     "ChildProcess+Communicating.communicate": "closes the child's input first; its reads and its wait are checkpoints",
+    "CancellationShield.withCancellationShield": "the cancellation is not for the body",
     "ChildProcess+Running.run": "spawn is the checkpoint",
     "ChildProcess+Running.scoped": "closing",
     "CurrentPolicy.withEventLoopPolicy": "the body is the caller's own",

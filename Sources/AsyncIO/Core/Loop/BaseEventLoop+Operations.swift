@@ -69,6 +69,7 @@ extension BaseEventLoop {
     _ operation: IOOperation, isolation: isolated (any Actor)? = #isolation
   ) async {
     let sequence = operation.sequence
+    operation.hasHandler = true
     await withTaskCancellationHandler {
       _ = isolation
       return await withUnsafeContinuation { (continuation: UnsafeContinuation<Void, Never>) in
@@ -87,6 +88,7 @@ extension BaseEventLoop {
       requestCancel(operation, sequence: sequence)
     }
     casyncio_lock_taken(Unmanaged.passUnretained(operation).toOpaque())
+    operation.hasHandler = false
   }
 
   private final func post(_ operation: IOOperation) {
