@@ -20,6 +20,12 @@ extension SimulationWorld {
   /// A duration by chance, mostly short.
   func pause(around mean: Duration) async throws { try await sleep(for: random.around(mean)) }
 
+  /// Run the body, and perhaps cancel it after a while, which throws ``TimeoutError``.
+  func briefly<Value: Sendable>(_ body: () async throws -> Value) async throws -> Value {
+    let limit = random.chance(0.5) ? random.around(.microseconds(400)) : .seconds(3600)
+    return try await withTimeout(limit) { try await body() }
+  }
+
   /// Try until the weather lets it happen.
   func persistently<Value: Sendable>(_ body: () async throws -> Value) async throws -> Value {
     while true {

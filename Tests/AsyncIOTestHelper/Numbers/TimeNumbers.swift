@@ -79,6 +79,26 @@ func probeTime(_ probe: NumberProbe, _ loop: any EventLoop) async throws {
       _ = error.description
     }
   }
+  await probe.each("interval(every:from:missed:)", Extreme.durations, refusing: { $0 <= .zero }) { value in
+    for missed in [MissedTicks.skip, .catchUp, .delay] {
+      try await slept { for try await _ in try interval(every: value, missed: missed) {} }
+    }
+  }
+  await probe.each("interval(every:from:missed:)", Extreme.instants) { value in
+    for missed in [MissedTicks.skip, .catchUp, .delay] {
+      try await slept { for try await _ in try interval(every: .seconds(1), from: value, missed: missed) {} }
+    }
+  }
+  await probe.each("Backoff.exponential(from:atMost:)", Extreme.durations) { value in
+    for backoff in [
+      Backoff.exponential(from: value, atMost: .seconds(1)), .exponential(from: .seconds(1), atMost: value),
+    ] {
+      try await slept { try await retry(attempts: 2, backoff: backoff) { if $0 == 1 { throw EarlyEnd() } } }
+    }
+  }
+  await probe.each("retry(attempts:backoff:jitter:while:_:)", Extreme.ints, refusing: { $0 < 1 }) { value in
+    try await retry(attempts: value) { _ in }
+  }
   let slow = loop as? BaseEventLoop
   await probe.each("BaseEventLoop.slowCallbackDuration", Extreme.durations) { value in
     let usual = slow?.slowCallbackDuration
@@ -95,3 +115,6 @@ func probeTime(_ probe: NumberProbe, _ loop: any EventLoop) async throws {
     }
   }
 }
+
+/// Failed once.
+private struct EarlyEnd: Error {}

@@ -120,7 +120,10 @@ enum PublicFace {
         continue
       }
       head += line + " "
-      guard line.hasSuffix("{") || line.contains("{ ") else { continue }
+      // A brace inside of the parentheses is that of a default argument.
+      guard line.hasSuffix("{") || line.contains("{ "),
+        head.count(where: { $0 == "(" }) == head.count(where: { $0 == ")" })
+      else { continue }
       if isAsynchronous(head) || head.contains("-> some AsyncSequence"),
         let name = head.split(separator: "func ").dropFirst().first
       {
@@ -133,11 +136,11 @@ enum PublicFace {
 
   /// The effects stand behind the parameters: `) async throws -> (A, B) {` has another parenthesis behind them.
   private static func isAsynchronous(_ head: String) -> Bool {
-    let signature = head.prefix { $0 != "{" }
     var depth = 0
     var hasParameters = false
     var effects = ""
-    for character in signature {
+    for character in head {
+      if character == "{" && depth == 0 { break }
       if character == "(" {
         depth += 1
       } else if character == ")" {

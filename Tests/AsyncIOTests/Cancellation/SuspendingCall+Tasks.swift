@@ -63,6 +63,10 @@ extension SuspendingCall {
     SuspendingCall("EventLoop+Connecting.createConnection") { busy in
       try await keepsOpen { _ = try await busy.near.loop.createConnection(socket: $0) { Silent() } }
     },
+    SuspendingCall("Interval.interval") { _ in for try await _ in try interval(every: .seconds(1)) {} },
+    SuspendingCall("Race.race") { _ in _ = try await race({ 1 }, { 2 }) },
+    SuspendingCall("Race.race") { _ in _ = try await race({ 1 }, { 2 }, { 3 }) },
+    SuspendingCall("Race.race") { _ in _ = try await race({ 1 }, { 2 }, { 3 }, { 4 }) },
     SuspendingCall("EventLoop+Connecting.connectAcceptedSocket") { busy in
       try await keepsOpen { _ = try await busy.near.loop.connectAcceptedSocket($0) { Silent() } }
     },

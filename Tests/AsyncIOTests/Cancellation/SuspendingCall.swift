@@ -27,7 +27,8 @@ struct SuspendingCall: Sendable {
 
   /// True if it also works in a thread without a loop; the others refuse that first.
   var worksElsewhere: Bool {
-    !isPrepared && place != "Sleeping.sleep" && place != "StreamConnection+Chunks.serveChunks"
+    !isPrepared && !["Sleeping.sleep", "Interval.interval"].contains(place)
+      && place != "StreamConnection+Chunks.serveChunks"
   }
 
   /// Settings of a client. On a machine without OpenSSL there are none, and nothing to cancel.
