@@ -1,7 +1,7 @@
 /// Bytes that have been received and wait to be read. The buffer grows at the end and is consumed from the front. When
 /// it is empty it holds almost no memory, so idle connections keep none.
 struct ReadBuffer {
-  private var bytes: [UInt8] = []
+  private(set) var bytes: [UInt8] = []
   private var head = 0
 
   var count: Int { bytes.count - head }
@@ -29,7 +29,13 @@ struct ReadBuffer {
     return n
   }
 
-  private mutating func drop(_ count: Int) {
+  /// Lend what is there.
+  func withBytes<Result>(_ body: (RawSpan) throws -> Result) rethrows -> Result {
+    try bytes.withUnsafeBytes { try body(UnsafeRawBufferPointer(rebasing: $0[head...]).bytes) }
+  }
+
+  /// Drop `count` bytes from the front.
+  mutating func drop(_ count: Int) {
     head += count
     if head == bytes.count {
       bytes = []

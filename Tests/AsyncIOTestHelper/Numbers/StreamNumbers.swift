@@ -55,6 +55,34 @@ func probeStreams(_ probe: NumberProbe, _ loop: any EventLoop) async throws {
   await probe.each("StreamConnection.lines(limit:)", Extreme.ints, refusing: negative) { value in
     try await connection { for try await _ in $0.lines(limit: value) {} }
   }
+  func frames(_ codec: some FrameCodec<[UInt8]>) async throws {
+    var bytes: [UInt8] = []
+    do { try codec.encode([1], into: &bytes) } catch let error as FrameError { _ = error.description }
+    try await connection { connection in
+      do { for try await _ in connection.frames(codec) {} } catch let error as FrameError { _ = error.description }
+    }
+  }
+  await probe.each("LengthPrefixed.init(_:littleEndian:countsPrefix:maximum:)", Extreme.ints, refusing: negative) {
+    for width in [LengthPrefixed.Width.uint8, .uint64] { try await frames(LengthPrefixed(width, maximum: $0)) }
+  }
+  await probe.each("Delimited.init(_:keepsDelimiter:maximum:)", Extreme.ints, refusing: negative) {
+    try await frames(Delimited(newline, maximum: $0))
+  }
+  await probe.each("FixedSize.init(_:)", Extreme.ints, refusing: { $0 < 1 }) { value in
+    if value == 1 { return try await frames(FixedSize(value)) }
+    try await connection { connection in
+      do { for try await _ in connection.frames(FixedSize(value)) {} } catch let error as FrameError {
+        _ = error.description
+      }
+    }
+  }
+  await probe.each("BufferedWriter.init(_:limit:)", Extreme.ints) { value in
+    try await connection { connection in
+      let writer = BufferedWriter(connection, limit: value)
+      for _ in 0..<3 { try await writer.write("bytes") }
+      try await writer.close()
+    }
+  }
   await probe.each("PipeReader.read(upTo:)", Extreme.ints, refusing: negative) { value in
     try await pipe { _ = try await $0.read(upTo: value) }
   }

@@ -42,7 +42,7 @@ struct SuspendingCall: Sendable {
   /// Those that are not checkpoints, and why.
   static let exceptions: [String: String] = [
     "BaseEventLoop+Executor.shutdownDefaultExecutor": "closing",
-    "ChildProcess+Communicating.communicate": "closes the child's input first; its reads and its wait are checkpoints",
+    "BufferedWriter.close": "closing",
     "CancellationShield.withCancellationShield": "the cancellation is not for the body",
     "ChildProcess+Running.run": "spawn is the checkpoint",
     "ChildProcess+Running.scoped": "closing",
@@ -78,6 +78,11 @@ extension SuspendingCall {
     SuspendingCall("ByteSequences.lines") { for try await _ in $0.near.lines {} },
     SuspendingCall("StreamConnection+Lent.forEachChunk") { try await $0.near.forEachChunk { _ in await Task.yield() } },
     SuspendingCall("StreamConnection+Chunks.serveChunks") { try await $0.near.serveChunks { _, _ in } },
+    SuspendingCall("FrameCodec.frames") { for try await _ in $0.near.frames(Delimited([10])) {} },
+    SuspendingCall("FrameCodec.write") { try await $0.near.write(frame: [1], as: FixedSize(1)) },
+    SuspendingCall("BufferedWriter.write") { try await BufferedWriter($0.near).write([1]) },
+    SuspendingCall("BufferedWriter.write") { try await BufferedWriter($0.near).write("") },
+    SuspendingCall("BufferedWriter.flush") { try await BufferedWriter($0.near).flush() },
     SuspendingCall("StreamConnection+Lent.withNextChunk") { _ = try await $0.near.withNextChunk { $0.byteCount } },
     SuspendingCall("StreamConnection+Writing.write") { try await $0.near.write([1]) },
     SuspendingCall("StreamConnection+Writing.write") { try await $0.near.write("") },
@@ -120,6 +125,7 @@ extension SuspendingCall {
     SuspendingCall("PipeReader.readToEnd") { _ = try await $0.pipe.reader.readToEnd() },
     SuspendingCall("PipeReader.forEachChunk") { try await $0.pipe.reader.forEachChunk { _ in } },
     SuspendingCall("PipeReader.read") { for try await _ in $0.pipe.reader.chunks {} },
+    SuspendingCall("FrameCodec.frames") { for try await _ in $0.pipe.reader.frames(Delimited([10])) {} },
     SuspendingCall("ByteSequences.lines") { for try await _ in $0.pipe.reader.lines {} },
     SuspendingCall("PipeWriter.write") { try await $0.pipe.writer.write([1]) },
     SuspendingCall("PipeWriter.write") { try await $0.pipe.writer.write("") },
