@@ -25,8 +25,8 @@ package struct Scenario: Sendable {
     streams + reading + floods + servers + stops + crashes + transports + borders + connecting + proxies
     + protectedProxies
     + proxyLimits
-    + datagrams + sockets + names + tasks + composition + locks + queues + frames + shutdowns + protectedStreams
-    + protectedRaces
+    + datagrams + sockets + names + tasks + composition + locks + queues + channels + frames + shutdowns
+    + protectedStreams + protectedRaces
 
   /// These do not look for faults: they show the speed of one world. They run only by name, in good weather.
   package static let measured: [Scenario] = loads

@@ -13,6 +13,12 @@ struct FirstInFirstOut<Element> {
   /// The number of places in use, those of elements that have gone among them.
   var places: Int { elements.count }
 
+  /// An element by its place, 0 for the one that comes next.
+  subscript(place: Int) -> Element {
+    get { elements[head + place]! }
+    set { elements[head + place] = newValue }
+  }
+
   mutating func append(_ element: Element) { elements.append(element) }
 
   mutating func popFirst() -> Element? {

@@ -38,6 +38,16 @@ extension SuspendingCall {
       try queue.putNoWait(1)
       for try await _ in queue {}
     },
+    SuspendingCall("Broadcast.send") { _ in try await Broadcast<Int>(capacity: 1).send(1) },
+    SuspendingCall("Broadcast.next") { _ in
+      let broadcast = try Broadcast<Int>(capacity: 1)
+      let subscription = broadcast.subscribe()
+      try broadcast.sendNoWait(1)
+      _ = try await subscription.next()
+    },
+    SuspendingCall("WatchedValue.next") { _ in for try await _ in WatchedValue(1) {} },
+    SuspendingCall("WatchedValue.changed") { _ in _ = try await WatchedValue(1).changed() },
+    SuspendingCall("RateLimit.acquire") { _ in try await RateLimit(tokens: 1, per: .seconds(1)).acquire() },
     SuspendingCall("Queue.join") { _ in try await Queue<Int>().join() },
   ]
 
@@ -53,6 +63,11 @@ extension SuspendingCall {
     SuspendingCall("AsCompleted.asCompleted") { for try await _ in try asCompleted([$0.done]) {} },
     SuspendingCall("Shield.shield") { try await shield($0.done) },
     SuspendingCall("Shield.shield") { _ in try await shield {} },
+    SuspendingCall("Interval.interval") { _ in for try await _ in try interval(every: .seconds(1)) {} },
+    SuspendingCall("Race.race") { _ in _ = try await race({ 1 }, { 2 }) },
+    SuspendingCall("Race.race") { _ in _ = try await race({ 1 }, { 2 }, { 3 }) },
+    SuspendingCall("Race.race") { _ in _ = try await race({ 1 }, { 2 }, { 3 }, { 4 }) },
+    SuspendingCall("Retry.retry") { _ in try await retry(attempts: 1) { _ in _ = Issue.record("the body was begun") } },
     SuspendingCall("ToThread.toThread") { _ in try await toThread { _ = Issue.record("the work was begun") } },
   ]
 
@@ -63,10 +78,6 @@ extension SuspendingCall {
     SuspendingCall("EventLoop+Connecting.createConnection") { busy in
       try await keepsOpen { _ = try await busy.near.loop.createConnection(socket: $0) { Silent() } }
     },
-    SuspendingCall("Interval.interval") { _ in for try await _ in try interval(every: .seconds(1)) {} },
-    SuspendingCall("Race.race") { _ in _ = try await race({ 1 }, { 2 }) },
-    SuspendingCall("Race.race") { _ in _ = try await race({ 1 }, { 2 }, { 3 }) },
-    SuspendingCall("Race.race") { _ in _ = try await race({ 1 }, { 2 }, { 3 }, { 4 }) },
     SuspendingCall("EventLoop+Connecting.connectAcceptedSocket") { busy in
       try await keepsOpen { _ = try await busy.near.loop.connectAcceptedSocket($0) { Silent() } }
     },
