@@ -94,6 +94,30 @@ public final class ChildProcess: Sendable {
   @discardableResult
   public func terminate() throws -> Bool { try sendSignal(SIGTERM) }
 
+  /// Ask the child to end, give it a time for that, kill it if it still runs then, and return how it ended. It has ended
+  /// when this returns or throws, except for an error of the signal. Its pipes and its process group are left to
+  /// ``close()``.
+  ///
+  /// If the task is cancelled, before or meanwhile, the child is killed at once and awaited, and `CancellationError` is
+  /// thrown. With a time of zero or less the child is killed in the next turn. Throws as ``sendSignal(_:)``, and code
+  /// `closed` when the loop is closed.
+  @discardableResult
+  public func terminate(grace: Duration) async throws -> TerminationStatus {
+    try terminate()
+    let timer = TimeLimit(until: core.time().advanced(by: grace), on: core) { [watch] end in
+      if end == .timedOut { _ = try? watch.send(SIGKILL) }
+    }
+    defer { timer.cancel() }
+    if watch.status == nil { await watch.wait() }
+    if watch.status == nil, isCurrentTaskCancelled() {
+      try kill()
+      await watch.waitToEnd()
+      try checkCancellation()
+    }
+    if let status = watch.status { return status }
+    throw EventLoopError.closed("terminate")
+  }
+
   /// End the child by SIGKILL, which it cannot ignore. See ``sendSignal(_:)``.
   @discardableResult
   public func kill() throws -> Bool { try sendSignal(SIGKILL) }

@@ -21,6 +21,12 @@ func probeChildren(_ probe: NumberProbe, _ loop: any EventLoop) async throws {
     Extreme.ints, refusing: negative
   ) { _ = try await ChildProcess.run(shell: "echo bytes", limit: $0) }
 
+  await probe.each("ChildProcess.terminate(grace:)", Extreme.durations) { value in
+    let child = try await ChildProcess.spawn("cat", standardInput: .pipe)
+    defer { child.close() }
+    try await child.terminate(grace: value)
+  }
+
   let numbers: [Int32] = [.min, .min + 1, -1, 65, 1 << 16, .max, 0, SIGCONT]
   let child = try await ChildProcess.spawn("cat", standardInput: .pipe)
   await probe.each("ChildProcess.sendSignal(_:)", numbers, refusing: { !(0...64).contains($0) }) {
