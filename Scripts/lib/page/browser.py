@@ -158,13 +158,13 @@ class Page:
             details = parameters["exceptionDetails"]
             self.complaints.append(details.get("exception", {}).get("description") or details["text"])
         elif method == "Runtime.consoleAPICalled" and parameters["type"] in ("error", "warning", "assert"):
-            self.complaints.append(" ".join(str(one.get("value", one.get("description"))) for one in parameters["args"]))
+            words = [str(one.get("value", one.get("description"))) for one in parameters["args"]]
+            self.complaints.append(" ".join(words))
         elif method == "Log.entryAdded" and parameters["entry"]["level"] in ("error", "warning"):
             entry = parameters["entry"]
             self.complaints.append(f"{entry['text']} {entry.get('url', '')}".strip())
         elif method == "Page.javascriptDialogOpening":
             self.complaints.append(f"a dialog: {parameters['message']}")
-            self.dialog = True
         elif method == "Network.requestWillBeSent":
             self.requests.append(parameters["request"]["url"])
 

@@ -17,7 +17,11 @@ POLICY = (
     "base-uri 'none'; frame-ancestors 'none'"
 )
 HOSTILE = "<img src=x onerror=alert(1)>"
-FILES = {"/": ("index.html", "text/html"), "/page.css": ("page.css", "text/css"), "/page.js": ("page.js", "text/javascript")}
+FILES = {
+    "/": ("index.html", "text/html"),
+    "/page.css": ("page.css", "text/css"),
+    "/page.js": ("page.js", "text/javascript"),
+}
 PLACES = ["Server.swift:41", "Session.swift:112", "Cache.swift:77", "main.swift:18"]
 
 
@@ -36,8 +40,8 @@ def tasks(age, count=24):
     ]  # fmt: skip
     for number in range(4, count + 1):
         kind = number % 5
-        waits = {"what": f"to read from 127.0.0.1:{52000 + number}", "for": (age * 1.7 + number) % 9, "place": PLACES[1]}
-        state = "waiting"
+        peer = f"127.0.0.1:{52000 + number}"
+        state, waits = "waiting", {"what": f"to read from {peer}", "for": (age * 1.7 + number) % 9, "place": PLACES[1]}
         if kind == 0:
             state, waits = "ready", None
         elif kind == 1:
@@ -52,10 +56,11 @@ def connections(age, count=18):
              "roundTrip": None, "isReading": True, "isWriting": False, "tls": None}]  # fmt: skip
     for number in range(8, 8 + count):
         rate = 20_000 * (number % 5 + 1) * (1 + 0.4 * math.sin(age / 7 + number))
-        rows.append({"number": number, "kind": "stream", "local": "127.0.0.1:7000", "peer": f"127.0.0.1:{52000 + number}",
-                     "received": int(rate * age * 0.3 + 5e6 * (1 + math.sin(age / 9))), "sent": int(rate * age * 1.4),
-                     "roundTrip": 0.00004 * (number % 4 + 1), "isReading": number % 5 != 0, "isWriting": number % 7 == 0,
-                     "tls": "TLS 1.3" if number % 3 == 0 else None})  # fmt: skip
+        received = int(rate * age * 0.3 + 5e6 * (1 + math.sin(age / 9)))
+        rows.append({"number": number, "kind": "stream", "local": "127.0.0.1:7000",
+                     "peer": f"127.0.0.1:{52000 + number}", "received": received, "sent": int(rate * age * 1.4),
+                     "roundTrip": 0.00004 * (number % 4 + 1), "isReading": number % 5 != 0,
+                     "isWriting": number % 7 == 0, "tls": "TLS 1.3" if number % 3 == 0 else None})  # fmt: skip
     return rows
 
 
@@ -64,7 +69,7 @@ def busy_loop(age, number=1):
     turns = 900 * age + 4000 * (1 + math.sin(age / 11 + number))
     durations = [0, 3, 40, 700, 2600, 9000, 21000, 16000, 7000, 2400, 800, 240, 80, 30, 9, 4, 2, 1, 1, 1] + [0] * 8
     slow = [
-        {"what": "callback", "task": None, "place": PLACES[i % 4], "took": 0.31 / (i + 1), "ago": 2.0 + 17 * i + age % 9}
+        {"what": "callback", "task": None, "place": PLACES[i % 4], "took": 0.31 / (i + 1), "ago": 2 + 17 * i + age % 9}
         for i in range(5)
     ]
     slow[1].update(what="job", task="Task-9")
@@ -72,9 +77,9 @@ def busy_loop(age, number=1):
         "number": number, "name": "ProactorEventLoop", "backend": "io_uring", "state": "running", "isDebug": False,
         "answers": True,
         "thread": {"number": 4711 + number, "state": "running", "cpu": age * 0.38, "call": None},
-        "turns": {"count": int(turns), "busy": 0.42 * age + 1.3 * math.sin(age / 6) + 3, "watched": age, "longest": 0.31,
-                  "durations": [int(n * age / 60) for n in durations]},
-        "ready": int(4 + 3 * math.sin(age / 4) + random.random() * 3),
+        "turns": {"count": int(turns), "busy": 0.42 * age + 1.3 * math.sin(age / 6) + 3, "watched": age,
+                  "longest": 0.31, "durations": [int(n * age / 60) for n in durations]},
+        "ready": int(5 + 3 * math.sin(age / 4) + 1.5 * math.sin(age * 1.9)),
         "now": {"what": "job", "task": "Task-8", "place": PLACES[1], "about": None, "for": 0.00012},
         "slow": slow, "tasks": bounded(tasks(age)),
         "connections": bounded(connections(age, 16 + int(4 * math.sin(age / 8)))),
@@ -199,7 +204,8 @@ def broken(age):
             return {key: damage(one) for key, one in value.items() if dice.random() > 0.05}
         return [damage(one) for one in value] if isinstance(value, list) else value
 
-    return {**damage(snapshot(age, [busy_loop(age), busy_loop(age, 2)])), "clock": 1000 + age}
+    answer = snapshot(age, [busy_loop(age), busy_loop(age, 2)])
+    return {key: damage(value) for key, value in answer.items()} | {"clock": 1000 + age}
 
 
 WORLDS = {
@@ -219,10 +225,11 @@ class Mock:
         mock = self
 
         class Handler(http.server.BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-
             def do_GET(self):
-                mock.serve(self)
+                try:
+                    mock.serve(self)
+                except ConnectionError:
+                    pass  # The page was closed in between.
 
             def log_message(self, *_):
                 pass
