@@ -91,11 +91,10 @@ class Browser:
                 break
             time.sleep(0.05)
 
-    def call(self, method, session=None, limit=30, **parameters):
-        """Send a command, and return its result."""
+    def send(self, method, session=None, **parameters):
+        """Send a command, and return its number."""
         self.last += 1
-        number = self.last
-        message = {"id": number, "method": method, "params": parameters}
+        message = {"id": self.last, "method": method, "params": parameters}
         if session:
             message["sessionId"] = session
         rest = json.dumps(message).encode() + b"\0"
@@ -104,6 +103,11 @@ class Browser:
                 rest = rest[os.write(self.input, rest) :]
         except BrokenPipeError:
             raise BrowserError("the browser has ended") from None
+        return self.last
+
+    def call(self, method, session=None, limit=30, **parameters):
+        """Send a command, and return its result."""
+        number = self.send(method, session, **parameters)
         end = time.monotonic() + limit
         while number not in self.answers:
             if not self.receive(end - time.monotonic()):
@@ -165,6 +169,8 @@ class Page:
             self.complaints.append(f"{entry['text']} {entry.get('url', '')}".strip())
         elif method == "Page.javascriptDialogOpening":
             self.complaints.append(f"a dialog: {parameters['message']}")
+            # Until it is closed, the page does nothing else.
+            self.browser.send("Page.handleJavaScriptDialog", self.session, accept=False)
         elif method == "Network.requestWillBeSent":
             self.requests.append(parameters["request"]["url"])
 

@@ -1,8 +1,10 @@
-"""What the page of `asyncio inspect --web` must do, each as a function that looks at it in a browser.
+"""What the pages of `asyncio inspect --web` and of `asyncio simulate` must do: functions that look at them.
 
 A check gets a `Visit`, opens the page over a made-up world or over a real process, and says by `must` what has to hold.
 """
 
+import pathlib
+import tempfile
 import time
 
 from lib.page import mock
@@ -285,7 +287,51 @@ def asks_with_care(visit):
     visit.finish(page, expected="Failed to load resource")
 
 
+def draws_a_simulated_world(visit):
+    """The page of `asyncio simulate`: one file, without a server, with twenty thousand events."""
+    template = (visit.folder.parent.parent / "AsyncIOSimulateCommand/Page/timeline.html").read_text()
+    many = mock.simulation(20_000, ["server", "anna", "bob", mock.HOSTILE], 12.5, str(2**64 - 2), [mock.HOSTILE])
+    odd = {
+        "hosts": [None, 3], "duration": "x", "failure": 7,
+        "events": [
+            None, {}, {"t": "x"}, {"t": 1, "kind": "__proto__", "host": 9}, {"t": 2, "kind": "message", "host": 0},
+            {"t": -1, "host": 1, "kind": "message", "to": 1, "arrives": 1e300},
+        ],
+    }  # fmt: skip
+    with tempfile.TemporaryDirectory() as folder:
+        file = pathlib.Path(folder) / "world.html"
+        for world, words in ((many, f"seed {2**64 - 2} · 12.5 s · 4 hosts"), (odd, "3 events"), ("WORLD", "no world")):
+            file.write_text(mock.with_world(template, world))
+            for dark in (False, True):
+                page = visit.browser.open(file.as_uri(), dark=dark)
+                visit.open_things.append(page)
+                visit.wait(page, f"document.querySelector('header')?.innerText.includes({words!r})", f"no {words!r}")
+                if world is many:
+                    look_at_world(visit, page)
+                visit.must(not page.value("/NaN|undefined|\\[object/.test(document.body.innerText)"), "odd words")
+                visit.must(not page.value(FAINT), f"too little contrast: {page.value(FAINT)}")
+                visit.must(page.requests == [file.as_uri()], f"asks for {page.requests}")
+                visit.finish(page)
+
+
+def look_at_world(visit, page):
+    rows = "document.querySelectorAll('#list .row')"
+    visit.wait(page, f"{rows}.length > 5", "the list of events stays empty")
+    visit.must(page.value(f"{rows}.length") < 200, "the list has an element for each event")
+    painted = "[...document.querySelector('#picture').getContext('2d').getImageData(0, 0, 900, 300).data].some(Boolean)"
+    visit.wait(page, painted, "nothing is drawn")
+    page.value("document.getElementById('go').click()")
+    seen = "document.querySelector('#details').innerText.includes('seen twice')"
+    visit.wait(page, seen, "does not lead to the failure")
+    visit.wait(page, f"[...{rows}].some((one) => one.ariaSelected === 'true')", "the failure is not marked in the list")
+    page.value("const field = document.querySelector('input'); field.value = 'ONERROR'; "
+               "field.dispatchEvent(new Event('input')); true")  # fmt: skip
+    visit.wait(page, f"[...{rows}].every((one) => one.innerText.includes('<img'))", "the filter lets others through")
+    visit.must(page.value("document.images.length") == 0, "a name has become an element")
+
+
 ALL = [
+    draws_a_simulated_world,
     shows_a_process,
     keeps_names_as_text,
     says_that_a_loop_hangs,

@@ -208,6 +208,36 @@ def broken(age):
     return {key: damage(value) for key, value in answer.items()} | {"clock": 1000 + age}
 
 
+def simulation(count, hosts, seconds, seed="4711", notes=("accepts a client", "tries again")):
+    """Returns a simulated world as the page of `asyncio simulate` takes it, with what went wrong in it."""
+    dice = random.Random(7)
+    events = []
+    for _ in range(count):
+        host = dice.randrange(len(hosts))
+        event = {"t": dice.random() * seconds, "host": host, "to": None, "arrives": None, "count": 1}
+        kind = dice.random()
+        if kind < 0.85:
+            lost, flight = dice.random() < 0.05, dice.uniform(0.01, 0.06) * min(seconds, 2)
+            event.update(kind="message", to=(host + dice.randrange(1, len(hosts))) % len(hosts))
+            event.update(text=dice.choice(["HELLO anna", "64 bytes", "4096 bytes", "the end of the stream"]))
+            event.update(count=dice.choice([1, 1, 9]))
+            event.update(arrives=None if lost else event["t"] + flight)
+        elif kind < 0.9:
+            event.update(kind="fault", host=dice.choice([host, None]))
+            event.update(text=dice.choice(["a reset of the connection", "a short read", "the link is clogged"]))
+        else:
+            event.update(kind="note", text=dice.choice(notes))
+        events.append(event)
+    failure = "always: each message arrives once\nseen twice: HELLO anna"
+    events.append({"t": seconds * 0.97, "host": 1, "kind": "failure", "to": None, "arrives": None, "text": failure})
+    return {"scenario": "chat", "seed": seed, "duration": seconds, "failure": failure, "hosts": hosts, "events": events}
+
+
+def with_world(template, world):
+    """Returns the page of a simulated world, as the program that writes it makes it of the template."""
+    return template.replace('"WORLD"</script>', json.dumps(world).replace("<", "\\u003c") + "</script>")
+
+
 WORLDS = {
     one.__name__: one for one in (busy, hung, crowd, deadlock, hostile, empty, bare, many, huge, broken)
 }  # fmt: skip
