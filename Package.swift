@@ -88,7 +88,10 @@ let package = Package(
       dependencies: [
         "AsyncIOPrograms", "AsyncIOScenarios", "AsyncIOSimulation",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
+        .product(name: "SystemPackage", package: "swift-system"),
       ],
+      // The page of `--timeline`, in the program itself.
+      resources: [.embedInCode("Page")],
       swiftSettings: settings
     ),
     .executableTarget(

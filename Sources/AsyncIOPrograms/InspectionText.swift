@@ -108,8 +108,8 @@ package enum InspectionText {
     if loop.isDebug { line += ", debug mode" }
     line += "; \(loop.turns.count) turns"
     if loop.turns.watched > 0 {
-      let share = min(1, loop.turns.busy / loop.turns.watched) * 100
-      line += ", \(number(share, 1)) % busy, longest \(duration(loop.turns.longest))"
+      let share = min(1, busy(loop) / loop.turns.watched) * 100
+      line += ", \(number(share, 1)) % busy, longest \(duration(longest(loop)))"
     }
     line += "; \(loop.tasks.count) tasks"
     if let connections = loop.connections { line += ", \(connections.count) connections" }
@@ -122,6 +122,11 @@ package enum InspectionText {
       line, "  \(hang(loop))", "  for the stacks of its threads: gdb -p \(process) -batch -ex 'thread apply all bt'",
     ]
   }
+
+  /// Seconds in callbacks and jobs, with the one that runs: a turn that hangs counts before it has ended.
+  static func busy(_ loop: InspectionReport.Loop) -> Double { loop.turns.busy + (loop.now?.lasting ?? 0) }
+
+  static func longest(_ loop: InspectionReport.Loop) -> Double { max(loop.turns.longest, loop.now?.lasting ?? 0) }
 
   /// Why a loop does not answer.
   package static func hang(_ loop: InspectionReport.Loop) -> String {

@@ -69,11 +69,11 @@ package struct InspectionTop {
       }
       return InspectionText.bytes(UInt64(min(moved / elapsed, 1e18)))
     }
-    let busy = max(0, loop.turns.busy - (before?.turns.busy ?? 0))
+    let busy = max(0, InspectionText.busy(loop) - (before.map(InspectionText.busy) ?? 0))
     return [
       "\(loop.number)", loop.backend, rate(Double(loop.turns.count), before.map { Double($0.turns.count) }),
       elapsed > 0 ? "\(InspectionText.number(min(1, busy / elapsed) * 100, 1)) %" : "",
-      InspectionText.duration(loop.turns.longest), "\(loop.ready)", "\(loop.tasks.count)",
+      InspectionText.duration(InspectionText.longest(loop)), "\(loop.ready)", "\(loop.tasks.count)",
       loop.connections.map { "\($0.count)" } ?? "?", bytes(\.received), bytes(\.sent),
       loop.timers.map { "\($0.count)" } ?? "?", loop.pool.map { "\($0.threads)/\($0.maximum)" } ?? "",
       loop.now.map { InspectionText.name($0) } ?? "",

@@ -57,6 +57,19 @@ struct SimulateCommand: ParsableCommand {
     transform: OptionValue.number(1...1024))
   var threads: Int?
 
+  @Option(
+    parsing: .unconditional,
+    help: ArgumentHelp(
+      "Write the world of one --scenario and --seed to a file, as a page for a browser: hosts, messages, faults.",
+      valueName: "file"))
+  var timeline: String?
+
+  func validate() throws {
+    if timeline != nil, seed == nil || scenario == nil {
+      throw ValidationError("--timeline shows one world: give --scenario and --seed as well.")
+    }
+  }
+
   private static func checkFaults(_ text: String) throws -> String {
     guard FaultPlan(code: text) == nil else { return text }
     throw WrongValue(
@@ -73,14 +86,19 @@ struct SimulateCommand: ParsableCommand {
       options.threads = threads
       options.progress = { bar.show($0) }
       options.replay = "asyncio simulate --scenario \(chosen.name) --seed %SEED --faults %FAULTS"
+      let picture = timeline.map { TimelinePage(path: $0, scenario: chosen.name, seed: range.lowerBound) }
       do {
         let plan = faults.flatMap { FaultPlan(code: $0) } ?? chosen.faults
-        let report = try simulate(seeds: range, faults: plan, options: options, chosen.body)
+        picture?.prepare(&options)
+        let report = try simulate(seeds: range, faults: plan, options: options, picture?.recording(chosen.body) ?? chosen.body)
         bar.end()
         print("\(chosen.name): passed. \(report)")
-      } catch {
+        try picture?.write(nil)
+      } catch let failure as SimulationFailure {
         bar.end()
-        print("\(chosen.name): FAILED\n\(error)")
+        print("\(chosen.name): FAILED\n\(failure)")
+        if timeline == nil, !failure.replay.isEmpty { print("to see it as a page: \(failure.replay) --timeline world.html") }
+        try picture?.write(failure)
         failed += 1
       }
     }

@@ -21,7 +21,8 @@ struct test_case {
   void (*run)(void);
 };
 
-extern const struct test_case sockets[], messages[], files[], threads[], waiting[], names[], pipes[], children[], inspection[];
+extern const struct test_case sockets[], messages[], files[], threads[], waiting[], names[], pipes[], children[];
+extern const struct test_case inspection[];
 
 // The path of this program, and what it does as a child of itself.
 extern const char *own_path;

@@ -62,7 +62,7 @@ package struct InspectionReport: Codable, Sendable, Equatable {
 
   package struct Turns: Codable, Sendable, Equatable {
     package var count: UInt64
-    /// In callbacks and jobs.
+    /// In callbacks and jobs of turns that have ended; what runs now has its own time.
     package var busy: Double
     /// Since it began to be counted.
     package var watched: Double

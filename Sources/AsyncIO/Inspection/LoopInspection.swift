@@ -50,11 +50,9 @@ struct LoopInspection {
 
   private var turns: InspectionReport.Turns {
     let watched = reading.watchedSince.map { Self.inSeconds(max(0, now - $0)) } ?? 0
-    // A turn that hangs counts before it has ended.
-    let current = reading.step.map { max(0, now - $0.since) } ?? 0
     return InspectionReport.Turns(
-      count: reading.turns, busy: Self.inSeconds(reading.busy + current), watched: watched,
-      longest: Self.inSeconds(max(reading.longest, current)), durations: reading.durations)
+      count: reading.turns, busy: Self.inSeconds(reading.busy), watched: watched,
+      longest: Self.inSeconds(reading.longest), durations: reading.durations)
   }
 
   private func describe(_ step: LoopStep) -> InspectionReport.Step {

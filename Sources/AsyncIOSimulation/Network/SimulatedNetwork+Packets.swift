@@ -21,6 +21,7 @@ extension SimulatedNetwork {
       time = max(time, end.lastArrival)
       end.lastArrival = time
     }
+    record(packet, from: link.from, to: link.to, bytes, arrives: time)
     events.schedule(.arrival(link, packet), at: time)
   }
 
@@ -159,6 +160,7 @@ extension SimulatedNetwork {
         time = max(time, link.lastDatagram)
         link.lastDatagram = time
       }
+      record(.datagram(datagram), from: link.from, to: link.to, datagram.bytes.count, arrives: time)
       events.schedule(.arrival(link, .datagram(datagram)), at: time)
     }
   }

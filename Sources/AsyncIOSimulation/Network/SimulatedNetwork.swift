@@ -19,6 +19,8 @@ final class SimulatedNetwork: @unchecked Sendable {
   let clock: UnsafeMutablePointer<Int64>
   @exclusivity(unchecked) var events = EventQueue()
   @exclusivity(unchecked) var trace: Trace
+  /// Gets what happens, if somebody wants a picture of it.
+  @exclusivity(unchecked) var recording: WorldRecording?
   @exclusivity(unchecked) var faults: Faults
   /// Latencies, and the order in which things are reported.
   @exclusivity(unchecked) var random: SimulationRandom
@@ -72,7 +74,13 @@ final class SimulatedNetwork: @unchecked Sendable {
   func later(_ nanoseconds: Int64) -> Int64 { min(now.advancedSaturating(by: nanoseconds), .max / 2) }
 
   func note(_ kind: Trace.Kind, _ a: Int = 0, _ b: Int = 0, _ text: @autoclosure () -> String? = nil) {
+    guard recording == nil else { return recordAndNote(kind, a, b, text()) }
     trace.add(kind, a, b, text(), at: now)
+  }
+
+  private func recordAndNote(_ kind: Trace.Kind, _ a: Int, _ b: Int, _ text: String?) {
+    trace.add(kind, a, b, text, at: now)
+    record(kind, a, b, text)
   }
 
   /// Return whether a fault happens now, and note it in the trace.
@@ -87,6 +95,7 @@ final class SimulatedNetwork: @unchecked Sendable {
   func addHost(_ name: String) -> SimulatedHost {
     let host = SimulatedHost(name, index: hosts.count)
     hosts.append(host)
+    recording?.add(host: name)
     links = Array(repeating: nil, count: hosts.count * hosts.count)
     for link in allLinks { links[link.from.index * hosts.count + link.to.index] = link }
     return host
