@@ -90,14 +90,17 @@ struct SimulateCommand: ParsableCommand {
       do {
         let plan = faults.flatMap { FaultPlan(code: $0) } ?? chosen.faults
         picture?.prepare(&options)
-        let report = try simulate(seeds: range, faults: plan, options: options, picture?.recording(chosen.body) ?? chosen.body)
+        let report = try simulate(
+          seeds: range, faults: plan, options: options, picture?.recording(chosen.body) ?? chosen.body)
         bar.end()
         print("\(chosen.name): passed. \(report)")
         try picture?.write(nil)
       } catch let failure as SimulationFailure {
         bar.end()
         print("\(chosen.name): FAILED\n\(failure)")
-        if timeline == nil, !failure.replay.isEmpty { print("to see it as a page: \(failure.replay) --timeline world.html") }
+        if timeline == nil, !failure.replay.isEmpty {
+          print("to see it as a page: \(failure.replay) --timeline world.html")
+        }
         try picture?.write(failure)
         failed += 1
       }

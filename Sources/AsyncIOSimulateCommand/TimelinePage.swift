@@ -34,10 +34,12 @@ struct TimelinePage {
     let page = Self.page(of: world)
     do {
       let file = try FileDescriptor.open(
-        FilePath(path), .writeOnly, options: [.create, .truncate], permissions: [.ownerReadWrite, .groupRead, .otherRead])
+        FilePath(path), .writeOnly, options: [.create, .truncate],
+        permissions: [.ownerReadWrite, .groupRead, .otherRead])
       try file.closeAfter { _ = try file.writeAll(page) }
     } catch {
-      throw WrongValue("\(path) cannot be written: \(error). Give --timeline the name of a file in a folder that exists.")
+      throw WrongValue(
+        "\(path) cannot be written: \(error). Give --timeline the name of a file in a folder that exists.")
     }
     print("the world as a page: \(path)")
   }
@@ -46,7 +48,8 @@ struct TimelinePage {
   private static func page(of world: String) -> [UInt8] {
     let page = PackageResources.timeline_html
     let mark = Array("\"WORLD\"</script>".utf8)
-    guard let place = (0...page.count - mark.count).first(where: { page[$0..<$0 + mark.count].elementsEqual(mark) }) else {
+    guard let place = (0...page.count - mark.count).first(where: { page[$0..<$0 + mark.count].elementsEqual(mark) })
+    else {
       preconditionFailure("the page of a timeline has no place for the world")
     }
     let safe = world.utf8.flatMap { $0 == UInt8(ascii: "<") ? Array("\\u003c".utf8) : [$0] }
