@@ -174,7 +174,7 @@ struct ProxyCommand: ParsableCommand {
         try await listener.serve(maximumConnections: limit, until: stop) { try await proxy.forward($0, own) }
         try await telling
       }
-      for client in report.unfinished where client.peer != nil { announce("cut: \(client)") }
+      for client in report.unfinished { announce("cut: \(client)") }
     }
     announce("drained: \(figures.map(\.snapshot).reduce(ProxyFigures.Snapshot(), +).traffic)")
   }

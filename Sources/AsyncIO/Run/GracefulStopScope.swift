@@ -63,6 +63,8 @@ private func run(
     stop.join(member)
     let outcome = await withTaskCancellationHandler {
       let outcome = await task.result
+      // A body that only waited for its servers ends well, though it was cancelled: it is the servers that are named.
+      if case .success = outcome { stop.withdraw(ObjectIdentifier(member)) }
       stop.ended(ObjectIdentifier(member))
       stop.leave(member)
       if case .failure = outcome, !stop.isCancelling { stop.cancelTasks() }

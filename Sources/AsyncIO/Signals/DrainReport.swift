@@ -6,7 +6,7 @@ public struct DrainReport: Sendable, CustomStringConvertible {
   /// Something that had not ended when its time was over, and was cancelled.
   public struct Unfinished: Sendable, CustomStringConvertible {
     /// How reports call it: "descriptor 9, 127.0.0.1:7000 to 127.0.0.1:51234" for a connection, the name of a task, or
-    /// "the body".
+    /// "the body" of a scope, if its cancellation ended it.
     public let name: String
     /// The other side of a connection; `nil` for tasks, and if the system no longer had an address.
     public let peer: SocketAddress?

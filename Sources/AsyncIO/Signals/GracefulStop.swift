@@ -205,6 +205,9 @@ public final class GracefulStop: Sendable {
     state.withLock { $0.stop.ended(id, at: now) }
   }
 
+  /// Note that something has ended as it should, in spite of its cancellation. Any thread.
+  func withdraw(_ id: ObjectIdentifier) { state.withLock { $0.stop.withdraw(id) } }
+
   /// Report what has happened, to one member or to all.
   func report(of member: (any StopMember)? = nil) -> DrainReport {
     let now = core.time()

@@ -29,6 +29,7 @@ struct StopState: Sendable {
     let owner: ObjectIdentifier
     let entry: StopEntry
     var end: EventLoopInstant?
+    var isWithdrawn = false
   }
 
   private(set) var phase = Phase.running
@@ -80,15 +81,20 @@ struct StopState: Sendable {
     if let place = places.removeValue(forKey: id) { stragglers[place].end = now }
   }
 
+  /// Note that something has ended as it should, in spite of its cancellation: it does not belong in a report.
+  mutating func withdraw(_ id: ObjectIdentifier) {
+    if let place = places.removeValue(forKey: id) { stragglers[place].isWithdrawn = true }
+  }
+
   /// The names of what was cancelled and has not ended.
-  var stillRunning: [String] { stragglers.filter { $0.end == nil }.map(\.entry.name) }
+  var stillRunning: [String] { stragglers.filter { $0.end == nil && !$0.isWithdrawn }.map(\.entry.name) }
 
   /// Report what has happened, to one owner or to all.
   func report(at now: EventLoopInstant, of owner: ObjectIdentifier? = nil) -> DrainReport {
     let start = began ?? now
     return DrainReport(
       wasRequested: began != nil, signal: signal, duration: start.duration(to: now), wasForced: wasForced,
-      unfinished: stragglers.filter { owner == nil || $0.owner == owner }.map {
+      unfinished: stragglers.filter { !$0.isWithdrawn && (owner == nil || $0.owner == owner) }.map {
         DrainReport.Unfinished(
           name: $0.entry.name, peer: $0.entry.peer, duration: start.duration(to: $0.end ?? now))
       })

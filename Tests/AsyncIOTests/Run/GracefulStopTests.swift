@@ -86,6 +86,22 @@ struct GracefulStopTests {
     }
   }
 
+  @Test("A body that only waits for its servers is not named, its clients are", arguments: LoopKind.allCases)
+  func servers(kind: LoopKind) async throws {
+    try await kind.run { _ in
+      let listener = try await StreamListener.bind(host: "127.0.0.1", port: 0)
+      let client = try await StreamConnection.connect(to: listener.addresses[0])
+      let report = try await withGracefulStop(on: [], drain: .zero) { stop in
+        try await listener.serve(until: stop) { connection in
+          stop.request()
+          _ = try await connection.read(upTo: 1)
+        }
+      }
+      #expect(report.unfinished.map(\.peer) == [client.localAddress], "\(report)")
+      client.close()
+    }
+  }
+
   @Test("cancelNow needs no request and no time", arguments: LoopKind.allCases)
   func now(kind: LoopKind) async throws {
     try await kind.run { _ in

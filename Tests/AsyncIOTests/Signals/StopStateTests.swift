@@ -62,6 +62,8 @@ struct StopStateTests {
     #expect(!report.wasForced)
     #expect(stop.report(at: Self.at(15), of: ObjectIdentifier(other)).unfinished.map(\.name) == ["second"])
     #expect("\(report)" == "stopped by request in 5.0 seconds; cancelled: first (3.0 seconds), second (5.0 seconds)")
+    stop.withdraw(ObjectIdentifier(second))
+    #expect(stop.report(at: Self.at(15)).unfinished.map(\.name) == ["first"])
     withExtendedLifetime((first, second, late, owner, other)) {}
   }
 }
