@@ -31,4 +31,11 @@ int casyncio_undelivered_bytes(int socket) {
 #endif
   return count;
 }
+
+int casyncio_transferred_bytes(int socket, uint64_t *received, uint64_t *sent) {
+  (void)socket;
+  (void)received;
+  (void)sent;
+  return -ENOSYS;
+}
 #endif

@@ -148,6 +148,13 @@ int casyncio_undelivered_bytes(int socket) {
   return 0;
 }
 
+int casyncio_transferred_bytes(int socket, uint64_t *received, uint64_t *sent) {
+  (void)socket;
+  (void)received;
+  (void)sent;
+  return -ENOSYS;
+}
+
 int casyncio_is_plain_tcp(int socket) {
   (void)socket;
   return 0;

@@ -22,6 +22,30 @@ static void bytes_and_end(void) {
   close_both(ends);
 }
 
+// A system counts the bytes of TCP, or says that it cannot; of other things there is nothing to count.
+static void counted_bytes(void) {
+  int ends[2];
+  char memory[8];
+  uint64_t received = 77, sent = 77;
+  connected(ends);
+  CHECK(sending(ends[0], "hello", 5), ==, 5);
+  receive_all(ends[1], memory, 5);
+  CHECK(sending(ends[1], "you", 3), ==, 3);
+  receive_all(ends[0], memory, 3);
+  int status = casyncio_transferred_bytes(ends[0], &received, &sent);
+  if (status == -ENOSYS) {
+    CHECK(received, ==, 77);
+  } else {
+    CHECK(status, ==, 0);
+    CHECK(received, ==, 3);
+    CHECK(sent, ==, 5);
+  }
+  int null = casyncio_open_null();
+  CHECK(casyncio_transferred_bytes(null, &received, &sent), <, 0);
+  CHECK(casyncio_close(null), ==, 0);
+  close_both(ends);
+}
+
 // A peer that does not read holds the sender up, before very much is gone.
 static void back_pressure(void) {
   int ends[2];
@@ -161,7 +185,8 @@ static void no_sockets(void) {
 }
 
 const struct test_case sockets[] = {
-    {"sockets:bytes-and-end", bytes_and_end}, {"sockets:back-pressure", back_pressure}, {"sockets:reset", reset},
-    {"sockets:refused", refused}, {"sockets:nobody-to-accept", nobody_to_accept},
-    {"sockets:port-in-use", port_in_use}, {"sockets:options", options}, {"sockets:peers", peers},
-    {"sockets:dead-numbers", dead_numbers}, {"sockets:no-sockets", no_sockets}, {NULL, NULL}};
+    {"sockets:bytes-and-end", bytes_and_end}, {"sockets:counted-bytes", counted_bytes},
+    {"sockets:back-pressure", back_pressure}, {"sockets:reset", reset}, {"sockets:refused", refused},
+    {"sockets:nobody-to-accept", nobody_to_accept}, {"sockets:port-in-use", port_in_use},
+    {"sockets:options", options}, {"sockets:peers", peers}, {"sockets:dead-numbers", dead_numbers},
+    {"sockets:no-sockets", no_sockets}, {NULL, NULL}};

@@ -26,6 +26,8 @@ package protocol SocketCalls: AnyObject, Sendable {
   func sendFile(_ fd: Int32, _ file: Int32, _ offset: Int64, _ count: Int) -> Int64
   /// Return the number of bytes that were sent and that the peer's system has not taken; 0 if a system cannot tell.
   func undeliveredBytes(of fd: Int32) -> Int
+  /// Return what a TCP connection has received and sent so far; `nil` for other sockets, and if a system cannot tell.
+  func transferredBytes(of fd: Int32) -> TransferredBytes?
   /// Return 1 if calls on the number do not wait, 0 if they do.
   func isNonBlocking(_ fd: Int32) -> Int32
   func setNonBlocking(_ fd: Int32) -> Int32
@@ -42,8 +44,23 @@ package protocol SocketCalls: AnyObject, Sendable {
   var isForAnyThread: Bool { get }
 }
 
+/// Bytes that TCP has moved; the end of a stream may count as one.
+package struct TransferredBytes: Equatable, Sendable {
+  package var received: UInt64 = 0
+  package var sent: UInt64 = 0
+
+  package init() {}
+
+  package static func += (total: inout TransferredBytes, more: TransferredBytes) {
+    total.received &+= more.received
+    total.sent &+= more.sent
+  }
+}
+
 extension SocketCalls {
   package var isForAnyThread: Bool { true }
+
+  package func transferredBytes(of fd: Int32) -> TransferredBytes? { nil }
 
   /// Create a non-blocking socket for a result of a look-up.
   func open(for info: AddressInfo) throws(IOError) -> Int32 {

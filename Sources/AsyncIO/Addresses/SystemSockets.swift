@@ -37,6 +37,12 @@ final class SystemSockets: SocketCalls {
   }
 
   func undeliveredBytes(of fd: Int32) -> Int { Int(casyncio_undelivered_bytes(fd)) }
+
+  func transferredBytes(of fd: Int32) -> TransferredBytes? {
+    var bytes = TransferredBytes()
+    return casyncio_transferred_bytes(fd, &bytes.received, &bytes.sent) == 0 ? bytes : nil
+  }
+
   func isNonBlocking(_ fd: Int32) -> Int32 { casyncio_is_nonblocking(fd) }
   func setNonBlocking(_ fd: Int32) -> Int32 { casyncio_set_nonblocking(fd) }
   func close(_ fd: Int32) { _ = casyncio_close(fd) }

@@ -39,7 +39,7 @@ struct LoopInspection {
       ready: reading.queued, now: step.map(describe), slow: slow, tasks: TaskInspection(loop, self).list,
       connections: interior.map { connections($0, loop) }, timers: interior.map(timers),
       pool: pool.map { pool in
-        let (threads, idle, queued) = pool.figures
+        let (queued, threads, idle) = pool.figures
         return InspectionReport.Pool(threads: threads, maximum: pool.maximumThreads, idle: idle, queued: queued)
       }, children: children, locks: locks(of: loop))
   }

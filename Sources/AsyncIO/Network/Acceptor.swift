@@ -10,11 +10,12 @@ internal import CAsyncIO
 
 /// Takes connections from listening sockets for a server, a subclass, which decides what happens to them. Loop thread
 /// only, except for what happens while the loop is closed.
-class Acceptor: OperationObserver {
+class Acceptor: OperationObserver, CountedServer {
   let sockets: ListeningSockets
   let core: BaseEventLoop
   /// How long accepting pauses if there are no descriptors. Answers `ACCEPT_RETRY_DELAY`.
   let retryDelay: Duration
+  private let tally: LoopTally
   /// Accept operations that wait for the end of a shortage.
   fileprivate var pauses: [AcceptPause] = []
 
@@ -28,6 +29,9 @@ class Acceptor: OperationObserver {
     self.sockets = sockets
     core = sockets.core
     self.retryDelay = retryDelay
+    tally = .of(core)
+    super.init()
+    tally.add(self)
   }
 
   // MARK: What a server says
@@ -41,6 +45,15 @@ class Acceptor: OperationObserver {
   func isOver(_ operation: IOOperation) -> Bool { operation.descriptor.isClosed || core.isClosed }
   /// Handle the end of an operation: one listening socket accepts no more.
   func ended(_ operation: IOOperation) { operation.observer = nil }
+
+  // MARK: What is counted
+
+  /// The number of its connections.
+  var connectionCount: Int { 0 }
+  /// The number of listening sockets that wait for a place or for the end of a shortage.
+  var pausedListenerCount: Int { pauses.count }
+  /// Count the bytes of its connections.
+  func countBytes(into total: inout TransferredBytes) {}
 
   // MARK: Accepting
 
@@ -79,7 +92,10 @@ class Acceptor: OperationObserver {
   /// Take what an accept brought. Returns `true` to go on accepting.
   private final func take(_ operation: IOOperation) -> Bool {
     let result = operation.result
-    if result >= 0 { accepted(Int32(result)) }
+    if result >= 0 {
+      tally.accepts &+= 1
+      accepted(Int32(result))
+    }
     if isOver(operation) {
       ended(operation)
       return false
@@ -94,6 +110,7 @@ class Acceptor: OperationObserver {
       ended(operation)
     case EPERM, ENETDOWN, ENETUNREACH, EHOSTDOWN, EHOSTUNREACH, ENOPROTOOPT, EOPNOTSUPP, ETIMEDOUT:
       // The fault of one connection, which is gone from the queue; the next one may be fine.
+      tally.acceptFailures &+= 1
       return true
     default:
       report("accept failed; the listener is closed", IOError(result: result, "accept"))
@@ -113,6 +130,7 @@ class Acceptor: OperationObserver {
 
   /// Report a shortage once, and retry once after the delay. A listener that is closed meanwhile stays silent.
   private final func pause(_ operation: IOOperation) {
+    tally.acceptPauses &+= 1
     report(
       "out of resources for new connections; accepting pauses for \(retryDelay)",
       IOError(result: operation.result, "accept"))

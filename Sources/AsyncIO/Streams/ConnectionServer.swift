@@ -85,6 +85,17 @@ final class ConnectionServer: Acceptor, @unchecked Sendable {
     operation.state == .inFlight && operation.observer?.toOpaque() == Unmanaged.passUnretained(self).toOpaque()
   }
 
+  // MARK: What is counted
+
+  override var connectionCount: Int { members.withLock { $0.count } }
+  override var pausedListenerCount: Int { super.pausedListenerCount + members.withLock { $0.waiting.count } }
+
+  override func countBytes(into total: inout TransferredBytes) {
+    for served in running where !served.connection.isClosed {
+      core.countBytes(of: served.connection.descriptor, into: &total)
+    }
+  }
+
   // MARK: Accepting
 
   override func accepted(_ fd: Int32) { startOrHold(fd) }

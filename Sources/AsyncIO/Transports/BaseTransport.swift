@@ -161,11 +161,11 @@ public class BaseTransport: CustomStringConvertible {
 
   // MARK: Calling the protocol
 
-  /// Run a callback in the scoped policy in which the transport was made.
+  /// Run a callback in the scoped policy, and with the context, in which the transport was made.
   @inline(__always)
   final func inScope<Result>(_ body: () throws -> Result) rethrows -> Result {
     guard let scope, CarriedScope.current !== scope else { return try body() }
-    return try CarriedScope.$current.withValue(scope) { try body() }
+    return try scope.enter(body)
   }
 
   /// Call back, and report an error. Returns `false` if there was one.

@@ -163,6 +163,15 @@ public final class Server: @unchecked Sendable {
   /// In the order in which they came: the order of a dictionary differs from run to run.
   private var clients: [BaseTransport] { members.sorted { $0.key < $1.key }.compactMap(\.value.transport) }
 
+  fileprivate var clientCount: Int { members.count }
+
+  fileprivate func countBytes(into total: inout TransferredBytes) {
+    for member in members.values {
+      guard let transport = member.transport as? StreamTransport, !transport.descriptor.isClosed else { continue }
+      core.countBytes(of: transport.descriptor, into: &total)
+    }
+  }
+
   private var hasEnded: Bool { isClosed && members.isEmpty }
 
   private func resumeIfEnded() {
@@ -226,13 +235,17 @@ private final class ServerAcceptor: Acceptor {
     if running == 0 { itself = nil }
   }
 
+  override var connectionCount: Int { server?.clientCount ?? 0 }
+
+  override func countBytes(into total: inout TransferredBytes) { server?.countBytes(into: &total) }
+
   override func accepted(_ fd: Int32) {
     guard let server else {
       core.sockets.close(fd)
       return
     }
     do {
-      server.attach(try CarriedScope.$current.withValue(scope) { try welcome(fd) })
+      server.attach(try CarriedScope.enter(scope) { try welcome(fd) })
     } catch {
       let names = socketText(fd, core.sockets.localAddress(of: fd), core.sockets.peerAddress(of: fd))
       core.sockets.close(fd)

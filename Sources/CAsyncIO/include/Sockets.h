@@ -43,6 +43,9 @@ int casyncio_shutdown(int socket, int how);
 // Return the number of bytes that were sent on a socket and that the peer's system has not taken; 0 if this system
 // cannot tell.
 int casyncio_undelivered_bytes(int socket);
+// Count the bytes that a TCP connection has received in order, and those that it has sent, without repetitions. An end
+// of a stream may count as one. Returns 0, or the negated errno: -ENOSYS if this system cannot tell.
+int casyncio_transferred_bytes(int socket, uint64_t *CASYNCIO_NONNULL received, uint64_t *CASYNCIO_NONNULL sent);
 
 // MARK: Options
 

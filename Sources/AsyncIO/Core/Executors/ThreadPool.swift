@@ -91,8 +91,10 @@ public final class ThreadPool: @unchecked Sendable {
     return nil
   }
 
-  /// How many threads it has, how many of them are idle, and how much work waits. Any thread.
-  package var figures: (threads: Int, idle: Int, queued: Int) { monitor.locked { (threads, idle, queue.count) } }
+  /// What the pool does now. Any thread.
+  package var figures: (queued: Int, threads: Int, idle: Int) {
+    monitor.locked { (queue.count, threads, idle) }
+  }
 
   /// The number of places that the queue has in memory, for tests.
   var queuePlaces: Int { monitor.locked { queue.places } }

@@ -218,8 +218,12 @@ public class Future<Value: Sendable>: @unchecked Sendable {
 
   private func schedule(_ callback: Callback) {
     guard CarriedScope.ofCaller === callback.scope else {
-      return CarriedScope.$current.withValue(callback.scope) { schedule(callback) }
+      return CarriedScope.enter(callback.scope) { post(callback) }
     }
+    post(callback)
+  }
+
+  private func post(_ callback: Callback) {
     // A closed loop runs no callbacks; tasks that await are resumed all the same.
     _ = try? loop.callSoonThreadsafe { callback.body(self) }
   }

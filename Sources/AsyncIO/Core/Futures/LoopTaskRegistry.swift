@@ -48,6 +48,9 @@ final class LoopTaskRegistry: Sendable {
     return entries.values.sorted { $0.number < $1.number }.map { ($0.number, $0.task) }
   }
 
+  /// Return the number of tasks of a loop that have not ended.
+  func count(of loop: any EventLoop) -> Int { state.withLock { $0.entries[ObjectIdentifier(loop)]?.count ?? 0 } }
+
   /// One of the loops that run now and have tasks.
   var someRunningLoop: BaseEventLoop? {
     state.withLock { state in

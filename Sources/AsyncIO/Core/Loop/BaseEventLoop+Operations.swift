@@ -176,7 +176,10 @@ extension BaseEventLoop {
   /// Close the number: nothing more is to be said to the peer.
   final func finishClosing(_ descriptor: IODescriptor) {
     assertLoopThread()
-    if !isClosed { backend.detach(descriptor, closing: true) }
+    if !isClosed {
+      countBytes(of: descriptor)
+      backend.detach(descriptor, closing: true)
+    }
     numbers.withLock { _ in descriptor.closeNumber() }
   }
 

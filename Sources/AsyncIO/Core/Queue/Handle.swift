@@ -135,7 +135,7 @@ public class Handle: @unchecked Sendable {
     // Not copied: that is one reference less to count.
     if kind == .repeating { work = callback } else { swap(&work, &callback) }
     if let scope = origin?.scope {
-      try CarriedScope.$current.withValue(scope) { try work?() }
+      try scope.enter { try work?() }
     } else {
       try work?()
     }
