@@ -18,13 +18,27 @@ let package = Package(
     .library(name: "AsyncIO", targets: ["AsyncIO"]),
     .library(name: "AsyncIOConformance", targets: ["AsyncIOConformance"]),
     .library(name: "AsyncIOSimulation", targets: ["AsyncIOSimulation"]),
+    .library(name: "AsyncIOMetrics", targets: ["AsyncIOMetrics"]),
+    .library(name: "AsyncIOTracing", targets: ["AsyncIOTracing"]),
+    .library(name: "AsyncIOServiceLifecycle", targets: ["AsyncIOServiceLifecycle"]),
     .executable(name: "asyncio", targets: ["AsyncIOCommand"]),
     .executable(name: "asyncio-simulate", targets: ["AsyncIOSimulateCommand"]),
+  ],
+  // Each is a module of its own, empty without its trait. What only they depend on is not even fetched without it.
+  traits: [
+    .trait(name: "Metrics", description: "AsyncIOMetrics: what loops do, told to a backend of swift-metrics."),
+    .trait(name: "Tracing", description: "AsyncIOTracing: spans of connections, and their context in callbacks."),
+    .trait(
+      name: "ServiceLifecycle",
+      description: "AsyncIOServiceLifecycle: loops and servers as services of swift-service-lifecycle."),
   ],
   dependencies: [
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
     .package(url: "https://github.com/apple/swift-log", from: "1.16.0"),
     .package(url: "https://github.com/apple/swift-system", from: "1.8.0"),
+    .package(url: "https://github.com/apple/swift-metrics", from: "2.13.0"),
+    .package(url: "https://github.com/apple/swift-distributed-tracing", from: "1.7.0"),
+    .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
   ],
   targets: [
     // All that the library asks of the system, and what Swift cannot import.
@@ -69,6 +83,31 @@ let package = Package(
       ],
       swiftSettings: settings
     ),
+    // What loops do, told to a backend of swift-metrics.
+    .target(
+      name: "AsyncIOMetrics",
+      dependencies: [
+        "AsyncIO", .product(name: "Metrics", package: "swift-metrics", condition: .when(traits: ["Metrics"])),
+      ],
+      swiftSettings: settings),
+    // Spans of connections, and their context in callbacks.
+    .target(
+      name: "AsyncIOTracing",
+      dependencies: [
+        "AsyncIO",
+        .product(name: "Tracing", package: "swift-distributed-tracing", condition: .when(traits: ["Tracing"])),
+      ],
+      swiftSettings: settings),
+    // Loops and servers as services.
+    .target(
+      name: "AsyncIOServiceLifecycle",
+      dependencies: [
+        "AsyncIO", "AsyncIOPrograms",
+        .product(
+          name: "ServiceLifecycle", package: "swift-service-lifecycle",
+          condition: .when(traits: ["ServiceLifecycle"])),
+      ],
+      swiftSettings: settings),
     // What the command's programs do, apart from their options: the same code runs for users and in simulations.
     .target(
       name: "AsyncIOPrograms",
