@@ -15,6 +15,6 @@ int64_t casyncio_user_of_process(int64_t process) {
   return -errno;
 }
 
-int casyncio_get_tcp_figures(int socket, casyncio_tcp_figures *figures) { return -ENOSYS; }
+int64_t casyncio_round_trip(int socket) { return -ENOSYS; }
 const char *casyncio_call_name(int64_t number) { return NULL; }
 #endif

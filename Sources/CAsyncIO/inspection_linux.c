@@ -23,19 +23,11 @@ int64_t casyncio_user_of_process(int64_t process) {
   return found.st_uid;
 }
 
-// The kernel's structure has grown since the C library declared it, and the kernel's own header cannot stand beside the
-// library's. The places are part of the kernel's interface.
-enum { BYTES_ACKED = 120, BYTES_RECEIVED = 128, LARGEST = 512 };
-
-int casyncio_get_tcp_figures(int socket, casyncio_tcp_figures *figures) {
-  _Alignas(struct tcp_info) unsigned char information[LARGEST] = {0};
+int64_t casyncio_round_trip(int socket) {
+  struct tcp_info information;
   socklen_t size = sizeof information;
-  if (getsockopt(socket, IPPROTO_TCP, TCP_INFO, information, &size) < 0) return -errno;
-  if (size < BYTES_RECEIVED + sizeof figures->received) return -ENOSYS;
-  memcpy(&figures->sent, information + BYTES_ACKED, sizeof figures->sent);
-  memcpy(&figures->received, information + BYTES_RECEIVED, sizeof figures->received);
-  figures->round_trip = ((struct tcp_info *)(void *)information)->tcpi_rtt;
-  return 0;
+  if (getsockopt(socket, IPPROTO_TCP, TCP_INFO, &information, &size) < 0) return -errno;
+  return information.tcpi_rtt;
 }
 
 const char *casyncio_call_name(int64_t number) {

@@ -8,7 +8,7 @@ int64_t casyncio_private_directory(const char *path) { return -ENOSYS; }
 int casyncio_make_private_directory(const char *path) { return -ENOSYS; }
 int casyncio_remove_at_end(const char *path) { return -ENOSYS; }
 int64_t casyncio_user_of_process(int64_t process) { return -ENOSYS; }
-int casyncio_get_tcp_figures(int socket, casyncio_tcp_figures *figures) { return -ENOSYS; }
+int64_t casyncio_round_trip(int socket) { return -ENOSYS; }
 const char *casyncio_call_name(int64_t number) { return NULL; }
 int casyncio_terminal_rows(int fd) { return 0; }
 int64_t casyncio_ticks_per_second(void) { return -ENOSYS; }

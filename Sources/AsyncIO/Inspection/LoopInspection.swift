@@ -88,8 +88,9 @@ struct LoopInspection {
     return loop.withNumber(of: descriptor) { number in
       var type: [Int32] = [0]
       let isSocket = loop.sockets.getOption(number, SOL_SOCKET, SO_TYPE, &type) >= 0
-      var figures = casyncio_tcp_figures()
-      let isTCP = isSocket && !descriptor.isListening && casyncio_get_tcp_figures(number, &figures) >= 0
+      let isConnection = isSocket && !descriptor.isListening
+      let bytes = isConnection ? loop.sockets.transferredBytes(of: number) : nil
+      let roundTrip = isConnection ? casyncio_round_trip(number) : 0
       let kind =
         descriptor.isListening
         ? "listener"
@@ -98,8 +99,7 @@ struct LoopInspection {
       return InspectionReport.Connection(
         number: number, kind: kind, local: isSocket ? loop.sockets.localAddress(of: number)?.description : nil,
         peer: isSocket ? loop.sockets.peerAddress(of: number)?.description : nil,
-        received: isTCP ? figures.received : nil, sent: isTCP ? figures.sent : nil,
-        roundTrip: isTCP && figures.round_trip > 0 ? Double(figures.round_trip) / 1e6 : nil,
+        received: bytes?.received, sent: bytes?.sent, roundTrip: roundTrip > 0 ? Double(roundTrip) / 1e6 : nil,
         isReading: seen.isReading, isWriting: seen.isWriting, tls: seen.tls)
     }
   }

@@ -21,15 +21,8 @@ int casyncio_remove_at_end(const char *CASYNCIO_NULLABLE path);
 // Return the user whom a process of this number belongs to. -ESRCH: there is none.
 int64_t casyncio_user_of_process(int64_t process);
 
-typedef struct casyncio_tcp_figures {
-  // Bytes that the peer has acknowledged, and that have come from it.
-  uint64_t sent, received;
-  // Microseconds there and back, smoothed; 0 if that is not known.
-  uint32_t round_trip;
-} casyncio_tcp_figures;
-
-// Ask the system what a TCP connection has moved.
-int casyncio_get_tcp_figures(int socket, casyncio_tcp_figures *CASYNCIO_NONNULL figures);
+// Return the microseconds that a TCP connection takes there and back, smoothed; 0 if that is not known yet.
+int64_t casyncio_round_trip(int socket);
 
 // Return the name of a system call in which a thread may wait for long; null for others.
 const char *CASYNCIO_NULLABLE casyncio_call_name(int64_t number);
