@@ -5,7 +5,7 @@ extension Scenario {
   /// Streams whose bytes are frames, and that several tasks write.
   static let frames: [Scenario] = [
     Scenario(
-      "frames", "Frames arrive as they were, wherever they are cut and whoever is cancelled", faults: .mild
+      "frames", "Frames arrive as they were, wherever they are cut and the reader is cancelled", faults: .mild
     ) { world in
       let messages = (0..<30).map { _ in world.bytes(world.random.below(world.random.chance(0.1) ? 3000 : 60)) }
       let codec = LengthPrefixed(

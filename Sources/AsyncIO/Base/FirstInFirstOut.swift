@@ -13,12 +13,6 @@ struct FirstInFirstOut<Element> {
   /// The number of places in use, those of elements that have gone among them.
   var places: Int { elements.count }
 
-  /// An element by its place, 0 for the one that comes next.
-  subscript(place: Int) -> Element {
-    get { elements[head + place]! }
-    set { elements[head + place] = newValue }
-  }
-
   mutating func append(_ element: Element) { elements.append(element) }
 
   mutating func popFirst() -> Element? {
@@ -36,6 +30,11 @@ struct FirstInFirstOut<Element> {
       head = 0
     }
     return element
+  }
+
+  /// Change the element at a place, 0 for the one that comes next, and return what the change returns.
+  mutating func withElement<Result>(at place: Int, _ change: (inout Element) -> Result) -> Result {
+    change(&elements[head + place]!)
   }
 
   mutating func keep(_ isKept: (Element) -> Bool) {

@@ -155,7 +155,7 @@ struct BroadcastState<Element: Sendable>: Sendable {
     guard let index = index(of: number) else { return actions }
     var member = members.remove(at: index)
     for taker in member.waiters.removeAll() { actions.takers.append((taker, .shutDown)) }
-    for number in max(member.next, oldest)..<newest { entries[Int(number - oldest)].takers -= 1 }
+    for number in max(member.next, oldest)..<newest { _ = take(number) }
     makeRoom(&actions)
     return actions
   }
@@ -187,12 +187,18 @@ struct BroadcastState<Element: Sendable>: Sendable {
       members[index].waiters.append(id, taker)
       return (.waits, actions)
     }
-    let place = Int(next - oldest)
-    entries[place].takers -= 1
     members[index].next += 1
-    let element = entries[place].element
+    let element = take(next)
     makeRoom(&actions)
     return (.now(.element(element)), actions)
+  }
+
+  /// Return an element that is there, which one subscriber less has now to take.
+  private mutating func take(_ number: UInt64) -> Element {
+    entries.withElement(at: Int(number - oldest)) { entry in
+      entry.takers -= 1
+      return entry.element
+    }
   }
 
   mutating func leaveTaker(_ id: UInt64, of number: UInt64) -> Taker? {

@@ -19,7 +19,8 @@ public final class WatchedValue<Value: Sendable>: AsyncSequence, Sendable {
   public init(_ value: Value) { state = Lock(WatchedState(value: value)) }
 
   /// The latest value. Setting it wakes the tasks that wait, even if it is equal to the one before; after
-  /// ``shutDown()`` setting it does nothing.
+  /// ``shutDown()`` setting it does nothing. To change it by what it was, let one task do so: reading and setting are
+  /// two steps.
   public var value: Value {
     get { state.withLock { $0.value } }
     set {

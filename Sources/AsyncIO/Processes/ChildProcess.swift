@@ -94,9 +94,8 @@ public final class ChildProcess: Sendable {
   @discardableResult
   public func terminate() throws -> Bool { try sendSignal(SIGTERM) }
 
-  /// Ask the child to end, give it a time for that, kill it if it still runs then, and return how it ended. It has ended
-  /// when this returns or throws, except for an error of the signal. Its pipes and its process group are left to
-  /// ``close()``.
+  /// Ask the child to end, give it a time for that, kill it if it still runs then, and return how it ended. Its pipes
+  /// and its process group are left to ``close()``.
   ///
   /// If the task is cancelled, before or meanwhile, the child is killed at once and awaited, and `CancellationError` is
   /// thrown. With a time of zero or less the child is killed in the next turn. Throws as ``sendSignal(_:)``, and code

@@ -1,15 +1,24 @@
 /// Frames whose length comes first, in 1, 2, 4 or 8 bytes.
 public struct LengthPrefixed: FrameCodec {
   /// How many bytes the length has.
-  public enum Width: Int, Sendable {
+  public enum Width: Sendable {
     /// One byte.
-    case uint8 = 1
+    case uint8
     /// Two bytes.
-    case uint16 = 2
+    case uint16
     /// Four bytes.
-    case uint32 = 4
+    case uint32
     /// Eight bytes.
-    case uint64 = 8
+    case uint64
+
+    fileprivate var byteCount: Int {
+      switch self {
+      case .uint8: 1
+      case .uint16: 2
+      case .uint32: 4
+      case .uint64: 8
+      }
+    }
   }
 
   private let width: Width
@@ -32,7 +41,7 @@ public struct LengthPrefixed: FrameCodec {
   /// Look at the length, and then for as many bytes.
   public mutating func decode(_ bytes: RawSpan) throws -> FrameStep<[UInt8]> {
     try FrameArguments.check(maximum: maximum)
-    let width = width.rawValue
+    let width = width.byteCount
     guard bytes.byteCount >= width else { return .more(atLeast: width) }
     var length: UInt64 = 0
     for index in 0..<width {
@@ -56,7 +65,7 @@ public struct LengthPrefixed: FrameCodec {
   /// Append the length and the bytes. Throws ``FrameError/tooLong(maximum:)`` also for a length that does not fit.
   public func encode(_ frame: [UInt8], into bytes: inout [UInt8]) throws {
     try FrameArguments.check(maximum: maximum)
-    let (width, own) = (width.rawValue, countsPrefix ? width.rawValue : 0)
+    let (width, own) = (width.byteCount, countsPrefix ? width.byteCount : 0)
     let greatest = width == 8 ? UInt64.max : (1 << UInt64(8 * width)) - 1
     let most = min(UInt64(maximum), greatest - UInt64(own))
     guard UInt64(frame.count) <= most else { throw FrameError.tooLong(maximum: Int(most)) }

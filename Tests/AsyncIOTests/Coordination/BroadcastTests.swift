@@ -61,7 +61,7 @@ struct BroadcastTests {
       await #expect(throws: CancellationError.self) { try await sending[3].get() }
       #expect(try await slow.next() == 0)
       try await sending[2].get()
-      // Whoever goes does not hold up the others.
+      // A subscriber that goes does not hold up the others.
       slow.cancel()
       for number in [2, 4, 5] { #expect(try await quick.next() == number) }
       _ = try await gather([sending[4], sending[5]])
