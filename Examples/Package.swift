@@ -22,6 +22,7 @@ let package = Package(
   dependencies: [
     .package(name: "swift-asyncio", path: ".."),
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
+    .package(url: "https://github.com/apple/swift-async-algorithms", from: "1.1.4"),
     .package(url: "https://github.com/apple/swift-system", from: "1.8.0"),
   ],
   targets: [
@@ -32,6 +33,7 @@ let package = Package(
     example("ChildLines"),
     example("Lease"),
     example("Chat"),
+    example("Algorithms", .product(name: "AsyncAlgorithms", package: "swift-async-algorithms")),
     example("Ping", argumentParser),
     example("PingAsync", argumentParser),
     // The same program in simulated worlds.
