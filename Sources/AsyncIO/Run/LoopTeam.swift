@@ -47,8 +47,9 @@ final class LoopTeam: Sendable {
     }
     policy?.setEventLoop(loops[0])
     let bodies = makeBodies(body)
-    start.open()
+    // Before a body of another loop may have taken the signal for a time, by a graceful stop.
     let interruption = Interruption.begin(on: loops[0]) { self.cancel($0) }
+    start.open()
     turn(0)
     let isTooLate = interruption?.end() == true
     finish(0)

@@ -28,7 +28,7 @@ protocol StopMember: AnyObject, Sendable {
 public final class GracefulStop: Sendable {
   private struct State {
     var stop = StopState()
-    var members: [any StopMember] = []
+    var members: [ObjectIdentifier: (number: UInt64, member: any StopMember)] = [:]
     var signals: [Int32] = []
     var timer: TimerHandle?
     /// True once the scope has ended.
@@ -145,7 +145,7 @@ public final class GracefulStop: Sendable {
     removeSignals()
     for watcher in takeWatchers() { watcher() }
     // The body of a scope was the first to join, and is the last to be cancelled.
-    let members = state.withLock { $0.members.reversed() }
+    let members = members.reversed()
     for member in members {
       member.stopWasRequested()
       let entries = member.runningEntries
@@ -176,7 +176,10 @@ public final class GracefulStop: Sendable {
 
   // MARK: Members
 
-  var members: [any StopMember] { state.withLock { $0.members } }
+  /// In the order in which they joined.
+  var members: [any StopMember] {
+    state.withLock { $0.members.values.sorted { $0.number < $1.number }.map(\.member) }
+  }
 
   /// True once the scope has ended.
   var isOver: Bool { state.withLock { $0.isOver } }
@@ -185,7 +188,7 @@ public final class GracefulStop: Sendable {
   func join(_ member: any StopMember) {
     core.assertLoopThread()
     let phase = state.withLock { state in
-      state.members.append(member)
+      state.members[ObjectIdentifier(member)] = (state.numbers.next(), member)
       return state.stop.phase
     }
     if phase != .running { member.stopWasRequested() }
@@ -197,7 +200,9 @@ public final class GracefulStop: Sendable {
   }
 
   /// Take part no longer. Any thread.
-  func leave(_ member: any StopMember) { state.withLock { $0.members.removeAll { $0 === member } } }
+  func leave(_ member: any StopMember) {
+    state.withLock { _ = $0.members.removeValue(forKey: ObjectIdentifier(member)) }
+  }
 
   /// Note that something has ended. Any thread.
   func ended(_ id: ObjectIdentifier) {
