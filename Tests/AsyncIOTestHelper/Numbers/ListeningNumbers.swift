@@ -65,6 +65,27 @@ func probeListening(_ probe: NumberProbe, _ loop: any EventLoop) async throws {
     try loop.callSoon { server.close() }
     try await server.serve(maximumConnections: value) { _ in }
   }
+  await probe.each(
+    "StreamListener.serve(maximumConnections:drain:on:_:)", Extreme.ints, refusing: { $0 < 1 }
+  ) { value in
+    let server = try await StreamListener.bind(host: "127.0.0.1", port: 0)
+    try loop.callSoon { server.close() }
+    try await server.serve(maximumConnections: value, drain: nil) { _ in }
+  }
+  await probe.each("StreamListener.serve(maximumConnections:drain:on:_:)", Extreme.durations) { value in
+    let server = try await StreamListener.bind(host: "127.0.0.1", port: 0)
+    try loop.callSoon { server.close() }
+    try await server.serve(drain: value) { _ in }
+  }
+  await probe.each(
+    "StreamListener.serve(maximumConnections:until:_:)", Extreme.ints, refusing: { $0 < 1 }
+  ) { value in
+    try await withGracefulStop(on: [], drain: .zero) { stop in
+      let server = try await StreamListener.bind(host: "127.0.0.1", port: 0)
+      try loop.callSoon { stop.request() }
+      try await server.serve(maximumConnections: value, until: stop) { _ in }
+    }
+  }
 
   await probe.each("DatagramEndpoint.bind(host:port:family:reusePort:broadcast:)", Extreme.ports) { value in
     try await DatagramEndpoint.bind(host: "127.0.0.1", port: value).close()

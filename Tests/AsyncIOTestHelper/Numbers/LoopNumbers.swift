@@ -17,6 +17,15 @@ func probeLoop(_ probe: NumberProbe, _ loop: any EventLoop) async throws {
     "EventLoop.addSignalHandler(_:_:)", signals,
     refusing: { !(1...64).contains($0) || $0 == SIGKILL || $0 == SIGSTOP }
   ) { try loop.addSignalHandler($0) {} }
+  await probe.each(
+    "Inspection.offer(on:)", signals, refusing: { !(1...64).contains($0) || $0 == SIGKILL || $0 == SIGSTOP }
+  ) { try Inspection.offer(on: $0) }
+  await probe.each("withGracefulStop(on:drain:_:)", Extreme.durations) { value in
+    try await withGracefulStop(on: [], drain: value) { $0.request() }
+  }
+  await probe.each(
+    "withGracefulStop(on:drain:_:)", signals, refusing: { !(1...64).contains($0) || $0 == SIGKILL || $0 == SIGSTOP }
+  ) { value in try await withGracefulStop(on: [value], drain: nil) { _ in } }
   await probe.each("EventLoop.removeSignalHandler(_:)", signals) { _ = loop.removeSignalHandler($0) }
 
   let future: Future<Void> = loop.createFuture()

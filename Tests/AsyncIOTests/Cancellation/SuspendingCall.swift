@@ -49,6 +49,8 @@ struct SuspendingCall: Sendable {
     "ChildProcess+Running.scoped": "closing",
     "ChildProcess.terminate": "kills the child, and waits for it",
     "CurrentPolicy.withEventLoopPolicy": "the body is the caller's own",
+    "GracefulStop.requested": "waits for an Event, which is the checkpoint; GracefulStopTests has a scope for it",
+    "GracefulStop.unlessRequested": "its first line is the checkpoint; GracefulStopTests has a scope for it",
     "LoopRun.run": "the body is cancelled, and its calls are the checkpoints",
     "ScopedRun.run": "the body is cancelled, and its calls are the checkpoints",
     "MovableTimeout.withTimeout": "the body is cancelled, and its calls are the checkpoints",
@@ -102,6 +104,10 @@ extension SuspendingCall {
     },
     SuspendingCall("StreamListener+Accept.accept") { _ = try await $0.listener.accept() },
     SuspendingCall("StreamListener+Serve.serve") { try await $0.listener.serve { _ in } },
+    SuspendingCall("StreamListener+Draining.serve") { _ = try await $0.listener.serve(drain: nil) { _ in } },
+    SuspendingCall("GracefulStopScope.withGracefulStop") { _ in
+      _ = try await withGracefulStop(on: [], drain: nil) { _ in }
+    },
     SuspendingCall("StreamListener+Binding.bind") { _ in _ = try await StreamListener.bind(host: "127.0.0.1", port: 0)
     },
     SuspendingCall("StreamListener+Binding.bind") { _ in _ = try await StreamListener.bind(unixPath: "\0checkpoint") },

@@ -49,6 +49,9 @@ package final class WaitRecords: Sendable {
 
   private let state = Lock(State())
   private static var mostReported: Int { 64 }
+  /// How many waits are followed. Chains of tasks that wait may be as long as a program's data, and a circle is found
+  /// in a few steps or never.
+  private static var longestWay: Int { 100 }
 
   /// Note that the current task is about to wait. Returns nil outside of tasks, and while nothing is noted.
   @inline(__always)
@@ -129,7 +132,7 @@ package final class WaitRecords: Sendable {
     var cameFrom: [UInt: UInt] = [:]
     var seen: [UInt: WaitRecord] = [:]
     var left = [start]
-    while let identity = left.popLast() {
+    while let identity = left.popLast(), seen.count < Self.longestWay {
       guard seen[identity] == nil, let record = record(of: identity) else { continue }
       seen[identity] = record
       for holder in record.point.holders {

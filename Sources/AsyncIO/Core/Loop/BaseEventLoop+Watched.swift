@@ -23,7 +23,7 @@ extension BaseEventLoop {
   private final func runNoted(_ word: LoopWord) throws {
     let place = word.isJob ? nil : word.unmanaged(Handle.self)._withUnsafeGuaranteedRef { $0.site }
     let owner = word.isJob ? LoopTaskRegistry.shared.owner(ofJob: word) : nil
-    gauge.stepBegins(LoopStep(isJob: word.isJob, place: place, owner: owner))
+    gauge.stepBegins(LoopStep(isJob: word.isJob, place: place, isDebugged: isDebug, owner: owner))
     defer { noteEnd() }
     try run(word)
   }
@@ -36,6 +36,6 @@ extension BaseEventLoop {
       SlowStep(
         what: step.description, task: task?.taskName, place: step.place ?? task?.madeAt, took: took,
         ended: step.since + took))
-    if isDebug { logger.warning("executing \(step.description) took \(Double(took) / 1e9) seconds") }
+    if step.isDebugged { logger.warning("executing \(step.description) took \(Double(took) / 1e9) seconds") }
   }
 }

@@ -4,6 +4,8 @@ package struct LoopStep: Sendable {
   package let isJob: Bool
   /// Where the callback was made.
   package let place: CallSite?
+  /// True if the loop was in debug mode when it began: then it is logged if it is slow, whatever it changes itself.
+  package let isDebugged: Bool
   /// Whose step it is, if that is known.
   package var owner: (any StepOwner)?
   /// When it began, on the loop's clock.

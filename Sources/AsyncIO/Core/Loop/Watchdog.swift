@@ -57,7 +57,8 @@ enum Watchdog {
     for gauge in LoopCensus.gauges {
       let next = gauge.withRunningLoop { loop -> Int64? in
         guard loop.isDebug else { return nil }
-        let limit = loop.slowCallbackNanoseconds.load(ordering: .relaxed)
+        // A step that ends soon is reported at its end, however short the limit is.
+        let limit = max(loop.slowCallbackNanoseconds.load(ordering: .relaxed), 1_000_000)
         report(gauge, loop, limit, &reported)
         return min(max(limit / 4, 1_000_000), 250_000_000)
       }

@@ -25,9 +25,11 @@ struct PendingTaskTests {
     #expect(reports.all.isEmpty)
     try loop.close()
     #expect(reports.all.map(\.task) == names + ["not begun"])
-    #expect(Set(reports.all.map(\.message)).count == 1)
-    #expect(
-      reports.all[0].message == "an event loop was closed while a task was pending; cancel the task or await it first")
+    // What it waits for stands in between, if any loop of the process was ever in debug mode.
+    for message in reports.all.map(\.message) {
+      #expect(message.hasPrefix("an event loop was closed while a task was pending;"))
+      #expect(message.hasSuffix("; cancel the task or await it first"))
+    }
     #expect(reports.all[0].exception == nil && reports.all[0].source == nil)
     try loop.close()
     #expect(reports.all.count == 21, "once")
