@@ -108,7 +108,7 @@ package enum InspectionError: Error, Equatable, CustomStringConvertible {
     case .silent(let name):
       "\(name) did not answer within 3 seconds, not even that its loops hang. It may be stopped, as by Ctrl-Z."
     case .failed(let name, let reason): "\(name) cannot be asked: \(reason)"
-    case .says(let name, let reason): "\(name) answers: \(reason)."
+    case .says(let name, let reason): "\(name) answers: \(InspectionText.clean(reason))."
     case .unreadable(let name): "what \(name) answers is not a report."
     case .otherFormat(let name, let format):
       "\(name) reports in format \(format), this command reads \(InspectionReport.format). Use the command of its "

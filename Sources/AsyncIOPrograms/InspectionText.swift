@@ -97,7 +97,9 @@ package enum InspectionText {
   private static func sections(_ report: InspectionReport, _ body: (InspectionReport.Loop) -> [String]) -> String {
     let process = "\(clean(report.process.program)), process \(report.process.pid)"
     guard !report.loops.isEmpty else { return "\(process): no event loop" }
-    return ([process] + report.loops.flatMap { head($0, report.process.pid) + body($0) }).joined(separator: "\n")
+    // Every line once more: what one of its parts forgets is found here.
+    let lines = [process] + report.loops.flatMap { head($0, report.process.pid) + body($0) }
+    return lines.map(clean).joined(separator: "\n")
   }
 
   /// A loop, and what holds it up if it hangs.
@@ -137,7 +139,7 @@ package enum InspectionText {
     if let thread = loop.thread {
       text += " (thread \(thread.number) is \(thread.state)\(thread.call.map { " in \($0)" } ?? ""))"
     }
-    return text
+    return clean(text)
   }
 
   /// What runs, in words.

@@ -27,9 +27,10 @@ static void in_forked_child(void) {
 
 static void install_fork_handler(void) { pthread_atfork(NULL, NULL, in_forked_child); }
 
+static pthread_once_t fork_handler_once = PTHREAD_ONCE_INIT;
+
 void casyncio_set_running_loop(void *loop) {
-  static pthread_once_t once = PTHREAD_ONCE_INIT;
-  pthread_once(&once, install_fork_handler);
+  pthread_once(&fork_handler_once, install_fork_handler);
   casyncio_running_loop_word = loop;
 }
 
@@ -37,7 +38,11 @@ void *casyncio_sequel(void) { return sequel_word; }
 
 void casyncio_set_sequel(void *sequel) { sequel_word = sequel; }
 
-uint64_t casyncio_fork_generation(void) { return atomic_load(&fork_generation); }
+uint64_t casyncio_fork_generation(void) {
+  // Also for those who ask before any loop has run.
+  pthread_once(&fork_handler_once, install_fork_handler);
+  return atomic_load(&fork_generation);
+}
 
 // MARK: Threads
 

@@ -46,6 +46,23 @@ nonisolated(unsafe) let inspectionCases: [String: () throws -> Void] = [
       Inspection.withdraw()
     }
   },
+  "inspect-as-another-user": {
+    let path = try Inspection.offer()
+    let directory = path.split(separator: "/").dropLast().map { "/\($0)" }.joined()
+    // As if the rights on files meant nothing, which holds on some systems.
+    chmod(directory, 0o777)
+    chmod(path, 0o777)
+    seteuid(65534)
+    defer {
+      seteuid(0)
+      chmod(directory, 0o700)
+    }
+    try AsyncIO.run {
+      let client = try await StreamConnection.connect(unixPath: path)
+      try? await client.write("snapshot\n")
+      do { fact("answer", try await client.readToEnd().count) } catch { fact("answer", "an error") }
+    }
+  },
   "inspect-no-loop": {
     try Inspection.offer()
     readyUntilEnd()

@@ -104,6 +104,9 @@ package protocol IOBackend: AnyObject {
   /// Call the body with each descriptor in care, in the order of their numbers.
   func forEachAttached(_ body: (IODescriptor) -> Void)
 
+  /// Return the operations that wait on a descriptor, for those who look at the loop.
+  func parked(on descriptor: IODescriptor) -> (reading: IOOperation?, writing: IOOperation?)
+
   /// End every operation of the descriptor with `-ECANCELED` and forget it. With `closing` the caller closes the
   /// descriptor right after this call.
   func detach(_ descriptor: IODescriptor, closing: Bool)
@@ -151,6 +154,11 @@ extension IOBackend {
   package func namesWatchedFile(_ descriptor: IODescriptor) -> Bool { descriptor.isSameFile }
   /// Detach the descriptor.
   package func watchIsLost(_ descriptor: IODescriptor) { detach(descriptor, closing: false) }
+
+  /// Return those that the descriptor knows.
+  package func parked(on descriptor: IODescriptor) -> (reading: IOOperation?, writing: IOOperation?) {
+    (descriptor.reading?.takeUnretainedValue(), descriptor.writing?.takeUnretainedValue())
+  }
 
   /// Give none: this backend does not list them.
   package func forEachAttached(_ body: (IODescriptor) -> Void) {}

@@ -90,7 +90,15 @@ struct TokenBucket: Sendable {
       parts -= price
       return nil
     }
-    let wait = (price - parts + Int128(tokens) - 1) / Int128(tokens)
-    return now.advanced(byNanoseconds: Int64(clamping: wait))
+    return now.advanced(byNanoseconds: Self.quotientUp(UInt128(price - parts), UInt64(tokens)))
+  }
+
+  /// Divide, round up, and stop at the largest number. By halves: the division of 128 bits is a function of the
+  /// compiler's own library, which is not linked everywhere.
+  private static func quotientUp(_ dividend: UInt128, _ divisor: UInt64) -> Int64 {
+    let high = UInt64(truncatingIfNeeded: dividend >> 64)
+    guard high < divisor else { return .max }
+    let (quotient, rest) = divisor.dividingFullWidth((high, UInt64(truncatingIfNeeded: dividend)))
+    return Int64(clamping: rest == 0 ? quotient : quotient.addingReportingOverflow(1).partialValue)
   }
 }

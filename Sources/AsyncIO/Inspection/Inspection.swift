@@ -14,7 +14,8 @@ internal import SystemPackage
 public enum Inspection {
   private struct State {
     var server: InspectionServer?
-    var askedByEnvironment = false
+    /// The process that has the server's thread: a child of a fork has none.
+    var forkGeneration: UInt64 = 0
   }
 
   // Held while the socket is made and while it goes, which takes moments, so that there is one at a time.
@@ -28,10 +29,13 @@ public enum Inspection {
   ///   alone, or no descriptor or thread.
   @discardableResult
   public static func offer() throws -> String {
-    let path = try state.withLock { state in
-      if let server = state.server { return server.path }
+    let path: String = try state.withLock { state in
+      let generation = casyncio_fork_generation()
+      if let server = state.server, state.forkGeneration == generation { return server.path }
+      state.server?.abandon()
+      state.server = nil
       let server = try InspectionServer(directory: InspectionDirectory.prepare())
-      state.server = server
+      (state.server, state.forkGeneration) = (server, generation)
       return server.path
     }
     Observation.beginInspection()
@@ -54,13 +58,15 @@ public enum Inspection {
     }
   }
 
-  /// Offer it no longer, and remove the socket. What loops note costs the same until they are closed. Any thread.
+  /// Offer it no longer, and remove the socket; loops note nothing more, except what debug mode needs. Waits for the
+  /// answer that is being given. Any thread.
   public static func withdraw() {
-    let server = state.withLock { state in
+    Observation.endInspection()
+    state.withLock { state in
       defer { state.server = nil }
-      return state.server
+      // Under the lock, so that no other call makes the socket that this one removes. The thread takes no lock of ours.
+      if state.forkGeneration == casyncio_fork_generation() { state.server?.stop() } else { state.server?.abandon() }
     }
-    server?.stop()
   }
 
   // MARK: The environment

@@ -28,13 +28,19 @@ final class InspectionServer: @unchecked Sendable {
   /// How long a loop has for its answer.
   private static var loopPatience: Int64 { 200_000_000 }
   private static var freshness: Int64 { 50_000_000 }
+  /// How long no connection is accepted when the system has no descriptor for it.
+  private static var pause: Int64 { 1_000_000_000 }
+  private static var mostWaits: Int { 20_000 }
 
   let path: String
   private let listening: Int32
   private let wake: WakeDescriptor
   private let began = MonotonicTime.now
+  /// The user at the beginning: a process that changes its user later does not open itself to the new one.
+  private let user = casyncio_user()
   private let ended = ThreadGate()
   private var clients: [Client] = []
+  private var acceptsFrom: Int64 = 0
   private var latest: (text: String, limit: Int, taken: Int64)?
 
   /// Begin to serve. Throws `IOError` if the system refuses the socket or the thread.
@@ -74,18 +80,25 @@ final class InspectionServer: @unchecked Sendable {
     wake.close()
   }
 
+  /// Forget it in a child of a fork, which has its numbers and not its thread.
+  func abandon() {
+    SystemSockets.shared.close(listening)
+    wake.close()
+  }
+
   // MARK: The thread
 
   private func serve() {
     while true {
       var entries = [casyncio_poll_entry(fd: wake.readEnd, events: Int16(POLLIN), returned: 0)]
-      let accepts = clients.count < Self.mostClients
+      let isPausing = acceptsFrom > MonotonicTime.now
+      let accepts = clients.count < Self.mostClients && !isPausing
       entries.append(casyncio_poll_entry(fd: accepts ? listening : -1, events: Int16(POLLIN), returned: 0))
       for client in clients {
         let events = client.dialogue.step == .send ? POLLOUT : POLLIN
         entries.append(casyncio_poll_entry(fd: client.socket, events: Int16(events), returned: 0))
       }
-      let deadline = clients.map(\.deadline).min()
+      let deadline = (clients.map(\.deadline) + (isPausing ? [acceptsFrom] : [])).min()
       _ = casyncio_poll(&entries, entries.count, deadline.map { MonotonicTime.remaining(to: $0) } ?? -1)
       if entries[0].returned != 0 { break }
       let now = MonotonicTime.now
@@ -103,9 +116,15 @@ final class InspectionServer: @unchecked Sendable {
 
   private func accept() {
     let socket = SystemSockets.shared.accept(listening)
-    guard socket >= 0 else { return }
+    guard socket >= 0 else {
+      // A connection that stays in the backlog would wake this thread again at once.
+      if socket != -EAGAIN && socket != -ECONNABORTED && socket != -EINTR {
+        acceptsFrom = MonotonicTime.after(Self.pause)
+      }
+      return
+    }
     let user = casyncio_peer_user(socket)
-    guard user == casyncio_user() || user == 0 else { return SystemSockets.shared.close(socket) }
+    guard user == self.user || user == 0 else { return SystemSockets.shared.close(socket) }
     clients.append(Client(socket: socket, deadline: MonotonicTime.after(Self.patience)))
   }
 
@@ -139,8 +158,13 @@ final class InspectionServer: @unchecked Sendable {
   // MARK: The answer
 
   private func look(_ limit: Int) -> String {
-    let now = MonotonicTime.now
-    if let latest, latest.limit == limit, now - latest.taken < Self.freshness { return latest.text }
+    var now = MonotonicTime.now
+    if let latest, case let age = now - latest.taken, age < Self.freshness {
+      if latest.limit == limit { return latest.text }
+      // Another limit is another look, which waits its turn.
+      _ = casyncio_poll(nil, 0, Self.freshness - age)
+      now = MonotonicTime.now
+    }
     let text = Self.report(limit: limit, age: now - began).text
     latest = (text, limit, MonotonicTime.now)
     return text
@@ -150,7 +174,7 @@ final class InspectionServer: @unchecked Sendable {
   static func report(limit: Int, age: Int64) -> InspectionReport {
     let gauges = LoopCensus.gauges
     let interiors = InteriorCall().look(gauges, limit: limit, until: MonotonicTime.after(loopPatience))
-    let waits = WaitRecords.shared.all
+    let waits = WaitRecords.shared.some(mostWaits)
     let loops = gauges.compactMap { gauge in
       LoopInspection(gauge, interiors[gauge.number], limit: limit, waits: waits).report()
     }

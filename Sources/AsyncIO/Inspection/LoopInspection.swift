@@ -11,12 +11,12 @@ struct LoopInspection {
   let interior: LoopInterior?
   /// The most entries of a list.
   let limit: Int
-  /// All waits of the process.
-  let waits: [UInt: WaitRecord]
+  /// Waits of the process, as many as are looked at.
+  let waits: [WaitRecord]
   /// In monotonic nanoseconds.
   let now = MonotonicTime.now
 
-  init(_ gauge: LoopGauge, _ interior: LoopInterior?, limit: Int, waits: [UInt: WaitRecord]) {
+  init(_ gauge: LoopGauge, _ interior: LoopInterior?, limit: Int, waits: [WaitRecord]) {
     (self.gauge, reading, self.interior, self.limit, self.waits) = (gauge, gauge.reading, interior, limit, waits)
   }
 
@@ -95,7 +95,7 @@ struct LoopInspection {
         descriptor.isListening
         ? "listener"
         : descriptor.isPipeSocket || !isSocket
-          ? (descriptor.isWatch ? "other" : "pipe") : type[0] == casyncio_stream_type ? "stream" : "datagram"
+          ? (seen.isWatch ? "other" : "pipe") : type[0] == casyncio_stream_type ? "stream" : "datagram"
       return InspectionReport.Connection(
         number: number, kind: kind, local: isSocket ? loop.sockets.localAddress(of: number)?.description : nil,
         peer: isSocket ? loop.sockets.peerAddress(of: number)?.description : nil,
@@ -109,7 +109,8 @@ struct LoopInspection {
       count: interior.timerCount,
       shown: interior.timers.map { timer in
         InspectionReport.Timer(
-          remaining: timer.deadline == .max ? 1e9 : Self.inSeconds(max(0, timer.deadline - now)), what: timer.what,
+          remaining: timer.deadline == .max ? 1e9 : timer.deadline <= now ? 0 : Self.inSeconds(timer.deadline - now),
+          what: timer.what,
           place: timer.place.map { "\($0)" })
       })
   }
@@ -125,8 +126,8 @@ struct LoopInspection {
 
   /// What tasks of the loop wait for, other than each other.
   private func locks(of loop: BaseEventLoop) -> InspectionReport.List<InspectionReport.LockWait> {
-    let mine = waits.filter { !($0.value.point is any Awaitable) && ($0.value.task.map { $0.loop === loop } ?? false) }
-    let groups = Dictionary(grouping: mine.values) { ObjectIdentifier($0.point) }.values
+    let mine = waits.filter { !($0.point is any Awaitable) && $0.loop == gauge.number }
+    let groups = Dictionary(grouping: mine) { ObjectIdentifier($0.point) }.values
     let sorted = groups.map { $0.sorted { $0.number < $1.number } }.sorted { $0[0].number < $1[0].number }
     return .init(
       count: sorted.count,
@@ -137,7 +138,7 @@ struct LoopInspection {
         }
         return InspectionReport.LockWait(
           kind: point.waitName, place: point.waitPlace.map { "\($0)" }, owner: owner,
-          waiters: group.prefix(limit).map { $0.task?.taskName ?? "a task" })
+          waiters: group.prefix(limit).map(\.waiterName))
       })
   }
 }

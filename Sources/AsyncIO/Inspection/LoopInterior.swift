@@ -19,6 +19,7 @@ struct LoopInterior: Sendable {
     var writer: UInt?
     var isReading: Bool
     var isWriting: Bool
+    var isWatch: Bool
     var tls: String?
   }
 
@@ -41,27 +42,30 @@ struct LoopInterior: Sendable {
     loop.assertLoopThread()
     loop.backend.forEachAttached { descriptor in
       descriptorCount += 1
-      if descriptors.count < limit { descriptors.append(Descriptor(descriptor)) }
+      if descriptors.count < limit { descriptors.append(Descriptor(descriptor, loop.backend)) }
     }
     timerCount = loop.timers.count
-    loop.timers.forEachEarliest(limit) { word, deadline in timers.append(Timer(word, deadline)) }
+    loop.timers.forEachEarliest(min(limit, Self.mostTimers)) { word, deadline in timers.append(Timer(word, deadline)) }
     ready = loop.ready.jobAddresses(Self.mostJobs)
   }
 
   private static var mostJobs: Int { 4096 }
+  private static var mostTimers: Int { 1000 }
 }
 
 extension LoopInterior.Descriptor {
-  fileprivate init(_ descriptor: IODescriptor) {
+  fileprivate init(_ descriptor: IODescriptor, _ backend: any IOBackend) {
     let link = descriptor.layer as? TLSLink
     // The user's operations are the link's, if there is one.
-    let reading = (link?.reader ?? (link == nil ? descriptor.reading : nil))?.takeUnretainedValue()
-    let writing = (link?.writer ?? (link == nil ? descriptor.writing : nil))?.takeUnretainedValue()
+    let parked = backend.parked(on: descriptor)
+    let reading = link == nil ? parked.reading : link?.reader?.takeUnretainedValue()
+    let writing = link == nil ? parked.writing : link?.writer?.takeUnretainedValue()
     self.descriptor = descriptor
     reader = reading?.continuation?.taskIdentity
     writer = writing?.continuation?.taskIdentity
     isReading = reading != nil
     isWriting = writing != nil
+    isWatch = descriptor.isWatch
     tls = link.map { _ in "TLS" }
   }
 }
@@ -91,18 +95,24 @@ final class InteriorCall: @unchecked Sendable {
   /// nothing.
   func look(_ gauges: [LoopGauge], limit: Int, until deadline: Int64) -> [Int: LoopInterior] {
     var asked = 0
-    for gauge in gauges where gauge.reading.thread != 0 {
+    // A simulation takes no posts from threads outside of its world.
+    for gauge in gauges where gauge.withRunningLoop({ $0.turnObserver == nil }) == true {
+      // A loop that hangs keeps one question, however often it is asked.
+      guard gauge.beginQuestion() else { continue }
       let isPosted = gauge.intake.post(
-        PostedAction { [self, number = gauge.number] loop in
+        PostedAction { [self, gauge] loop in
+          gauge.endQuestion()
           // Nobody waits for it any more.
           if monitor.locked({ isOver }) { return }
           let interior = LoopInterior(loop, limit: limit)
           monitor.locked {
-            if !isOver { answers[number] = interior }
+            if !isOver { answers[gauge.number] = interior }
             monitor.signal()
           }
+        } dropped: {
+          gauge.endQuestion()
         }, .action)
-      if isPosted { asked += 1 }
+      if isPosted { asked += 1 } else { gauge.endQuestion() }
     }
     return monitor.locked {
       while answers.count < asked, monitor.wait(until: deadline) {}

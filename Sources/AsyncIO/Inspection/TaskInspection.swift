@@ -7,23 +7,23 @@ struct TaskInspection {
   let list: InspectionReport.List<InspectionReport.TaskEntry>
 
   init(_ loop: BaseEventLoop, _ inspection: LoopInspection) {
-    let all = LoopTaskRegistry.shared.numberedTasks(of: loop)
+    let all = LoopTaskRegistry.shared.numberedTasks(of: loop, limit: Self.most)
     let shown = all.prefix(inspection.limit)
     var numbers: [ObjectIdentifier: UInt64] = [:]
     for (number, task) in all { numbers[ObjectIdentifier(task)] = number }
     // Which task each awaits, from those that are awaited.
     var awaited: [UInt64: (name: String, site: CallSite)] = [:]
     var awaiters: [UInt64: [UInt64]] = [:]
-    for (number, task) in all.prefix(Self.most) {
+    for (number, task) in all {
       for awaiter in task.awaiters {
         guard let waiting = numbers[ObjectIdentifier(awaiter.task)] else { continue }
         awaited[waiting] = (task.taskName, awaiter.site)
-        awaiters[number, default: []].append(waiting)
+        if awaiters[number, default: []].count < inspection.limit { awaiters[number, default: []].append(waiting) }
       }
     }
     let waits = OperationWaits(inspection.interior)
     list = .init(
-      count: all.count,
+      count: LoopTaskRegistry.shared.count(of: loop),
       shown: shown.map { number, task in
         let isRunning = inspection.reading.step?.owner === task
         let wait = isRunning ? nil : Self.wait(of: task, awaited[number], waits, inspection)
@@ -45,7 +45,7 @@ struct TaskInspection {
     _ inspection: LoopInspection
   ) -> InspectionReport.Wait? {
     let identity = task.identity
-    if let record = identity.flatMap({ inspection.waits[$0] }) {
+    if let record = identity.flatMap({ WaitRecords.shared.record(of: $0) }) {
       return InspectionReport.Wait(
         what: record.point.waitName, lasting: LoopInspection.inSeconds(max(0, inspection.now - record.since)),
         place: (record.place ?? record.point.waitPlace).map { "\($0)" })

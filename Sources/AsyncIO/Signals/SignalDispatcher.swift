@@ -23,6 +23,8 @@ enum SignalDispatcher {
     /// What the process does by itself, in the dispatcher's thread.
     var ofProcess: [Int32: @Sendable () -> Void] = [:]
     var isStarted = false
+    /// The process that has the thread: a child of a fork has none, and makes its own.
+    var forkGeneration: UInt64 = 0
   }
 
   private static let state = Lock(State())
@@ -83,7 +85,8 @@ enum SignalDispatcher {
   /// Start the thread, with the first handler; it lives as long as the process and sleeps in one poll. If there is no
   /// descriptor or no thread for it, nothing has changed, and the next handler tries again.
   private static func start(_ state: inout State) throws {
-    guard !state.isStarted else { return }
+    let generation = casyncio_fork_generation()
+    guard !state.isStarted || state.forkGeneration != generation else { return }
     let wake: WakeDescriptor
     do throws(Errno) { wake = try WakeDescriptor() } catch { throw IOError(error, "watch for signals") }
     do throws(Errno) {
@@ -93,7 +96,7 @@ enum SignalDispatcher {
       throw IOError.noThread(error, for: "signals")
     }
     casyncio_signal_set_wake(wake.writeEnd)
-    state.isStarted = true
+    (state.isStarted, state.forkGeneration) = (true, generation)
   }
 
   private static func serve(_ wake: WakeDescriptor) {

@@ -110,7 +110,8 @@ extension ConformanceSuite {
         let before = CapturedLog.lines.count
         try loop.callSoon { Process.block(milliseconds: milliseconds) }
         try loop.run(turns: 2)
-        return CapturedLog.lines.dropFirst(before).count { $0.hasPrefix("warning") }
+        // A loop may besides say of a callback that it has not ended yet.
+        return CapturedLog.lines.dropFirst(before).count { $0.hasPrefix("warning") && !$0.contains("goes on") }
       }
       try subject.expect("not without debug mode", try slowLines(25), 0)
       loop.isDebug = true

@@ -80,10 +80,21 @@ struct InspectionExchangeTests {
 
   @Test("No text for a terminal has a control character, and circles of tasks are shown once")
   func text() {
+    var report = Self.full
+    let evil = "\u{1b}[2J\u{7}\u{9b}"
+    for index in report.loops.indices {
+      (report.loops[index].state, report.loops[index].backend) = (evil, evil)
+      report.loops[index].thread?.state = evil
+      report.loops[index].thread?.call = evil
+      report.loops[index].tasks.shown[0].state = evil
+      report.loops[index].connections?.shown[0].kind = evil
+    }
+    report.loops[1].now = .init(what: evil, task: evil, place: evil, about: evil, lasting: 1)
     var top = InspectionTop()
     let texts =
-      [InspectionText.tasks(Self.full), InspectionText.tree(Self.full), InspectionText.all(Self.full)]
-      + (0..<2).map { _ in top.screen(Self.full, rows: 40).joined(separator: "\n") }
+      [InspectionText.tasks(report), InspectionText.tree(report), InspectionText.all(report)]
+      + (0..<2).map { _ in top.screen(report, rows: 40).joined(separator: "\n") }
+      + [InspectionError.says("7", evil).description]
     for text in texts {
       #expect(text.unicodeScalars.allSatisfy { $0 == "\n" || $0.properties.generalCategory != .control })
     }

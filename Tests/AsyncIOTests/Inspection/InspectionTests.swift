@@ -53,10 +53,13 @@
 
     // MARK: What is listed
 
-    @Test("Tasks, locks, connections with bytes, timers, pools, children and slow callbacks are listed")
-    func lists() async throws {
+    @Test(
+      "Tasks, locks, connections with bytes, timers, pools, children and slow callbacks are listed",
+      arguments: ["selector", "poll", "proactor"])
+    func lists(loop: String) async throws {
       try await LoopKind.poll.run { _ in
-        try await InspectedHelper.with("inspect-works") { helper in
+        let environment = ["ASYNCIO_INSPECT": "1", "ASYNCIO_EVENT_LOOP": loop]
+        try await InspectedHelper.with("inspect-works", environment) { helper in
           let report = try await helper.report()
           #expect(report.process.pid == Int(helper.child.processIdentifier))
           #expect(report.process.program == "AsyncIOTestHelper")
@@ -145,6 +148,18 @@
           #expect(try await InspectedProcess("unix:\(path)").report(limit: 1).loops.count == 1)
         }
       }
+    }
+
+    @Test("Another user gets no answer, even past the rights on the directory", .enabled(if: geteuid() == 0))
+    func foreign() async throws {
+      let directory = makeTemporary { mkdtemp($0) }.path
+      defer {
+        rmdir("\(directory)/asyncio")
+        rmdir(directory)
+      }
+      chmod(directory, 0o755)
+      let program = try await HelperProgram.run("inspect-as-another-user", ["XDG_RUNTIME_DIR": directory])
+      #expect(program["answer"] == "0" || program["answer"] == "an error")
     }
 
     @Test("A process without a loop has none to show, and its socket goes with it")

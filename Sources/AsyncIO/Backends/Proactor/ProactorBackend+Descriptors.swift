@@ -37,6 +37,11 @@ extension ProactorBackend {
     return fd >= 0 && fd < slots.count ? slots[fd]?.takeUnretainedValue() : nil
   }
 
+  package func parked(on descriptor: IODescriptor) -> (reading: IOOperation?, writing: IOOperation?) {
+    guard let stream = descriptor.stream else { return (nil, nil) }
+    return (stream.pointee.reading?.takeUnretainedValue(), stream.pointee.writing?.takeUnretainedValue())
+  }
+
   package func forEachAttached(_ body: (IODescriptor) -> Void) {
     for case let descriptor? in slots { descriptor._withUnsafeGuaranteedRef { body($0) } }
   }

@@ -3,12 +3,18 @@
 final class LentBody<Value: Sendable>: @unchecked Sendable {
   private var body: (() async throws -> Value)?
   private let owner = LoopTaskRegistry.shared.current
+  /// A served connection, whose waits and steps are to have a name as well.
+  private let other = Observation.keepsOrigins ? LoopTaskRegistry.shared.currentOther : nil
 
   init(_ body: @escaping () async throws -> Value) { self.body = body }
 
   func run() async throws -> Value {
     if let owner { LoopTaskRegistry.shared.enter(owner) }
-    defer { if owner != nil { LoopTaskRegistry.shared.leave() } }
+    if let other { LoopTaskRegistry.shared.enterOther(other) }
+    defer {
+      if owner != nil { LoopTaskRegistry.shared.leave() }
+      if other != nil { LoopTaskRegistry.shared.leaveOther() }
+    }
     return try await body!()
   }
 

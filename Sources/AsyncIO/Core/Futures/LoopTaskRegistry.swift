@@ -42,10 +42,13 @@ final class LoopTaskRegistry: Sendable {
     return entries.values.sorted { $0.number < $1.number }.map(\.task)
   }
 
-  /// Return the same with their numbers, which grow as tasks are made.
-  func numberedTasks(of loop: any EventLoop) -> [(number: UInt64, task: any CancellableTask)] {
-    let entries = state.withLock { $0.entries[ObjectIdentifier(loop)] ?? [:] }
-    return entries.values.sorted { $0.number < $1.number }.map { ($0.number, $0.task) }
+  /// Return the same with their numbers, which grow as tasks are made; some of them if there are more than `limit`.
+  /// Copied one by one: a reference to the whole would make the next task copy it, in a loop's thread.
+  func numberedTasks(of loop: any EventLoop, limit: Int) -> [(number: UInt64, task: any CancellableTask)] {
+    let some = state.withLock { state in
+      state.entries[ObjectIdentifier(loop)]?.values.prefix(limit).map { ($0.number, $0.task) } ?? []
+    }
+    return some.sorted { $0.0 < $1.0 }
   }
 
   /// Return the number of tasks of a loop that have not ended.
@@ -86,6 +89,12 @@ final class LoopTaskRegistry: Sendable {
   func enterOther(_ owner: any StepOwner) {
     guard let identity = Self.identity else { return }
     state.withLock { $0.others[identity] = owner }
+  }
+
+  /// The owner that is not a task, and runs here.
+  var currentOther: (any StepOwner)? {
+    guard let identity = Self.identity else { return nil }
+    return state.withLock { $0.others[identity] }
   }
 
   func leaveOther() {

@@ -34,6 +34,13 @@ package struct WaitRecord: Sendable {
   package let since: Int64
   /// The task of the library whose body waits; nil for child tasks and plain ones.
   package let task: (any CancellableTask)?
+  /// Whose step it is that waits: the task, or a served connection.
+  package let owner: (any StepOwner)?
+  /// The number of the loop that runs the task; nil elsewhere.
+  package let loop: Int?
+
+  /// The name of the one that waits.
+  package var waiterName: String { task?.taskName ?? owner?.reportName ?? "a task" }
 }
 
 /// The waits of the process, by the Swift tasks that wait.
@@ -62,11 +69,13 @@ package final class WaitRecords: Sendable {
   @inline(never)
   private func note(_ point: (any WaitPoint)?, _ place: CallSite?) -> UInt? {
     guard let point, let identity = LoopTaskRegistry.identity else { return nil }
-    let task = LoopTaskRegistry.shared.current
-    let now = MonotonicTime.now
+    let owner = LoopTaskRegistry.shared.owner(of: identity)
+    let task = owner as? any CancellableTask
+    let (now, loop) = (MonotonicTime.now, LoopIntake.running?.core.number)
     state.withLock { state in
       state.lastNumber += 1
-      state.records[identity] = WaitRecord(number: state.lastNumber, point: point, place: place, since: now, task: task)
+      state.records[identity] = WaitRecord(
+        number: state.lastNumber, point: point, place: place, since: now, task: task, owner: owner, loop: loop)
     }
     return identity
   }
@@ -86,8 +95,9 @@ package final class WaitRecords: Sendable {
 
   package func record(of identity: UInt) -> WaitRecord? { state.withLock { $0.records[identity] } }
 
-  /// All waits, by the Swift tasks that wait.
-  package var all: [UInt: WaitRecord] { state.withLock { $0.records } }
+  /// Some of the waits, all if there are fewer than `limit`. A copy of them: a reference to the whole would make the
+  /// next wait copy it, in a loop's thread.
+  package func some(_ limit: Int) -> [WaitRecord] { state.withLock { $0.records.values.prefix(limit).map(\.self) } }
 
   // MARK: Circles
 
@@ -124,7 +134,7 @@ package final class WaitRecords: Sendable {
   private typealias Link = (identity: UInt, record: WaitRecord)
 
   private static func name(_ link: Link) -> String {
-    link.record.task?.reportName ?? LoopTaskRegistry.shared.owner(of: link.identity)?.reportName ?? "a task"
+    link.record.owner?.reportName ?? "a task"
   }
 
   /// Return the waits on the way from a task back to itself; empty if there is no such way.

@@ -34,6 +34,8 @@ package final class LoopGauge: Sendable {
   private struct State: @unchecked Sendable {
     var reading = Reading()
     var loop: Unmanaged<BaseEventLoop>?
+    /// The process that runs it: in a child of a fork nobody does.
+    var forkGeneration: UInt64 = 0
     var turnBegan: Int64 = 0
     var lastSeen: Int64 = 0
     var steps: UInt64 = 0
@@ -47,17 +49,24 @@ package final class LoopGauge: Sendable {
   /// The way to the loop's thread; it refuses when the loop is closed.
   let intake: LoopIntake
   private let state = Lock(State())
+  private let hasQuestion = Atomic<Bool>(false)
 
   init(number: Int, intake: LoopIntake) { (self.number, self.intake) = (number, intake) }
 
   package var reading: Reading { state.withLock { $0.reading } }
 
+  /// Note that the loop is asked something by its inbox. Returns `false` while an earlier question waits there.
+  func beginQuestion() -> Bool { !hasQuestion.exchange(true, ordering: .acquiringAndReleasing) }
+
+  func endQuestion() { hasQuestion.store(false, ordering: .releasing) }
+
   // MARK: Runs
 
   func runBegins(_ loop: BaseEventLoop) {
-    let thread = casyncio_thread_number()
+    let (thread, generation) = (casyncio_thread_number(), casyncio_fork_generation())
     state.withLock { state in
       state.loop = .passUnretained(loop)
+      state.forkGeneration = generation
       state.reading.thread = thread
     }
   }
@@ -73,7 +82,10 @@ package final class LoopGauge: Sendable {
   /// Do something with the loop if it runs; returns nil otherwise.
   package func withRunningLoop<Result>(_ body: (BaseEventLoop) -> Result) -> Result? {
     // Outside of the lock: the last reference may end here, and a loop that goes away comes back to this lock.
-    let loop = state.withLock { state in state.loop.map { SentLoop(loop: $0.takeUnretainedValue()) } }
+    let generation = casyncio_fork_generation()
+    let loop = state.withLock { state in
+      state.forkGeneration == generation ? state.loop.map { SentLoop(loop: $0.takeUnretainedValue()) } : nil
+    }
     return loop.map { body($0.loop) }
   }
 
@@ -103,7 +115,8 @@ package final class LoopGauge: Sendable {
   /// Note whose step it is, as far as that shows only when it has begun.
   func nameStep(_ owner: any StepOwner) {
     state.withLock { state in
-      if state.reading.step?.isJob == true { state.reading.step?.owner = owner }
+      // A task that begins at once, inside of another's step, is not what the step began as.
+      if let step = state.reading.step, step.isJob, step.owner == nil { state.reading.step?.owner = owner }
     }
   }
 

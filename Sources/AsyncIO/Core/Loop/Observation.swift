@@ -26,6 +26,14 @@ package enum Observation {
   }
 }
 
+extension Observation {
+  /// Let loops note what they run for debug mode only. Places and waits are noted further.
+  static func endInspection() {
+    inspection.store(false, ordering: .sequentiallyConsistent)
+    for gauge in LoopCensus.gauges { gauge.withRunningLoop { $0.ignore(.inspection) } }
+  }
+}
+
 /// Why a loop notes what it runs.
 struct WatchReasons: OptionSet {
   let rawValue: UInt8
@@ -48,6 +56,8 @@ extension BaseEventLoop {
     if reason == .debug, isRunning { Watchdog.look(at: self) }
   }
 
+  final func ignore(_ reason: WatchReasons) { watchReasons.bitwiseAnd(~reason.rawValue, ordering: .relaxed) }
+
   /// Debug mode, see ``EventLoop/isDebug``; may change while the loop runs. Any thread. Answers `set_debug`.
   public final var isDebug: Bool {
     get { watchReasons.load(ordering: .relaxed) & WatchReasons.debug.rawValue != 0 }
@@ -55,7 +65,7 @@ extension BaseEventLoop {
       if newValue {
         watch(for: .debug)
       } else {
-        watchReasons.bitwiseAnd(~WatchReasons.debug.rawValue, ordering: .relaxed)
+        ignore(.debug)
       }
     }
   }

@@ -15,6 +15,8 @@ enum Watchdog {
     var isRunning = false
     /// True if a loop has begun since the thread looked.
     var isAsked = false
+    /// The process that has the thread: a child of a fork has none.
+    var forkGeneration: UInt64 = 0
   }
 
   private static let monitor = Monitor()
@@ -29,8 +31,9 @@ enum Watchdog {
     let starts = monitor.locked { () -> Bool in
       state.isAsked = true
       monitor.signal()
-      defer { state.isRunning = true }
-      return !state.isRunning
+      let generation = casyncio_fork_generation()
+      defer { (state.isRunning, state.forkGeneration) = (true, generation) }
+      return !state.isRunning || state.forkGeneration != generation
     }
     guard starts else { return }
     do { try Thread.detach(name: "asyncio watch") { watch() } } catch {
@@ -41,9 +44,15 @@ enum Watchdog {
   /// End the thread soon if no loop is left.
   static func runEnded() { monitor.locked { monitor.signal() } }
 
+  /// A step that was reported. Its owner shows a moment after its beginning; without it the report is made once more.
+  private struct Report: Equatable {
+    var number: UInt64
+    var hasOwner: Bool
+  }
+
   private static func watch() {
     // The last step that was reported, by the number of its loop.
-    var reported: [Int: UInt64] = [:]
+    var reported: [Int: Report] = [:]
     while let pause = lookOnce(&reported) {
       monitor.locked { _ = monitor.wait(until: MonotonicTime.after(pause)) }
     }
@@ -51,14 +60,15 @@ enum Watchdog {
 
   /// Report what takes too long. Returns the time until the next look; nil if no loop in debug mode runs, and the
   /// thread ends.
-  private static func lookOnce(_ reported: inout [Int: UInt64]) -> Int64? {
+  private static func lookOnce(_ reported: inout [Int: Report]) -> Int64? {
     monitor.locked { state.isAsked = false }
     var pause: Int64?
     for gauge in LoopCensus.gauges {
       let next = gauge.withRunningLoop { loop -> Int64? in
         guard loop.isDebug else { return nil }
-        // A step that ends soon is reported at its end, however short the limit is.
-        let limit = max(loop.slowCallbackNanoseconds.load(ordering: .relaxed), 1_000_000)
+        // A step that ends soon after the limit is reported at its end, and not twice.
+        let allowed = max(loop.slowCallbackNanoseconds.load(ordering: .relaxed), 500_000)
+        let limit = allowed > .max / 2 ? .max : allowed * 2
         report(gauge, loop, limit, &reported)
         return min(max(limit / 4, 1_000_000), 250_000_000)
       }
@@ -72,12 +82,16 @@ enum Watchdog {
     }
   }
 
-  private static func report(_ gauge: LoopGauge, _ loop: BaseEventLoop, _ limit: Int64, _ reported: inout [Int: UInt64])
-  {
-    guard let step = gauge.reading.step, reported[gauge.number] != step.number else { return }
+  private static func report(
+    _ gauge: LoopGauge, _ loop: BaseEventLoop, _ limit: Int64, _ reported: inout [Int: Report]
+  ) {
+    guard let step = gauge.reading.step else { return }
+    let report = Report(number: step.number, hasOwner: step.owner != nil)
+    let last = reported[gauge.number]
+    guard last != report, last?.number != step.number || report.hasOwner else { return }
     let took = loop.time().nanoseconds - step.since
     guard took >= limit else { return }
-    reported[gauge.number] = step.number
+    reported[gauge.number] = report
     loop.logger.warning(
       "executing \(step.description) has taken \(Double(took) / 1e9) seconds and goes on; the loop waits for it")
   }

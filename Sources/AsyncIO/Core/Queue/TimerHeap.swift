@@ -141,13 +141,33 @@ struct TimerHeap: ~Copyable {
 
   /// Call the body with the earliest entries, in their order, at most `limit` of them.
   func forEachEarliest(_ limit: Int, _ body: (LoopWord, _ deadline: Int64) -> Void) {
-    // The next one is always among the children of those that were taken.
+    // The next one is always among the children of those that were taken. They are a heap as well, a binary one: a
+    // look at a thousand timers must not hold the loop up.
     var candidates = count > 0 ? [0] : []
+    func isLess(_ a: Int, _ b: Int) -> Bool { entries[candidates[a]] < entries[candidates[b]] }
     for _ in 0..<max(0, min(limit, count)) {
-      guard let next = candidates.indices.min(by: { entries[candidates[$0]] < entries[candidates[$1]] }) else { return }
-      let index = candidates.remove(at: next)
+      guard let index = candidates.first, let last = candidates.popLast() else { return }
       body(words[entries[index].slot], entries[index].deadline)
-      candidates += (index * 4 + 1..<index * 4 + 5).filter { $0 < count }
+      if !candidates.isEmpty {
+        candidates[0] = last
+        var parent = 0
+        while true {
+          let left = 2 * parent + 1
+          guard left < candidates.count else { break }
+          let child = left + 1 < candidates.count && isLess(left + 1, left) ? left + 1 : left
+          guard isLess(child, parent) else { break }
+          candidates.swapAt(child, parent)
+          parent = child
+        }
+      }
+      for child in index * 4 + 1..<index * 4 + 5 where child < count {
+        candidates.append(child)
+        var place = candidates.count - 1
+        while place > 0, isLess(place, (place - 1) / 2) {
+          candidates.swapAt(place, (place - 1) / 2)
+          place = (place - 1) / 2
+        }
+      }
     }
   }
 

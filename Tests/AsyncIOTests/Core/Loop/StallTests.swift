@@ -111,7 +111,7 @@ struct StallTests {
     }
     let (left, right) = (try task("left", first, second), try task("right", second, first))
     try await turnUntil {
-      [left, right].allSatisfy { task in WaitRecords.shared.all.values.contains { $0.task === task } }
+      [left, right].allSatisfy { task in WaitRecords.shared.some(.max).contains { $0.task === task } }
     }
     for _ in 0..<3 { try await sleep(for: .zero) }
     left.cancel()
@@ -136,7 +136,7 @@ struct StallTests {
     let reports = try await circles(kind) { loop in
       let lock = AsyncLock()
       let task = try loop.createTask(name: "twice") { try await lock.withLock { try await lock.withLock {} } }
-      try await turnUntil { WaitRecords.shared.all.values.contains { $0.task === task } }
+      try await turnUntil { WaitRecords.shared.some(.max).contains { $0.task === task } }
       task.cancel()
       _ = try await gatherResults([task])
     }
@@ -151,11 +151,11 @@ struct StallTests {
       let holder = try loop.createTask(name: "holder") {
         try await lock.withLock {
           let needy = try loop.createTask(name: "needy") { try await lock.withLock {} }
-          try await turnUntil { WaitRecords.shared.all.values.contains { $0.task === needy } }
+          try await turnUntil { WaitRecords.shared.some(.max).contains { $0.task === needy } }
           if gathers { _ = try await gather([needy]) } else { try await needy.get() }
         }
       }
-      try await turnUntil { WaitRecords.shared.all.values.contains { $0.task === holder } }
+      try await turnUntil { WaitRecords.shared.some(.max).contains { $0.task === holder } }
       holder.cancel()
       _ = try await gatherResults([holder])
     }
@@ -186,7 +186,7 @@ struct StallTests {
         let lock = AsyncLock()
         try await lock.acquire()
         let task = try loop.createTask(name: "forgotten") { try await lock.acquire() }
-        try await turnUntil { WaitRecords.shared.all.values.contains { $0.task === task } }
+        try await turnUntil { WaitRecords.shared.some(.max).contains { $0.task === task } }
       }
       try loop.close()
     }
@@ -203,7 +203,7 @@ struct StallTests {
         let task = try loop.createTask { try await lock.withLock { try await sleep(for: .zero) } }
         try await lock.withLock { try await sleep(for: .zero) }
         try await task.get()
-        #expect(!WaitRecords.shared.all.values.contains { $0.point === lock || $0.point === task })
+        #expect(!WaitRecords.shared.some(.max).contains { $0.point === lock || $0.point === task })
       }
     }
   }
