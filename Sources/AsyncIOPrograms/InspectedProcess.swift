@@ -1,12 +1,6 @@
 package import AsyncIO
 internal import SystemPackage
 
-#if canImport(FoundationEssentials)
-  internal import FoundationEssentials
-#else
-  internal import Foundation
-#endif
-
 /// A process that is looked at from outside.
 package struct InspectedProcess: Sendable {
   /// How a user names it: the number, or the path of the socket.
@@ -55,17 +49,6 @@ package struct InspectedProcess: Sendable {
   /// Ask for a report. Throws ``InspectionError``, and what ends the task.
   package func report(limit: Int) async throws -> InspectionReport {
     try Self.read(try await fetch(limit: limit), name)
-  }
-
-  /// Read an answer. Throws ``InspectionError``.
-  package static func read(_ text: String, _ name: String) throws(InspectionError) -> InspectionReport {
-    struct Refusal: Decodable { var error: String }
-    struct Head: Decodable { var format: Int }
-    let (decoder, data) = (JSONDecoder(), Data(text.utf8))
-    if let refusal = try? decoder.decode(Refusal.self, from: data) { throw .says(name, refusal.error) }
-    guard let head = try? decoder.decode(Head.self, from: data) else { throw .unreadable(name) }
-    guard head.format == InspectionReport.format else { throw .otherFormat(name, head.format) }
-    do { return try decoder.decode(InspectionReport.self, from: data) } catch { throw .unreadable(name) }
   }
 }
 

@@ -27,7 +27,7 @@ package final class Progress: Sendable {
 
   private func write(_ text: String?) {
     guard var text else { return }
-    text.withUTF8 { bytes in _ = CAsyncIO.write(STDERR_FILENO, bytes.baseAddress, bytes.count) }
+    text.withUTF8 { bytes in _ = CAsyncIO.write(STDERR_FILENO, bytes.baseAddress, numericCast(bytes.count)) }
   }
 }
 

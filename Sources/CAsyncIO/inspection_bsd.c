@@ -15,6 +15,12 @@ int64_t casyncio_user_of_process(int64_t process) {
   return -errno;
 }
 
-int64_t casyncio_round_trip(int socket) { return -ENOSYS; }
-const char *casyncio_call_name(int64_t number) { return NULL; }
+int64_t casyncio_round_trip(int socket) {
+  (void)socket;
+  return -ENOSYS;
+}
+const char *casyncio_call_name(int64_t number) {
+  (void)number;
+  return NULL;
+}
 #endif

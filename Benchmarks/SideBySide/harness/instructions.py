@@ -107,7 +107,8 @@ class EchoWork:
         short, long = (callgrind.allocations_in(self._profile(bench, self.rounds * factor)) for factor in (1, 3))
         long.subtract(short)
         own = {path: count / self._messages for path, count in long.items() if not OPENSSL.match(Path(path).name)}
-        if any(count > 0.005 for count in own.values()):
+        # On a busy machine a message is now and then in two pieces, which costs something of its own.
+        if any(count > 0.02 for count in own.values()):
             found = ", ".join(f"{count:.3f} by {Path(path).name}" for path, count in own.items() if count)
             raise Failure(f"{self.name}: a message allocates outside of OpenSSL: {found}")
 
