@@ -66,7 +66,10 @@ const char *casyncio_known_signals(void) { return "SIGINT, SIGBREAK and SIGTERM"
 // A process without a console still hears of the end of the session and of the machine.
 static int has_console(void) { return GetConsoleCP() != 0; }
 
-int casyncio_signal_number(const char *name) { return 0; }
+int casyncio_signal_number(const char *name) {
+  (void)name;
+  return 0;
+}
 
 int casyncio_signal_install(int number) {
   if (!is_told(number)) return -EINVAL;

@@ -148,8 +148,7 @@ public final class GracefulStop: Sendable {
     let members = members.reversed()
     for member in members {
       member.stopWasRequested()
-      let entries = member.runningEntries
-      state.withLock { $0.stop.willCancel(entries, of: ObjectIdentifier(member)) }
+      note(member)
     }
     for member in members { member.cancelForStop() }
     setTimer(patience) { stop in stop.reportStubborn() }
@@ -193,9 +192,17 @@ public final class GracefulStop: Sendable {
     }
     if phase != .running { member.stopWasRequested() }
     if phase == .cancelling {
-      let entries = member.runningEntries
-      state.withLock { $0.stop.willCancel(entries, of: ObjectIdentifier(member)) }
+      note(member)
       member.cancelForStop()
+    }
+  }
+
+  /// Note what a member is about to cancel.
+  private func note(_ member: any StopMember) {
+    let entries = member.runningEntries
+    state.withLock { state in
+      guard let number = state.members[ObjectIdentifier(member)]?.number else { return }
+      state.stop.willCancel(entries, of: number)
     }
   }
 
@@ -213,10 +220,13 @@ public final class GracefulStop: Sendable {
   /// Note that something has ended as it should, in spite of its cancellation. Any thread.
   func withdraw(_ id: ObjectIdentifier) { state.withLock { $0.stop.withdraw(id) } }
 
-  /// Report what has happened, to one member or to all.
+  /// Report what has happened to one member, which has not left yet, or to all.
   func report(of member: (any StopMember)? = nil) -> DrainReport {
     let now = core.time()
-    return state.withLock { $0.stop.report(at: now, of: member.map { ObjectIdentifier($0) }) }
+    return state.withLock { state in
+      // None has the number 0.
+      state.stop.report(at: now, of: member.map { state.members[ObjectIdentifier($0)]?.number ?? 0 })
+    }
   }
 
   // MARK: Signals

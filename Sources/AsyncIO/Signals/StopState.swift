@@ -26,7 +26,8 @@ struct StopState: Sendable {
   }
 
   private struct Straggler {
-    let owner: ObjectIdentifier
+    /// The number of the member; its identity may be another's when it is gone.
+    let owner: UInt64
     let entry: StopEntry
     var end: EventLoopInstant?
     var isWithdrawn = false
@@ -69,7 +70,7 @@ struct StopState: Sendable {
   }
 
   /// Note what is about to be cancelled.
-  mutating func willCancel(_ entries: [StopEntry], of owner: ObjectIdentifier) {
+  mutating func willCancel(_ entries: [StopEntry], of owner: UInt64) {
     for entry in entries where places[entry.id] == nil {
       places[entry.id] = stragglers.count
       stragglers.append(Straggler(owner: owner, entry: entry))
@@ -90,7 +91,7 @@ struct StopState: Sendable {
   var stillRunning: [String] { stragglers.filter { $0.end == nil && !$0.isWithdrawn }.map(\.entry.name) }
 
   /// Report what has happened, to one owner or to all.
-  func report(at now: EventLoopInstant, of owner: ObjectIdentifier? = nil) -> DrainReport {
+  func report(at now: EventLoopInstant, of owner: UInt64? = nil) -> DrainReport {
     let start = began ?? now
     return DrainReport(
       wasRequested: began != nil, signal: signal, duration: start.duration(to: now), wasForced: wasForced,
