@@ -33,9 +33,9 @@ compile_c() {
 
 # --- Swift ---------------------------------------------------------------------------------------------------------
 
-# Copies the sources, with the two systems exchanged in their conditions.
+# Copies the sources, with the two systems exchanged in their conditions, and what the build makes of their resources.
 copy_sources() {
-  local module file
+  local module file resources
   rm -rf "$SOURCES"
   for module in "${MODULES[@]}"; do
     mkdir -p "$SOURCES/$module"
@@ -43,6 +43,8 @@ copy_sources() {
       sed -E '/^ *#(if|elseif) /{s/os\(Windows\)/os(-)/g; s/os\(Linux\)/os(Windows)/g; s/os\(-\)/os(Linux)/g}' \
         "$file" >"$SOURCES/$module/${file//\//-}"
     done < <(find "Sources/$module" -name '*.docc' -prune -o -name '*.swift' -print0)
+    resources=$DEBUG/$module.build/DerivedSources/embedded_resources.swift
+    [[ ! -e $resources ]] || cp "$resources" "$SOURCES/$module"
   done
 }
 
