@@ -29,6 +29,17 @@ static int64_t connect_result(const casyncio_record *record) {
   return -error;
 }
 
+// The reason why a send stopped on its way. One that waits for all its bytes says how many it has sent, and not why it
+// stopped: the system has then told the reset of the peer, which it does once, and the rest of the bytes finds a broken
+// pipe. It is the peer's doing if the connection is gone altogether; after an end of this side alone it is not.
+static int64_t send_error(const casyncio_record *record, int64_t result) {
+  struct tcp_info information;
+  socklen_t size = sizeof information;
+  if (result != -EPIPE || record->transferred == 0) return result;
+  if (getsockopt(record->handle, IPPROTO_TCP, TCP_INFO, &information, &size) < 0) return result;
+  return information.tcpi_state == TCP_CLOSE ? -ECONNRESET : result;
+}
+
 // Interprets an event of the kernel for its operation. Returns 1 if it goes on without an event for the caller.
 static int goes_on(casyncio_port *port, casyncio_record *record, int64_t *result) {
   switch (record->kind) {
@@ -43,6 +54,7 @@ static int goes_on(casyncio_port *port, casyncio_record *record, int64_t *result
         *result = (int64_t)record->count;
         return record->transferred < record->count && again(port, record, result);
       }
+      if (record->kind == CASYNCIO_KIND_SEND) *result = send_error(record, *result);
       // fall through
     case CASYNCIO_KIND_READ:
       if (record->stage == STAGE_POLL && *result >= 0) {

@@ -20,6 +20,19 @@ struct LossTests {
     }
   }
 
+  @Test("row S4: a write that is reset on its way throws the reset, and reads do", arguments: LoopKind.allCases)
+  func resetOnTheWay(kind: LoopKind) async throws {
+    try await kind.withPair { near, far in
+      let writing = try loopTask { try await near.write([UInt8](repeating: 1, count: 64 << 20)) }
+      // Sent by the very operation that then fails, which says only how much it has sent.
+      _ = try await far.readExactly(16 << 20)
+      far.abort()
+      let write = await errno { try await writing.value }
+      let read = await errno { _ = try await near.read(upTo: 10) }
+      #expect(write == .connectionReset && read == .connectionReset, "\(String(describing: (write, read)))")
+    }
+  }
+
   @Test("row S4: a small write that was taken, and not sent, leaves no end for reads", arguments: LoopKind.allCases)
   func resetOfASmallWrite(kind: LoopKind) async throws {
     try await kind.withPair { near, far in
