@@ -15,8 +15,5 @@ struct DemoPage {
     return DemoPage(viewer: viewer)
   }
 
-  func close() async throws {
-    try viewer.terminate()
-    _ = try await viewer.wait()
-  }
+  func close() async throws { try await viewer.terminate(grace: .seconds(5)) }
 }

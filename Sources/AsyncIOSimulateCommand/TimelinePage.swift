@@ -27,7 +27,7 @@ struct TimelinePage {
     }
   }
 
-  /// Write the page. Throws `Errno` with the path.
+  /// Write the page. Throws ``WrongValue`` with the path and the system's reason.
   func write(_ failure: SimulationFailure?) throws {
     if let failure { recorder.fail(failure) }
     let world = recorder.json(scenario: scenario, seed: seed, failure: failure)

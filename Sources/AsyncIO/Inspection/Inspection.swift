@@ -47,14 +47,11 @@ public enum Inspection {
   ///
   /// Throws code `invalidArgument` for a signal that cannot be caught, `notOffered` on Windows.
   public static func offer(on signal: Int32) throws {
-    guard casyncio_user() >= 0 else {
-      throw EventLoopError(.notOffered, "Inspection: this system has no users that could be told apart.")
-    }
-    guard signal > 0, signal < 65, signal != SIGKILL, signal != SIGSTOP else {
-      throw EventLoopError(.invalidArgument, "Inspection: \(signal) is not a signal that can be caught.")
-    }
-    try SignalDispatcher.addForProcess(signal) {
-      do { try offer() } catch { logger.warning("inspection cannot be offered: \(error)") }
+    _ = try InspectionDirectory.user()
+    try SignalDispatcher.named("Inspection.offer", signal) {
+      try SignalDispatcher.addForProcess(signal) {
+        do { try offer() } catch { logger.warning("inspection cannot be offered: \(error)") }
+      }
     }
   }
 

@@ -14,19 +14,21 @@ package enum InspectionDirectory {
     var all: [String] = []
     if user == casyncio_user(), let runtime = Environment.runtimeDirectory { all.append("\(runtime)/asyncio") }
     all += ["/run/user/\(user)/asyncio", "/tmp/asyncio-\(user)"]
-    // One that is too long for the name of a socket cannot be used.
-    return unique(all.filter { $0.utf8.count + 21 <= SocketAddress.maximumUnixPathLength })
+    // One that is too long for the name of a socket cannot be used. One may be there twice, which does no harm.
+    return all.filter { $0.utf8.count + 21 <= SocketAddress.maximumUnixPathLength }
   }
 
-  private static func unique(_ paths: [String]) -> [String] {
-    paths.enumerated().filter { paths.firstIndex(of: $0.element) == $0.offset }.map(\.element)
+  /// Return the user of this process. Throws code `notOffered` where there are none.
+  static func user() throws(EventLoopError) -> Int64 {
+    let user = casyncio_user()
+    if user >= 0 { return user }
+    throw EventLoopError(.notOffered, "Inspection: this system has no users that could be told apart.")
   }
 
   /// Return the directory for sockets of this process, which exists. Throws `IOError` if none of the places can be
   /// used.
   static func prepare() throws -> String {
-    let user = casyncio_user()
-    if user < 0 { throw EventLoopError(.notOffered, "Inspection: this system has no users that could be told apart.") }
+    let user = try user()
     var refusal: IOError?
     for path in candidates(of: user) {
       let made = casyncio_make_private_directory(path)

@@ -56,10 +56,10 @@ struct LoopInspection {
   }
 
   private func describe(_ step: LoopStep) -> InspectionReport.Step {
-    let task = step.owner as? any CancellableTask
+    let task = step.owner?.task
     return InspectionReport.Step(
       what: step.isJob ? "job" : "callback", task: task?.taskName,
-      place: (step.place ?? task?.madeAt).map { "\($0)" },
+      place: step.origin.map { "\($0)" },
       about: task == nil ? step.owner?.reportName : nil, lasting: Self.inSeconds(max(0, now - step.since)))
   }
 
@@ -134,15 +134,11 @@ struct LoopInspection {
       shown: sorted.prefix(limit).map { group in
         let point = group[0].point
         let owner = point.holders.first.map { identity in
-          LoopTaskRegistry.shared.owner(of: identity).map(InspectionName.of) ?? "a task"
+          LoopTaskRegistry.shared.owner(of: identity)?.shortName ?? "a task"
         }
         return InspectionReport.LockWait(
           kind: point.waitName, place: point.waitPlace.map { "\($0)" }, owner: owner,
-          waiters: group.prefix(limit).map(\.waiterName))
+          waiters: group.prefix(limit).map { $0.owner?.shortName ?? "a task" })
       })
   }
-}
-
-enum InspectionName {
-  static func of(_ owner: any StepOwner) -> String { (owner as? any CancellableTask)?.taskName ?? owner.reportName }
 }

@@ -35,11 +35,7 @@ enum SignalDispatcher {
     let entry = Entry(intake: loop.intake, loop: ObjectIdentifier(loop), callback: callback)
     // The earlier handler is released outside of the lock: what its callback captured may call back.
     _ = try state.withLock { state in
-      try start(&state)
-      if state.entries[number, default: [:]].isEmpty, state.ofProcess[number] == nil {
-        let status = casyncio_signal_install(number)
-        guard status >= 0 else { throw Errno(rawValue: -status) }
-      }
+      try watch(number, &state)
       return state.entries[number, default: [:]].updateValue(entry, forKey: key)
     }
   }
@@ -48,13 +44,17 @@ enum SignalDispatcher {
   /// wait for long. It replaces an earlier one.
   static func addForProcess(_ number: Int32, _ callback: @escaping @Sendable () -> Void) throws {
     _ = try state.withLock { state in
-      try start(&state)
-      if state.ofProcess[number] == nil, state.entries[number, default: [:]].isEmpty {
-        let status = casyncio_signal_install(number)
-        guard status >= 0 else { throw IOError(Errno(rawValue: -status), "watch for signal \(number)") }
-      }
+      try watch(number, &state)
       return state.ofProcess.updateValue(callback, forKey: number)
     }
+  }
+
+  /// Install the handler of a signal that nobody watches yet. Throws `Errno` if the system refuses it.
+  private static func watch(_ number: Int32, _ state: inout State) throws {
+    try start(&state)
+    guard state.entries[number, default: [:]].isEmpty, state.ofProcess[number] == nil else { return }
+    let status = casyncio_signal_install(number)
+    guard status >= 0 else { throw Errno(rawValue: -status) }
   }
 
   /// Remove a handler. Returns `false` if there was none.

@@ -35,18 +35,23 @@ extension BaseEventLoop {
     _ signal: Int32, key: ObjectIdentifier, for operation: String, _ callback: @escaping @Sendable () throws -> Void
   ) throws {
     if isClosed { throw EventLoopError.closed(operation) }
+    try SignalDispatcher.named(operation, signal) {
+      try SignalDispatcher.add(signal, for: self, key: key, callback)
+    }
+    shared.withLock { $0.services[ObjectIdentifier(SignalResident.self)] = SignalResident(self) }
+  }
+}
+
+extension SignalDispatcher {
+  /// Watch for a signal by the body. Its refusal, and that of a number which is no good, name the operation.
+  static func named(_ operation: String, _ signal: Int32, _ watch: () throws -> Void) throws {
     guard signal > 0, signal < 65 else {
       throw EventLoopError(.invalidArgument, "\(operation): \(signal) is not a signal number.")
     }
     guard signal != SIGKILL, signal != SIGSTOP else {
       throw EventLoopError(.invalidArgument, "\(operation): signal \(signal) cannot be caught.")
     }
-    do {
-      try SignalDispatcher.add(signal, for: self, key: key, callback)
-    } catch let error as Errno {
-      throw Self.refusal(of: signal, for: operation, error)
-    }
-    shared.withLock { $0.services[ObjectIdentifier(SignalResident.self)] = SignalResident(self) }
+    do { try watch() } catch let error as Errno { throw refusal(of: signal, for: operation, error) }
   }
 
   private static func refusal(of signal: Int32, for operation: String, _ error: Errno) -> EventLoopError {

@@ -32,15 +32,13 @@ package struct WaitRecord: Sendable {
   package let place: CallSite?
   /// When it began, in monotonic nanoseconds.
   package let since: Int64
-  /// The task of the library whose body waits; nil for child tasks and plain ones.
-  package let task: (any CancellableTask)?
   /// Whose step it is that waits: the task, or a served connection.
   package let owner: (any StepOwner)?
   /// The number of the loop that runs the task; nil elsewhere.
   package let loop: Int?
 
-  /// The name of the one that waits.
-  package var waiterName: String { task?.taskName ?? owner?.reportName ?? "a task" }
+  /// The task of the library whose body waits; nil for child tasks and plain ones.
+  package var task: (any CancellableTask)? { owner?.task }
 }
 
 /// The waits of the process, by the Swift tasks that wait.
@@ -70,12 +68,11 @@ package final class WaitRecords: Sendable {
   private func note(_ point: (any WaitPoint)?, _ place: CallSite?) -> UInt? {
     guard let point, let identity = LoopTaskRegistry.identity else { return nil }
     let owner = LoopTaskRegistry.shared.owner(of: identity)
-    let task = owner as? any CancellableTask
     let (now, loop) = (MonotonicTime.now, LoopIntake.running?.core.number)
     state.withLock { state in
       state.lastNumber += 1
       state.records[identity] = WaitRecord(
-        number: state.lastNumber, point: point, place: place, since: now, task: task, owner: owner, loop: loop)
+        number: state.lastNumber, point: point, place: place, since: now, owner: owner, loop: loop)
     }
     return identity
   }

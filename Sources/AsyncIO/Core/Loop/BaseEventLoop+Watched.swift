@@ -31,10 +31,9 @@ extension BaseEventLoop {
   private final func noteEnd() {
     guard let (step, took) = gauge.stepEnds(at: time().nanoseconds) else { return }
     guard took >= slowCallbackNanoseconds.load(ordering: .relaxed) else { return }
-    let task = (step.owner as? any CancellableTask)
     gauge.noteSlow(
       SlowStep(
-        what: step.description, task: task?.taskName, place: step.place ?? task?.madeAt, took: took,
+        what: step.description, task: step.owner?.task?.taskName, place: step.origin, took: took,
         ended: step.since + took))
     if step.isDebugged { logger.warning("executing \(step.description) took \(Double(took) / 1e9) seconds") }
   }

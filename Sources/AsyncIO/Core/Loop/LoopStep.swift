@@ -13,6 +13,9 @@ package struct LoopStep: Sendable {
   /// Tells it from the loop's other steps.
   package var number: UInt64 = 0
 
+  /// Where what runs was made: the callback, or the task whose step it is.
+  package var origin: CallSite? { place ?? owner?.task?.madeAt }
+
   /// What runs, inside a sentence. Asked for late: a step may rename its task.
   package var description: String {
     if let owner { return "a job of \(owner.reportName)" }
@@ -24,6 +27,13 @@ package struct LoopStep: Sendable {
 package protocol StepOwner: AnyObject, Sendable {
   /// The name and, where it is known, the place, inside a sentence.
   var reportName: String { get }
+}
+
+extension StepOwner {
+  /// The owner, if it is a task of the library.
+  package var task: (any CancellableTask)? { self as? any CancellableTask }
+  /// The name alone, for lists.
+  package var shortName: String { task?.taskName ?? reportName }
 }
 
 /// A step that took longer than its loop allows.

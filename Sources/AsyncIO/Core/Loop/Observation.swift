@@ -24,9 +24,7 @@ package enum Observation {
     inspection.store(true, ordering: .sequentiallyConsistent)
     for gauge in LoopCensus.gauges { gauge.withRunningLoop { $0.watch(for: .inspection) } }
   }
-}
 
-extension Observation {
   /// Let loops note what they run for debug mode only. Places and waits are noted further.
   static func endInspection() {
     inspection.store(false, ordering: .sequentiallyConsistent)
