@@ -60,6 +60,9 @@ package final class IODescriptor: @unchecked Sendable {
   private(set) var isAbortive = false
   /// A socket that listens. Set when it is made.
   var isListening = false
+  /// True for a listening socket that came from the caller: other processes may listen on it as well. Set when it is
+  /// made.
+  var isLent = false
   /// True if others may want its address as soon as it is closed: for a socket that listens, one for datagrams, one
   /// used by hand. Set when it is made.
   var freesAddress = false
@@ -159,8 +162,10 @@ package final class IODescriptor: @unchecked Sendable {
     let sockets = keeper.sockets
     layer?.numberWasClosed()
     if isAbortive { try? SocketOption.linger.set(fileDescriptor, .zero, sockets) }
-    // A child process that is just being started holds a copy for a moment, and would keep it listening.
-    if isListening { _ = sockets.shutdown(fileDescriptor, Int32(SHUT_RDWR)) }
+    // A child process that is just being started holds a copy for a moment, and would keep it listening. A socket that
+    // the caller brought is left alone: a supervisor, or the other workers of a server, listen on it, and a shutdown
+    // would end it for them all.
+    if isListening && !isLent { _ = sockets.shutdown(fileDescriptor, Int32(SHUT_RDWR)) }
     if owesBlockingMode { BlockingMode.leave(self) }
     if isHeld && !(freesAddress && keeper.backend.letNumberGo(of: self)) {
       closesWhenLetGo = true

@@ -34,6 +34,8 @@ struct BoundSocket: Sendable {
   let address: SocketAddress
   /// The file that must be removed before the socket is closed.
   let file: UnixSocketFile?
+  /// True if it came from the caller.
+  var isLent = false
 }
 
 /// Opens the sockets of servers, for streams and transports alike.

@@ -28,8 +28,9 @@ final class ListeningSockets: @unchecked Sendable {
     addresses = sockets.map(\.address)
     areTCP = sockets.allSatisfy { $0.address.isIP && casyncio_is_plain_tcp($0.fd) != 0 }
     files = sockets.compactMap(\.file)
-    for descriptor in descriptors {
+    for (descriptor, socket) in zip(descriptors, sockets) {
       descriptor.isListening = true
+      descriptor.isLent = socket.isLent
       descriptor.freesAddress = true
       core.backend.attach(descriptor)
     }

@@ -69,6 +69,7 @@ public final class Socket: @unchecked Sendable {
     descriptor.isReadable = true
     descriptor.freesAddress = true
     descriptor.isListening = (try? SocketOption.isListening.get(fd, core.sockets)) ?? false
+    descriptor.isLent = descriptor.isListening
     receiving = IOOperation(.receiveFrom, on: descriptor)
     sending = IOOperation(.sendTo, on: descriptor)
     messages.initialize(repeating: casyncio_message(), count: 2)

@@ -78,7 +78,7 @@ extension EventLoop {
     }
     if startServing { try core.sockets.listen(socket, backlog: backlog, address) }
     _ = core.sockets.setNonBlocking(socket)
-    let bound = BoundSocket(fd: socket, address: address, file: nil)
+    let bound = BoundSocket(fd: socket, address: address, file: nil, isLent: true)
     let server = core.server(
       over: ListeningSockets([bound], backlog: backlog, isListening: startServing, core: core), tls: tls, factory)
     guard startServing else { return server }
