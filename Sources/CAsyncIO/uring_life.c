@@ -90,6 +90,7 @@ static void end_abandoned(casyncio_port *port) {
 }
 
 void casyncio_port_end(casyncio_port *port, int abandon) {
+  if (abandon == 2) uring_ring_leave(&port->ring);
   if (port->in_flight > 0) {
     if (!abandon) abort();
     end_abandoned(port);

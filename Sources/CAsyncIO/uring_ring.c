@@ -93,6 +93,13 @@ int uring_ring_make(struct uring_ring *ring, uint32_t entries, uint32_t event_en
   return 0;
 }
 
+void uring_ring_leave(struct uring_ring *ring) {
+  // The mappings did not come along, and their addresses may be others' by now.
+  if (ring->fd >= 0) close(ring->fd);
+  memset(ring, 0, sizeof *ring);
+  ring->fd = -1;
+}
+
 void uring_ring_destroy(struct uring_ring *ring) {
   if (ring->sqe_map) munmap(ring->sqe_map, ring->sqe_size);
   if (ring->queue_map) munmap(ring->queue_map, ring->queue_size);

@@ -28,6 +28,8 @@ struct uring_ring {
 // the CASYNCIO_STEP_ values.
 int uring_ring_make(struct uring_ring *ring, uint32_t entries, uint32_t event_entries, int allow_deferred, int *step);
 void uring_ring_destroy(struct uring_ring *ring);
+// In the child of a fork: give up the number, and touch nothing of the parent's ring.
+void uring_ring_leave(struct uring_ring *ring);
 // 0 if the kernel knows all these operations, or a negated errno.
 int uring_ring_probe(const struct uring_ring *ring, const uint8_t *operations, size_t count);
 int uring_ring_register(const struct uring_ring *ring, unsigned code, void *argument, unsigned count);

@@ -57,6 +57,9 @@ package protocol IOBackend: AnyObject {
   /// - Parameter timeout: nanoseconds; 0 does not wait, a negative value waits until something happens.
   func poll(timeout: Int64) throws(Errno)
 
+  /// Call around waits that may take time, from the next one on. Returns `false` if there are none.
+  func setWaitHook(_ hook: WaitHook?) -> Bool
+
   /// End the current or the next wait early. Any thread, even a signal handler.
   func wake()
 
@@ -148,6 +151,9 @@ package protocol IOBackend: AnyObject {
 }
 
 extension IOBackend {
+  /// There are none.
+  package func setWaitHook(_ hook: WaitHook?) -> Bool { false }
+
   /// False: the system is asked.
   package var knowsWatchedFiles: Bool { false }
   /// Compare what the number stood for with what it stands for.

@@ -254,6 +254,12 @@ public class BaseTransport: CustomStringConvertible {
   /// Throws code `closed` if the loop was closed meanwhile; `CancellationError`, and then the transport is closed; what
   /// ``BaseProtocol/connectionMade(_:)`` threw.
   final func made(_ operation: String) async throws {
+    try await waitUntilMade(operation)
+    handOver()
+  }
+
+  /// Do the same, and leave it to the caller to begin the input by ``handOver()``.
+  final func waitUntilMade(_ operation: String) async throws {
     await withUnsafeContinuation { continuation in
       if isMade { continuation.resume() } else { waiter = continuation }
     }
@@ -263,7 +269,6 @@ public class BaseTransport: CustomStringConvertible {
       throw CancellationError()
     }
     if let refusal { throw refusal }
-    handOver()
   }
 
   private final func resumeWaiter() {

@@ -69,7 +69,7 @@ extension BaseEventLoop {
   }
 
   /// Check that a descriptor of the caller can become a transport's and that no other option is given.
-  fileprivate final func admitDatagramSocket(_ fd: Int32, _ request: DatagramRequest) throws -> OpenDatagramSocket {
+  final func admitDatagramSocket(_ fd: Int32, _ request: DatagramRequest) throws -> OpenDatagramSocket {
     guard let type = try? SocketOption.type.get(fd, sockets), type == .datagram,
       let local = sockets.localAddress(of: fd)
     else {

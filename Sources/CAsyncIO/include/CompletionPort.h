@@ -155,7 +155,8 @@ int casyncio_port_create(
     const casyncio_port_options *CASYNCIO_NULLABLE options, casyncio_port *CASYNCIO_NULLABLE *CASYNCIO_NONNULL port);
 // Make the calling thread drive the port from here on. `step` says which step failed.
 int casyncio_port_begin(casyncio_port *CASYNCIO_NONNULL port, int *CASYNCIO_NONNULL step);
-// End what `begin` began. Nothing may be in flight, unless `abandon` says that the system has stopped answering.
+// End what `begin` began. Nothing may be in flight, unless `abandon` says that the system has stopped answering (1), or
+// that this is the child of a fork, whose parent goes on with all of it (2).
 void casyncio_port_end(casyncio_port *CASYNCIO_NONNULL port, int abandon);
 // Destroy the port. Not between `begin` and `end`. Lent memory stays until the last chunk has been returned.
 void casyncio_port_destroy(casyncio_port *CASYNCIO_NONNULL port);

@@ -89,6 +89,7 @@ nonisolated(unsafe) let numberCases: [String: () throws -> Void] = [
   "numbers-names": probing(probeNames),
   "numbers-transports": probing(probeTransports),
   "numbers-servers": probing(probeServers),
+  "numbers-embedding": probing(probeEmbedding),
   "numbers-locks": probing(probeLocks),
   "numbers-children": probing(probeChildren),
   "numbers-loops": probeLoops,

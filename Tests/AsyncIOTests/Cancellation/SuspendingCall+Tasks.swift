@@ -3,7 +3,7 @@ import POSIX
 import SystemPackage
 import Testing
 
-@testable import AsyncIO
+@_spi(Embedding) @testable import AsyncIO
 
 extension SuspendingCall {
   static let locks: [SuspendingCall] = [
@@ -74,6 +74,13 @@ extension SuspendingCall {
   static let makers: [SuspendingCall] = [
     SuspendingCall("EventLoop+Connecting.createConnection") {
       _ = try await $0.near.loop.createConnection(host: "127.0.0.1", port: $0.listener.port) { Silent() }
+    },
+    SuspendingCall("EmbeddedTransports.embeddedConnection") { busy in
+      let core = try #require(busy.near.loop as? BaseEventLoop)
+      _ = try await core.embeddedConnection(
+        host: "127.0.0.1", port: busy.listener.port, family: .unspecified, proto: 0, flags: [], localHost: nil,
+        localPort: 0, happyEyeballsDelay: nil, interleave: nil
+      ) { Silent() }
     },
     SuspendingCall("EventLoop+Connecting.createConnection") { busy in
       try await keepsOpen { _ = try await busy.near.loop.createConnection(socket: $0) { Silent() } }

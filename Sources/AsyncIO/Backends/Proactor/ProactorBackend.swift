@@ -26,6 +26,9 @@ package final class ProactorBackend: IOBackend, @unchecked Sendable {
   @exclusivity(unchecked) var pool = LentBufferPool()
 
   private let forkGeneration = casyncio_fork_generation()
+  /// True in the child of a fork: the ring's memory stayed with the parent, and so does what is in flight.
+  private var isForked: Bool { forkGeneration != casyncio_fork_generation() }
+  @exclusivity(unchecked) private var waitHook: WaitHook?
   private static let eventCapacity = 128
   private let events: UnsafeMutablePointer<casyncio_event>
 
@@ -109,13 +112,13 @@ package final class ProactorBackend: IOBackend, @unchecked Sendable {
   /// Cancel what the system has, wait until that has ended, and give the ring back. What did not complete is kept.
   package func runDidEnd() {
     // Sends that the system takes at once are gone before anything is cancelled.
-    var isAlive = deliverEvents(timeout: 0)
+    var isAlive = !isForked && deliverEvents(timeout: 0)
     isStarted = false
     forgetWatchesToArm()
-    casyncio_port_cancel_all(port)
+    if !isForked { casyncio_port_cancel_all(port) }
     // Bounded, because every operation that a cancel can reach ends soon; what is at work in the system ends by itself.
     while isAlive && casyncio_port_in_flight(port) > 0 { isAlive = deliverEvents(timeout: 1_000_000_000) }
-    casyncio_port_end(port, isAlive ? 0 : 1)
+    casyncio_port_end(port, isAlive ? 0 : isForked ? 2 : 1)
     if !isAlive { takeBack() }
     releaseAllEnds()
     endLingering()
@@ -140,15 +143,30 @@ package final class ProactorBackend: IOBackend, @unchecked Sendable {
 
   /// Submit what is queued, wait, and deliver events.
   package func poll(timeout: Int64) throws(Errno) {
+    // The child of a fork that goes on with its parent's run.
+    if isForked { throw .badFileDescriptor }
     if !watchesToArm.isEmpty { armWatches() }
     var wait = closed.isEmpty && lingering.isEmpty ? timeout : boundByLingering(timeout)
     if !heldEnds.isEmpty { wait = 0 }
-    let n = casyncio_port_reap(port, events, UInt32(Self.eventCapacity), wait)
+    let n = reap(wait)
     guard n >= 0 else { throw Errno(rawValue: -n) }
     deliver(Int(n))
     if !heldEnds.isEmpty { releaseEnds(sawEverything: n < Self.eventCapacity) }
     if !closed.isEmpty || !lingering.isEmpty { checkLingering() }
     assert(casyncio_lent_is_sound(lent) != 0, "lent memory: a buffer is neither with the system nor in use")
+  }
+
+  @inline(__always)
+  private func reap(_ timeout: Int64) -> Int32 {
+    guard timeout != 0, let waitHook else {
+      return casyncio_port_reap(port, events, UInt32(Self.eventCapacity), timeout)
+    }
+    return waitHook.around { casyncio_port_reap(port, events, UInt32(Self.eventCapacity), timeout) }
+  }
+
+  package func setWaitHook(_ hook: WaitHook?) -> Bool {
+    waitHook = hook
+    return true
   }
 
   /// Deliver events. Returns `false` if the system has stopped answering.
@@ -217,7 +235,7 @@ package final class ProactorBackend: IOBackend, @unchecked Sendable {
       guard let descriptor = slots[index]?.takeUnretainedValue() else { continue }
       descriptor.watch = nil
       // Not in the child of a fork: its parent sends them.
-      if let stream = descriptor.stream, forkGeneration == casyncio_fork_generation() { sendNow(stream) }
+      if let stream = descriptor.stream, !isForked { sendNow(stream) }
       detach(descriptor, closing: false)
     }
     pool.deallocateAll()

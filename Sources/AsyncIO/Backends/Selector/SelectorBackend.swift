@@ -32,6 +32,7 @@ package final class SelectorBackend: IOBackend, @unchecked Sendable {
   @exclusivity(unchecked) var pool = LentBufferPool()
   /// Reports of one poll. Few, so that what a report touches is still in the nearest caches when its task runs.
   private let events = UnsafeMutableBufferPointer<SelectorEvent>.allocate(capacity: 64)
+  @exclusivity(unchecked) private var waitHook: WaitHook?
   let isEdgeTriggered: Bool
   /// A receive may stop at an urgent byte that was not reported, and no state is reported either.
   let missesUrgentData: Bool
@@ -77,7 +78,7 @@ package final class SelectorBackend: IOBackend, @unchecked Sendable {
   /// Wait for readiness, try the calls that waited for it and complete those that succeed.
   package func poll(timeout: Int64) throws(Errno) {
     detachedInBatch = false
-    let n = try selector.select(timeout: timeout, into: events)
+    let n = try wait(timeout)
     for i in 0..<n {
       let event = events[i]
       let fd = Int(event.token & 0xFFFF_FFFF)
@@ -90,6 +91,17 @@ package final class SelectorBackend: IOBackend, @unchecked Sendable {
       }
     }
     if ghosts >= Self.ghostLimit { exorcise() }
+  }
+
+  @inline(__always)
+  private func wait(_ timeout: Int64) throws(Errno) -> Int {
+    guard timeout != 0, let waitHook else { return try selector.select(timeout: timeout, into: events) }
+    return try waitHook.around { () throws(Errno) in try selector.select(timeout: timeout, into: events) }
+  }
+
+  package func setWaitHook(_ hook: WaitHook?) -> Bool {
+    waitHook = hook
+    return true
   }
 
   @inline(__always)

@@ -73,6 +73,7 @@ extension BaseEventLoop {
     case .closeDescriptor: closeDescriptorNow(word.object(IODescriptor.self))
     case .action: word.object(PostedAction.self).dropped()
     case .node: word.object(TimerNode.self).drop()
+    case .embedded: dropEmbedded(word)
     }
   }
 }

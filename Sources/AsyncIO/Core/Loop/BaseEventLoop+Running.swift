@@ -77,6 +77,7 @@ extension BaseEventLoop {
     defer { backend.runDidEnd() }
     // Operations that were recorded while the loop did not run complete into the queue of this run.
     if intake.inbox.hasPosts { emptyInbox() }
+    if embedded != nil { return try runInOrder() }
     repeat { try turn() } while !isStopping
   }
 
@@ -99,7 +100,13 @@ extension BaseEventLoop {
 
   private final func turn() throws {
     turns &+= 1
-    let timeout = waitTimeout()
+    try poll(timeout: waitTimeout())
+    try runReady()
+  }
+
+  /// Wait, and move what has come to where it belongs.
+  @inline(__always)
+  final func poll(timeout: Int64) throws {
     do {
       try backend.poll(timeout: timeout)
     } catch {
@@ -110,12 +117,11 @@ extension BaseEventLoop {
     if hasDeferred { completeDeferred() }
     if intake.inbox.hasPosts { emptyInbox() }
     if !timers.isEmpty { fireTimers() }
-    try runReady()
   }
 
   /// Nanoseconds to wait; 0 if something is ready, negative if nothing is to come.
   @inline(__always)
-  private final func waitTimeout() -> Int64 {
+  final func waitTimeout() -> Int64 {
     if !ready.isEmpty || isStopping || hasDeferred { return 0 }
     var timeout: Int64 = -1
     if let earliest = timers.earliest, earliest != .max {
@@ -132,12 +138,12 @@ extension BaseEventLoop {
     let now = time().nanoseconds
     guard earliest <= now else { return }
     while let due = timers.popDue(now: now) {
-      if due.tag == .node { due.object(TimerNode.self).fire() } else { ready.push(due) }
+      if due.tag == .node { due.object(TimerNode.self).fire() } else { pushArrival(due) }
     }
   }
 
   @inline(__always)
-  private final func runReady() throws {
+  final func runReady() throws {
     if let turnObserver { return try runOrdered(turnObserver) }
     var left = ready.count
     if watchReasons.load(ordering: .relaxed) != 0 { return try runReadyWatched() }
@@ -177,12 +183,16 @@ extension BaseEventLoop {
       word.plainJob.runSynchronously(isolatedTo: serialFacade.unowned, taskExecutor: ordinaryExecutor)
     case LoopWord.Tag.routedJob.rawValue: word.plainJob.runSynchronously(on: ordinaryExecutor)
     case LoopWord.Tag.handle.rawValue: try runHandle(word)
-    default: runBoxed(word)
+    default: try runOther(word)
     }
   }
 
-  /// Run a job that came in a box, in its role.
   @inline(never)
+  private final func runOther(_ word: LoopWord) throws {
+    if word.rawTag == LoopWord.Tag.embedded.rawValue { try runEmbedded(word) } else { runBoxed(word) }
+  }
+
+  /// Run a job that came in a box, in its role.
   private final func runBoxed(_ word: LoopWord) {
     let (job, role) = word.takeJob()
     switch role {
@@ -225,7 +235,7 @@ extension BaseEventLoop {
 
   private final func admit(_ word: LoopWord) {
     switch word.tag {
-    case .taskJob, .serialJob, .routedJob, .boxedJob, .handle: ready.push(word)
+    case .taskJob, .serialJob, .routedJob, .boxedJob, .handle, .embedded: pushArrival(word)
     case .timer: admitTimer(word.object(TimerHandle.self))
     case .submit: submitNow(word.object(IOOperation.self))
     case .closeDescriptor: closeDescriptorNow(word.object(IODescriptor.self))

@@ -21,7 +21,7 @@ extension BaseEventLoop {
   }
 
   private final func runNoted(_ word: LoopWord) throws {
-    let place = word.isJob ? nil : word.unmanaged(Handle.self)._withUnsafeGuaranteedRef { $0.site }
+    let place = word.tag == .handle ? word.unmanaged(Handle.self)._withUnsafeGuaranteedRef { $0.site } : nil
     let owner = word.isJob ? LoopTaskRegistry.shared.owner(ofJob: word) : nil
     gauge.stepBegins(LoopStep(isJob: word.isJob, place: place, isDebugged: isDebug, owner: owner))
     defer { noteEnd() }

@@ -75,6 +75,11 @@ open class BaseEventLoop: EventLoop, @unchecked Sendable {
   @exclusivity(unchecked) final var ordinaryExecutor: UnownedTaskExecutor
   /// Holds what `ordinaryExecutor` refers to, if that is a router.
   @exclusivity(unchecked) final var router: LoopRouter?
+  /// What a poll brings, apart from what its callbacks queue, see `runInOrder`.
+  @exclusivity(unchecked) final var arrivals = ReadyQueue()
+  @exclusivity(unchecked) final var keepsArrivalsApart = false
+  /// Runs the callbacks of another runtime. Set once, before the run.
+  @exclusivity(unchecked) final var embedded: EmbeddedCallbacks?
   /// Takes the reports. Replace it before the loop is used, if at all.
   package final var logger = Logger(label: "asyncio")
 
@@ -187,6 +192,12 @@ open class BaseEventLoop: EventLoop, @unchecked Sendable {
     _ body: sending @escaping @isolated(any) () async -> Value
   ) -> Task<Value, Never> {
     isProcessWide ? Task(operation: body) : Task(executorPreference: taskFacade, operation: body)
+  }
+
+  /// Add what a poll has brought to the loop's queue; loop thread only.
+  @inline(__always)
+  final func pushArrival(_ word: LoopWord) {
+    if keepsArrivalsApart { arrivals.push(word) } else { ready.push(word) }
   }
 
   /// Add a word to the loop's queue; loop thread only.

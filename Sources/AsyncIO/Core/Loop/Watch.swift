@@ -23,8 +23,8 @@ final class Watch: DescriptorWatch {
 
   func deliver(readable: Bool, writable: Bool) {
     loop.assertLoopThread()
-    if readable, let reader { loop.pushReady(reader) }
-    if writable, let writer { loop.pushReady(writer) }
+    if readable, let reader { loop.pushArrival(LoopWord(reader, .handle)) }
+    if writable, let writer { loop.pushArrival(LoopWord(writer, .handle)) }
   }
 
   func cancel() {

@@ -110,6 +110,13 @@ struct Inbox: ~Copyable, @unchecked Sendable {
     swap(&contents.pointee.words, &spare)
   }
 
+  /// Look at the words that are here, until the body returns `false`. The body posts nothing.
+  borrowing func look(_ body: (UInt) -> Bool) -> Bool {
+    casyncio_mutex_lock(mutex)
+    defer { casyncio_mutex_unlock(mutex) }
+    return (0..<contents.pointee.words.count).allSatisfy { body(contents.pointee.words[$0]) }
+  }
+
   /// Refuse what comes from here on, and return what is left.
   borrowing func close() -> [UInt] {
     casyncio_mutex_lock(mutex)

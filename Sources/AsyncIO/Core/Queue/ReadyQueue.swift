@@ -27,6 +27,8 @@ struct LoopWord {
     case action = 8
     /// A ``TimerNode`` that waits for its time. Heap of timers only.
     case node = 9
+    /// A callback of another runtime, see `Embedding.swift`: not an object of Swift's.
+    case embedded = 10
   }
 
   let bits: UInt
@@ -75,6 +77,10 @@ struct LoopWord {
 
   /// The address of the job, to compare it with those of tasks; nil if the job is in a box.
   var jobAddress: UInt? { isPlainJob ? bits & ~15 : nil }
+
+  /// The address of what is not an object.
+  @inline(__always)
+  var pointer: UnsafeMutableRawPointer { UnsafeMutableRawPointer(bitPattern: bits & ~15)! }
 
   @inline(__always)
   func unmanaged<T: AnyObject>(_: T.Type) -> Unmanaged<T> { .fromOpaque(UnsafeRawPointer(bitPattern: bits & ~15)!) }
@@ -131,6 +137,11 @@ struct ReadyQueue: ~Copyable {
     tail &+= 1
   }
 
+  /// Take over what another queue has, after what is here.
+  mutating func append(_ other: inout ReadyQueue) {
+    while !other.isEmpty { push(other.pop()) }
+  }
+
   @inline(__always)
   mutating func pop() -> LoopWord {
     assert(!isEmpty)
@@ -158,6 +169,9 @@ struct ReadyQueue: ~Copyable {
     casyncio_prefetch(task.map { $0 + 64 })
     casyncio_prefetch(task.map { $0 + 128 })
   }
+
+  /// Look at the words that wait, until the body returns `false`.
+  func look(_ body: (UInt) -> Bool) -> Bool { (head..<tail).allSatisfy { body(storage[$0 & mask]) } }
 
   /// The addresses of the jobs that wait, at most `limit` of them.
   func jobAddresses(_ limit: Int) -> Set<UInt> {
