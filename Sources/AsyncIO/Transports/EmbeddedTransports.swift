@@ -37,6 +37,8 @@ extension BaseEventLoop {
     let descriptor = try await Connector.connect(request, on: self)
     do {
       try Task.checkCancellation()
+      // A task of a closed loop goes on in another thread, where nothing of the other runtime may be called.
+      if isClosed { throw EventLoopError.closed("createConnection") }
       let proto = try factory()
       let transport = StreamTransport(descriptor)
       try transport.start(proto, isAwaited: true)

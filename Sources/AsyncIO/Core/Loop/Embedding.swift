@@ -96,7 +96,10 @@ extension BaseEventLoop {
       do {
         keepsArrivalsApart = true
         defer { keepsArrivalsApart = false }
-        try poll(timeout: waitTimeout())
+        let timeout = waitTimeout()
+        // What was put off until this turn: a poll that brings bytes does not also bring the end after them.
+        if hasDeferred { completeDeferred() }
+        try poll(timeout: timeout)
       }
       swap(&ready, &arrivals)
       defer {
