@@ -1,5 +1,5 @@
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from contextvars import Context
 from selectors import BaseSelector
 from typing import Any, TypeVar
@@ -20,6 +20,18 @@ class Loop(asyncio.SelectorEventLoop):
     def __init__(self, mechanism: str | None = None) -> None: ...
     @property
     def mechanism(self) -> str: ...
+    def call_soon(  # type: ignore[override]
+        self, callback: Callable[..., object], *args: Any, context: Context | None = None
+    ) -> Handle: ...
+    def call_soon_threadsafe(  # type: ignore[override]
+        self, callback: Callable[..., object], *args: Any, context: Context | None = None
+    ) -> Handle: ...
+    def call_later(  # type: ignore[override]
+        self, delay: float, callback: Callable[..., object], *args: Any, context: Context | None = None
+    ) -> TimerHandle: ...
+    def call_at(  # type: ignore[override]
+        self, when: float, callback: Callable[..., object], *args: Any, context: Context | None = None
+    ) -> TimerHandle: ...
 
 class SelectorEventLoop(Loop):
     def __init__(self, selector: BaseSelector | None = None) -> None: ...

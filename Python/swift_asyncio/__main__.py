@@ -2,6 +2,7 @@
 
 import os
 import platform
+import sys
 
 import swift_asyncio
 
@@ -9,7 +10,10 @@ import swift_asyncio
 def main():
     asked = os.environ.get("ASYNCIO_EVENT_LOOP")
     refusal = swift_asyncio.proactor_refusal()
-    loop = swift_asyncio.new_event_loop()
+    try:
+        loop = swift_asyncio.new_event_loop()
+    except (RuntimeError, OSError, ValueError) as error:
+        sys.exit(f"swift_asyncio: {error}")
     mechanism = loop.mechanism
     loop.close()
     print(f"swift_asyncio {swift_asyncio.__version__}, Python {platform.python_version()}, {platform.platform()}")

@@ -41,7 +41,8 @@ class Connecting:
                 done.result().abort()
             raise
         except OSError as error:
-            if local_addr is not None and str(local_addr) not in str(error) and not isinstance(error, socket.gaierror):
+            is_plain = error.errno is not None and not isinstance(error, socket.gaierror)
+            if local_addr is not None and is_plain and str(local_addr) not in str(error):
                 error = OSError(error.errno, f"{error.strerror} (local_addr is {local_addr})")
             if all_errors and not isinstance(error, socket.gaierror):
                 raise ExceptionGroup("create_connection failed", getattr(error, "attempts", [error])) from None

@@ -30,8 +30,8 @@ class Files:
         if not size:
             return 0  # An empty file.
         done = self.create_future()
-        transp._sending_file = True
         operation = _core.sendfile(self, done, transp, number, offset, -1 if count is None else count)
+        transp._sending_file = True
         try:
             return await done
         except exceptions.CancelledError:

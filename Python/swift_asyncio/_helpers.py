@@ -83,6 +83,8 @@ def missing_method(protocol, name):
 def resolve_datagram(address, family):
     """Look an address up whose host is a name."""
     host, port, *rest = address
+    # The names that the socket module has for all interfaces and for a broadcast.
+    host = {"": "::" if family == socket.AF_INET6 else "0.0.0.0", "<broadcast>": "255.255.255.255"}.get(host, host)
     found = socket.getaddrinfo(host, port, family=family, type=socket.SOCK_DGRAM)[0][4]
     return (*found[:2], *(rest or found[2:]))
 

@@ -48,7 +48,11 @@ class Loop(_core.Loop, Connecting, Files, Processes, Sockets, unix_events._UnixS
     _mechanism = None
 
     def __init__(self, mechanism=None):
-        _core.Loop.__init__(self, mechanism or self._mechanism)
+        try:
+            _core.Loop.__init__(self, mechanism or self._mechanism)
+        except BaseException:
+            self._closed = True  # It never was open, and its end is told nobody.
+            raise
         self._acceptors = {}
         self._made_by = os.getpid()
         unix_events._UnixSelectorEventLoop.__init__(self, _NoSelector())

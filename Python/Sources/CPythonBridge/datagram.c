@@ -56,19 +56,24 @@ PyObject *address_make(const void *bytes, size_t length) {
 
 static int read_local(PyObject *path, Address *a, size_t *length) {
   PyObject *bytes = NULL;
-  if (!PyUnicode_FSConverter(path, &bytes)) {
-    // Abstract names have a NUL in front, which the converter refuses in text.
+  // Abstract names have a NUL in front, which the converter refuses.
+  if (PyBytes_Check(path)) {
+    bytes = Py_NewRef(path);
+  } else if (!PyUnicode_FSConverter(path, &bytes)) {
     if (!PyUnicode_Check(path) || !PyErr_ExceptionMatches(PyExc_ValueError)) return -1;
     PyErr_Clear();
     bytes = PyUnicode_EncodeFSDefault(path);
     if (!bytes) return -1;
   }
   size_t count = PyBytes_GET_SIZE(bytes);
+  int abstract = count && !PyBytes_AS_STRING(bytes)[0];
   int fits = count <= sizeof a->local.sun_path - 1;
-  if (fits) {
+  if (!abstract && memchr(PyBytes_AS_STRING(bytes), 0, count)) {
+    PyErr_SetString(PyExc_ValueError, "embedded null byte in the path of a Unix socket");
+    fits = 0;
+  } else if (fits) {
     a->local.sun_family = AF_UNIX;
     memcpy(a->local.sun_path, PyBytes_AS_STRING(bytes), count);
-    int abstract = count && !a->local.sun_path[0];
     *length = offsetof(struct sockaddr_un, sun_path) + count + (abstract ? 0 : 1);
   } else {
     PyErr_SetString(PyExc_OSError, "AF_UNIX path too long");

@@ -58,11 +58,13 @@ static PyObject *several(const aiopy_failure *f) {
 /// The number of a resolver's failure, by its words: Swift's error has the words.
 static int name_error_number(const char *words) {
   static const int numbers[] = {
-    EAI_NONAME, EAI_BADFLAGS, EAI_AGAIN, EAI_FAIL, EAI_FAMILY, EAI_SOCKTYPE, EAI_SERVICE, EAI_MEMORY};
+    EAI_NONAME, EAI_NODATA, EAI_ADDRFAMILY, EAI_BADFLAGS, EAI_AGAIN, EAI_FAIL,
+    EAI_FAMILY, EAI_SOCKTYPE, EAI_SERVICE, EAI_MEMORY};
   for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) {
     if (strcmp(gai_strerror(numbers[i]), words) == 0) return numbers[i];
   }
-  return EAI_FAIL;
+  // The library's own words, for what it refuses without a look-up.
+  return EAI_NONAME;
 }
 
 static PyObject *made_of(const aiopy_failure *f) {

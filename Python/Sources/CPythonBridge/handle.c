@@ -134,7 +134,9 @@ bool aiopy_run_kept(void *pointer) {
   HandleObject *h = pointer;
   if (h->cancelled || !h->callback || !h->context || !h->loop) return true;
   LoopObject *loop = (LoopObject *)h->loop;
-  double began = loop->debug ? aioswift_loop_time(loop->swift) : 0;
+  // The callback may switch debug mode on.
+  bool is_timed = loop->debug;
+  double began = is_timed ? aioswift_loop_time(loop->swift) : 0;
   bool goes_on = true;
   // Held, as the callback may cancel its own handle.
   PyObject *callback = Py_NewRef(h->callback), *context = Py_NewRef(h->context);
@@ -149,7 +151,7 @@ bool aiopy_run_kept(void *pointer) {
   }
   if (result) {
     Py_DECREF(result);
-    if (loop->debug) note_time(h, loop, began);
+    if (is_timed) note_time(h, loop, began);
   } else {
     goes_on = failed(h, loop);
   }

@@ -61,20 +61,36 @@ static PyObject *settle(OperationObject *o, PyObject *value, const aiopy_failure
   return result;
 }
 
+static bool is_done(OperationObject *o) {
+  PyObject *done = call_method(o->future, names.done);
+  bool answer = done && PyObject_IsTrue(done) > 0;
+  Py_XDECREF(done);
+  PyErr_Clear();
+  return answer;
+}
+
+/// Report a future that could not be resolved. One of a closed loop is: only its callbacks cannot be scheduled.
+static void note_failure(OperationObject *o) {
+  PyObject *exception = take_exception();
+  if (is_done(o)) {
+    Py_XDECREF(exception);
+  } else {
+    give_exception(exception);
+    PyErr_WriteUnraisable(o->future);
+  }
+}
+
 void aiopy_resolve(void *pointer, void *value, const aiopy_failure *failure) {
   PyGILState_STATE state;
   if (!enter_python(&state)) return;
   OperationObject *o = pointer;
-  PyObject *done = call_method(o->future, names.done), *result = NULL;
-  if (done && PyObject_IsTrue(done)) {
+  if (is_done(o)) {
     put_away(value);
-    result = Py_NewRef(Py_None);
-  } else if (done) {
-    result = settle(o, value, failure);
+  } else {
+    PyObject *result = settle(o, value, failure);
+    if (!result) note_failure(o);
+    Py_XDECREF(result);
   }
-  if (!result) PyErr_WriteUnraisable(o->future);
-  Py_XDECREF(done);
-  Py_XDECREF(result);
   Py_XDECREF((PyObject *)value);
   Py_DECREF(o);
   PyGILState_Release(state);

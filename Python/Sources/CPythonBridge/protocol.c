@@ -96,7 +96,10 @@ static int tell_waiter(TransportObject *t) {
   begin = PyCFunction_New(&begin_input_method, (PyObject *)t);
   HandleObject *h = begin ? handle_new(&HandleType, t->loop, begin, NULL, 0, t->context) : NULL;
   Py_XDECREF(begin);
-  return h ? aioswift_call_soon(((LoopObject *)t->loop)->swift, h) : -1;
+  if (!h) return -1;
+  if (aioswift_call_soon(((LoopObject *)t->loop)->swift, h) == 0) return 0;
+  Py_DECREF(h);
+  return -1;
 }
 
 int aiopy_made(void *pointer, void *swift) {

@@ -183,6 +183,8 @@ public func aioswift_sendfile(
   return start(loop, operation) { loop in
     let sent = try await loop.sendfile(
       carried.transport, FileDescriptor(rawValue: fd), offset: offset, count: count < 0 ? nil : count, fallback: false)
+    // A task of a closed loop goes on in another thread, without the GIL.
+    if loop.isClosed { throw EventLoopError(.closed, "sendfile: the event loop was closed.") }
     return aiopy_number(sent)
   }
 }
