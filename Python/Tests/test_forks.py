@@ -1,4 +1,4 @@
-"""Forks inside of a run, whose child goes on with its parent's code instead of ending by os._exit()."""
+"""Where code would go on that may not: in the child of a fork inside of a run, and in a thread after a close."""
 
 import subprocess
 import sys
@@ -56,6 +56,39 @@ class Forks(OnLoop):
                 self.assertEqual(done.returncode, 0, done.stderr)
                 # It ended with an exception of Python's, not with a signal.
                 self.assertIn(done.stdout, ("child 1\n", "child 3\n"), done.stderr)
+
+    def test_close_while_a_name_is_looked_up(self):
+        # Not a fork, but another thread of Swift's: what goes on there may not call Python.
+        done = subprocess.run(
+            [sys.executable, "-X", "faulthandler", "-c", CLOSED, self.kind], capture_output=True, text=True,
+            timeout=LIMIT,
+        )  # fmt: skip
+        self.assertEqual((done.returncode, done.stdout), (0, "all in one thread\n"), done.stderr)
+
+
+CLOSED = """
+import asyncio, socket, sys, threading, warnings, swift_asyncio
+
+warnings.simplefilter("ignore")
+listening = socket.create_server(("127.0.0.1", 0), backlog=512)
+threads = set()
+
+def factory():
+    threads.add(threading.get_ident())
+    return asyncio.Protocol()
+
+for i in range(200):
+    loop = swift_asyncio.new_event_loop(sys.argv[1])
+    loop.set_exception_handler(lambda loop, context: None)
+    task = loop.create_task(loop.create_connection(factory, "localhost", listening.getsockname()[1]))
+    task._log_destroy_pending = False
+    for _ in range(i % 4):
+        loop.call_soon(loop.stop)
+        loop.run_forever()
+    loop.close()
+threads.discard(threading.get_ident())
+print("all in one thread" if not threads else "in others as well")
+"""
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """What the extension module calls in Python: words, reports and checks, where speed does not matter."""
 
 import asyncio
+import atexit
 import reprlib
 import socket
 import sys
@@ -103,3 +104,4 @@ _core.set_helpers(
     missing_method=missing_method,
     resolve_datagram=resolve_datagram,
 )
+atexit.register(_core.end)

@@ -84,7 +84,7 @@ void aiopy_acceptor_gone(void *pointer) {
   if (!enter_python(&state)) return;
   end_hold(&((AcceptorObject *)pointer)->held);
   Py_DECREF((PyObject *)pointer);
-  PyGILState_Release(state);
+  leave_python(state);
 }
 
 static PyObject *acceptor_close(AcceptorObject *a, PyObject *unused) {

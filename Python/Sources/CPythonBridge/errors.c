@@ -3,7 +3,9 @@
 #include "internal.h"
 
 #include <netdb.h>
+#include <stdatomic.h>
 #include <string.h>
+#include <unistd.h>
 
 PyObject *take_exception(void) {
 #if PY_VERSION_HEX >= 0x030C0000
@@ -114,7 +116,7 @@ void aiopy_report(void *loop, const char *message, void *exception) {
     }
   }
   Py_XDECREF(result);
-  PyGILState_Release(state);
+  leave_python(state);
 }
 
 void aiopy_log(int level, const char *message) {
@@ -123,7 +125,7 @@ void aiopy_log(int level, const char *message) {
   PyObject *result = PyObject_CallFunction(names.log, "is", level, message);
   if (!result) PyErr_WriteUnraisable(NULL);
   Py_XDECREF(result);
-  PyGILState_Release(state);
+  leave_python(state);
 }
 
 // MARK: The GIL
@@ -134,12 +136,39 @@ void aiopy_log(int level, const char *message) {
 #define IS_FINALIZING _Py_IsFinalizing
 #endif
 
+// Tasks of a loop that was closed go on in Swift's own threads. An interpreter that ends also ends the threads that
+// want the GIL, in the middle of Swift's code, and one that is gone has freed everything. So the end waits for the
+// threads that are inside, and lets no others in.
+static atomic_int inside;
+static atomic_bool is_ending;
+
+void forget_other_threads(void) { atomic_store(&inside, 0); }
+
 bool enter_python(PyGILState_STATE *state) {
-  // Tasks of a loop that was closed go on in Swift's own threads. An interpreter that ends would end them in the middle
-  // of Swift's code; one that is gone has freed everything.
-  if (!Py_IsInitialized() || (IS_FINALIZING() && !PyGILState_Check())) return false;
+  atomic_fetch_add(&inside, 1);
+  bool has_gil = Py_IsInitialized() && PyGILState_Check();
+  if (!has_gil && (!Py_IsInitialized() || IS_FINALIZING() || atomic_load(&is_ending))) {
+    atomic_fetch_sub(&inside, 1);
+    return false;
+  }
   *state = PyGILState_Ensure();
+  // A thread that had the GIL is not in anybody's way.
+  if (*state == PyGILState_LOCKED) atomic_fetch_sub(&inside, 1);
   return true;
+}
+
+void leave_python(PyGILState_STATE state) {
+  PyGILState_Release(state);
+  if (state == PyGILState_UNLOCKED) atomic_fetch_sub(&inside, 1);
+}
+
+/// Called by atexit, before the interpreter ends.
+PyObject *end_of_python(PyObject *module, PyObject *unused) {
+  atomic_store(&is_ending, true);
+  Py_BEGIN_ALLOW_THREADS
+  for (int tries = 0; atomic_load(&inside) > 0 && tries < 5000; tries++) usleep(1000);
+  Py_END_ALLOW_THREADS
+  Py_RETURN_NONE;
 }
 
 void *aiopy_gil_release(void) { return PyEval_SaveThread(); }
@@ -153,7 +182,7 @@ void aiopy_release(void *object) {
   PyGILState_STATE state;
   if (!enter_python(&state)) return;
   Py_DECREF((PyObject *)object);
-  PyGILState_Release(state);
+  leave_python(state);
 }
 
 void *aiopy_number(int64_t value) { return PyLong_FromLongLong(value); }

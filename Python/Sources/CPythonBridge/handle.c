@@ -175,7 +175,7 @@ void aiopy_end_watch(void *pointer) {
   ((HandleObject *)pointer)->cancelled = 1;
   end_hold(&((HandleObject *)pointer)->held);
   Py_DECREF((PyObject *)pointer);
-  PyGILState_Release(state);
+  leave_python(state);
 }
 
 void aiopy_drop(void *pointer) {
@@ -183,7 +183,7 @@ void aiopy_drop(void *pointer) {
   if (!enter_python(&state)) return;
   end_hold(&((HandleObject *)pointer)->held);
   Py_DECREF((PyObject *)pointer);
-  PyGILState_Release(state);
+  leave_python(state);
 }
 
 // MARK: What Python sees

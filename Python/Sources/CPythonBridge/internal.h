@@ -144,6 +144,11 @@ int exception_ends(PyObject *exception);
 /// Take the GIL in any thread. False if this thread cannot have it any more, as the interpreter ends or has ended: what
 /// would be released then is left where it is.
 bool enter_python(PyGILState_STATE *state);
+/// In the child of a fork, which has one thread.
+void forget_other_threads(void);
+/// Give it back.
+void leave_python(PyGILState_STATE state);
+PyObject *end_of_python(PyObject *module, PyObject *unused);
 
 static inline PyObject *call_method(PyObject *object, PyObject *name) {
   return PyObject_CallMethodNoArgs(object, name);

@@ -37,7 +37,10 @@ bool aiopy_check_signals(void *pointer) {
 }
 
 unsigned fork_count;
-static void forked(void) { fork_count++; }
+static void forked(void) {
+  fork_count++;
+  forget_other_threads();
+}
 /// Notice forks. Once.
 int loop_watch_forks(void) {
   static int is_watching;

@@ -75,6 +75,7 @@ static PyMethodDef methods[] = {
   {"prepare", prepare, METH_VARARGS, NULL},
   {"connect", operation_connect, METH_VARARGS, NULL},
   {"sendfile", operation_sendfile, METH_VARARGS, NULL},
+  {"end", end_of_python, METH_NOARGS, NULL},
   {"proactor_refusal", proactor_refusal, METH_NOARGS, "Return why io_uring is not available; None if it is."},
   {NULL}};
 

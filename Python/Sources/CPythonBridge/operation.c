@@ -93,7 +93,7 @@ void aiopy_resolve(void *pointer, void *value, const aiopy_failure *failure) {
   }
   Py_XDECREF((PyObject *)value);
   Py_DECREF(o);
-  PyGILState_Release(state);
+  leave_python(state);
 }
 
 static PyObject *begun(OperationObject *o, void *task) {

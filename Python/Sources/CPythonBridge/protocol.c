@@ -262,5 +262,5 @@ void aiopy_gone(void *pointer) {
     if (held) give_exception(held);
   }
   Py_DECREF(t);
-  PyGILState_Release(state);
+  leave_python(state);
 }
