@@ -1,7 +1,6 @@
 """Sending files: by Swift over a transport, by os.sendfile over a socket of the program's."""
 
 import errno
-import io
 import os
 from asyncio import exceptions
 
@@ -14,9 +13,7 @@ def _regular_file(file):
     try:
         number = file.fileno()
         return number, os.fstat(number).st_size
-    except (AttributeError, io.UnsupportedOperation):
-        raise exceptions.SendfileNotAvailableError("not a regular file") from None
-    except OSError:
+    except (AttributeError, OSError):
         raise exceptions.SendfileNotAvailableError("not a regular file") from None
 
 

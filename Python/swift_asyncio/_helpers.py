@@ -2,11 +2,9 @@
 
 import asyncio
 import atexit
-import reprlib
 import socket
 import sys
-import threading
-from asyncio import base_events, coroutines, format_helpers, tasks
+from asyncio import base_events, format_helpers
 from asyncio.log import logger
 
 from . import _core

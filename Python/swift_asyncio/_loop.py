@@ -83,10 +83,7 @@ class Loop(_core.Loop, Connecting, Files, Processes, Sockets, unix_events._UnixS
             self._unwatch_signals(wakeup)
 
     def _check_running(self):
-        if self.is_running():
-            raise RuntimeError("This event loop is already running")
-        if events._get_running_loop() is not None:
-            raise RuntimeError("Cannot run the event loop while another loop is running")
+        super()._check_running()
         if self._made_by != os.getpid() and self.mechanism == "io_uring":
             # The queues of io_uring are not the child's.
             raise RuntimeError("This event loop was made before a fork: make a new one in the child")

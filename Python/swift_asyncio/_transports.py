@@ -138,8 +138,6 @@ class WritePipeTransport(_Transport):
 class DatagramTransport(_Transport, transports.DatagramTransport):
     """A socket for datagrams. Answers the transport of asyncio's create_datagram_endpoint."""
 
-    _kind_reads = False
-
     def __init__(self, loop, sock, protocol, address=None, waiter=None, extra=None):
         extra = dict(extra or ())
         extra["socket"] = trsock.TransportSocket(sock)

@@ -173,8 +173,6 @@ PyObject *end_of_python(PyObject *module, PyObject *unused) {
 
 void *aiopy_gil_release(void) { return PyEval_SaveThread(); }
 void aiopy_gil_acquire(void *state) { PyEval_RestoreThread(state); }
-int aiopy_gil_ensure(void) { return PyGILState_Ensure(); }
-void aiopy_gil_restore(int state) { PyGILState_Release(state); }
 
 void aiopy_retain(void *object) { Py_INCREF((PyObject *)object); }
 

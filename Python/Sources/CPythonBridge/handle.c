@@ -275,13 +275,8 @@ PyTypeObject TimerHandleType = {
   .tp_doc = "A callback that a loop will run at a given time.",
   .tp_base = &HandleType,
   .tp_basicsize = sizeof(HandleObject),
-  .tp_flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_DISALLOW_INSTANTIATION,
-  .tp_dealloc = (destructor)handle_dealloc,
-  .tp_traverse = (traverseproc)handle_traverse,
-  .tp_clear = (inquiry)handle_clear,
-  .tp_repr = (reprfunc)handle_repr,
+  .tp_flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_DISALLOW_INSTANTIATION,
   .tp_methods = timer_methods,
-  .tp_weaklistoffset = offsetof(HandleObject, weak),
 };
 
 int handle_init_types(void) { return PyType_Ready(&HandleType) || PyType_Ready(&TimerHandleType) ? -1 : 0; }

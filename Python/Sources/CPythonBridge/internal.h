@@ -14,6 +14,7 @@ typedef struct {
   PyObject *connection_made, *connection_lost, *data_received, *eof_received, *get_buffer, *buffer_updated;
   PyObject *pause_writing, *resume_writing, *datagram_received, *error_received;
   PyObject *set_result, *set_exception, *done, *cancel, *close, *detach, *attach_client, *detach_client;
+  PyObject *begin_input;
   PyObject *call_exception_handler;
   PyObject *buffered_protocol;   // asyncio.BufferedProtocol
   PyObject *gaierror, *not_available; // socket.gaierror, asyncio.SendfileNotAvailableError
@@ -55,6 +56,8 @@ static inline int loop_is_mine(LoopObject *loop) {
   return !loop->thread || (loop->thread == PyThread_get_thread_ident() && loop->forks == fork_count);
 }
 int loop_watch_forks(void);
+/// Set the exception of a loop without Swift's, and return NULL.
+void *no_loop(void);
 /// Keep an exception that ends the run; the first one counts.
 void loop_interrupt(LoopObject *loop, PyObject *exception);
 
@@ -106,12 +109,16 @@ extern PyTypeObject *TransportType;
 extern PyTypeObject AcceptorType, OperationType;
 int transport_init_type(void);
 
+/// Call a method of a server about a client, which servers are told as of Python 3.13.
+PyObject *tell_server(PyObject *server, PyObject *method, TransportObject *t);
 /// Tell the server of a client.
 int transport_attach(TransportObject *t);
 TransportObject *transport_make(PyTypeObject *type, PyObject *loop, PyObject *protocol, PyObject *context);
 int transport_adopt(TransportObject *t, PyObject *protocol);
-/// Call a method of the protocol in the transport's context. `args` has room for one more in front.
+/// Call a method of the protocol in the transport's context.
 PyObject *transport_call(TransportObject *t, PyObject *callable, PyObject *const *args, size_t count);
+/// True if a future has its result.
+bool future_is_done(PyObject *future);
 /// Tell the loop's exception handler of the exception that is set, as CPython's transports do. Returns -2 if it is one
 /// that ends the run, which the loop has then, or -1.
 int transport_failed(TransportObject *t, const char *message);

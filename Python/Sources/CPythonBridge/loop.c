@@ -8,7 +8,7 @@
 #include <pthread.h>
 #include <stdlib.h>
 
-static PyObject *no_loop(void) {
+void *no_loop(void) {
   PyErr_SetString(PyExc_RuntimeError, "the loop was not initialised: call super().__init__() first");
   return NULL;
 }
@@ -152,7 +152,6 @@ static PyObject *loop_set_debug(LoopObject *loop, PyObject *on) {
   int debug = PyObject_IsTrue(on);
   if (debug < 0) return NULL;
   loop->debug = debug;
-  if (loop->swift) aioswift_loop_set_debug(loop->swift, debug);
   Py_RETURN_NONE;
 }
 

@@ -25,6 +25,7 @@ static int intern_names(void) {
     {&names.set_result, "set_result"}, {&names.set_exception, "set_exception"},
     {&names.done, "done"}, {&names.cancel, "cancel"}, {&names.close, "close"}, {&names.detach, "detach"},
     {&names.attach_client, "_attach"}, {&names.detach_client, "_detach"},
+    {&names.begin_input, "_begin_input"},
     {&names.call_exception_handler, "call_exception_handler"},
   };
   for (size_t i = 0; i < sizeof all / sizeof *all; i++) {

@@ -61,8 +61,8 @@ static PyObject *settle(OperationObject *o, PyObject *value, const aiopy_failure
   return result;
 }
 
-static bool is_done(OperationObject *o) {
-  PyObject *done = call_method(o->future, names.done);
+bool future_is_done(PyObject *future) {
+  PyObject *done = call_method(future, names.done);
   bool answer = done && PyObject_IsTrue(done) > 0;
   Py_XDECREF(done);
   PyErr_Clear();
@@ -72,7 +72,7 @@ static bool is_done(OperationObject *o) {
 /// Report a future that could not be resolved. One of a closed loop is: only its callbacks cannot be scheduled.
 static void note_failure(OperationObject *o) {
   PyObject *exception = take_exception();
-  if (is_done(o)) {
+  if (future_is_done(o->future)) {
     Py_XDECREF(exception);
   } else {
     give_exception(exception);
@@ -84,7 +84,7 @@ void aiopy_resolve(void *pointer, void *value, const aiopy_failure *failure) {
   PyGILState_STATE state;
   if (!enter_python(&state)) return;
   OperationObject *o = pointer;
-  if (is_done(o)) {
+  if (future_is_done(o->future)) {
     put_away(value);
   } else {
     PyObject *result = settle(o, value, failure);
@@ -116,10 +116,7 @@ PyObject *operation_connect(PyObject *module, PyObject *args) {
                         &local_port, &r.family, &r.protocol, &r.flags, &r.delay, &interleave)) {
     return NULL;
   }
-  if (!loop->swift) {
-    PyErr_SetString(PyExc_RuntimeError, "the loop was not initialised: call super().__init__() first");
-    return NULL;
-  }
+  if (!loop->swift) return no_loop();
   if (isnan(r.delay)) {
     PyErr_SetString(PyExc_ValueError, "happy_eyeballs_delay must not be NaN");
     return NULL;
@@ -148,7 +145,8 @@ PyObject *operation_sendfile(PyObject *module, PyObject *args) {
   if (!PyArg_ParseTuple(args, "O!OO!iLL", &LoopType, &loop, &future, TransportType, &t, &fd, &offset, &count)) {
     return NULL;
   }
-  if (!loop->swift || !transport_admits(t)) return NULL;
+  if (!loop->swift) return no_loop();
+  if (!transport_admits(t)) return NULL;
   OperationObject *o = operation_new(future, Py_None);
   if (!o) return NULL;
   return begun(o, aioswift_sendfile(loop->swift, t->swift, fd, offset, count, Py_NewRef((PyObject *)o)));

@@ -77,23 +77,16 @@ PyObject *transport_begin_input(TransportObject *t, PyObject *unused) {
   Py_RETURN_NONE;
 }
 
-static PyMethodDef begin_input_method = {"_begin_input", (PyCFunction)transport_begin_input, METH_NOARGS, NULL};
-
-/// Tell who waits for the transport; input begins behind that.
+/// Resume the waiter of the transport, and begin input after it.
 static int tell_waiter(TransportObject *t) {
   PyObject *waiter = t->waiter;
   t->waiter = NULL;
-  PyObject *done = call_method(waiter, names.done), *result = NULL, *begin = NULL;
-  if (done && PyObject_IsTrue(done)) {
-    result = Py_NewRef(Py_None);
-  } else if (done) {
-    result = PyObject_CallMethodOneArg(waiter, names.set_result, Py_None);
-  }
-  Py_XDECREF(done);
+  PyObject *result = future_is_done(waiter) ? Py_NewRef(Py_None)
+                                            : PyObject_CallMethodOneArg(waiter, names.set_result, Py_None);
   Py_DECREF(waiter);
   if (!result) return -1;
   Py_DECREF(result);
-  begin = PyCFunction_New(&begin_input_method, (PyObject *)t);
+  PyObject *begin = PyObject_GetAttr((PyObject *)t, names.begin_input);
   HandleObject *h = begin ? handle_new(&HandleType, t->loop, begin, NULL, 0, t->context) : NULL;
   Py_XDECREF(begin);
   if (!h) return -1;
@@ -119,11 +112,7 @@ int aiopy_data(void *pointer, const void *bytes, size_t count) {
   PyObject *data = PyBytes_FromStringAndSize(bytes, count);
   PyObject *result = data ? transport_call(t, t->receive, &data, 1) : NULL;
   Py_XDECREF(data);
-  if (result) {
-    Py_DECREF(result);
-    return 0;
-  }
-  return transport_failed(t, "Fatal error: protocol.data_received() call failed.");
+  return checked(t, result, "Fatal error: protocol.data_received() call failed.");
 }
 
 void give_buffer_back(TransportObject *t) {
@@ -188,11 +177,7 @@ int aiopy_datagram(void *pointer, const void *bytes, size_t count, const void *a
   PyObject *result = args[0] && args[1] ? transport_call(t, t->receive, args, 2) : NULL;
   Py_XDECREF(args[0]);
   Py_XDECREF(args[1]);
-  if (result) {
-    Py_DECREF(result);
-    return 0;
-  }
-  return transport_failed(t, "Fatal error: protocol.datagram_received() call failed.");
+  return checked(t, result, "Fatal error: protocol.datagram_received() call failed.");
 }
 
 int aiopy_error_received(void *pointer, const aiopy_failure *failure) {
@@ -219,11 +204,7 @@ static void let_go(TransportObject *t) {
     Py_DECREF(sock);
   }
   if (server && server != Py_None) {
-#if PY_VERSION_HEX >= 0x030D0000
-    PyObject *result = PyObject_CallMethodOneArg(server, names.detach_client, (PyObject *)t);
-#else
-    PyObject *result = call_method(server, names.detach_client);
-#endif
+    PyObject *result = tell_server(server, names.detach_client, t);
     if (!result) PyErr_WriteUnraisable(server);
     Py_XDECREF(result);
   }

@@ -50,12 +50,16 @@ TransportObject *transport_make(PyTypeObject *type, PyObject *loop, PyObject *pr
   return t;
 }
 
-int transport_attach(TransportObject *t) {
+PyObject *tell_server(PyObject *server, PyObject *method, TransportObject *t) {
 #if PY_VERSION_HEX >= 0x030D0000
-  PyObject *result = PyObject_CallMethodOneArg(t->server, names.attach_client, (PyObject *)t);
+  return PyObject_CallMethodOneArg(server, method, (PyObject *)t);
 #else
-  PyObject *result = call_method(t->server, names.attach_client);
+  return call_method(server, method);
 #endif
+}
+
+int transport_attach(TransportObject *t) {
+  PyObject *result = tell_server(t->server, names.attach_client, t);
   Py_XDECREF(result);
   return result ? 0 : -1;
 }
@@ -75,7 +79,7 @@ static int transport_init(TransportObject *t, PyObject *args, PyObject *unused) 
   }
   void *swift_loop = ((LoopObject *)loop)->swift;
   if (!swift_loop) {
-    PyErr_SetString(PyExc_RuntimeError, "the loop was not initialised: call super().__init__() first");
+    no_loop();
     return -1;
   }
   t->kind = kind;

@@ -11,7 +11,7 @@ import SystemPackage
 public func aioswift_server_new(
   _ loop: UnsafeMutableRawPointer?, _ fd: Int32, _ backlog: Int32, _ acceptor: UnsafeMutableRawPointer?
 ) -> UnsafeMutableRawPointer? {
-  let python = KeptAcceptor(acceptor!)
+  let python = Kept(acceptor!, release: aiopy_acceptor_gone)
   do {
     let server = try LoopBox.of(loop!).loop.embeddedServer(over: fd, backlog: backlog) { try accepted(by: python) }
     return Unmanaged.passRetained(server).toOpaque()
@@ -24,28 +24,20 @@ public func aioswift_server_new(
 /// A Python object with a reference. Used with the GIL, which its end takes.
 private final class Kept: @unchecked Sendable {
   let python: UnsafeMutableRawPointer
+  private let release: @convention(c) (UnsafeMutableRawPointer?) -> Void
 
-  init(_ python: UnsafeMutableRawPointer) {
+  init(
+    _ python: UnsafeMutableRawPointer,
+    release: @escaping @convention(c) (UnsafeMutableRawPointer?) -> Void = aiopy_release
+  ) {
     aiopy_retain(python)
-    self.python = python
+    (self.python, self.release) = (python, release)
   }
 
-  deinit { aiopy_release(python) }
+  deinit { release(python) }
 }
 
-/// The Python object of a server, in the same way.
-private final class KeptAcceptor: @unchecked Sendable {
-  let python: UnsafeMutableRawPointer
-
-  init(_ python: UnsafeMutableRawPointer) {
-    aiopy_retain(python)
-    self.python = python
-  }
-
-  deinit { aiopy_acceptor_gone(python) }
-}
-
-private func accepted(by acceptor: KeptAcceptor) throws -> any ReceivingProtocol {
+private func accepted(by acceptor: Kept) throws -> any ReceivingProtocol {
   var buffered = false
   guard let transport = aiopy_accept(acceptor.python, &buffered) else { throw PythonError.current() }
   return buffered ? PythonBufferedProtocol(transport) : PythonStreamProtocol(transport)

@@ -56,7 +56,7 @@ private func fill(_ failure: inout aiopy_failure, from error: any Error) -> Stri
   case let error as IOError:
     failure.kind = Int32(AIOPY_OS_ERROR.rawValue)
     failure.number = error.errno.rawValue
-    return words(of: error)
+    return error.description
   case let error as Errno:
     failure.kind = Int32(AIOPY_OS_ERROR.rawValue)
     failure.number = error.rawValue
@@ -70,9 +70,6 @@ private func fill(_ failure: inout aiopy_failure, from error: any Error) -> Stri
   default: return "\(error)"
   }
 }
-
-/// What was done, and the words of the system.
-private func words(of error: IOError) -> String { error.description }
 
 private func kind(of code: EventLoopError.Code) -> Int32 {
   let kind: aiopy_error =
@@ -93,7 +90,7 @@ private func withAttempts<R>(_ error: ConnectError, _ body: (UnsafePointer<aiopy
   if error.attempts.count == 1 { return withFailure(error.attempts[0], body) }
   let numbers = error.attempts.map(\.errno.rawValue)
   // The strings live until the end of the call.
-  let texts = error.attempts.map { Array(words(of: $0).utf8CString) }
+  let texts = error.attempts.map { Array($0.description.utf8CString) }
   let places = texts.map { text in
     let place = UnsafeMutablePointer<CChar>.allocate(capacity: text.count)
     place.initialize(from: text, count: text.count)

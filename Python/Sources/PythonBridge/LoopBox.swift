@@ -118,11 +118,6 @@ public func aioswift_loop_close(_ loop: UnsafeMutableRawPointer?) -> Int32 {
 }
 
 @c @implementation
-public func aioswift_loop_set_debug(_ loop: UnsafeMutableRawPointer?, _ on: Bool) {
-  // Python's side checks threads, and times callbacks of its own.
-}
-
-@c @implementation
 public func aioswift_loop_visit(
   _ loop: UnsafeMutableRawPointer?,
   _ visit: (@convention(c) (UnsafeMutableRawPointer?, UnsafeMutableRawPointer?) -> Int32)?,

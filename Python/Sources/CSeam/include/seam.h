@@ -12,9 +12,6 @@
 /// Release the GIL, and take it back with what the first call returned.
 void *aiopy_gil_release(void);
 void aiopy_gil_acquire(void *state);
-/// Take the GIL in a thread that may have it or not, and give it back: for what Swift's own threads may do.
-int aiopy_gil_ensure(void);
-void aiopy_gil_restore(int state);
 /// Run the Python handlers of signals that have come. False if one raised: the loop has the exception then.
 bool aiopy_check_signals(void *loop);
 
@@ -88,9 +85,8 @@ void aioswift_loop_free(void *loop);
 int aioswift_loop_run(void *loop);
 void aioswift_loop_stop(void *loop);
 int aioswift_loop_close(void *loop);
-void aioswift_loop_set_debug(void *loop, bool on);
 double aioswift_loop_time(void *loop);
-/// The name of the loop's mechanism, and why: "epoll", "io_uring". Released by free().
+/// The name of the loop's mechanism: "epoll", "io_uring". Released by free().
 char *aioswift_loop_mechanism(void *loop);
 /// Why io_uring is not available; NULL if it is. Released by free().
 char *aioswift_proactor_refusal(void);
