@@ -23,7 +23,7 @@ final class LoopBox: @unchecked Sendable {
 
   init(_ loop: BaseEventLoop, for python: UnsafeMutableRawPointer) throws {
     (self.loop, self.python) = (loop, python)
-    loop.embed(
+    try loop.embed(
       EmbeddedCallbacks(
         run: { aiopy_run($0) }, drop: { aiopy_drop($0) }, interrupt: { PythonInterrupt() }))
     try loop.setWaitHook(

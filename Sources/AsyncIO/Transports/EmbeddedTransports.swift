@@ -93,17 +93,7 @@ extension BaseEventLoop {
     over socket: Int32, backlog: Int32, _ factory: @escaping () throws -> any ReceivingProtocol
   ) throws -> Server {
     if isClosed { throw EventLoopError.closed("createServer") }
-    try admitSocket(socket, for: "createServer")
-    guard backlog > 0 else {
-      throw EventLoopError(.invalidArgument, "createServer: backlog is \(backlog). Give a positive number.")
-    }
-    guard let address = sockets.localAddress(of: socket) else {
-      throw IOError(.badFileDescriptor, "createServer", "descriptor \(socket)")
-    }
-    try sockets.listen(socket, backlog: backlog, address)
-    _ = sockets.setNonBlocking(socket)
-    let bound = BoundSocket(fd: socket, address: address, file: nil, isLent: true)
-    let listening = ListeningSockets([bound], backlog: backlog, isListening: true, core: self)
+    let listening = try listeningSockets(over: socket, backlog: backlog, listens: true)
     let areTCP = listening.areTCP
     let server = Server(listening) { [unowned self] fd in
       let proto = try factory()

@@ -69,18 +69,8 @@ extension EventLoop {
     try await checkpoint()
     let core = try coreOfThisThread(for: "createServer")
     let tls = try TLSProtection.server(tls, on: core, for: "createServer")
-    try core.admitSocket(socket, for: "createServer")
-    guard backlog > 0 else {
-      throw EventLoopError(.invalidArgument, "createServer: backlog is \(backlog). Give a positive number.")
-    }
-    guard let address = core.sockets.localAddress(of: socket) else {
-      throw IOError(.badFileDescriptor, "createServer", "descriptor \(socket)")
-    }
-    if startServing { try core.sockets.listen(socket, backlog: backlog, address) }
-    _ = core.sockets.setNonBlocking(socket)
-    let bound = BoundSocket(fd: socket, address: address, file: nil, isLent: true)
     let server = core.server(
-      over: ListeningSockets([bound], backlog: backlog, isListening: startServing, core: core), tls: tls, factory)
+      over: try core.listeningSockets(over: socket, backlog: backlog, listens: startServing), tls: tls, factory)
     guard startServing else { return server }
     // From here on the server would close the socket, so nothing may be thrown any more.
     try server.start("createServer")
@@ -153,6 +143,21 @@ extension EventLoop {
 }
 
 extension BaseEventLoop {
+  /// Take a bound stream socket of the caller's into the loop's care, which it enters unless this throws.
+  final func listeningSockets(over socket: Int32, backlog: Int32, listens: Bool) throws -> ListeningSockets {
+    try admitSocket(socket, for: "createServer")
+    guard backlog > 0 else {
+      throw EventLoopError(.invalidArgument, "createServer: backlog is \(backlog). Give a positive number.")
+    }
+    guard let address = sockets.localAddress(of: socket) else {
+      throw IOError(.badFileDescriptor, "createServer", "descriptor \(socket)")
+    }
+    if listens { try sockets.listen(socket, backlog: backlog, address) }
+    _ = sockets.setNonBlocking(socket)
+    let bound = BoundSocket(fd: socket, address: address, file: nil, isLent: true)
+    return ListeningSockets([bound], backlog: backlog, isListening: listens, core: self)
+  }
+
   /// Make a server over sockets of the loop.
   fileprivate final func server<Proto: ReceivingProtocol>(
     over sockets: ListeningSockets, tls: TLSProtection?, _ factory: @escaping () throws -> Proto

@@ -4,8 +4,8 @@ public import Logging
 // What another language's runtime needs of a loop that it runs its own callbacks on. The face is
 // `@_spi(Embedding)`: it may change with any version, and only a package that pins this one should use it.
 //
-// - A runtime has an object for each callback already, with its own count of references. A Swift handle and a closure
-//   around it would be two allocations more for each call, so the queue takes the object's address as it is.
+// - A runtime already has an object for each callback, and counts its references. A Swift handle with a closure would
+//   be two more allocations for each call, so the queue takes the object's address as it is.
 // - A runtime with a lock that one thread holds has to give it up while the loop waits, and only then: what the wait
 //   brings is delivered to its code.
 
@@ -31,9 +31,12 @@ public struct EmbeddedCallbacks: Sendable {
 
 @_spi(Embedding)
 extension BaseEventLoop {
-  /// Set how embedded callbacks run. Once, before the first of them is queued.
-  public final func embed(_ callbacks: EmbeddedCallbacks) {
-    precondition(embedded == nil, "a loop runs the callbacks of one runtime")
+  /// Set how embedded callbacks run. Once, before the first of them is queued. Throws code `invalidState` the second
+  /// time.
+  public final func embed(_ callbacks: EmbeddedCallbacks) throws(EventLoopError) {
+    guard embedded == nil else {
+      throw EventLoopError(.invalidState, "embed: the loop runs a runtime's callbacks already. Make another loop.")
+    }
     embedded = callbacks
   }
 

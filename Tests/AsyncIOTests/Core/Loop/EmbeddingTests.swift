@@ -33,9 +33,9 @@ private final class Runtime: @unchecked Sendable {
     return scripts.removeValue(forKey: address)!
   }
 
-  func embed(in loop: BaseEventLoop) {
+  func embed(in loop: BaseEventLoop) throws {
     Runtime.current = self
-    loop.embed(
+    try loop.embed(
       EmbeddedCallbacks(
         run: { Runtime.current!.take($0)() },
         drop: { address in
@@ -53,7 +53,7 @@ struct EmbeddingTests {
   func order(kind: LoopKind) async throws {
     try await kind.withLoop { loop in
       let runtime = Runtime()
-      runtime.embed(in: loop)
+      try runtime.embed(in: loop)
       try loop.callSoon(embedded: runtime.make("1"))
       try loop.callSoon { runtime.events.append("2") }
       try loop.callSoon(
@@ -74,7 +74,7 @@ struct EmbeddingTests {
   func interrupt(kind: LoopKind) async throws {
     try await kind.withLoop { loop in
       let runtime = Runtime()
-      runtime.embed(in: loop)
+      try runtime.embed(in: loop)
       try loop.callSoon(embedded: runtime.make("fails") { false })
       try loop.callSoon(embedded: runtime.make("rest"))
       #expect(throws: Runtime.Interrupt.self) { try loop.runForever() }
@@ -88,7 +88,7 @@ struct EmbeddingTests {
   func closed(kind: LoopKind) async throws {
     try await kind.withLoop { loop in
       let runtime = Runtime()
-      runtime.embed(in: loop)
+      try runtime.embed(in: loop)
       try loop.callSoon(embedded: runtime.make("never"))
       try loop.close()
       #expect(runtime.events == ["dropped"] && runtime.left == 0)
@@ -129,7 +129,7 @@ struct EmbeddingTests {
   func orderOfATurn(kind: LoopKind) async throws {
     try await kind.withLoop { loop in
       let runtime = Runtime()
-      runtime.embed(in: loop)
+      try runtime.embed(in: loop)
       let pair = try SocketPair()
       pair.write(1, to: pair.b)
       try loop.addReader(pair.a) {
@@ -152,7 +152,7 @@ struct EmbeddingTests {
   func orderOfAProtocol(kind: LoopKind) async throws {
     try await kind.withLoop { loop in
       let runtime = Runtime()
-      runtime.embed(in: loop)
+      try runtime.embed(in: loop)
       let pair = try SocketPair()
       pair.release(pair.a)
       let proto = ScriptedProtocol { proto in
