@@ -1,4 +1,4 @@
-"""Streams: addresses of connections and servers (71, 77 to 83), files of Unix sockets (115 to 117), names (148)."""
+"""Streams: connections, servers, what they are told (71, 77 to 98), files of Unix sockets (115 to 117), names (148)."""
 
 import asyncio
 import errno
@@ -303,6 +303,56 @@ async def _(seen):
         transport.abort()
         far.close()
     seen("bytes before the return", early)
+
+
+class Marking(asyncio.Protocol):
+    """Marks what it is told, and what it has queued at each chunk when that runs."""
+
+    def __init__(self):
+        self.trail, self.lost = Trail(), asyncio.get_running_loop().create_future()
+
+    def connection_made(self, transport):
+        self.trail.mark("made")
+
+    def data_received(self, data):
+        self.trail.mark("data")
+        asyncio.get_running_loop().call_soon(self.trail.mark, "queued")
+
+    def eof_received(self):
+        self.trail.mark("end")
+
+    def connection_lost(self, error):
+        self.trail.mark("lost")
+        self.lost.set_result(error)
+
+
+@on_loop("98-turns")
+async def _(seen):
+    loop = asyncio.get_running_loop()
+    for what, is_early in (("before the transport", True), ("while it waits", False)):
+        for size in ("little", "much"):
+            near, far = socket.socketpair()
+            far.setblocking(False)
+
+            def play():
+                try:
+                    while far.send(bytes(3 if size == "little" else 65536)) and size == "much":
+                        pass
+                except BlockingIOError:
+                    pass
+                far.close()
+
+            if is_early:
+                play()
+            _, probe = await loop.connect_accepted_socket(Marking, near)
+            for _ in range(5):
+                await asyncio.sleep(0)
+            if not is_early:
+                play()
+            await probe.lost
+            turns = (len(probe.trail.marks) - 3) // 2
+            seen(f"{what}, {size}: some", turns > 0)
+            seen(f"{what}, {size}: in turns", str(probe.trail) == "made" + " data queued" * turns + " end lost")
 
 
 @on_loop("95")

@@ -42,7 +42,10 @@ extension StreamTransport {
     // If the protocol paused and resumed while the end of the wait was on its way, bytes of the last chunk come first.
     guard life.wantsInput, parked.isEmpty else { return }
     guard receiving.result >= 0 else { return receiveFailed(receiving.result) }
+    // A backend that goes on receiving may bring the next chunk, or the end, in the same poll.
+    guard turnOfChunk != core.turns else { return receivedInNextTurn() }
     guard core.claimLent(receiving) else { return receive() }
+    turnOfChunk = core.turns
     let n = receiving.result
     if n > 0 {
       // Right because the buffer is this operation's until it is returned below.
@@ -54,6 +57,13 @@ extension StreamTransport {
       receiveFailed(n)
     }
     if life.wantsInput && parked.isEmpty { receive() }
+  }
+
+  /// Leave what has come where it is until the next turn: what the protocol queued at the last chunk runs first.
+  @inline(never)
+  private final func receivedInNextTurn() {
+    core.completeNextTurn(receiving)
+    hold()
   }
 
   /// Handle a failed receive. A cancelled wait comes from `stopReceiving`, or from the loop that closes.

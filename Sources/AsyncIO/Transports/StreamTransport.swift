@@ -29,6 +29,8 @@ public class StreamTransport: BaseTransport, ReadTransport, WriteTransport {
   @exclusivity(unchecked) final var reception = Reception.none
   /// Bytes of a chunk that a buffered protocol had no room for before it paused.
   @exclusivity(unchecked) final var parked: [UInt8] = []
+  /// The turn that brought the last chunk or the end.
+  @exclusivity(unchecked) final var turnOfChunk: UInt64 = 0
   @exclusivity(unchecked) final var outgoing = OutgoingBytes()
   /// True if a file is to be sent, and nothing else may be written.
   @exclusivity(unchecked) final var isSendingFile = false

@@ -161,6 +161,21 @@ extension ConformanceSuite {
         try await subject.end(connection)
       }
     },
+    ConformanceCheck(
+      153, "What dataReceived queues runs before the next chunk and before the goodbye", facet: "turns",
+      capabilities: needs, deviation: "CPython tells of the goodbye in the turn that brought the last bytes."
+    ) { subject in
+      try subject.run { loop in
+        for size in [3, 100_000] {
+          let connection = try await subject.protectedConnection(loop) { $0.marksWhatItQueues(on: loop) }
+          try connection.client.transport?.write([UInt8](repeating: 5, count: size))
+          connection.client.transport?.close()
+          try await subject.turn("lost") { connection.served.isLost }
+          try subject.expectTurns("\(size) bytes", connection.served.trail)
+          try await subject.end(connection)
+        }
+      }
+    },
     ConformanceCheck(154, "A protocol that has paused can close, and is told", capabilities: needs) { subject in
       try subject.run { loop in
         let connection = try await subject.protectedConnection(loop)

@@ -44,6 +44,31 @@ extension ConformanceSuite {
       }
     },
     ConformanceCheck(
+      98, "What dataReceived queues runs before the next chunk and before the end", facet: "turns",
+      capabilities: [.streamSockets, .systemDescriptors]
+    ) { subject in
+      try subject.run { loop in
+        for (what, isEarly) in [("before the transport", true), ("while it waits", false)] {
+          for isMuch in [false, true] {
+            let sockets = try subject.socketPair()
+            func play() {
+              if isMuch { sockets.fill(sockets.far) } else { sockets.write(3, to: sockets.far) }
+              sockets.close(sockets.far)
+            }
+            if isEarly { play() }
+            let (_, probe) = try await loop.connectAcceptedSocket(sockets.near) {
+              StreamProbe(Trail()) { $0.marksWhatItQueues(on: loop) }
+            }
+            sockets.release(sockets.near)
+            try await letTurn()
+            if !isEarly { play() }
+            try await subject.turn("lost") { probe.isLost }
+            try subject.expectTurns("\(what), \(isMuch ? "much" : "little")", probe.trail)
+          }
+        }
+      }
+    },
+    ConformanceCheck(
       101, "A pause in connectionMade holds the data back until reading is resumed",
       capabilities: [.streamSockets, .systemDescriptors]
     ) { subject in

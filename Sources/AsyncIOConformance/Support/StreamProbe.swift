@@ -58,6 +58,11 @@ final class StreamProbe: StreamProtocol {
 
   /// Release the transport.
   func forget() { transport = nil }
+
+  /// Queue a mark at each chunk: "data" and then "queued".
+  func marksWhatItQueues(on loop: any EventLoop) {
+    onData = { probe in try loop.callSoon { [trail = probe.trail] in trail.mark("queued") } }
+  }
 }
 
 /// A transport with its probe; a check has the other end of the socket pair.
@@ -108,6 +113,16 @@ extension ConformanceSubject {
       try await sleep(for: .microseconds(200))
     }
     try fail("\(what): it did not happen")
+  }
+
+  /// Expect that each chunk was followed by what it queued, and the last one then by the end. How bytes are cut into
+  /// chunks is the system's choice.
+  func expectTurns(_ what: String, _ trail: Trail) throws {
+    let turns = (trail.count - 3) / 2
+    try expect("\(what): some", turns > 0)
+    let text = "made" + String(repeating: " data queued", count: turns) + " end lost"
+    if trail.text != text { try fail("\(what): saw \(trail.text)") }
+    try expect("\(what): in turns", trail.text == text)
   }
 
   /// Read from a peer while the loop turns, until this many bytes have come.

@@ -30,7 +30,7 @@ extension BaseEventLoop {
     for resident in left { resident.loopDidClose() }
     // While the inbox is still open, so that no task goes on elsewhere before the backend is done with its descriptors
     // and its lent memory. Nothing sleeps, so nothing is woken.
-    completeDeferred()
+    completeDeferred(before: .max)
     backend.close()
     let posted = intake.close()
     while !ready.isEmpty { drop(ready.pop()) }

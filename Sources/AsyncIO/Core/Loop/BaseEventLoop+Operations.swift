@@ -140,19 +140,22 @@ extension BaseEventLoop {
     assertLoopThread()
     assert(operation.state != .inFlight, "an operation in flight was deferred")
     operation.state = .inFlight
-    deferred.append(operation)
+    deferred.append(DeferredOperation(operation: operation, turn: turns))
   }
 
   /// Note that something goes on in the next turn without an event.
   @inline(__always)
   final var hasDeferred: Bool { !deferred.isEmpty || !yielding.isEmpty }
 
-  final func completeDeferred() {
+  /// Complete what was put off before this turn: a transport whose bytes a poll has brought may find more, or the end, at
+  /// once, and put it off in the poll itself.
+  final func completeDeferred(before turn: UInt64) {
     assertLoopThread()
     // By number: what goes on now may add to the lists, for the turn after this one.
-    let operations = deferred.count
-    for index in 0..<operations { deferred[index].complete(deferred[index].result) }
+    let operations = deferred.firstIndex { $0.turn >= turn } ?? deferred.count
+    for index in 0..<operations { deferred[index].operation.complete(deferred[index].operation.result) }
     deferred.removeFirst(operations)
+    // Tasks do not run in a poll.
     let tasks = yielding.count
     for index in 0..<tasks { yielding[index].resume() }
     yielding.removeFirst(tasks)
@@ -191,4 +194,10 @@ extension BaseEventLoop {
     func use() -> R? { descriptor.isClosed ? nil : body(descriptor.fileDescriptor) }
     return isRunningInThisThread ? use() : numbers.withLock { _ in use() }
   }
+}
+
+/// An operation that has ended, and is told of it in a later turn than this one.
+struct DeferredOperation {
+  let operation: IOOperation
+  let turn: UInt64
 }

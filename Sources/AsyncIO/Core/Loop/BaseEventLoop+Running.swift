@@ -114,7 +114,7 @@ extension BaseEventLoop {
       throw IOError(error, "wait for events", "over \(backend.name)")
     }
     if timeout != 0 { intake.inbox.endSleep() }
-    if hasDeferred, !keepsArrivalsApart { completeDeferred() }
+    if hasDeferred { completeDeferred(before: turns) }
     if intake.inbox.hasPosts { emptyInbox() }
     if !timers.isEmpty { fireTimers() }
   }

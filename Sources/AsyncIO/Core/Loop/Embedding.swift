@@ -99,10 +99,7 @@ extension BaseEventLoop {
       do {
         keepsArrivalsApart = true
         defer { keepsArrivalsApart = false }
-        let timeout = waitTimeout()
-        // What was put off until this turn: a poll that brings bytes does not also bring the end after them.
-        if hasDeferred { completeDeferred() }
-        try poll(timeout: timeout)
+        try poll(timeout: waitTimeout())
       }
       swap(&ready, &arrivals)
       defer {

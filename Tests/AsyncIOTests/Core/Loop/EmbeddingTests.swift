@@ -185,6 +185,30 @@ struct EmbeddingTests {
     }
   }
 
+  @Test("Bytes and the end after them come in two turns", arguments: LoopKind.allCases)
+  func oneChunkATurn(kind: LoopKind) async throws {
+    try await kind.withLoop { loop in
+      let runtime = Runtime()
+      try runtime.embed(in: loop)
+      let turns = Recorder<UInt64>()
+      let pair = try SocketPair()
+      pair.release(pair.a)
+      pair.write(1, to: pair.b)
+      pair.close(pair.b)
+      let proto = ScriptedProtocol { proto in
+        proto.onData = { _ in turns.record(loop.turnCount) }
+        proto.onEnd = {
+          turns.record(loop.turnCount)
+          return false
+        }
+        proto.onLost = { loop.stop() }
+      }
+      _ = try loop.embeddedTransport(over: pair.a, isAwaited: false, proto)
+      try loop.runForever()
+      #expect(turns.all.count == 2 && turns.all[0] < turns.all[1])
+    }
+  }
+
   @Test("Nothing is delivered before a transport's input is begun", arguments: LoopKind.allCases)
   func beginInput(kind: LoopKind) async throws {
     try await kind.withLoop { loop in
