@@ -355,6 +355,31 @@ async def _(seen):
             seen(f"{what}, {size}: in turns", str(probe.trail) == "made" + " data queued" * turns + " end lost")
 
 
+@on_loop("84-shared")
+async def _(seen):
+    loop = asyncio.get_running_loop()
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        served = []
+
+        def serve():
+            served.append(Marking())
+            return served[-1]
+
+        other = await loop.create_server(serve, sock=listener.dup())
+        for starts in (True, False):
+            closed = await loop.create_server(asyncio.Protocol, sock=listener.dup(), start_serving=starts)
+            closed.close()
+            await closed.wait_closed()
+            await asyncio.sleep(0)
+        client, _ = await loop.create_connection(asyncio.Protocol, *listener.getsockname())
+        while not served:
+            await asyncio.sleep(0)
+        client.close()
+        await served[0].lost
+        seen("served", str(served[0].trail))
+        other.close()
+
+
 @on_loop("95")
 async def _(seen):
     transport, probe, peer = await probed_pair()

@@ -12,9 +12,8 @@ internal import CConformance
 public enum ConformanceSuite {
   /// All checks, in the order of the list.
   public static let checks: [ConformanceCheck] = [
-    policyChecks, policyProcessChecks, windowsPolicyChecks, lifeCycleChecks, closingChecks, schedulingChecks,
-    timerChecks, threadChecks,
-    threadRuleChecks,
+    policyChecks, policyProcessChecks, forkChecks, windowsPolicyChecks, lifeCycleChecks, closingChecks,
+    schedulingChecks, timerChecks, threadChecks, threadRuleChecks,
     descriptorChecks, socketOperationChecks, connectionChecks, serverChecks, transportChecks, datagramChecks,
     unixSocketAndPipeChecks, pipeChecks, signalChecks, subprocessChecks, subprocessTransportChecks,
     executorAndNameChecks, protectionChecks, futureAndTaskChecks, combinatorChecks, runnerChecks, debugChecks,

@@ -15,10 +15,12 @@
 // MARK: The running loop of this thread
 
 _Thread_local void *casyncio_running_loop_word;
+static _Thread_local void (*forked_with_loop)(void *loop);
 static _Thread_local void *sequel_word;
 static _Atomic uint64_t fork_generation;
 
 static void in_forked_child(void) {
+  if (casyncio_running_loop_word && forked_with_loop) forked_with_loop(casyncio_running_loop_word);
   casyncio_running_loop_word = NULL;
   // A signal for the child must not reach the parent, whose descriptor the child has inherited.
   casyncio_interrupt_restore();
@@ -29,8 +31,9 @@ static void install_fork_handler(void) { pthread_atfork(NULL, NULL, in_forked_ch
 
 static pthread_once_t fork_handler_once = PTHREAD_ONCE_INIT;
 
-void casyncio_set_running_loop(void *loop) {
+void casyncio_set_running_loop(void *loop, void (*forked)(void *loop)) {
   pthread_once(&fork_handler_once, install_fork_handler);
+  forked_with_loop = forked;
   casyncio_running_loop_word = loop;
 }
 

@@ -14,7 +14,12 @@
 _Thread_local void *casyncio_running_loop_word;
 static _Thread_local void *sequel_word;
 
-void casyncio_set_running_loop(void *loop) { casyncio_running_loop_word = loop; }
+// There is no fork.
+void casyncio_set_running_loop(void *loop, void (*forked)(void *loop)) {
+  (void)forked;
+  casyncio_running_loop_word = loop;
+}
+
 void *casyncio_sequel(void) { return sequel_word; }
 void casyncio_set_sequel(void *sequel) { sequel_word = sequel; }
 

@@ -51,6 +51,13 @@ int cconformance_socket_pair(int ends[2]) {
   return 0;
 }
 
+int cconformance_duplicate_socket(int socket) {
+  int other = dup(socket);
+  if (other < 0) return -errno;
+  casyncio_set_close_on_exec(other);
+  return other;
+}
+
 int cconformance_is_at_end(int socket) {
   char byte;
   return recv(socket, &byte, 1, MSG_PEEK) == 0;
@@ -123,6 +130,21 @@ ptrdiff_t cconformance_in_fork(
   }
   close(ends[0]);
   return count;
+}
+
+int64_t cconformance_fork(void) {
+  pid_t child = fork();
+  return child < 0 ? -errno : child;
+}
+
+void cconformance_end_child(int status) { _exit(status); }
+
+int cconformance_wait_for_child(int64_t child) {
+  int status = 0;
+  while (waitpid((pid_t)child, &status, 0) < 0) {
+    if (errno != EINTR) return -errno;
+  }
+  return WIFSIGNALED(status) ? -WTERMSIG(status) : WEXITSTATUS(status);
 }
 
 // MARK: Files

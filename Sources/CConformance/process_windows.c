@@ -49,6 +49,15 @@ ptrdiff_t cconformance_in_fork(
   return -ENOSYS;
 }
 
+int64_t cconformance_fork(void) { return -ENOSYS; }
+
+void cconformance_end_child(int status) { ExitProcess((UINT)status); }
+
+int cconformance_wait_for_child(int64_t child) {
+  (void)child;
+  return -ENOSYS;
+}
+
 int cconformance_list_descriptors(void (*visit)(void *context, int number, const char *target), void *context) {
   (void)visit;
   (void)context;

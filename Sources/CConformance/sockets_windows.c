@@ -36,6 +36,15 @@ int cconformance_socket_pair(int ends[2]) {
   return status < 0 ? status : 0;
 }
 
+int cconformance_duplicate_socket(int socket) {
+  WSAPROTOCOL_INFOW description;
+  if (WSADuplicateSocketW((SOCKET)socket, GetCurrentProcessId(), &description) != 0) return -EIO;
+  SOCKET other = WSASocketW(
+      FROM_PROTOCOL_INFO, FROM_PROTOCOL_INFO, FROM_PROTOCOL_INFO, &description, 0,
+      WSA_FLAG_OVERLAPPED | WSA_FLAG_NO_HANDLE_INHERIT);
+  return other == INVALID_SOCKET ? -EIO : (int)other;
+}
+
 int cconformance_is_at_end(int socket) {
   char byte;
   return recv((SOCKET)socket, &byte, 1, MSG_PEEK) == 0;

@@ -16,18 +16,18 @@ static void body(void *argument) {
   CHECK(casyncio_thread_word() == NULL, ==, 1);
   casyncio_set_thread_word(&thread_word, word_ended);
   CHECK(casyncio_thread_word() == &thread_word, ==, 1);
-  casyncio_set_running_loop(argument);
+  casyncio_set_running_loop(argument, NULL);
   atomic_fetch_add(&seen, casyncio_running_loop() == argument);
 }
 
 static void words(void) {
   void *thread;
-  casyncio_set_running_loop(&loop_word);
+  casyncio_set_running_loop(&loop_word, NULL);
   CHECK(casyncio_is_main_thread(), ==, 1);
   CHECK(casyncio_thread_start(body, &seen, &thread), ==, 0);
   casyncio_thread_join(thread);
   CHECK(casyncio_running_loop() == &loop_word, ==, 1);
-  casyncio_set_running_loop(NULL);
+  casyncio_set_running_loop(NULL, NULL);
   CHECK(seen, ==, 1);
   CHECK(is_main_seen, ==, 0);
   CHECK(others_number, !=, casyncio_thread_number());

@@ -63,6 +63,8 @@ package final class IODescriptor: @unchecked Sendable {
   /// True for a listening socket that came from the caller: other processes may listen on it as well. Set when it is
   /// made.
   var isLent = false
+  /// The process that made it, as far as it tells a parent from its child: the child of a fork has the same socket.
+  private let maker = UInt8(truncatingIfNeeded: casyncio_fork_generation())
   /// True if others may want its address as soon as it is closed: for a socket that listens, one for datagrams, one
   /// used by hand. Set when it is made.
   var freesAddress = false
@@ -161,11 +163,13 @@ package final class IODescriptor: @unchecked Sendable {
   func closeNumber() {
     let sockets = keeper.sockets
     layer?.numberWasClosed()
-    if isAbortive { try? SocketOption.linger.set(fileDescriptor, .zero, sockets) }
+    // What follows is done to the socket, and not only to the number: the child of a fork leaves it to its parent.
+    let isOwn = maker == UInt8(truncatingIfNeeded: casyncio_fork_generation())
+    if isAbortive && isOwn { try? SocketOption.linger.set(fileDescriptor, .zero, sockets) }
     // A child process that is just being started holds a copy for a moment, and would keep it listening. A socket that
     // the caller brought is left alone: a supervisor, or the other workers of a server, listen on it, and a shutdown
     // would end it for them all.
-    if isListening && !isLent { _ = sockets.shutdown(fileDescriptor, Int32(SHUT_RDWR)) }
+    if isListening && !isLent && isOwn { _ = sockets.shutdown(fileDescriptor, Int32(SHUT_RDWR)) }
     if owesBlockingMode { BlockingMode.leave(self) }
     if isHeld && !(freesAddress && keeper.backend.letNumberGo(of: self)) {
       closesWhenLetGo = true

@@ -87,6 +87,13 @@ public struct EventLoopError: Error, Hashable, Sendable, CustomStringConvertible
         + "Use `\(form)`, or call it from a synchronous main.")
   }
 
+  static var forked: EventLoopError {
+    EventLoopError(
+      .invalidState,
+      "this process is the child of a fork that was made inside a run of the event loop, and the run is its parent's. "
+        + "End the child, or make a loop of its own.")
+  }
+
   static func wrongThread(_ operation: String) -> EventLoopError {
     EventLoopError(
       .wrongThread,

@@ -133,7 +133,7 @@ public class BaseTransport: CustomStringConvertible {
 
   // MARK: Threads
 
-  private final var isElsewhere: Bool { !core.isRunningInThisThread && core.isRunning }
+  private final var isElsewhere: Bool { !core.isLoopThread }
 
   /// Refuse a call from a thread that the transport does not belong to.
   @inline(__always)

@@ -64,7 +64,7 @@ public final class Server: @unchecked Sendable {
 
   private func requireThread(_ operation: String) {
     precondition(
-      core.isRunningInThisThread || !core.isRunning,
+      core.isLoopThread,
       "\(operation): a server belongs to its loop's thread. Use callSoonThreadsafe.")
   }
 

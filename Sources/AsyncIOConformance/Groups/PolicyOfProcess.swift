@@ -113,24 +113,6 @@ extension ConformanceSuite {
       try loop.close()
     },
     ConformanceCheck(
-      17, "The child of a fork has no running loop, no task and no current loop, and runs a new one",
-      surroundings: [.ownProcess, .forks],
-      deviation: "CPython before 3.12 leaves the parent's current loop to the child."
-    ) { subject in
-      let policy = ObservedPolicy(subject, creation: .never)
-      setEventLoopPolicy(policy)
-      let loop = try newEventLoop()
-      setEventLoop(loop)
-      let child = Box<String?>(nil)
-      try loop.callSoon {
-        child.value = try Process.inFork { try whatIsLeft(factory: subject.factory) }
-        loop.stop()
-      }
-      try loop.runForever()
-      try subject.expect("child", child.value ?? "died", "running none, current none, task none, own loop ran")
-      try subject.expect("parent's current loop", try getEventLoop() === loop)
-    },
-    ConformanceCheck(
       18, "First use of the policy from 64 threads at once gives one policy", surroundings: .ownProcess
     ) { subject in
       let (ready, areAllReady, start) = (Box(0), Gate(), Gate())
@@ -149,20 +131,4 @@ extension ConformanceSuite {
       try subject.expect("policies", Set(threads.map { $0.join() }).count, 1)
     },
   ]
-}
-
-/// Return what the child of a fork, made in a callback of a running loop, has of its parent.
-private func whatIsLeft(factory: () throws -> any EventLoop) throws -> String {
-  let running = (try? getRunningLoop()) == nil ? "none" : "some"
-  let current = (try? getEventLoop()) == nil ? "none" : "some"
-  let task = withUnsafeCurrentTask { $0 == nil } ? "none" : "some"
-  let loop = try factory()
-  let ran = Box(false)
-  try loop.callSoon {
-    ran.value = try getRunningLoop() === loop
-    loop.stop()
-  }
-  try loop.runForever()
-  try loop.close()
-  return "running \(running), current \(current), task \(task), own loop \(ran.value ? "ran" : "did not run")"
 }

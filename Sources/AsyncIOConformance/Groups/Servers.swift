@@ -64,6 +64,28 @@ extension ConformanceSuite {
         try await connection.server.waitClosed()
       }
     },
+    ConformanceCheck(
+      84, "A caller's listening socket that others share goes on for them when its server is closed", facet: "shared",
+      capabilities: [.streamSockets, .systemDescriptors]
+    ) { subject in
+      try subject.run { loop in
+        let listener = try SharedListener(subject)
+        let served = Trail()
+        let other = try await loop.createServer(socket: try listener.share()) { StreamProbe(served) }
+        for starts in [true, false] {
+          let closed = try await loop.createServer(socket: try listener.share(), startServing: starts) { StreamProbe() }
+          closed.close()
+          try await closed.waitClosed()
+          try await letTurn()
+        }
+        let (_, client) = try await loop.createConnection(host: "127.0.0.1", port: listener.port) { StreamProbe() }
+        try await subject.turn("the client is served") { served.text == "made" }
+        client.transport?.close()
+        try await subject.turn("its end") { served.marks.last == "lost" }
+        try subject.expect("served", served, "made end lost")
+        other.close()
+      }
+    },
   ]
 
   private static let serverWaitChecks: [ConformanceCheck] = [

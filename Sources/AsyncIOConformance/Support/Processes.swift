@@ -95,6 +95,35 @@ enum Process {
   }
 }
 
+/// A fork of which both sides go on, for processes that have no other important thread.
+final class OpenFork: Sendable {
+  private let number = Box<Int64?>(nil)
+
+  /// True in the child, which has to call ``endChild(_:)``.
+  var isChild: Bool { number.value == 0 }
+
+  /// Fork. Returns `true` in the parent.
+  func fork() throws -> Bool {
+    let child = cconformance_fork()
+    guard child >= 0 else { throw Errno(rawValue: Int32(-child)) }
+    number.value = child
+    return child > 0
+  }
+
+  /// Wait for the child's end in the parent. Returns its status, or the negated signal that has ended it.
+  func waitForChild() -> Int { Int(cconformance_wait_for_child(number.value!)) }
+
+  /// Do the last thing in the child and end it, with status 0 if that throws nothing.
+  func endChild(_ last: () throws -> Void) {
+    do {
+      try last()
+      cconformance_end_child(0)
+    } catch {
+      cconformance_end_child(1)
+    }
+  }
+}
+
 /// What the child of a fork does.
 private struct ForkedChild {
   let body: () throws -> String

@@ -55,6 +55,28 @@ public final class SocketPair: Sendable {
   public func release(_ end: Int32) { _ = closed.update { $0.insert(end).inserted } }
 }
 
+/// A socket that listens on the loopback, for several owners: a supervisor and its workers share one like this.
+struct SharedListener {
+  let port: UInt16
+  private let descriptor: Int32
+
+  /// Make one; the check's own descriptor is closed after it.
+  init(_ subject: ConformanceSubject) throws {
+    var descriptor: Int32 = -1
+    let port = cconformance_listen_on_loopback(&descriptor)
+    guard port >= 0 else { throw Errno(rawValue: -port) }
+    subject.atEnd { [descriptor] in _ = casyncio_close(descriptor) }
+    (self.port, self.descriptor) = (UInt16(port), descriptor)
+  }
+
+  /// Return another descriptor of it, for a server.
+  func share() throws -> Int32 {
+    let other = cconformance_duplicate_socket(descriptor)
+    guard other >= 0 else { throw Errno(rawValue: -other) }
+    return other
+  }
+}
+
 extension ConformanceSubject {
   /// Make two connected sockets, which are closed after the check.
   public func socketPair() throws -> SocketPair {

@@ -12,7 +12,9 @@
 extern _Thread_local void *CASYNCIO_NULLABLE casyncio_running_loop_word;
 
 static inline void *CASYNCIO_NULLABLE casyncio_running_loop(void) { return casyncio_running_loop_word; }
-void casyncio_set_running_loop(void *CASYNCIO_NULLABLE loop);
+// The function is called in the child of a fork that this thread makes, before the word is cleared.
+void casyncio_set_running_loop(
+    void *CASYNCIO_NULLABLE loop, void (*CASYNCIO_NULLABLE forked)(void *CASYNCIO_NONNULL loop));
 
 // The chain of cancellations that is in progress in this thread, or null; see Cancellation.swift.
 void *CASYNCIO_NULLABLE casyncio_sequel(void);

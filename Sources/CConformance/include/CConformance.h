@@ -57,6 +57,10 @@ int cconformance_socket_pair(int ends[CCONFORMANCE_NONNULL 2]);
 int cconformance_is_at_end(int socket);
 // Connect to a port of 127.0.0.1, or begin to: see casyncio_connect.
 int cconformance_connect_loopback(int socket, uint16_t port);
+// Make a socket that listens on the loopback and does not block. Returns its port.
+int cconformance_listen_on_loopback(int *listener);
+// Return another descriptor of a socket, for this process.
+int cconformance_duplicate_socket(int socket);
 // Return the port of a peer that has an address of IPv4.
 int cconformance_peer_port(int socket);
 
@@ -94,6 +98,12 @@ int cconformance_reap(void);
 ptrdiff_t cconformance_in_fork(
     size_t (*body)(void *CCONFORMANCE_NULLABLE context, char *text, size_t capacity),
     void *CCONFORMANCE_NULLABLE context, char *text, size_t capacity);
+// Fork, and go on in both: returns 0 in the child, which has to end by the next call, and its number in the parent.
+int64_t cconformance_fork(void);
+// End the child of a fork at once.
+void cconformance_end_child(int status);
+// Wait for its end. Returns its status, or the negated signal that has ended it.
+int cconformance_wait_for_child(int64_t child);
 
 // MARK: Descriptors
 

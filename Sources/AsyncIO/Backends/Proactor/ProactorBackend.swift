@@ -25,7 +25,8 @@ package final class ProactorBackend: IOBackend, @unchecked Sendable {
   /// For receives after readiness, see above.
   @exclusivity(unchecked) var pool = LentBufferPool()
 
-  private let forkGeneration = casyncio_fork_generation()
+  /// The process that made the ring.
+  @exclusivity(unchecked) private var forkGeneration = casyncio_fork_generation()
   /// True in the child of a fork: the ring's memory stayed with the parent, and so does what is in flight.
   private var isForked: Bool { forkGeneration != casyncio_fork_generation() }
   @exclusivity(unchecked) private var waitHook: WaitHook?
@@ -93,6 +94,7 @@ package final class ProactorBackend: IOBackend, @unchecked Sendable {
     var step: Int32 = 0
     let error = casyncio_port_begin(port, &step)
     guard error == 0 else { throw Errno(rawValue: -error) }
+    forkGeneration = casyncio_fork_generation()
     hasLent = casyncio_port_features(port) & UInt32(CASYNCIO_PORT_LENT) != 0
     isStarted = true
     for case let slot? in slots {
@@ -143,8 +145,6 @@ package final class ProactorBackend: IOBackend, @unchecked Sendable {
 
   /// Submit what is queued, wait, and deliver events.
   package func poll(timeout: Int64) throws(Errno) {
-    // The child of a fork that goes on with its parent's run.
-    if isForked { throw .badFileDescriptor }
     if !watchesToArm.isEmpty { armWatches() }
     var wait = closed.isEmpty && lingering.isEmpty ? timeout : boundByLingering(timeout)
     if !heldEnds.isEmpty { wait = 0 }

@@ -5,7 +5,7 @@ extension SelectorBackend {
   func register(_ descriptor: IODescriptor) throws(Errno) {
     let interest = interest(of: descriptor)
     if !interest.isDisjoint(with: [.readable, .writable]) {
-      try selector.register(descriptor.fileDescriptor, interest: interest, token: descriptor.token)
+      try ownSelector().register(descriptor.fileDescriptor, interest: interest, token: descriptor.token)
       descriptor.isRegistered = true
     }
     attach(descriptor)
@@ -59,11 +59,10 @@ extension SelectorBackend {
   func updateInterest(_ descriptor: IODescriptor) {
     let interest = interest(of: descriptor)
     if interest.isEmpty {
-      if descriptor.isRegistered { selector.unregister(descriptor.fileDescriptor) }
-      descriptor.isRegistered = false
+      if descriptor.isRegistered { unregister(descriptor) }
     } else {
       // A failure here shows as an error of the parked operation's own call at the next report or cancel.
-      try? selector.register(descriptor.fileDescriptor, interest: interest, token: descriptor.token)
+      try? ownSelector().register(descriptor.fileDescriptor, interest: interest, token: descriptor.token)
       descriptor.isRegistered = true
     }
   }
@@ -81,7 +80,7 @@ extension SelectorBackend {
       slots[fd] = nil
       // Closing a socket removes its edge-triggered registration; a call to do it by hand would be wasted.
       if descriptor.isRegistered && !(closing && isEdgeTriggered && !descriptor.isWatch) {
-        selector.unregister(descriptor.fileDescriptor)
+        unregister(descriptor)
       }
       descriptor.isRegistered = false
       defer { slot.release() }

@@ -29,6 +29,8 @@ package import SystemPackage
 /// Thread rules as for ``IOBackend``: that is what makes the unchecked conformance right.
 package final class SelectorBackend: IOBackend, @unchecked Sendable {
   let selector: any IOSelector
+  /// The process that the selector's registrations are of.
+  @exclusivity(unchecked) var forkGeneration = casyncio_fork_generation()
   @exclusivity(unchecked) var pool = LentBufferPool()
   /// Reports of one poll. Few, so that what a report touches is still in the nearest caches when its task runs.
   private let events = UnsafeMutableBufferPointer<SelectorEvent>.allocate(capacity: 64)
@@ -41,7 +43,7 @@ package final class SelectorBackend: IOBackend, @unchecked Sendable {
   @exclusivity(unchecked) var slots: [Unmanaged<IODescriptor>?] = []
   /// True if a descriptor left while the current batch was delivered: a stale event in it is not a ghost.
   @exclusivity(unchecked) var detachedInBatch = false
-  @exclusivity(unchecked) private var ghosts = 0
+  @exclusivity(unchecked) var ghosts = 0
 
   /// - Parameter selector: the mechanism, which the backend then owns.
   package init(_ selector: any IOSelector) {
@@ -66,8 +68,8 @@ package final class SelectorBackend: IOBackend, @unchecked Sendable {
     return offered
   }
 
-  /// Do nothing: a selector belongs to no thread.
-  package func runWillBegin() throws(Errno) {}
+  /// Begin anew in the child of a fork: a selector belongs to no thread, but to a process.
+  package func runWillBegin() throws(Errno) { _ = try ownSelector() }
   /// Do nothing: what waits is still registered.
   package func runDidEnd() {}
   /// End the current or the next wait. Any thread, even a signal handler.
@@ -173,31 +175,6 @@ package final class SelectorBackend: IOBackend, @unchecked Sendable {
   package func watchIsLost(_ descriptor: IODescriptor) {
     detach(descriptor, closing: false)
     if isEdgeTriggered { ghosts = Self.ghostLimit }
-  }
-
-  /// The number of ghosts from which on they are not an accident.
-  private static var ghostLimit: Int { 16 }
-
-  /// Count an event whose descriptor is not registered (any more). One or two are ordinary: closed in this very batch.
-  private func noteGhost() {
-    if !detachedInBatch { ghosts += 1 }
-  }
-
-  /// Start anew without the registrations of closed descriptors that another process keeps open: they report for ever.
-  private func exorcise() {
-    ghosts = 0
-    // Asked while the old registrations are there. A number that is another file's by now is not watched again.
-    for index in slots.indices {
-      guard let descriptor = slots[index]?.takeUnretainedValue(), descriptor.isWatch else { continue }
-      if !namesWatchedFile(descriptor) { detach(descriptor, closing: false) }
-    }
-    // If there is no descriptor for it, the old one serves for a while longer.
-    guard (try? selector.reset()) != nil else { return }
-    for index in slots.indices {
-      guard let descriptor = slots[index]?.takeUnretainedValue() else { continue }
-      descriptor.isRegistered = false
-      do { try register(descriptor) } catch { endParked(descriptor, -Int(error.rawValue)) }
-    }
   }
 
   // MARK: Operations

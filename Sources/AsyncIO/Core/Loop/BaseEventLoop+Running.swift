@@ -62,13 +62,14 @@ extension BaseEventLoop {
         : EventLoopError(.alreadyRunning, "run: this event loop is already running, in another thread.")
     }
     runs &+= 1
+    runGeneration = casyncio_fork_generation()
     gauge.runBegins(self)
     if Observation.isInspected { watch(for: .inspection) }
     if isDebug { Watchdog.look(at: self) }
-    casyncio_set_running_loop(Unmanaged.passUnretained(intake).toOpaque())
+    casyncio_set_running_loop(Unmanaged.passUnretained(intake).toOpaque(), Self.leaveToParent)
     defer {
       isStopping = false
-      casyncio_set_running_loop(nil)
+      casyncio_set_running_loop(nil, nil)
       gauge.runEnds()
       if isDebug { Watchdog.runEnded() }
       lifecycle.store(Lifecycle.idle, ordering: .releasing)
@@ -77,8 +78,13 @@ extension BaseEventLoop {
     defer { backend.runDidEnd() }
     // Operations that were recorded while the loop did not run complete into the queue of this run.
     if intake.inbox.hasPosts { emptyInbox() }
-    if embedded != nil { return try runInOrder() }
-    repeat { try turn() } while !isStopping
+    if embedded != nil { try runInOrder() } else { repeat { try turn() } while !isStopping }
+    if isForked { throw EventLoopError.forked }
+  }
+
+  /// Let the run end with this turn, in the child of a fork that was made in it: what it waits for is its parent's.
+  private static let leaveToParent: @convention(c) (UnsafeMutableRawPointer) -> Void = { running in
+    Unmanaged<LoopIntake>.fromOpaque(running)._withUnsafeGuaranteedRef { $0.withCore { $0.isStopping = true } }
   }
 
   /// End the run after the current turn. Any thread. Answers `stop`.
@@ -175,7 +181,7 @@ extension BaseEventLoop {
 
   @inline(__always)
   final func run(_ word: LoopWord) throws {
-    assert(isRunningInThisThread, "what is queued runs in the thread that runs the loop")
+    assert(isLoopThread, "what is queued runs in the thread that runs the loop")
     stepShare = Self.stepShare
     switch word.rawTag {
     case LoopWord.Tag.taskJob.rawValue: word.plainJob.runSynchronously(on: taskFacade.unowned)

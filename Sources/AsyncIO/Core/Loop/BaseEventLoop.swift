@@ -43,6 +43,8 @@ open class BaseEventLoop: EventLoop, @unchecked Sendable {
   @exclusivity(unchecked) final var spareWords = Inbox.Words()
   /// The number of runs begun and turns made.
   @exclusivity(unchecked) final var runs: UInt64 = 0
+  /// The process that made the last run, see `casyncio_fork_generation()`.
+  @exclusivity(unchecked) final var runGeneration: UInt64 = 0
   @exclusivity(unchecked) final var turns: UInt64 = 0
   @exclusivity(unchecked) final var watches: [Int32: Watched] = [:]
   /// Tells watched files apart if the numbers cannot. Made when it is first needed.
@@ -151,8 +153,11 @@ open class BaseEventLoop: EventLoop, @unchecked Sendable {
   final var isRunningInThisThread: Bool { intake.isRunningInThisThread }
 
   /// True where the state without a lock may be touched: in the thread that runs the loop, and in the one that sets up
-  /// or closes a loop that does not run.
-  final var isLoopThread: Bool { isRunningInThisThread || !isRunning }
+  /// or closes a loop that does not run; in the child of a fork that is the only one there is.
+  final var isLoopThread: Bool { isRunningInThisThread || !isRunning || isForked }
+
+  /// True in the child of a fork that was made while the loop ran: the thread that ran it is the parent's.
+  final var isForked: Bool { isRunning && runGeneration != casyncio_fork_generation() }
 
   /// Trap in debug builds where ``isLoopThread`` is false. For rules of this package: what a caller can do wrong is an
   /// error instead.
