@@ -147,8 +147,8 @@ extension BaseEventLoop {
   @inline(__always)
   final var hasDeferred: Bool { !deferred.isEmpty || !yielding.isEmpty }
 
-  /// Complete what was put off before this turn: a transport whose bytes a poll has brought may find more, or the end, at
-  /// once, and put it off in the poll itself.
+  /// Complete what was put off before this turn: a transport whose bytes a poll has brought may find more, or the end,
+  /// at once, and put it off in the poll itself.
   final func completeDeferred(before turn: UInt64) {
     assertLoopThread()
     // By number: what goes on now may add to the lists, for the turn after this one.
