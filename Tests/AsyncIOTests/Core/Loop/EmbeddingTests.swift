@@ -156,7 +156,7 @@ struct EmbeddingTests {
       let pair = try SocketPair()
       pair.release(pair.a)
       let proto = ScriptedProtocol { proto in
-        proto.onData = { _ in
+        proto.onData = { proto in
           runtime.events.append("data")
           try loop.callSoon(
             embedded: runtime.make("queued by the data") {
