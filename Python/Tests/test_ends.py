@@ -290,7 +290,8 @@ class Dropped(OnLoop):
                 one(i % 2)
             gc.collect()
         self.assertEqual(descriptors(), before)
-        self.assertEqual(len(os.listdir("/proc/self/task")), len(threads))
+        # One of an earlier test may have ended meanwhile.
+        self.assertLessEqual(len(os.listdir("/proc/self/task")), len(threads))
         self.assertLess(resident() - memory, 8 << 20)
 
     def test_a_loop_that_is_dropped_with_open_transports(self):
