@@ -90,6 +90,7 @@ nonisolated(unsafe) let numberCases: [String: () throws -> Void] = [
   "numbers-transports": probing(probeTransports),
   "numbers-servers": probing(probeServers),
   "numbers-embedding": probing(probeEmbedding),
+  "numbers-channels": probing(probeChannels),
   "numbers-locks": probing(probeLocks),
   "numbers-children": probing(probeChildren),
   "numbers-loops": probeLoops,

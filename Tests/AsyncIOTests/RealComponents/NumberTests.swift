@@ -6,8 +6,8 @@
     /// ends the process ends a helper's, and is named by what it said last.
     @Suite struct Numbers {
       static let topics = [
-        "time", "loop", "streams", "listening", "sockets", "names", "transports", "servers", "embedding", "locks",
-        "children", "loops",
+        "time", "loop", "streams", "listening", "sockets", "names", "transports", "servers", "embedding", "channels",
+        "locks", "children", "loops",
       ]
 
       @Test("No number ends the process; what has no meaning is refused", arguments: LoopKind.allCases, topics)

@@ -1,0 +1,117 @@
+internal import CAsyncIO
+internal import SystemPackage
+
+// What a channel asks of its socket, and is answered at once.
+
+@_spi(Channels)
+extension ChannelSocket {
+  // MARK: Names and options
+
+  /// Its own address, and the peer's; nil where there is none.
+  public var localAddress: SocketAddress? { open { sockets.localAddress(of: $0) } ?? nil }
+  public var remoteAddress: SocketAddress? { open { sockets.peerAddress(of: $0) } ?? nil }
+
+  private func open<Value>(_ body: (Int32) -> Value) -> Value? {
+    descriptor.isClosed ? nil : body(descriptor.fileDescriptor)
+  }
+
+  private func check(_ operation: String, _ body: (Int32) -> Int32) throws(IOError) {
+    guard !descriptor.isClosed else { throw .closedHere(operation, "socket") }
+    let result = body(descriptor.fileDescriptor)
+    if result < 0 { throw IOError(result: Int(result), operation, "descriptor \(descriptor.fileDescriptor)") }
+  }
+
+  /// Give the socket its address. Throws ``IOError``.
+  public func bind(to address: SocketAddress) throws(IOError) {
+    guard !descriptor.isClosed else { throw .closedHere("bind", "socket") }
+    try sockets.bind(descriptor.fileDescriptor, to: address)
+  }
+
+  /// Let clients connect. The file of a Unix socket goes with the socket. Throws ``IOError``.
+  public func listen(backlog: Int32) throws(IOError) {
+    descriptor.isListening = true
+    descriptor.freesAddress = true
+    if sockets.hasFileSystem, let localAddress, localAddress.isUnix { file = UnixSocketFile(boundTo: localAddress) }
+    try check("listen") { sockets.listen($0, backlog) }
+  }
+
+  /// Set an option of words of 32 bits. Throws ``IOError``.
+  public func setOption(_ level: Int32, _ name: Int32, _ words: [Int32]) throws(IOError) {
+    try check("setsockopt") { sockets.setOption($0, level, name, words) }
+  }
+
+  /// Get an option of so many words of 32 bits, at most 64. Throws ``IOError``.
+  public func option(_ level: Int32, _ name: Int32, words count: Int) throws(IOError) -> [Int32] {
+    guard (1...64).contains(count) else { throw IOError(.invalidArgument, "getsockopt", "an option of \(count) words") }
+    var words = [Int32](repeating: 0, count: count)
+    try check("getsockopt") { sockets.getOption($0, level, name, &words) }
+    return words
+  }
+
+  // MARK: Output
+
+  /// Send what the system takes now. Returns how many bytes, 0 if it takes none, or a negated errno.
+  public func send(_ bytes: UnsafeRawBufferPointer) -> Int {
+    core.assertLoopThread()
+    guard !descriptor.isClosed else { return -Int(EBADF) }
+    guard sending.state != .inFlight else { return 0 }
+    let n = core.backend.trySend(descriptor, bytes)
+    return n == -Int(EAGAIN) ? 0 : n
+  }
+
+  /// Send bytes of a file. Returns how many, 0 if the system takes none, `-ENOSYS` if the program has to read them
+  /// itself, or another negated errno.
+  public func sendFile(_ file: Int32, from offset: Int64, count: Int) -> Int {
+    guard !descriptor.isClosed else { return -Int(EBADF) }
+    guard offset >= 0, count >= 0 else { return -Int(EINVAL) }
+    guard sending.state != .inFlight, !core.backend.hasUnsent(descriptor) else { return 0 }
+    let n = sockets.sendFile(descriptor.fileDescriptor, file, offset, count)
+    return n == -Int64(EAGAIN) ? 0 : Int(n)
+  }
+
+  /// Wait until the system takes more. Idempotent.
+  public func awaitOutput() {
+    core.assertLoopThread()
+    guard !descriptor.isClosed, sending.state != .inFlight else { return }
+    if submit(sending, .writable) { core.completeNextTurn(sending) }
+    hold()
+  }
+
+  /// End the stream after what was sent. Throws ``IOError``.
+  public func endWriting() throws(IOError) {
+    guard !descriptor.isClosed else { throw .closedHere("shutdown", "socket") }
+    do throws(Errno) {
+      try core.backend.endWriting(descriptor)
+    } catch {
+      throw IOError(error, "shutdown", "descriptor \(descriptor.fileDescriptor)")
+    }
+  }
+
+  /// Receive nothing more: the peer's bytes are refused. Throws ``IOError``.
+  public func endReading() throws(IOError) { try check("shutdown") { sockets.shutdown($0, Int32(SHUT_RD)) } }
+}
+
+@_spi(Channels)
+extension BaseEventLoop {
+  /// True in the thread that runs the loop, while it runs.
+  public final var isInThisThread: Bool { isRunningInThisThread }
+
+  /// A number for the calling thread, which no other thread of the process has while it lives.
+  public static var threadNumber: Int64 { casyncio_thread_number() }
+
+  /// Run the loop in a thread of its own until it is stopped, and close it. Throws ``IOError`` if the system has no
+  /// thread left. The body is called at the end, in that thread, with the error that has ended the run.
+  public final func runInThread(_ ended: @escaping @Sendable ((any Error)?) -> Void) throws(IOError) {
+    do throws(Errno) {
+      try Thread.detach(name: "asyncio loop") { [self] in
+        let result = Result {
+          try runForever()
+          try close()
+        }
+        if case .failure(let error) = result { ended(error) } else { ended(nil) }
+      }
+    } catch {
+      throw IOError.noThread(error, for: "the run of a loop")
+    }
+  }
+}

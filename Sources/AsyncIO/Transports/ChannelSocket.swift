@@ -1,0 +1,238 @@
+internal import CAsyncIO
+internal import SystemPackage
+
+// A socket for a framework that has channels of its own, with its own rules for when to read, what to write, and what
+// to tell whom. So this decides nothing: it makes the calls that the framework asks for, waits when it is asked to, and
+// tells of the end of the wait. The face is `@_spi(Channels)`: it may change with any version, and only a package that
+// pins this one should use it.
+//
+// - The framework reads into memory that it has chosen. Where a backend receives ahead, a chunk may be larger than that
+//   memory; the rest is held here and comes next.
+// - A wait holds the socket: the backend knows its records by their addresses. Without a wait nothing here does.
+// - What a backend has taken to send, and has not sent yet, counts as sent: it goes out after a close as well. An error
+//   of it is the answer to the next write, or to a read.
+
+/// What the owner of a ``ChannelSocket`` is told. In the thread that runs the loop, in the poll phase.
+@_spi(Channels)
+public protocol ChannelSocketOwner: AnyObject {
+  /// Take input: ``ChannelSocket/takeInput(into:)`` or ``ChannelSocket/takeConnection()`` has something to say.
+  func inputIsThere()
+  /// Go on: what ``ChannelSocket/connect(to:)`` or ``ChannelSocket/awaitOutput()`` waited for has come. The result is
+  /// 0, or a negated errno.
+  func outputIsPossible(_ result: Int)
+}
+
+/// A stream socket, listening or connecting or connected, whose owner keeps the books. Loop thread.
+@_spi(Channels)
+public final class ChannelSocket {
+  let core: BaseEventLoop
+  let sockets: any SocketCalls
+  let descriptor: IODescriptor
+  let receiving: IOOperation
+  let sending: IOOperation
+  private let relay = Relay()
+  /// True unless it is a Unix socket.
+  public let isTCP: Bool
+  /// Who is told. Held until the close.
+  public var owner: (any ChannelSocketOwner)?
+
+  /// The rest of a chunk that was larger than the memory it was asked for with.
+  private var held = UnsafeRawBufferPointer(start: nil, count: 0)
+  /// True if a wait has ended whose bytes were not fetched yet.
+  private var isThere = false
+  /// True while an end of a wait for input is on its way that nobody waits for any more.
+  private var isUnwanted = false
+  private let receivesAtOnce: Bool
+  /// The address of a connect in flight.
+  private var address: UnsafeMutableRawBufferPointer?
+  private var isHeldByWait: ChannelSocket?
+  /// The file of a listening Unix socket, which goes with it.
+  var file: UnixSocketFile?
+
+  private final class Relay: OperationObserver {
+    /// Right because a socket holds itself while a wait of it is in flight.
+    unowned(unsafe) var socket: ChannelSocket?
+    override func operationEnded(_ operation: IOOperation) { socket?.ended(operation) }
+  }
+
+  // MARK: Making
+
+  /// Create a socket that does not block, to bind to an address or connect to it. Throws ``IOError``.
+  public static func open(for address: SocketAddress, on loop: BaseEventLoop) throws(IOError) -> ChannelSocket {
+    let fd = try loop.sockets.ofCaller.open(for: AddressInfo(address))
+    return ChannelSocket(fd, isTCP: !address.isUnix, on: loop)
+  }
+
+  /// A connection that a listening socket has taken.
+  public struct Accepted: Sendable {
+    let number: Int32
+    let isTCP: Bool
+  }
+
+  /// Make the socket of a connection that was taken: it is closed with this object. ``begin()`` comes before everything
+  /// that waits. Any thread.
+  public convenience init(_ accepted: Accepted, on loop: BaseEventLoop) {
+    self.init(accepted.number, isTCP: accepted.isTCP, on: loop)
+  }
+
+  private init(_ fileDescriptor: Int32, isTCP: Bool, on loop: BaseEventLoop) {
+    self.isTCP = isTCP
+    core = loop
+    sockets = loop.sockets
+    descriptor = IODescriptor(fileDescriptor, loop: loop)
+    // A listening socket and one that is not connected cannot be asked yet.
+    descriptor.shortReadsDrain = isTCP
+    receiving = IOOperation(.receiveLent, on: descriptor)
+    sending = IOOperation(.writable, on: descriptor)
+    receivesAtOnce = loop.backend.capabilities.contains(.immediateReceives)
+    relay.socket = self
+    receiving.observer = .passUnretained(relay)
+    sending.observer = .passUnretained(relay)
+  }
+
+  deinit {
+    address?.deallocate()
+    descriptor.close()
+  }
+
+  /// Put the socket into the loop's care. Loop thread, once.
+  public func begin() { core.backend.attach(descriptor) }
+
+  /// The number; -1 once it is closed.
+  public var fileDescriptor: Int32 { descriptor.isClosed ? -1 : descriptor.fileDescriptor }
+
+  // MARK: Connecting and accepting
+
+  /// Connect. Returns 0 if that is done, a negated errno if it has failed, and nil if the owner will be told.
+  public func connect(to remote: SocketAddress) -> Int? {
+    core.assertLoopThread()
+    let memory = UnsafeMutableRawBufferPointer.allocate(byteCount: Int(remote.length), alignment: 16)
+    remote.withSockaddr { memory.copyMemory(from: UnsafeRawBufferPointer(start: $0, count: Int($1))) }
+    address?.deallocate()
+    address = memory
+    (sending.buffer, sending.count) = (memory.baseAddress, memory.count)
+    guard !submit(sending, .connect) else { return sending.result }
+    hold()
+    return nil
+  }
+
+  /// Take the next connection. Returns nil if there is none: the owner will be told of the next. Throws ``IOError``.
+  public func takeConnection() throws(IOError) -> Accepted? {
+    guard receiving.state != .inFlight else { return nil }
+    defer { hold() }
+    guard isThere || submit(receiving, .accept) else { return nil }
+    isThere = false
+    if receiving.result >= 0 { return Accepted(number: Int32(receiving.result), isTCP: isTCP) }
+    if receiving.result == -Int(EAGAIN) { return nil }
+    throw IOError(result: receiving.result, "accept")
+  }
+
+  /// Wait for a connection.
+  public func awaitConnection() { awaitReceiving(.accept) }
+
+  // MARK: Input
+
+  /// Wait for input. Idempotent; the owner is told in a later turn, or in this one's poll.
+  public func awaitInput() { awaitReceiving(.receiveLent) }
+
+  private func awaitReceiving(_ kind: IOOperation.Kind) {
+    core.assertLoopThread()
+    guard !descriptor.isClosed else { return }
+    isUnwanted = false
+    guard receiving.state != .inFlight else { return }
+    if isThere || !held.isEmpty || submit(receiving, kind) { core.completeNextTurn(receiving) }
+    hold()
+  }
+
+  /// Stop waiting for input. What comes stays where it is.
+  public func stopAwaitingInput() {
+    guard receiving.state == .inFlight else { return }
+    isUnwanted = true
+    core.backend.cancel(receiving)
+    hold()
+  }
+
+  /// Take what is there. Returns how many bytes, 0 at the end of the stream, or a negated errno; `-EAGAIN` if nothing
+  /// is there: then ``awaitInput()`` waits for more.
+  public func takeInput(into memory: UnsafeMutableRawBufferPointer) -> Int {
+    core.assertLoopThread()
+    guard !descriptor.isClosed else { return -Int(EBADF) }
+    if !held.isEmpty { return takeHeld(memory) }
+    guard receiving.state != .inFlight else { return -Int(EAGAIN) }
+    if isThere && receiving.result < 0 { return takeResult() }
+    if receivesAtOnce {
+      isThere = false
+      return core.backend.tryReceive(descriptor, into: memory)
+    }
+    while true {
+      if !isThere { guard submit(receiving, .receiveLent) else { return waitsAlready() } }
+      let result = takeResult()
+      guard result >= 0 else { return result }
+      guard core.backend.claimLent(receiving) else { continue }
+      guard receiving.result > 0 else { return receiving.result }
+      held = UnsafeRawBufferPointer(start: receiving.buffer, count: receiving.result)
+      return takeHeld(memory)
+    }
+  }
+
+  private func takeResult() -> Int {
+    isThere = false
+    return receiving.result
+  }
+
+  /// The wait that was begun by asking goes on: nothing gets lost, and the owner may want it.
+  private func waitsAlready() -> Int {
+    hold()
+    return -Int(EAGAIN)
+  }
+
+  private func takeHeld(_ memory: UnsafeMutableRawBufferPointer) -> Int {
+    let count = min(held.count, memory.count)
+    memory.copyMemory(from: UnsafeRawBufferPointer(rebasing: held[..<count]))
+    held = UnsafeRawBufferPointer(rebasing: held[count...])
+    if held.isEmpty { core.backend.returnLent(receiving) }
+    return count
+  }
+
+  // MARK: Ends
+
+  /// Close the socket, and tell the owner nothing more. What was sent is sent on; a peer sees the end, or a reset if it
+  /// has sent what was not read. Idempotent. Loop thread, or before ``begin()``.
+  public func close() {
+    owner = nil
+    if !held.isEmpty {
+      held = UnsafeRawBufferPointer(start: nil, count: 0)
+      core.backend.returnLent(receiving)
+    }
+    file?.remove(core.logger)
+    file = nil
+    descriptor.close()
+  }
+
+  @inline(__always)
+  func submit(_ operation: IOOperation, _ kind: IOOperation.Kind) -> Bool {
+    operation.kind = kind
+    operation.sequence &+= 1
+    return core.backend.submit(operation)
+  }
+
+  func hold() {
+    isHeldByWait = receiving.state == .inFlight || sending.state == .inFlight ? self : nil
+  }
+
+  private func ended(_ operation: IOOperation) {
+    // The owner may release this object.
+    withExtendedLifetime(self) {
+      if operation === receiving { inputEnded() } else { owner?.outputIsPossible(min(operation.result, 0)) }
+      hold()
+    }
+  }
+
+  private func inputEnded() {
+    // With a chunk held, the wait was for the next turn only.
+    if held.isEmpty { isThere = receiving.result != -Int(ECANCELED) }
+    if isUnwanted || descriptor.isClosed { return }
+    if receiving.result == -Int(ECANCELED) { return }
+    owner?.inputIsThere()
+  }
+}
