@@ -1,0 +1,130 @@
+@_spi(Channels) internal import AsyncIO
+public import NIOCore
+
+/// Makes connected channels on loops of `AsyncIO`, in the spelling of NIO's `ClientBootstrap`. For libraries that take
+/// any bootstrap it is a `NIOClientTCPBootstrapProtocol`.
+///
+/// A value, for any thread. A call returns a bootstrap with the setting; the one it was called on stays as it was.
+public struct AsyncIOClientBootstrap: NIOClientTCPBootstrapProtocol, Sendable {
+  private let group: any EventLoopGroup
+  private var options = ChannelOptions.Storage()
+  private var initializer: (@Sendable (any Channel) -> EventLoopFuture<Void>)?
+  private var timeout = TimeAmount.seconds(10)
+  private var local: NIOCore.SocketAddress?
+
+  /// Create a bootstrap. The next loop of the group has the channel: an ``AsyncIOEventLoop`` or an
+  /// ``AsyncIOEventLoopGroup``.
+  public init(group: any EventLoopGroup) {
+    self.group = group
+    options.append(key: .tcpOption(.tcp_nodelay), value: 1)
+  }
+
+  /// Prepare the channel before it is registered: add its handlers.
+  public func channelInitializer(
+    _ handler: @escaping @Sendable (any Channel) -> EventLoopFuture<Void>
+  ) -> Self {
+    with { $0.initializer = handler }
+  }
+
+  /// Add handlers before those of the initializer, which goes on.
+  public func protocolHandlers(_ handlers: @escaping @Sendable () -> [any ChannelHandler]) -> Self {
+    with { bootstrap in
+      let former = bootstrap.initializer
+      bootstrap.initializer = { channel in
+        channel.eventLoop.makeCompletedFuture {
+          try channel.pipeline.syncOperations.addHandlers(handlers(), position: .first)
+        }.flatMap { former?(channel) ?? channel.eventLoop.makeSucceededVoidFuture() }
+      }
+    }
+  }
+
+  /// Set an option of the channel. `TCP_NODELAY` is set on TCP unless it is set to 0 here.
+  public func channelOption<Option: ChannelOption>(_ option: Option, value: Option.Value) -> Self {
+    with { $0.options.append(key: option, value: value) }
+  }
+
+  public func _applyChannelConvenienceOptions(_ options: inout ChannelOptions.TCPConvenienceOptions) -> Self {
+    var bootstrap = self
+    if options.consumeAllowLocalEndpointReuse().isSet {
+      bootstrap = bootstrap.channelOption(.socketOption(.so_reuseaddr), value: 1)
+    }
+    if options.consumeAllowRemoteHalfClosure().isSet {
+      bootstrap = bootstrap.channelOption(.allowRemoteHalfClosure, value: true)
+    }
+    if options.consumeDisableAutoRead().isSet { bootstrap = bootstrap.channelOption(.autoRead, value: false) }
+    return bootstrap
+  }
+
+  /// How long a connect may take; 10 s if it is not set.
+  public func connectTimeout(_ timeout: TimeAmount) -> Self { with { $0.timeout = timeout } }
+
+  /// Connect from an address of this machine.
+  public func bind(to address: NIOCore.SocketAddress) -> Self { with { $0.local = address } }
+
+  private func with(_ change: (inout Self) -> Void) -> Self {
+    var copy = self
+    change(&copy)
+    return copy
+  }
+
+  // MARK: Connecting
+
+  /// Connect to a host, by name or literal: to the first of its addresses that answers, one after the other.
+  public func connect(host: String, port: Int) -> EventLoopFuture<any Channel> {
+    let loop = group.next()
+    return Lookup.addresses(of: host, port: port, on: loop).flatMap { connect(toFirstOf: $0[...], on: loop) }
+  }
+
+  private func connect(
+    toFirstOf addresses: ArraySlice<NIOCore.SocketAddress>, on loop: any NIOCore.EventLoop
+  ) -> EventLoopFuture<any Channel> {
+    connect(to: addresses[addresses.startIndex], on: loop).flatMapError { error in
+      addresses.count > 1
+        ? connect(toFirstOf: addresses.dropFirst(), on: loop) : loop.makeFailedFuture(error)
+    }
+  }
+
+  /// Connect to an address.
+  public func connect(to address: NIOCore.SocketAddress) -> EventLoopFuture<any Channel> {
+    connect(to: address, on: group.next())
+  }
+
+  /// Connect to the path of a Unix socket.
+  public func connect(unixDomainSocketPath path: String) -> EventLoopFuture<any Channel> {
+    do {
+      return connect(to: try NIOCore.SocketAddress(unixDomainSocketPath: path))
+    } catch {
+      return group.next().makeFailedFuture(error)
+    }
+  }
+
+  private func connect(
+    to address: NIOCore.SocketAddress, on loop: any NIOCore.EventLoop
+  ) -> EventLoopFuture<any Channel> {
+    guard let loop = AsyncIOEventLoop.of(loop) else { return loop.makeFailedFuture(ForeignLoop(loop: "\(loop)")) }
+    return loop.flatSubmit { begin(address, loop) }
+  }
+
+  /// Make the channel and bring it up, in the loop's thread.
+  private func begin(_ address: NIOCore.SocketAddress, _ loop: AsyncIOEventLoop) -> EventLoopFuture<any Channel> {
+    let channel: StreamChannel
+    do {
+      let remote = try address.forLoops()
+      let socket = try inNIOsWords { try ChannelSocket.open(for: remote, on: loop.base) }
+      channel = StreamChannel(socket, parent: nil, loop: loop)
+    } catch {
+      return loop.makeFailedFuture(error)
+    }
+    return channel.setOption(.connectTimeout, value: timeout)
+      .flatMap { options.applyAllChannelOptions(to: channel) }
+      .flatMap { initializer?(channel) ?? loop.makeSucceededVoidFuture() }
+      .flatMap { channel.register() }
+      .flatMap { local.map { channel.bind(to: $0) } ?? loop.makeSucceededVoidFuture() }
+      .flatMap { channel.connect(to: address) }
+      .map { channel }
+      .flatMapError { error in
+        channel.close0(error: error, mode: .all, promise: nil)
+        return loop.makeFailedFuture(error)
+      }
+  }
+}

@@ -1,0 +1,128 @@
+@_spi(Channels) internal import AsyncIO
+public import NIOCore
+
+/// Makes listening channels on loops of `AsyncIO`, in the spelling of NIO's `ServerBootstrap`.
+///
+/// ```swift
+/// let server = try await AsyncIOServerBootstrap(group: AsyncIOEventLoop.running())
+///   .childChannelInitializer { channel in channel.pipeline.configureHTTPServerPipeline() }
+///   .bind(host: "127.0.0.1", port: 8080).get()
+/// ```
+/// A value, for any thread. A call returns a bootstrap with the setting; the one it was called on stays as it was.
+public struct AsyncIOServerBootstrap: Sendable {
+  private let group: any EventLoopGroup
+  private let childGroup: any EventLoopGroup
+  private var serverOptions = ChannelOptions.Storage()
+  private var childOptions = ChannelOptions.Storage()
+  private var serverInitializer: (@Sendable (any Channel) -> EventLoopFuture<Void>)?
+  private var childInitializer: (@Sendable (any Channel) -> EventLoopFuture<Void>)?
+
+  /// Create a bootstrap.
+  ///
+  /// - Parameters:
+  ///   - group: its next loop has the listening channel: an ``AsyncIOEventLoop`` or an ``AsyncIOEventLoopGroup``.
+  ///   - childGroup: its loops have the accepted channels, in turns; `group` if it is not given.
+  public init(group: any EventLoopGroup, childGroup: (any EventLoopGroup)? = nil) {
+    self.group = group
+    self.childGroup = childGroup ?? group
+    serverOptions.append(key: .socketOption(.so_reuseaddr), value: 1)
+    childOptions.append(key: .tcpOption(.tcp_nodelay), value: 1)
+  }
+
+  /// Prepare the listening channel before it is registered.
+  public func serverChannelInitializer(
+    _ initializer: @escaping @Sendable (any Channel) -> EventLoopFuture<Void>
+  ) -> Self {
+    with { $0.serverInitializer = initializer }
+  }
+
+  /// Prepare each accepted channel before it is registered: add its handlers.
+  public func childChannelInitializer(
+    _ initializer: @escaping @Sendable (any Channel) -> EventLoopFuture<Void>
+  ) -> Self {
+    with { $0.childInitializer = initializer }
+  }
+
+  /// Set an option of the listening channel. `SO_REUSEADDR` is set unless it is set to 0 here.
+  public func serverChannelOption<Option: ChannelOption>(_ option: Option, value: Option.Value) -> Self {
+    with { $0.serverOptions.append(key: option, value: value) }
+  }
+
+  /// Set an option of each accepted channel. `TCP_NODELAY` is set on those of TCP unless it is set to 0 here.
+  public func childChannelOption<Option: ChannelOption>(_ option: Option, value: Option.Value) -> Self {
+    with { $0.childOptions.append(key: option, value: value) }
+  }
+
+  private func with(_ change: (inout Self) -> Void) -> Self {
+    var copy = self
+    change(&copy)
+    return copy
+  }
+
+  // MARK: Binding
+
+  /// Listen on a host, by name or literal, and a port; 0 lets the system choose one. The name is looked up without
+  /// blocking the loop.
+  public func bind(host: String, port: Int) -> EventLoopFuture<any Channel> {
+    let loop = group.next()
+    return Lookup.addresses(of: host, port: port, on: loop).flatMap { bind(to: $0[0], on: loop) }
+  }
+
+  /// Listen on an address.
+  public func bind(to address: NIOCore.SocketAddress) -> EventLoopFuture<any Channel> {
+    bind(to: address, on: group.next())
+  }
+
+  /// Listen on the path of a Unix socket.
+  public func bind(unixDomainSocketPath path: String) -> EventLoopFuture<any Channel> {
+    do {
+      return bind(to: try NIOCore.SocketAddress(unixDomainSocketPath: path))
+    } catch {
+      return group.next().makeFailedFuture(error)
+    }
+  }
+
+  private func bind(
+    to address: NIOCore.SocketAddress, on loop: any NIOCore.EventLoop
+  ) -> EventLoopFuture<any Channel> {
+    guard let loop = AsyncIOEventLoop.of(loop) else { return loop.makeFailedFuture(ForeignLoop(loop: "\(loop)")) }
+    return loop.flatSubmit { listen(address, loop) }
+  }
+
+  /// Make the channel and bring it up, in the loop's thread.
+  private func listen(
+    _ address: NIOCore.SocketAddress, _ loop: AsyncIOEventLoop
+  ) -> EventLoopFuture<any Channel> {
+    let channel: ListenerChannel
+    do {
+      let local = try address.forLoops()
+      let socket = try inNIOsWords { try ChannelSocket.open(for: local, on: loop.base) }
+      channel = ListenerChannel(socket, children: childGroup, loop: loop)
+    } catch {
+      return loop.makeFailedFuture(error)
+    }
+    return serverOptions.applyAllChannelOptions(to: channel)
+      .flatMap { serverInitializer?(channel) ?? loop.makeSucceededVoidFuture() }
+      .flatMapThrowing {
+        try channel.pipeline.syncOperations.addHandlers([
+          AcceptPause(),
+          AcceptHandler(childOptions, childInitializer ?? { $0.eventLoop.makeSucceededVoidFuture() }),
+        ])
+      }
+      .flatMap { channel.register() }
+      .flatMap { channel.bind(to: address) }
+      .map { channel }
+      .flatMapError { error in
+        channel.close0(error: error, mode: .all, promise: nil)
+        return loop.makeFailedFuture(error)
+      }
+  }
+}
+
+/// A group that these bootstraps have no channels for.
+struct ForeignLoop: Error, CustomStringConvertible {
+  let loop: String
+  var description: String {
+    "\(loop) is not an AsyncIOEventLoop. Give the bootstrap an AsyncIOEventLoop or an AsyncIOEventLoopGroup."
+  }
+}

@@ -1,0 +1,36 @@
+internal import AsyncIO
+internal import NIOCore
+
+/// Names of hosts, looked up by the loop's resolver: not in its thread.
+enum Lookup {
+  /// The addresses of a host, at least one, in the resolver's order. Fails with `ResolutionError`.
+  static func addresses(
+    of host: String, port: Int, on loop: any NIOCore.EventLoop
+  ) -> EventLoopFuture<[NIOCore.SocketAddress]> {
+    guard let base = AsyncIOEventLoop.of(loop)?.base else {
+      return loop.makeFailedFuture(ForeignLoop(loop: "\(loop)"))
+    }
+    guard let number = UInt16(exactly: port) else {
+      return loop.makeFailedFuture(
+        IOError(errnoCode: ErrorNumber.invalidArgument, reason: "port \(port) is not in 0 to 65535"))
+    }
+    if let literal = try? NIOCore.SocketAddress(ipAddress: host, port: port) {
+      return loop.makeSucceededFuture([literal])
+    }
+    let promise = loop.makePromise(of: [NIOCore.SocketAddress].self)
+    let work: @Sendable () -> Void = {
+      Task(executorPreference: base.taskExecutor) {
+        do {
+          let found = try await base.getaddrinfo(host: host, port: number, type: .stream)
+          let addresses = found.compactMap { NIOCore.SocketAddress($0.address) }
+          guard !addresses.isEmpty else { throw ChannelError.unknownLocalAddress }
+          promise.succeed(addresses)
+        } catch {
+          promise.fail(error)
+        }
+      }
+    }
+    loop.execute(work)
+    return promise.futureResult
+  }
+}

@@ -1,0 +1,105 @@
+@_spi(Channels) internal import AsyncIO
+internal import NIOCore
+
+// Output. Small buffers of a flush are joined: a copy of some kilobytes costs less than a system call with a list, and
+// on io_uring they go with the next wait, without a call of their own. What is large goes as it is.
+
+extension StreamChannel {
+  /// As much is joined for one send.
+  private static var joinedSize: Int { 64 * 1024 }
+
+  func addWrite(_ data: NIOAny, _ promise: EventLoopPromise<Void>?) {
+    loop.assertInEventLoop()
+    guard life.isOpen else { return fail(promise, ChannelError.ioOnClosedChannel) }
+    if isOutputClosed { return fail(promise, ChannelError.outputClosed) }
+    guard let data = tryUnwrapData(data, as: IOData.self) else {
+      return fail(promise, ChannelError.operationUnsupported)
+    }
+    if writes.add(data, promise) { tellWritable(false) }
+  }
+
+  func flush() {
+    loop.assertInEventLoop()
+    guard life.isOpen else { return }
+    writes.flush()
+    if life.isActive && !awaitsOutput { sendFlushed() }
+  }
+
+  /// Send what was flushed, until the system takes no more.
+  func sendFlushed() {
+    // What a callback flushes is sent by the loop that called it.
+    guard !isFlushing, life.isActive else { return }
+    isFlushing = true
+    defer { isFlushing = false }
+    var spins = writeSpinCount
+    while life.isActive, writes.isFlushed, !awaitsOutput {
+      let (sent, wanted) = sendNext()
+      guard sent >= 0 else { return writeFailed(sent) }
+      account(sent)
+      if !life.isActive { return }
+      if sent == wanted { continue }
+      if sent == 0 || spins == 0 {
+        awaitsOutput = true
+        socket.awaitOutput()
+      } else {
+        spins -= 1
+      }
+    }
+    if life.isActive, writes.becameWritable() { tellWritable(true) }
+    if life.isActive { endOutputIfDue() }
+  }
+
+  /// Send the first buffers, or a piece of the file that is first. Returns how much was sent, or a negated errno, and
+  /// how much there was to send.
+  private func sendNext() -> (sent: Int, wanted: Int) {
+    switch writes.first {
+    case nil: return (0, 0)
+    case .fileRegion(let region): return sendFile(region)
+    case .byteBuffer(let first):
+      if first.readableBytes >= Self.joinedSize || first.readableBytes == writes.byteCount {
+        return first.withUnsafeReadableBytes { ($0.isEmpty ? 0 : socket.send($0), $0.count) }
+      }
+      return sendJoined()
+    }
+  }
+
+  private func sendJoined() -> (sent: Int, wanted: Int) {
+    withUnsafeTemporaryAllocation(byteCount: Self.joinedSize, alignment: 16) { memory in
+      var count = 0
+      writes.forEachBuffer { buffer in
+        let size = buffer.readableBytes
+        guard count + size <= memory.count else { return false }
+        buffer.withUnsafeReadableBytes {
+          UnsafeMutableRawBufferPointer(rebasing: memory[count...]).copyMemory(from: $0)
+        }
+        count += size
+        return true
+      }
+      guard count > 0 else { return (0, 0) }
+      return (socket.send(UnsafeRawBufferPointer(rebasing: memory[..<count])), count)
+    }
+  }
+
+  private func sendFile(_ region: FileRegion) -> (sent: Int, wanted: Int) {
+    let count = region.readableBytes
+    guard count > 0 else { return (0, 0) }
+    let sent = try? region.fileHandle.withUnsafeFileDescriptor { file in
+      socket.sendFile(file, from: Int64(region.readerIndex), count: count)
+    }
+    guard let sent else { return (-Int(ErrorNumber.badDescriptor), count) }
+    return (sent == -Int(ErrorNumber.noFunction) ? -Int(ErrorNumber.notSupported) : sent, count)
+  }
+
+  /// Note what was sent, and keep the promises of it. On io_uring few bytes are taken and sent with the next wait; that
+  /// counts as sent, as bytes in the system's own buffer do. They go out even if the channel is closed before.
+  private func account(_ sent: Int) {
+    var promises: [EventLoopPromise<Void>] = []
+    writes.sent(sent, &promises)
+    for promise in promises { promise.succeed(()) }
+  }
+
+  private func writeFailed(_ result: Int) {
+    drainInput()
+    if life.isOpen { close0(error: NIOCore.IOError(result: result, "write"), mode: .all, promise: nil) }
+  }
+}

@@ -1,0 +1,175 @@
+@_spi(Channels) internal import AsyncIO
+internal import NIOCore
+internal import Synchronization
+
+/// A connected or connecting stream, TCP or Unix. See ``BaseChannel``.
+final class StreamChannel: BaseChannel, @unchecked Sendable {
+  var writes = PendingWrites()
+  private let writableFlag = Atomic<Bool>(true)
+  private var allowsRemoteHalfClosure = false
+  var isInputClosed = false
+  var isOutputClosed = false
+  /// The end of the output was asked for while writes wait.
+  private var pendingOutputClose: [EventLoopPromise<Void>]?
+  var isFlushing = false
+  var awaitsOutput = false
+  var writeSpinCount: UInt = 16
+  private var connectTimeout: TimeAmount?
+  private var connectTimer: Scheduled<Void>?
+
+  override var isWritable: Bool { writableFlag.load(ordering: .relaxed) }
+
+  // MARK: Connecting
+
+  override func connect0(to address: NIOCore.SocketAddress, promise: EventLoopPromise<Void>?) {
+    loop.assertInEventLoop()
+    guard life.isOpen else { return fail(promise, ChannelError.ioOnClosedChannel) }
+    guard pendingConnect == nil else { return fail(promise, ChannelError.connectPending) }
+    guard life.isRegistered, !life.isActive else { return fail(promise, ChannelError.inappropriateOperationForState) }
+    let remote: AsyncIO.SocketAddress
+    do { remote = try address.forLoops() } catch { return connectFailed(error, promise) }
+    switch socket.connect(to: remote) {
+    case 0?:
+      noteAddresses()
+      becomeActive0(promise: promise)
+    case let result?: connectFailed(NIOCore.IOError(result: result, "connect to \(address)"), promise)
+    case nil:
+      noteAddresses()
+      pendingConnect = promise ?? loop.makePromise(of: Void.self)
+      limitConnect()
+    }
+  }
+
+  /// A channel that could not connect is closed; the close fails the promise.
+  private func connectFailed(_ error: any Error, _ promise: EventLoopPromise<Void>?) {
+    pendingConnect = promise
+    close0(error: error, mode: .all, promise: nil)
+  }
+
+  private func limitConnect() {
+    guard let connectTimeout else { return }
+    connectTimer = loop.assumeIsolated().scheduleTask(in: connectTimeout) {
+      if self.pendingConnect != nil {
+        self.close0(error: ChannelError.connectTimeout(connectTimeout), mode: .all, promise: nil)
+      }
+    }
+  }
+
+  private func connected(_ result: Int, _ promise: EventLoopPromise<Void>) {
+    connectTimer?.cancel()
+    connectTimer = nil
+    guard result >= 0 else {
+      return close0(error: NIOCore.IOError(result: result, "connect"), mode: .all, promise: nil)
+    }
+    pendingConnect = nil
+    noteAddresses()
+    becomeActive0(promise: promise)
+  }
+
+  // MARK: Events
+
+  override func awaitInput() { if !isInputClosed { socket.awaitInput() } }
+  override func inputIsThere() { takeInput() }
+  override func write0(_ data: NIOAny, promise: EventLoopPromise<Void>?) { addWrite(data, promise) }
+  override func flush0() { flush() }
+  override func flushNow() { sendFlushed() }
+
+  override func outputIsPossible(_ result: Int) {
+    guard life.isOpen else { return }
+    if let connecting = pendingConnect { return connected(result, connecting) }
+    awaitsOutput = false
+    if result < 0 { return close0(error: NIOCore.IOError(result: result, "write"), mode: .all, promise: nil) }
+    flushNow()
+  }
+
+  // MARK: Ending
+
+  override func close0(error: any Error, mode: CloseMode, promise: EventLoopPromise<Void>?) {
+    switch mode {
+    case .output: closeOutput(error, promise)
+    case .input: closeInput(error, promise)
+    case .all:
+      connectTimer?.cancel()
+      connectTimer = nil
+      super.close0(error: error, mode: .all, promise: promise)
+    }
+  }
+
+  private func closeOutput(_ error: any Error, _ promise: EventLoopPromise<Void>?) {
+    guard life.isOpen else { return fail(promise, ChannelError.alreadyClosed) }
+    if isOutputClosed { return fail(promise, ChannelError.outputClosed) }
+    if isInputClosed { return close0(error: error, mode: .all, promise: promise) }
+    pendingOutputClose = (pendingOutputClose ?? []) + (promise.map { [$0] } ?? [])
+    if writes.isEmpty { endOutput() }
+  }
+
+  /// End the output if that was asked for and nothing waits.
+  func endOutputIfDue() { if pendingOutputClose != nil && writes.isEmpty && life.isOpen { endOutput() } }
+
+  private func endOutput() {
+    let promises = pendingOutputClose ?? []
+    pendingOutputClose = nil
+    isOutputClosed = true
+    do {
+      try inNIOsWords { try socket.endWriting() }
+      for promise in promises { promise.succeed(()) }
+    } catch {
+      for promise in promises { promise.fail(error) }
+    }
+    pipeline.fireUserInboundEventTriggered(ChannelEvent.outputClosed)
+  }
+
+  func closeInput(_ error: any Error, _ promise: EventLoopPromise<Void>?) {
+    guard life.isOpen else { return fail(promise, ChannelError.alreadyClosed) }
+    if isInputClosed { return fail(promise, ChannelError.inputClosed) }
+    if isOutputClosed { return close0(error: error, mode: .all, promise: promise) }
+    if error as? ChannelError != .eof {
+      do { try inNIOsWords { try socket.endReading() } } catch { return fail(promise, error) }
+    }
+    isInputClosed = true
+    socket.stopAwaitingInput()
+    promise?.succeed(())
+    pipeline.fireUserInboundEventTriggered(ChannelEvent.inputClosed)
+  }
+
+  override func failWrites(_ error: any Error) {
+    let promises = writes.removeAll() + (pendingOutputClose ?? [])
+    pendingOutputClose = nil
+    for promise in promises { promise.fail(error) }
+  }
+
+  // MARK: Writability
+
+  func tellWritable(_ value: Bool) {
+    writableFlag.store(value, ordering: .relaxed)
+    pipeline.syncOperations.fireChannelWritabilityChanged()
+  }
+
+  // MARK: Options
+
+  var allowsHalfClosure: Bool { allowsRemoteHalfClosure }
+
+  override func set<Option: ChannelOption>(_ option: Option, to value: Option.Value) throws {
+    guard life.isOpen else { throw ChannelError.ioOnClosedChannel }
+    switch option {
+    case is ChannelOptions.Types.AllowRemoteHalfClosureOption: allowsRemoteHalfClosure = value as! Bool
+    case is ChannelOptions.Types.WriteSpinOption: writeSpinCount = value as! UInt
+    case is ChannelOptions.Types.WriteBufferWaterMarkOption:
+      writes.waterMark = value as! ChannelOptions.Types.WriteBufferWaterMark
+    case is ChannelOptions.Types.ConnectTimeoutOption: connectTimeout = value as! TimeAmount?
+    default: try super.set(option, to: value)
+    }
+  }
+
+  override func get<Option: ChannelOption>(_ option: Option) throws -> Option.Value {
+    guard life.isOpen else { throw ChannelError.ioOnClosedChannel }
+    switch option {
+    case is ChannelOptions.Types.AllowRemoteHalfClosureOption: return allowsRemoteHalfClosure as! Option.Value
+    case is ChannelOptions.Types.WriteSpinOption: return writeSpinCount as! Option.Value
+    case is ChannelOptions.Types.WriteBufferWaterMarkOption: return writes.waterMark as! Option.Value
+    case is ChannelOptions.Types.BufferedWritableBytesOption: return writes.byteCount as! Option.Value
+    case is ChannelOptions.Types.ConnectTimeoutOption: return connectTimeout as! Option.Value
+    default: return try super.get(option)
+    }
+  }
+}

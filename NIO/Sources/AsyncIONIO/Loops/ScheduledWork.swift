@@ -1,0 +1,45 @@
+internal import AsyncIO
+internal import NIOCore
+internal import Synchronization
+
+/// A task that waits for its time. Any thread may cancel it, and then it does not run, even if its timer is about to
+/// fire: the first of the two decides.
+///
+/// The timer belongs to the loop's thread, which makes the unchecked conformance right.
+final class ScheduledWork: @unchecked Sendable {
+  private let isTaken = Atomic<Bool>(false)
+  private let body: @Sendable () -> Void
+  private var timer: TimerHandle?
+
+  init(_ body: @escaping @Sendable () -> Void) { self.body = body }
+
+  /// Set the timer. Returns `false` if the loop is closed.
+  func schedule(at deadline: NIODeadline, on loop: AsyncIOEventLoop) -> Bool {
+    let when = EventLoopInstant(nanoseconds: Int64(clamping: deadline.uptimeNanoseconds))
+    guard loop.inEventLoop else { return loop.post { _ = self.set(when, loop) } }
+    return set(when, loop)
+  }
+
+  private func set(_ when: EventLoopInstant, _ loop: AsyncIOEventLoop) -> Bool {
+    guard !isTaken.load(ordering: .relaxed) else { return true }
+    timer = try? loop.base.callAt(when) { self.fire() }
+    return timer != nil
+  }
+
+  private func fire() {
+    timer = nil
+    if take() { body() }
+  }
+
+  private func take() -> Bool { !isTaken.exchange(true, ordering: .acquiringAndReleasing) }
+
+  /// Cancel it, from any thread.
+  func cancel(on loop: AsyncIOEventLoop) {
+    guard take() else { return }
+    let drop: @Sendable () -> Void = {
+      self.timer?.cancel()
+      self.timer = nil
+    }
+    if loop.inEventLoop { drop() } else { _ = loop.post(drop) }
+  }
+}

@@ -1,0 +1,230 @@
+import AsyncIO
+import AsyncIONIO
+import NIOCore
+import NIOPosix
+import Synchronization
+import Testing
+
+/// Where a program of channels runs: on NIO's own loops, which are the oracle, or on ours.
+enum Site: String, CaseIterable, Sendable, CustomTestStringConvertible {
+  case nio, selector, poll, proactor
+
+  static let ours: [Site] = [.selector, .poll, .proactor]
+  var testDescription: String { rawValue }
+
+  func makeGroup(_ threads: Int = 1) throws -> any EventLoopGroup {
+    switch self {
+    case .nio: MultiThreadedEventLoopGroup(numberOfThreads: threads)
+    case .selector: try AsyncIOEventLoopGroup(numberOfThreads: threads) { try SelectorEventLoop() }
+    case .poll:
+      try AsyncIOEventLoopGroup(numberOfThreads: threads) { try SelectorEventLoop(selector: Selectors.poll()) }
+    case .proactor: try AsyncIOEventLoopGroup(numberOfThreads: threads) { try ProactorEventLoop() }
+    }
+  }
+
+  /// Run a program and shut its group down.
+  func run<Value: Sendable>(
+    threads: Int = 1, _ body: @Sendable (Channels) async throws -> Value
+  ) async throws -> Value {
+    let group = try makeGroup(threads)
+    do {
+      let value = try await body(Channels(site: self, group: group))
+      try await group.shutdownGracefully()
+      return value
+    } catch {
+      try? await group.shutdownGracefully()
+      throw error
+    }
+  }
+}
+
+/// The bootstraps of a site, which are of two types.
+struct Channels: Sendable {
+  let site: Site
+  let group: any EventLoopGroup
+  var loop: any NIOCore.EventLoop { group.any() }
+
+  typealias Initializer = @Sendable (any Channel) throws -> Void
+
+  /// What a test sets.
+  struct Options: Sendable {
+    var halfClosure = false
+    var autoRead = true
+    var waterMark: ChannelOptions.Types.WriteBufferWaterMark?
+    var receiveSize: Int?
+    var connectTimeout: TimeAmount?
+
+    static let standard = Options()
+  }
+
+  func listen(
+    _ options: Options = .standard,
+    on address: NIOCore.SocketAddress = try! NIOCore.SocketAddress(ipAddress: "127.0.0.1", port: 0),
+    server: @escaping Initializer = { _ in }, child: @escaping Initializer
+  ) async throws -> any Channel {
+    let initialize = Self.future(child)
+    let prepare = Self.future(server)
+    if site == .nio {
+      var bootstrap = ServerBootstrap(group: group).serverChannelInitializer(prepare).childChannelInitializer(
+        initialize
+      )
+      .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
+      .childChannelOption(.allowRemoteHalfClosure, value: options.halfClosure)
+      .childChannelOption(.autoRead, value: options.autoRead)
+      if let mark = options.waterMark { bootstrap = bootstrap.childChannelOption(.writeBufferWaterMark, value: mark) }
+      if let size = options.receiveSize {
+        bootstrap = bootstrap.childChannelOption(
+          .recvAllocator, value: FixedSizeRecvByteBufferAllocator(capacity: size))
+      }
+      return try await bootstrap.bind(to: address).get()
+    }
+    var bootstrap = AsyncIOServerBootstrap(group: group).serverChannelInitializer(prepare)
+      .childChannelInitializer(initialize)
+      .childChannelOption(.allowRemoteHalfClosure, value: options.halfClosure)
+      .childChannelOption(.autoRead, value: options.autoRead)
+    if let mark = options.waterMark { bootstrap = bootstrap.childChannelOption(.writeBufferWaterMark, value: mark) }
+    if let size = options.receiveSize {
+      bootstrap = bootstrap.childChannelOption(.recvAllocator, value: FixedSizeRecvByteBufferAllocator(capacity: size))
+    }
+    return try await bootstrap.bind(to: address).get()
+  }
+
+  func connect(
+    _ address: NIOCore.SocketAddress, _ options: Options = .standard, _ initializer: @escaping Initializer = { _ in }
+  ) async throws -> any Channel {
+    let initialize = Self.future(initializer)
+    if site == .nio {
+      var bootstrap = ClientBootstrap(group: group).channelInitializer(initialize)
+        .channelOption(.allowRemoteHalfClosure, value: options.halfClosure)
+        .channelOption(.autoRead, value: options.autoRead)
+      if let mark = options.waterMark { bootstrap = bootstrap.channelOption(.writeBufferWaterMark, value: mark) }
+      if let timeout = options.connectTimeout { bootstrap = bootstrap.connectTimeout(timeout) }
+      return try await bootstrap.connect(to: address).get()
+    }
+    var bootstrap = AsyncIOClientBootstrap(group: group).channelInitializer(initialize)
+      .channelOption(.allowRemoteHalfClosure, value: options.halfClosure)
+      .channelOption(.autoRead, value: options.autoRead)
+    if let mark = options.waterMark { bootstrap = bootstrap.channelOption(.writeBufferWaterMark, value: mark) }
+    if let timeout = options.connectTimeout { bootstrap = bootstrap.connectTimeout(timeout) }
+    return try await bootstrap.connect(to: address).get()
+  }
+
+  private static func future(
+    _ body: @escaping Initializer
+  ) -> @Sendable (any Channel) -> EventLoopFuture<Void> {
+    { channel in channel.eventLoop.makeCompletedFuture { try body(channel) } }
+  }
+
+  /// Do something in the loop's thread.
+  func onLoop<Value: Sendable>(_ channel: any Channel, _ body: @escaping @Sendable () throws -> Value) async throws
+    -> Value
+  {
+    try await channel.eventLoop.submit(body).get()
+  }
+}
+
+/// What happened, in order. Any thread.
+final class Events: Sendable {
+  private let list = Mutex<[String]>([])
+
+  /// Note it; input that was cut into pieces is one note.
+  func note(_ event: String) {
+    list.withLock { list in
+      if event.hasPrefix("read "), let last = list.last, last.hasPrefix("read ") {
+        list[list.count - 1] = "read \(Int(last.dropFirst(5))! + Int(event.dropFirst(5))!)"
+      } else if event != "complete" || list.last.map({ !$0.hasPrefix("read ") && $0 != event }) == true {
+        list.append(event)
+      }
+    }
+  }
+
+  var all: [String] { list.withLock { $0 } }
+
+  /// Note how a promise ends.
+  func watch(_ name: String, _ future: EventLoopFuture<Void>) {
+    future.whenComplete { result in
+      switch result {
+      case .success: self.note("\(name) succeeded")
+      case .failure(let error): self.note("\(name) failed: \(Self.name(of: error))")
+      }
+    }
+  }
+
+  static func name(of error: any Error) -> String {
+    switch error {
+    case let error as NIOCore.IOError: "errno \(error.errnoCode)"
+    case let error as ChannelError: "\(error)"
+    default: "\(type(of: error))"
+    }
+  }
+
+  /// Wait until an event has happened.
+  func wait(for event: String) async throws {
+    for _ in 0..<5000 {
+      if all.contains(event) { return }
+      try await Task.sleep(for: .milliseconds(1))
+    }
+    Issue.record("\(event) did not happen; what did: \(all)")
+  }
+}
+
+/// A handler that notes all that it is told, and does what a test wants on an event.
+final class Noting: ChannelDuplexHandler {
+  typealias InboundIn = ByteBuffer
+  typealias OutboundIn = ByteBuffer
+
+  let events: Events
+  private let act: (String, ChannelHandlerContext) -> Void
+
+  init(_ events: Events, _ act: @escaping (String, ChannelHandlerContext) -> Void = { _, _ in }) {
+    (self.events, self.act) = (events, act)
+  }
+
+  private func note(_ event: String, _ context: ChannelHandlerContext) {
+    events.note(event)
+    act(event, context)
+  }
+
+  func handlerAdded(context: ChannelHandlerContext) { note("added", context) }
+  func handlerRemoved(context: ChannelHandlerContext) { note("removed", context) }
+  func channelRegistered(context: ChannelHandlerContext) {
+    note("registered", context)
+    context.fireChannelRegistered()
+  }
+  func channelUnregistered(context: ChannelHandlerContext) {
+    note("unregistered", context)
+    context.fireChannelUnregistered()
+  }
+  func channelActive(context: ChannelHandlerContext) {
+    note("active \(context.channel.isActive)", context)
+    context.fireChannelActive()
+  }
+  func channelInactive(context: ChannelHandlerContext) {
+    note("inactive \(context.channel.isActive)", context)
+    context.fireChannelInactive()
+  }
+  func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+    note("read \(unwrapInboundIn(data).readableBytes)", context)
+    context.fireChannelRead(data)
+  }
+  func channelReadComplete(context: ChannelHandlerContext) {
+    note("complete", context)
+    context.fireChannelReadComplete()
+  }
+  func channelWritabilityChanged(context: ChannelHandlerContext) {
+    note("writable \(context.channel.isWritable)", context)
+    context.fireChannelWritabilityChanged()
+  }
+  func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
+    note("event \(event)", context)
+    context.fireUserInboundEventTriggered(event)
+  }
+  func errorCaught(context: ChannelHandlerContext, error: any Error) {
+    note("error \(Events.name(of: error))", context)
+    context.fireErrorCaught(error)
+  }
+  func close(context: ChannelHandlerContext, mode: CloseMode, promise: EventLoopPromise<Void>?) {
+    note("close \(mode)", context)
+    context.close(mode: mode, promise: promise)
+  }
+}
