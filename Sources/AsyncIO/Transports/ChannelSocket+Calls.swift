@@ -7,8 +7,9 @@ internal import SystemPackage
 extension ChannelSocket {
   // MARK: Names and options
 
-  /// Its own address, and the peer's; nil where there is none.
+  /// Its own address; nil if it has none, or is closed.
   public var localAddress: SocketAddress? { open { sockets.localAddress(of: $0) } ?? nil }
+  /// The peer's address; nil if it has none, or is closed.
   public var remoteAddress: SocketAddress? { open { sockets.peerAddress(of: $0) } ?? nil }
 
   private func open<Value>(_ body: (Int32) -> Value) -> Value? {
@@ -40,7 +41,7 @@ extension ChannelSocket {
     try check("setsockopt") { sockets.setOption($0, level, name, words) }
   }
 
-  /// Get an option of so many words of 32 bits, at most 64. Throws ``IOError``.
+  /// Get an option. `words` is its size in words of 32 bits, from 1 to 64. Throws ``IOError``.
   public func option(_ level: Int32, _ name: Int32, words count: Int) throws(IOError) -> [Int32] {
     guard (1...64).contains(count) else { throw IOError(.invalidArgument, "getsockopt", "an option of \(count) words") }
     var words = [Int32](repeating: 0, count: count)

@@ -98,9 +98,6 @@ public final class ChannelSocket {
   /// Put the socket into the loop's care. Loop thread, once.
   public func begin() { core.backend.attach(descriptor) }
 
-  /// The number; -1 once it is closed.
-  public var fileDescriptor: Int32 { descriptor.isClosed ? -1 : descriptor.fileDescriptor }
-
   // MARK: Connecting and accepting
 
   /// Connect. Returns 0 if that is done, a negated errno if it has failed, and nil if the owner will be told.
@@ -204,9 +201,17 @@ public final class ChannelSocket {
       held = UnsafeRawBufferPointer(start: nil, count: 0)
       core.backend.returnLent(receiving)
     }
+    dropConnection()
     file?.remove(core.logger)
     file = nil
     descriptor.close()
+  }
+
+  /// Close a connection that was accepted and that nobody takes any more.
+  private func dropConnection() {
+    guard isThere, receiving.kind == .accept, receiving.result >= 0 else { return }
+    isThere = false
+    sockets.close(Int32(receiving.result))
   }
 
   @inline(__always)
@@ -231,7 +236,8 @@ public final class ChannelSocket {
   private func inputEnded() {
     // With a chunk held, the wait was for the next turn only.
     if held.isEmpty { isThere = receiving.result != -Int(ECANCELED) }
-    if isUnwanted || descriptor.isClosed { return }
+    if descriptor.isClosed { return dropConnection() }
+    if isUnwanted { return }
     if receiving.result == -Int(ECANCELED) { return }
     owner?.inputIsThere()
   }
