@@ -5,29 +5,24 @@ internal import NIOCore
 // is followed by another one; one that did not has taken what was there.
 
 extension StreamChannel {
-  private enum Outcome: Equatable { case nothing, some, end, failed }
-
   func takeInput() {
     loop.assertInEventLoop()
     guard life.isActive, readPending else { return }
-    _ = readable()
+    readable()
     guard life.isOpen, !isInputClosed else { return }
     if readPending { socket.awaitInput() } else { socket.stopAwaitingInput() }
   }
 
-  private func readable() -> Outcome {
-    let outcome: Outcome
+  private func readable() {
     do {
-      outcome = try readFromSocket() ? .some : .nothing
+      if try readFromSocket(), life.isActive { pipeline.syncOperations.fireChannelReadComplete() }
     } catch {
       return readFailed(error)
     }
-    if outcome == .some && life.isActive { pipeline.syncOperations.fireChannelReadComplete() }
     readIfNeeded0()
-    return outcome
   }
 
-  /// Read what is there, within bounds. Returns `false` if nothing was there after all.
+  /// Read a few buffers of what has come. Returns `false` if nothing had.
   private func readFromSocket() throws -> Bool {
     var hasRead = false
     for _ in 0..<maxMessagesPerRead {
@@ -52,22 +47,21 @@ extension StreamChannel {
     return hasRead
   }
 
-  private func readFailed(_ error: any Error) -> Outcome {
+  private func readFailed(_ error: any Error) {
     guard error as? ChannelError == .eof else {
       pipeline.syncOperations.fireErrorCaught(error)
       if life.isOpen { close0(error: error, mode: .all, promise: nil) }
-      return .failed
+      return
     }
-    guard life.isActive else { return .end }
+    guard life.isActive else { return }
     pipeline.syncOperations.fireChannelReadComplete()
-    guard life.isOpen else { return .end }
+    guard life.isOpen else { return }
     if allowsHalfClosure {
       closeInput(error, nil)
       readPending = false
     } else {
       close0(error: error, mode: .all, promise: nil)
     }
-    return .end
   }
 
   /// Read what has come before the channel closes after a failed write: the peer may have said why.
