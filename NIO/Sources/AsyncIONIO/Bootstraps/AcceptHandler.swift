@@ -58,10 +58,15 @@ final class AcceptPause: ChannelDuplexHandler {
   private var until: NIODeadline?
   private var timer: Scheduled<Void>?
   private var wantsRead = false
+  private let forwardsErrors: Bool
+
+  /// - Parameter forwardsErrors: tell the handlers behind this one of errors of accepting. An asynchronous sequence
+  ///   would end with the first.
+  init(forwardsErrors: Bool = true) { self.forwardsErrors = forwardsErrors }
 
   func errorCaught(context: ChannelHandlerContext, error: any Error) {
     if let error = error as? IOError, ErrorNumber.shortages.contains(error.errnoCode) { pause(context) }
-    context.fireErrorCaught(error)
+    if forwardsErrors || !(error is IOError) { context.fireErrorCaught(error) }
   }
 
   private func pause(_ context: ChannelHandlerContext) {

@@ -71,22 +71,12 @@ public struct AsyncIOClientBootstrap: NIOClientTCPBootstrapProtocol, Sendable {
 
   /// Connect to a host, by name or literal: to the first of its addresses that answers, one after the other.
   public func connect(host: String, port: Int) -> EventLoopFuture<any Channel> {
-    let loop = group.next()
-    return Lookup.addresses(of: host, port: port, on: loop).flatMap { connect(toFirstOf: $0[...], on: loop) }
-  }
-
-  private func connect(
-    toFirstOf addresses: ArraySlice<NIOCore.SocketAddress>, on loop: any NIOCore.EventLoop
-  ) -> EventLoopFuture<any Channel> {
-    connect(to: addresses[addresses.startIndex], on: loop).flatMapError { error in
-      addresses.count > 1
-        ? connect(toFirstOf: addresses.dropFirst(), on: loop) : loop.makeFailedFuture(error)
-    }
+    connectToHost(host, port) { $0.eventLoop.makeSucceededFuture($0) }
   }
 
   /// Connect to an address.
   public func connect(to address: NIOCore.SocketAddress) -> EventLoopFuture<any Channel> {
-    connect(to: address, on: group.next())
+    connect(address, on: group.next()) { $0.eventLoop.makeSucceededFuture($0) }
   }
 
   /// Connect to the path of a Unix socket.
@@ -98,15 +88,45 @@ public struct AsyncIOClientBootstrap: NIOClientTCPBootstrapProtocol, Sendable {
     }
   }
 
-  private func connect(
-    to address: NIOCore.SocketAddress, on loop: any NIOCore.EventLoop
-  ) -> EventLoopFuture<any Channel> {
+  /// The loop of the next channel.
+  var nextLoop: any NIOCore.EventLoop { group.next() }
+
+  /// Connect to the first address of a host that answers.
+  ///
+  /// - Parameter prepare: comes after the bootstrap's initializer for each channel that is tried, and says what the
+  ///   future is to have. In the loop's thread.
+  func connectToHost<Output: Sendable>(
+    _ host: String, _ port: Int, prepare: @escaping @Sendable (any Channel) -> EventLoopFuture<Output>
+  ) -> EventLoopFuture<Output> {
+    let loop = group.next()
+    return Lookup.addresses(of: host, port: port, on: loop).flatMap {
+      connect(toFirstOf: $0[...], on: loop, prepare: prepare)
+    }
+  }
+
+  private func connect<Output: Sendable>(
+    toFirstOf addresses: ArraySlice<NIOCore.SocketAddress>, on loop: any NIOCore.EventLoop,
+    prepare: @escaping @Sendable (any Channel) -> EventLoopFuture<Output>
+  ) -> EventLoopFuture<Output> {
+    connect(addresses[addresses.startIndex], on: loop, prepare: prepare).flatMapError { error in
+      addresses.count > 1
+        ? connect(toFirstOf: addresses.dropFirst(), on: loop, prepare: prepare) : loop.makeFailedFuture(error)
+    }
+  }
+
+  func connect<Output: Sendable>(
+    _ address: NIOCore.SocketAddress, on loop: any NIOCore.EventLoop,
+    prepare: @escaping @Sendable (any Channel) -> EventLoopFuture<Output>
+  ) -> EventLoopFuture<Output> {
     guard let loop = AsyncIOEventLoop.of(loop) else { return loop.makeFailedFuture(ForeignLoop(loop: "\(loop)")) }
-    return loop.flatSubmit { begin(address, loop) }
+    return loop.flatSubmit { begin(address, loop, prepare) }
   }
 
   /// Make the channel and bring it up, in the loop's thread.
-  private func begin(_ address: NIOCore.SocketAddress, _ loop: AsyncIOEventLoop) -> EventLoopFuture<any Channel> {
+  private func begin<Output: Sendable>(
+    _ address: NIOCore.SocketAddress, _ loop: AsyncIOEventLoop,
+    _ prepare: @escaping @Sendable (any Channel) -> EventLoopFuture<Output>
+  ) -> EventLoopFuture<Output> {
     let channel: StreamChannel
     do {
       let remote = try address.forLoops()
@@ -118,10 +138,13 @@ public struct AsyncIOClientBootstrap: NIOClientTCPBootstrapProtocol, Sendable {
     return channel.setOption(.connectTimeout, value: timeout)
       .flatMap { options.applyAllChannelOptions(to: channel) }
       .flatMap { initializer?(channel) ?? loop.makeSucceededVoidFuture() }
-      .flatMap { channel.register() }
-      .flatMap { local.map { channel.bind(to: $0) } ?? loop.makeSucceededVoidFuture() }
-      .flatMap { channel.connect(to: address) }
-      .map { channel }
+      .flatMap { prepare(channel) }
+      .flatMap { output in
+        channel.register()
+          .flatMap { local.map { channel.bind(to: $0) } ?? loop.makeSucceededVoidFuture() }
+          .flatMap { channel.connect(to: address) }
+          .map { output }
+      }
       .flatMapError { error in
         channel.close0(error: error, mode: .all, promise: nil)
         return loop.makeFailedFuture(error)

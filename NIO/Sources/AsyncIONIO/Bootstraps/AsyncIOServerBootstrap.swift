@@ -85,14 +85,35 @@ public struct AsyncIOServerBootstrap: Sendable {
   private func bind(
     to address: NIOCore.SocketAddress, on loop: any NIOCore.EventLoop
   ) -> EventLoopFuture<any Channel> {
-    guard let loop = AsyncIOEventLoop.of(loop) else { return loop.makeFailedFuture(ForeignLoop(loop: "\(loop)")) }
-    return loop.flatSubmit { listen(address, loop) }
+    bringUp(address, on: loop) { channel in
+      try channel.pipeline.syncOperations.addHandler(AcceptPause())
+      try channel.pipeline.syncOperations.addHandler(acceptHandler)
+      return channel
+    }
   }
 
-  /// Make the channel and bring it up, in the loop's thread.
-  private func listen(
-    _ address: NIOCore.SocketAddress, _ loop: AsyncIOEventLoop
-  ) -> EventLoopFuture<any Channel> {
+  var acceptHandler: AcceptHandler {
+    AcceptHandler(childOptions, childInitializer ?? { $0.eventLoop.makeSucceededVoidFuture() })
+  }
+
+  /// The loop of the next listening channel.
+  var nextLoop: any NIOCore.EventLoop { group.next() }
+
+  /// Make a listening channel and bring it up.
+  ///
+  /// - Parameter complete: adds the last handlers, and says what the future is to have. In the loop's thread.
+  func bringUp<Result: Sendable>(
+    _ address: NIOCore.SocketAddress, on loop: any NIOCore.EventLoop,
+    complete: @escaping @Sendable (ListenerChannel) throws -> Result
+  ) -> EventLoopFuture<Result> {
+    guard let loop = AsyncIOEventLoop.of(loop) else { return loop.makeFailedFuture(ForeignLoop(loop: "\(loop)")) }
+    return loop.flatSubmit { listen(address, loop, complete) }
+  }
+
+  private func listen<Result: Sendable>(
+    _ address: NIOCore.SocketAddress, _ loop: AsyncIOEventLoop,
+    _ complete: @escaping @Sendable (ListenerChannel) throws -> Result
+  ) -> EventLoopFuture<Result> {
     let channel: ListenerChannel
     do {
       let local = try address.forLoops()
@@ -103,15 +124,10 @@ public struct AsyncIOServerBootstrap: Sendable {
     }
     return serverOptions.applyAllChannelOptions(to: channel)
       .flatMap { serverInitializer?(channel) ?? loop.makeSucceededVoidFuture() }
-      .flatMapThrowing {
-        try channel.pipeline.syncOperations.addHandlers([
-          AcceptPause(),
-          AcceptHandler(childOptions, childInitializer ?? { $0.eventLoop.makeSucceededVoidFuture() }),
-        ])
+      .flatMapThrowing { try complete(channel) }
+      .flatMap { result in
+        channel.register().flatMap { channel.bind(to: address) }.map { result }
       }
-      .flatMap { channel.register() }
-      .flatMap { channel.bind(to: address) }
-      .map { channel }
       .flatMapError { error in
         channel.close0(error: error, mode: .all, promise: nil)
         return loop.makeFailedFuture(error)
