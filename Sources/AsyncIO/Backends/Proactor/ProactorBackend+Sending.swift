@@ -50,7 +50,7 @@ extension ProactorBackend {
   func submitWrite(_ operation: IOOperation, _ stream: ProactorStream.Pointer) -> Bool {
     if operation.kind == .send {
       let bytes = UnsafeRawBufferPointer(start: operation.buffer, count: operation.count)
-      var n = takeSmall(bytes, stream)
+      var n = take(bytes, atMost: Outbox.blockSize, stream)
       if n == 0 && bytes.count >= Self.bulk { n = sendDirectly(bytes, stream) }
       operation.transferred = max(n, 0)
       if n < 0 || n == bytes.count {
@@ -68,9 +68,9 @@ extension ProactorBackend {
 
   /// Take bytes into the outbox. Returns their number, 0 if they have to wait, or the error of an earlier write.
   @inline(__always)
-  private func takeSmall(_ bytes: UnsafeRawBufferPointer, _ stream: ProactorStream.Pointer) -> Int {
+  private func take(_ bytes: UnsafeRawBufferPointer, atMost limit: Int, _ stream: ProactorStream.Pointer) -> Int {
     if stream.pointee.sendError != 0 { return stream.pointee.takeSendError() }
-    guard bytes.count <= Outbox.blockSize, isStarted, stream.pointee.writing == nil, !bytes.isEmpty else { return 0 }
+    guard bytes.count <= limit, isStarted, stream.pointee.writing == nil, !bytes.isEmpty else { return 0 }
     guard stream.pointee.outbox.take(bytes, &blocks) else { return 0 }
     if !stream.pointee.isSending {
       startOutbox(stream, stream.pointee.descriptor._withUnsafeGuaranteedRef { $0.fileDescriptor })
@@ -78,12 +78,12 @@ extension ProactorBackend {
     return bytes.count
   }
 
-  /// Take few bytes into the outbox, which is sent with the next wait; of more, what the system takes at once.
+  /// Take bytes into the outbox, which is sent with the next wait; of many, what the system takes at once.
   @inline(__always)
   package func trySend(_ descriptor: IODescriptor, _ bytes: UnsafeRawBufferPointer) -> Int {
     let stream = self.stream(of: descriptor)
-    let n = takeSmall(bytes, stream)
-    // The caller copies what is not taken, and a system call is cheaper than a copy of many bytes.
+    // The caller would copy what is not taken.
+    let n = take(bytes, atMost: Outbox.largeBlockSize, stream)
     return n != 0 || bytes.isEmpty ? n : sendDirectly(bytes, stream)
   }
 
