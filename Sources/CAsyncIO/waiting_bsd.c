@@ -36,6 +36,8 @@ void casyncio_wake_drain(int read_end) {
 
 int casyncio_poll_is_exact(void) { return 0; }
 
+int casyncio_poll_end_flag(void) { return 0; }
+
 int casyncio_poll(casyncio_poll_entry *entries, size_t count, int64_t nanoseconds) {
   int n = poll((struct pollfd *)entries, (nfds_t)count, milliseconds_rounded_up(nanoseconds));
   return n < 0 ? -errno : n;

@@ -71,6 +71,8 @@ int casyncio_epoll_wait(int epoll, struct epoll_event *events, int capacity, int
 
 int casyncio_poll_is_exact(void) { return 1; }
 
+int casyncio_poll_end_flag(void) { return POLLRDHUP; }
+
 int casyncio_poll(casyncio_poll_entry *entries, size_t count, int64_t nanoseconds) {
   struct timespec t = timespec_of(nanoseconds);
   int n = ppoll((struct pollfd *)entries, (nfds_t)count, nanoseconds < 0 ? NULL : &t, NULL);

@@ -83,6 +83,8 @@ static int poll_sockets(casyncio_poll_entry *entries, size_t count, WSAPOLLFD *s
   return n;
 }
 
+int casyncio_poll_end_flag(void) { return 0; }
+
 int casyncio_poll(casyncio_poll_entry *entries, size_t count, int64_t nanoseconds) {
   enum { FEW = 16 };
   int milliseconds = milliseconds_rounded_up(nanoseconds);

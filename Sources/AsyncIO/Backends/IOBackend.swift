@@ -80,6 +80,11 @@ package protocol IOBackend: AnyObject {
   /// For backends that offer ``IOCapabilities/immediateReceives``.
   func tryReceive(_ descriptor: IODescriptor, into memory: UnsafeMutableRawBufferPointer) -> Int
 
+  /// Look for the peer's end even while no operation reads, for the descriptor's `endObserver`. Returns `true` if the
+  /// end has come already: then nobody is told. A backend may overlook an end that comes behind much input that nobody
+  /// takes.
+  func watchEnd(of descriptor: IODescriptor) -> Bool
+
   /// Send what the system takes at once, without an operation. Returns the number of bytes, 0 if it would have to wait,
   /// or a negated errno. No send of the descriptor is in flight.
   func trySend(_ descriptor: IODescriptor, _ bytes: UnsafeRawBufferPointer) -> Int
@@ -182,6 +187,9 @@ extension IOBackend {
   package func tryReceive(_ descriptor: IODescriptor, into memory: UnsafeMutableRawBufferPointer) -> Int {
     -Int(Errno.notSupported.rawValue)
   }
+
+  /// Return `false`: this backend sees an end by a receive only.
+  package func watchEnd(of descriptor: IODescriptor) -> Bool { false }
 
   /// Return `false`: this backend does nothing ahead.
   package func hasUnsent(_ descriptor: IODescriptor) -> Bool { false }

@@ -1,6 +1,12 @@
 internal import CAsyncIO
 internal import Synchronization
 
+/// Runs code when a peer ends its stream while nobody reads it. In the poll phase.
+package class EndObserver {
+  /// Handle the end, or the failure, of the stream: a receive finds it after what has come before.
+  func peerHasEnded() {}
+}
+
 /// A file descriptor in the care of one loop, with what its backend knows about it.
 ///
 /// The kernel reuses numbers as soon as they are closed, so a number alone identifies nothing. Every descriptor carries
@@ -37,6 +43,9 @@ package final class IODescriptor: @unchecked Sendable {
   @exclusivity(unchecked) package var reading: Unmanaged<IOOperation>?
   /// The operation that waits to send or connect, unmanaged for the same reason.
   @exclusivity(unchecked) package var writing: Unmanaged<IOOperation>?
+
+  /// Told once of the peer's end, or of a failure, that comes while no operation reads.
+  @exclusivity(unchecked) package var endObserver: EndObserver?
 
   /// Memory of a backend that keeps more than the words above.
   @exclusivity(unchecked) package var backendState: UnsafeMutableRawPointer?
@@ -120,6 +129,13 @@ package final class IODescriptor: @unchecked Sendable {
   package func deliverWatch(readable: Bool, writable: Bool) {
     assertLoopThread()
     watch?.deliver(readable: readable, writable: writable)
+  }
+
+  /// Tell who waits for the peer's end, once. Nothing touches the descriptor afterwards: it may be released.
+  package func tellEnd() {
+    guard let observer = endObserver else { return }
+    endObserver = nil
+    observer.peerHasEnded()
   }
 
   /// Cancel the callbacks of a watch: the number may be another file's by now.

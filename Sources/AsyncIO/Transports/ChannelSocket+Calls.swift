@@ -78,6 +78,21 @@ extension ChannelSocket {
     hold()
   }
 
+  /// Look for the end of the peer's stream even while nobody waits for input: the owner is told once, by
+  /// ``ChannelSocketOwner/peerHasEnded()``. Input that came before is still there to take; behind much of it the end
+  /// may be overlooked until it is taken. Idempotent. Returns `true` if the end has come already.
+  public func awaitEnd() -> Bool {
+    core.assertLoopThread()
+    guard !watchesEnd, !descriptor.isClosed else { return false }
+    watchesEnd = true
+    descriptor.endObserver = EndRelay(self)
+    guard core.backend.watchEnd(of: descriptor) else { return false }
+    descriptor.endObserver = nil
+    return true
+  }
+
+  func peerEnded() { owner?.peerHasEnded() }
+
   /// End the stream after what was sent. Throws ``IOError``.
   public func endWriting() throws(IOError) {
     guard !descriptor.isClosed else { throw .closedHere("shutdown", "socket") }

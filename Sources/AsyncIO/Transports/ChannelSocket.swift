@@ -17,6 +17,9 @@ internal import SystemPackage
 public protocol ChannelSocketOwner: AnyObject {
   /// Take input: ``ChannelSocket/takeInput(into:)`` or ``ChannelSocket/takeConnection()`` has something to say.
   func inputIsThere()
+  /// Look: the peer has ended its stream, or it has failed, while nobody waits for input. ``ChannelSocket/awaitEnd()``
+  /// has asked for that.
+  func peerHasEnded()
   /// Go on: what ``ChannelSocket/connect(to:)`` or ``ChannelSocket/awaitOutput()`` waited for has come. The result is
   /// 0, or a negated errno.
   func outputIsPossible(_ result: Int)
@@ -31,6 +34,8 @@ public final class ChannelSocket {
   let receiving: IOOperation
   let sending: IOOperation
   private let relay = Relay()
+  /// True once the end is looked for.
+  var watchesEnd = false
   /// True unless it is a Unix socket.
   public let isTCP: Bool
   /// Who is told. Held until the close.
@@ -53,6 +58,12 @@ public final class ChannelSocket {
     /// Right because a socket holds itself while a wait of it is in flight.
     unowned(unsafe) var socket: ChannelSocket?
     override func operationEnded(_ operation: IOOperation) { socket?.ended(operation) }
+  }
+
+  final class EndRelay: EndObserver {
+    weak let socket: ChannelSocket?
+    init(_ socket: ChannelSocket) { self.socket = socket }
+    override func peerHasEnded() { socket?.peerEnded() }
   }
 
   // MARK: Making
@@ -197,6 +208,7 @@ public final class ChannelSocket {
   /// has sent what was not read. Idempotent. Loop thread, or before ``begin()``.
   public func close() {
     owner = nil
+    descriptor.endObserver = nil
     if !held.isEmpty {
       held = UnsafeRawBufferPointer(start: nil, count: 0)
       core.backend.returnLent(receiving)

@@ -48,6 +48,7 @@ final class SimulationBackend: IOBackend, @unchecked Sendable {
     network.advance { socket in
       if let operation = socket.reading { serve(operation, socket, isCancelled: socket.isReadingCancelled) }
       if let operation = socket.writing { serve(operation, socket, isCancelled: socket.isWritingCancelled) }
+      if socket.reading == nil, socket.stream?.isOver == true { attachments[socket.number]?.tellEnd() }
     }
   }
 
@@ -129,6 +130,10 @@ final class SimulationBackend: IOBackend, @unchecked Sendable {
     guard let socket = network.socket(descriptor.fileDescriptor) else { return -Int(Errno.badFileDescriptor.rawValue) }
     let n = network.write(socket, bytes)
     return n == -Int(Errno.resourceTemporarilyUnavailable.rawValue) ? 0 : n
+  }
+
+  func watchEnd(of descriptor: IODescriptor) -> Bool {
+    network.socket(descriptor.fileDescriptor)?.stream?.isOver == true
   }
 
   func endWriting(_ descriptor: IODescriptor) throws(Errno) {

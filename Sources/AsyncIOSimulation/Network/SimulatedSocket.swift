@@ -142,7 +142,9 @@ final class StreamEnd {
 
   /// The number of bytes that may be sent to this end.
   var room: Int { isClosed ? window : max(0, window - received.count - inFlight) }
-  var isReadable: Bool { !received.isEmpty || hasEnded || error != 0 || isDeaf }
+  /// True if nothing more will arrive.
+  var isOver: Bool { hasEnded || error != 0 || isDeaf }
+  var isReadable: Bool { !received.isEmpty || isOver }
 }
 
 /// What a datagram socket has received.

@@ -47,6 +47,8 @@ int casyncio_poll_is_exact(void);
 // Wait, and return the number of entries with something to report. A negative timeout waits for ever; a timeout is
 // never cut short by rounding. May be interrupted.
 int casyncio_poll(casyncio_poll_entry *CASYNCIO_NULLABLE entries, size_t count, int64_t nanoseconds);
+// Return the flag of poll(2) that asks for the end of a peer's stream and reports it; 0 if the system has none.
+int casyncio_poll_end_flag(void);
 // Return 1 if the descriptor is ready for what `events` (POLLIN, POLLOUT) names, has failed or has hung up; else 0.
 int casyncio_is_ready(int fd, int events);
 

@@ -171,6 +171,8 @@ class BaseChannel: Channel, ChannelCore, ChannelSocketOwner, @unchecked Sendable
 
   func inputIsThere() {}
 
+  func peerHasEnded() {}
+
   func outputIsPossible(_ result: Int) {}
 
   // MARK: Writing

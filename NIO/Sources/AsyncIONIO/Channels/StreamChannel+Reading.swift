@@ -13,13 +13,31 @@ extension StreamChannel {
     if readPending { socket.awaitInput() } else { socket.stopAwaitingInput() }
   }
 
-  private func readable() {
+  /// Read once. Returns `false` if there was nothing, or no more will come.
+  @discardableResult
+  private func readable() -> Bool {
+    var hasRead = false
     do {
-      if try readFromSocket(), life.isActive { pipeline.syncOperations.fireChannelReadComplete() }
+      hasRead = try readFromSocket()
+      if hasRead, life.isActive { pipeline.syncOperations.fireChannelReadComplete() }
     } catch {
-      return readFailed(error)
+      readFailed(error)
+      return false
     }
     readIfNeeded0()
+    return hasRead
+  }
+
+  /// Notice that the peer has gone, though nobody reads.
+  func watchEnd() {
+    guard life.isActive, !isInputClosed, socket.awaitEnd() else { return }
+    loop.execute { self.takeInputToItsEnd() }
+  }
+
+  /// Read everything that the peer has sent before it ended, asked for or not: the end is behind it.
+  func takeInputToItsEnd() {
+    loop.assertInEventLoop()
+    while life.isActive, !isInputClosed, readable() {}
   }
 
   /// Read a few buffers of what has come. Returns `false` if nothing had.

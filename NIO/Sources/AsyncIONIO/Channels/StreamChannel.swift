@@ -70,6 +70,14 @@ final class StreamChannel: BaseChannel, @unchecked Sendable {
 
   override func awaitInput() { if !isInputClosed { socket.awaitInput() } }
   override func inputIsThere() { takeInput() }
+  override func peerHasEnded() { takeInputToItsEnd() }
+
+  @discardableResult
+  override func readIfNeeded0() -> Bool {
+    let reads = super.readIfNeeded0()
+    if !reads { watchEnd() }
+    return reads
+  }
   override func write0(_ data: NIOAny, promise: EventLoopPromise<Void>?) { addWrite(data, promise) }
   override func flush0() { flush() }
   override func flushNow() { sendFlushed() }

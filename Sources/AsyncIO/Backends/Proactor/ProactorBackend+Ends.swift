@@ -71,8 +71,26 @@ extension ProactorBackend {
     stream.pointee.holdsEnd = false
     if !stream.pointee.isDetached {
       (stream.pointee.end, stream.pointee.endIsFinal) = (0, true)
-      serve(stream)
+      if stream.pointee.reading == nil { tellEnd(stream) } else { serve(stream) }
     }
     unpin(stream)
+  }
+
+  // MARK: Ends that nobody reads
+
+  /// Receive on, as an end is known only after the bytes before it. It is overlooked while a stream has as much as it
+  /// may queue.
+  package func watchEnd(of descriptor: IODescriptor) -> Bool {
+    let stream = stream(of: descriptor)
+    if stream.pointee.end != Int.max { return true }
+    receiveAhead(stream)
+    return false
+  }
+
+  /// Tell of the end that was noted while nobody reads.
+  func tellEnd(_ stream: ProactorStream.Pointer) {
+    guard stream.pointee.end != Int.max else { return }
+    // Strong: what happens here may release the descriptor.
+    stream.pointee.descriptor.takeUnretainedValue().tellEnd()
   }
 }

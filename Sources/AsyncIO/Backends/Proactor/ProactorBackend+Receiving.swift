@@ -32,6 +32,16 @@ extension ProactorBackend {
     }
   }
 
+  /// Receive what nobody has asked for, if there is room for it.
+  func receiveAhead(_ stream: ProactorStream.Pointer) {
+    guard isStarted, hasLent, !stream.pointee.isReceiving, !stream.pointee.holdsEnd else { return }
+    guard stream.pointee.chunks.byteCount < Self.queueLimit, casyncio_lent_is_low(lent) == 0 else { return }
+    stream.pointee.isReadCancelled = false
+    stream.pointee.isReceiving = true
+    let fd = stream.pointee.descriptor._withUnsafeGuaranteedRef { $0.fileDescriptor }
+    casyncio_port_receive_lent(port, stream.receivingRecord, fd)
+  }
+
   // MARK: What is there already
 
   /// Serve an operation from what has come. Returns `true` if it has ended.
@@ -166,7 +176,7 @@ extension ProactorBackend {
     if result == 0 && kind != UInt8(CASYNCIO_KIND_WATCH) && isUnsettled(stream) { return holdEnd(stream) }
     guard Self.isForCallersMemory(kind), let parked = stream.pointee.reading else {
       note(result, kind, stream)
-      return serve(stream)
+      return stream.pointee.reading == nil ? tellEnd(stream) : serve(stream)
     }
     // The stream is not touched after the completion, which may release it.
     stream.pointee.reading = nil

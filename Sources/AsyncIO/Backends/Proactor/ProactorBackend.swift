@@ -107,7 +107,11 @@ package final class ProactorBackend: IOBackend, @unchecked Sendable {
   private func startRecorded(_ stream: ProactorStream.Pointer) {
     let isWatch = stream.pointee.descriptor._withUnsafeGuaranteedRef { $0.isWatch }
     if isWatch { return armWatch(stream) }
-    if stream.pointee.reading != nil { startReading(stream) }
+    if stream.pointee.reading != nil {
+      startReading(stream)
+    } else if stream.pointee.descriptor._withUnsafeGuaranteedRef({ $0.endObserver != nil }) {
+      receiveAhead(stream)
+    }
     startWriting(stream)
   }
 

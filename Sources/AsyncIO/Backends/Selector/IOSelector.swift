@@ -12,7 +12,7 @@ public struct SelectorFlags: OptionSet, Sendable {
   public static let readable = SelectorFlags(rawValue: 1)
   /// A send may succeed.
   public static let writable = SelectorFlags(rawValue: 2)
-  /// Reported only: the peer will send no more.
+  /// Reported, and by this package's own selectors requested: the peer will send no more.
   public static let hangup = SelectorFlags(rawValue: 4)
   /// Reported only: the descriptor failed.
   public static let error = SelectorFlags(rawValue: 8)
@@ -81,3 +81,6 @@ extension IOSelector {
   /// False.
   public var reportsUrgentData: Bool { false }
 }
+
+/// A selector of states that reports an end where `.hangup` alone is requested.
+protocol EndReportingSelector: IOSelector {}

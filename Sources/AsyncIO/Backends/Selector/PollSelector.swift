@@ -14,11 +14,12 @@ internal import SystemPackage
 ///
 /// Thread rules as for ``IOSelector``; the unchecked conformance is right because `wake()` uses only a descriptor that
 /// does not change.
-final class PollSelector: IOSelector, @unchecked Sendable {
+final class PollSelector: EndReportingSelector, @unchecked Sendable {
   private var entries: [casyncio_poll_entry] = []
   private var tokens: [UInt64] = []
   private var positions: [Int32: Int] = [:]
   private let wakeDescriptor: WakeDescriptor
+  private let endFlag = Int16(casyncio_poll_end_flag())
 
   /// "poll".
   let name = "poll"
@@ -44,6 +45,7 @@ final class PollSelector: IOSelector, @unchecked Sendable {
     var events: Int16 = 0
     if interest.contains(.readable) { events |= Int16(POLLIN) }
     if interest.contains(.writable) { events |= Int16(POLLOUT) }
+    if interest.contains(.hangup) { events |= endFlag }
     if let position = positions[fd] {
       entries[position].events = events
       tokens[position] = token
@@ -89,18 +91,18 @@ final class PollSelector: IOSelector, @unchecked Sendable {
       if tokens[i] == WakeDescriptor.token {
         wakeDescriptor.drain()
       } else if filled < events.count {
-        events[filled] = SelectorEvent(token: tokens[i], flags: Self.flags(of: entries[i].returned))
+        events[filled] = SelectorEvent(token: tokens[i], flags: flags(of: entries[i].returned))
         filled += 1
       }
     }
     return filled
   }
 
-  private static func flags(of revents: Int16) -> SelectorFlags {
+  private func flags(of revents: Int16) -> SelectorFlags {
     var flags: SelectorFlags = []
     if revents & Int16(POLLIN) != 0 { flags.insert(.readable) }
     if revents & Int16(POLLOUT) != 0 { flags.insert(.writable) }
-    if revents & Int16(POLLHUP) != 0 { flags.insert(.hangup) }
+    if revents & (Int16(POLLHUP) | endFlag) != 0 { flags.insert(.hangup) }
     if revents & Int16(POLLERR | POLLNVAL) != 0 { flags.insert(.error) }
     return flags
   }

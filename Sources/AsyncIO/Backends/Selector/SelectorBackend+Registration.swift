@@ -4,7 +4,7 @@ package import SystemPackage
 extension SelectorBackend {
   func register(_ descriptor: IODescriptor) throws(Errno) {
     let interest = interest(of: descriptor)
-    if !interest.isDisjoint(with: [.readable, .writable]) {
+    if !interest.isDisjoint(with: [.readable, .writable, .hangup]) {
       try ownSelector().register(descriptor.fileDescriptor, interest: interest, token: descriptor.token)
       descriptor.isRegistered = true
     }
@@ -46,6 +46,7 @@ extension SelectorBackend {
     } else {
       if descriptor.reading != nil { interest.insert(.readable) }
       if descriptor.writing != nil { interest.insert(.writable) }
+      if descriptor.endObserver != nil && reportsEnds { interest.insert(.hangup) }
     }
     return interest
   }

@@ -38,6 +38,8 @@ package final class SelectorBackend: IOBackend, @unchecked Sendable {
   let isEdgeTriggered: Bool
   /// A receive may stop at an urgent byte that was not reported, and no state is reported either.
   let missesUrgentData: Bool
+  /// Ends are reported of a descriptor that nobody reads.
+  let reportsEnds: Bool
 
   /// Registered descriptors by number, each retained once.
   @exclusivity(unchecked) var slots: [Unmanaged<IODescriptor>?] = []
@@ -49,6 +51,7 @@ package final class SelectorBackend: IOBackend, @unchecked Sendable {
   package init(_ selector: any IOSelector) {
     self.selector = selector
     isEdgeTriggered = selector.supportsEdgeTriggering
+    reportsEnds = isEdgeTriggered || selector is any EndReportingSelector
     missesUrgentData = isEdgeTriggered && !selector.reportsUrgentData
   }
 
@@ -118,6 +121,7 @@ package final class SelectorBackend: IOBackend, @unchecked Sendable {
       descriptor.isInDoubt = false
     }
     if writable { descriptor.isWritable = true }
+    if failed, descriptor.endObserver != nil, descriptor.reading == nil { return deliverEnd(descriptor, writable) }
     // A completion may release the descriptor, so nothing touches it afterwards.
     if readable, descriptor.reading != nil {
       if writable, descriptor.writing != nil { return deliverBoth(descriptor) }
@@ -138,6 +142,21 @@ package final class SelectorBackend: IOBackend, @unchecked Sendable {
     defer { held.release() }
     serveReading(descriptor)
     serveWriting(descriptor)
+  }
+
+  private func deliverEnd(_ descriptor: IODescriptor, _ writable: Bool) {
+    let held = Unmanaged.passRetained(descriptor)
+    defer { held.release() }
+    if writable { serveWriting(descriptor) }
+    descriptor.tellEnd()
+    refreshInterest(descriptor)
+  }
+
+  /// Ask for reports of the end. A registration for changes has them already.
+  package func watchEnd(of descriptor: IODescriptor) -> Bool {
+    if descriptor.isHungUp { return true }
+    if !descriptor.isRegistered || !isEdgeTriggered { try? register(descriptor) }
+    return false
   }
 
   @inline(__always)
