@@ -28,6 +28,7 @@ GCC = Tool("gcc", "gcc")
 SWIFT = Tool("swift", None, "Swift 6.3, in /opt/swift or on PATH")
 LIBSSL = Tool("/usr/include/openssl/ssl.h", "libssl-dev")
 OPENSSL = Tool("openssl", "openssl")
+H2LOAD = Tool("h2load", "nghttp2-client")
 TOOLS: dict[str, Sequence[Tool]] = {
     "load": (GCC,),
     "floors": (GCC, Tool("/usr/include/liburing.h", "liburing-dev")),
@@ -44,6 +45,8 @@ TOOLS: dict[str, Sequence[Tool]] = {
     "uvloop": (Tool("python3", "python3"), Tool("/usr/lib/python3*/ensurepip", "python3-venv")),
     "nio": (SWIFT,),
     "nio-tls": (SWIFT,),
+    "channels": (SWIFT, H2LOAD),
+    "frameworks": (SWIFT, H2LOAD),
     "swift": (SWIFT,),
     "asyncio": (SWIFT,),
     "micro": (SWIFT,),

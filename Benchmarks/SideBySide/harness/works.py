@@ -14,10 +14,10 @@ from __future__ import annotations
 import fnmatch
 from collections.abc import Sequence
 
-from . import busy, counting, loops, micro, proxies, start, tcp, tls
+from . import busy, counting, http, loops, micro, proxies, start, tcp, tls
 from .model import Subject, Work
 
-GROUPS = (tcp, tls, busy, proxies, loops, counting, micro, start)
+GROUPS = (tcp, tls, http, busy, proxies, loops, counting, micro, start)
 
 
 def all_works() -> list[Work]:
