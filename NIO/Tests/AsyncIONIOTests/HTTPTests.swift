@@ -67,7 +67,8 @@ struct HTTPTests {
         } catch  where !(error is SimulationFailure) {
           // A network with faults may lose a connection; then the client is told so, in NIO's words.
           try world.require(hasFaults, "failed without a fault: \(error)")
-          try world.require(error is NIOCore.IOError || error is ChannelError, "\(type(of: error)): \(error)")
+          let isNIOs = error is NIOCore.IOError || error is ChannelError || error is AsyncIOConnectionError
+          try world.require(isNIOs, "\(type(of: error)): \(error)")
           answer.fail(error)
         }
       }

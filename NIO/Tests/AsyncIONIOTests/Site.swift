@@ -109,6 +109,22 @@ struct Channels: Sendable {
     return try await bootstrap.connect(to: address).get()
   }
 
+  /// What each address of a host says that cannot be connected to.
+  func failureOfConnect(host: String, port: Int) async throws -> [String] {
+    do {
+      if site == .nio {
+        _ = try await ClientBootstrap(group: group).connect(host: host, port: port).get()
+      } else {
+        _ = try await AsyncIOClientBootstrap(group: group).connect(host: host, port: port).get()
+      }
+      return ["connected"]
+    } catch let error as NIOConnectionError {
+      return error.connectionErrors.map { "\($0.target.ipAddress!):\($0.target.port!) \(Events.name(of: $0.error))" }
+    } catch let error as AsyncIOConnectionError {
+      return error.connectionErrors.map { "\($0.target.ipAddress!):\($0.target.port!) \(Events.name(of: $0.error))" }
+    }
+  }
+
   private static func future(
     _ body: @escaping Initializer
   ) -> @Sendable (any Channel) -> EventLoopFuture<Void> {

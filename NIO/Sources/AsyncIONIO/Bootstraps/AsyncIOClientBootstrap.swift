@@ -69,7 +69,10 @@ public struct AsyncIOClientBootstrap: NIOClientTCPBootstrapProtocol, Sendable {
 
   // MARK: Connecting
 
-  /// Connect to a host, by name or literal: to the first of its addresses that answers, one after the other.
+  /// Connect to a host, by name or literal: to the first of its addresses that answers (RFC 8305). The next one is
+  /// tried when one has failed, or has not answered within 250 ms; the families take turns. Fails with
+  /// ``AsyncIOConnectionError``; with `ChannelError.connectTimeout` if the look-up and all attempts take longer than
+  /// ``connectTimeout(_:)`` says.
   public func connect(host: String, port: Int) -> EventLoopFuture<any Channel> {
     connectToHost(host, port) { $0.eventLoop.makeSucceededFuture($0) }
   }
@@ -98,19 +101,11 @@ public struct AsyncIOClientBootstrap: NIOClientTCPBootstrapProtocol, Sendable {
   func connectToHost<Output: Sendable>(
     _ host: String, _ port: Int, prepare: @escaping @Sendable (any Channel) -> EventLoopFuture<Output>
   ) -> EventLoopFuture<Output> {
-    let loop = group.next()
-    return Lookup.addresses(of: host, port: port, on: loop).flatMap {
-      connect(toFirstOf: $0[...], on: loop, prepare: prepare)
-    }
-  }
-
-  private func connect<Output: Sendable>(
-    toFirstOf addresses: ArraySlice<NIOCore.SocketAddress>, on loop: any NIOCore.EventLoop,
-    prepare: @escaping @Sendable (any Channel) -> EventLoopFuture<Output>
-  ) -> EventLoopFuture<Output> {
-    connect(addresses[addresses.startIndex], on: loop, prepare: prepare).flatMapError { error in
-      addresses.count > 1
-        ? connect(toFirstOf: addresses.dropFirst(), on: loop, prepare: prepare) : loop.makeFailedFuture(error)
+    let next = group.next()
+    guard let loop = AsyncIOEventLoop.of(next) else { return next.makeFailedFuture(ForeignLoop(loop: "\(next)")) }
+    return loop.flatSubmit {
+      // The race has the limit.
+      HostRace(host, port, on: loop) { try begin($0, loop, limit: nil, prepare) }.run(timeout: timeout)
     }
   }
 
@@ -119,23 +114,24 @@ public struct AsyncIOClientBootstrap: NIOClientTCPBootstrapProtocol, Sendable {
     prepare: @escaping @Sendable (any Channel) -> EventLoopFuture<Output>
   ) -> EventLoopFuture<Output> {
     guard let loop = AsyncIOEventLoop.of(loop) else { return loop.makeFailedFuture(ForeignLoop(loop: "\(loop)")) }
-    return loop.flatSubmit { begin(address, loop, prepare) }
+    return loop.flatSubmit {
+      do {
+        return try begin(address, loop, limit: timeout, prepare).outcome
+      } catch {
+        return loop.makeFailedFuture(error)
+      }
+    }
   }
 
-  /// Make the channel and bring it up, in the loop's thread.
+  /// Make the channel and begin to bring it up, in the loop's thread. A channel that cannot be connected is closed.
   private func begin<Output: Sendable>(
-    _ address: NIOCore.SocketAddress, _ loop: AsyncIOEventLoop,
+    _ address: NIOCore.SocketAddress, _ loop: AsyncIOEventLoop, limit: TimeAmount?,
     _ prepare: @escaping @Sendable (any Channel) -> EventLoopFuture<Output>
-  ) -> EventLoopFuture<Output> {
-    let channel: StreamChannel
-    do {
-      let remote = try address.forLoops()
-      let socket = try inNIOsWords { try ChannelSocket.open(for: remote, on: loop.base) }
-      channel = StreamChannel(socket, parent: nil, loop: loop)
-    } catch {
-      return loop.makeFailedFuture(error)
-    }
-    return channel.setOption(.connectTimeout, value: timeout)
+  ) throws -> HostRace<Output>.Attempt {
+    let remote = try address.forLoops()
+    let socket = try inNIOsWords { try ChannelSocket.open(for: remote, on: loop.base) }
+    let channel = StreamChannel(socket, parent: nil, loop: loop)
+    let outcome = channel.setOption(.connectTimeout, value: limit)
       .flatMap { options.applyAllChannelOptions(to: channel) }
       .flatMap { initializer?(channel) ?? loop.makeSucceededVoidFuture() }
       .flatMap { prepare(channel) }
@@ -149,5 +145,6 @@ public struct AsyncIOClientBootstrap: NIOClientTCPBootstrapProtocol, Sendable {
         channel.close0(error: error, mode: .all, promise: nil)
         return loop.makeFailedFuture(error)
       }
+    return (channel, outcome)
   }
 }

@@ -33,4 +33,13 @@ enum Lookup {
     loop.execute(work)
     return promise.futureResult
   }
+
+  /// Let the families take turns, in the order in which they appear (RFC 8305, section 4).
+  static func interleaved(_ addresses: [NIOCore.SocketAddress]) -> [NIOCore.SocketAddress] {
+    guard let first = addresses.first?.protocol else { return [] }
+    let (preferred, others) = (addresses.filter { $0.protocol == first }, addresses.filter { $0.protocol != first })
+    return (0..<max(preferred.count, others.count)).flatMap { turn in
+      [preferred, others].compactMap { turn < $0.count ? $0[turn] : nil }
+    }
+  }
 }
