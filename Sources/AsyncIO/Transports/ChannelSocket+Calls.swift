@@ -60,13 +60,14 @@ extension ChannelSocket {
     return n == -Int(EAGAIN) ? 0 : n
   }
 
-  /// Send bytes of a file. Returns how many, 0 if the system takes none, `-ENOSYS` if the program has to read them
-  /// itself, or another negated errno.
+  /// Send bytes of a file. Returns how many, 0 if the system takes none now, `-ENOSYS` if the program has to read them
+  /// itself, `-EIO` if the file ends before the offset, or another negated errno.
   public func sendFile(_ file: Int32, from offset: Int64, count: Int) -> Int {
     guard !descriptor.isClosed else { return -Int(EBADF) }
     guard offset >= 0, count >= 0 else { return -Int(EINVAL) }
     guard sending.state != .inFlight, !core.backend.hasUnsent(descriptor) else { return 0 }
     let n = sockets.sendFile(descriptor.fileDescriptor, file, offset, count)
+    if n == 0 && count > 0 { return -Int(EIO) }
     return n == -Int64(EAGAIN) ? 0 : Int(n)
   }
 

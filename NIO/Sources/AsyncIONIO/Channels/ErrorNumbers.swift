@@ -1,3 +1,5 @@
+internal import AsyncIO
+internal import NIOCore
 internal import SystemPackage
 
 /// The numbers of the errors that channels know, as NIO's `IOError` has them.
@@ -13,4 +15,14 @@ enum ErrorNumber {
   static let shortages = [
     Errno.tooManyOpenFiles, .tooManyOpenFilesInSystem, .noBufferSpace, .noMemory,
   ].map(\.rawValue)
+
+  /// The number of an error of either side; EIO for one that has none.
+  static func of(_ error: any Error) -> Int32 {
+    switch error {
+    case let error as Errno: error.rawValue
+    case let error as NIOCore.IOError: error.errnoCode
+    case let error as AsyncIO.IOError: error.errno.rawValue
+    default: Errno.ioError.rawValue
+    }
+  }
 }

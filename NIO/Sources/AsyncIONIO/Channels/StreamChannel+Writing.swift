@@ -32,12 +32,12 @@ extension StreamChannel {
     isFlushing = true
     defer { isFlushing = false }
     var spins = writeSpinCount
-    while life.isActive, writes.isFlushed, !awaitsOutput {
+    while life.isActive, writes.isFlushed, !awaitsOutput, !fileBlock.isComing {
       let (sent, wanted) = sendNext()
       guard sent >= 0 else { return writeFailed(sent) }
       account(sent)
       if !life.isActive { return }
-      if sent == wanted { continue }
+      if sent == wanted || fileBlock.isComing { continue }
       if sent == 0 || spins == 0 {
         awaitsOutput = true
         socket.awaitOutput()
@@ -80,16 +80,6 @@ extension StreamChannel {
     }
   }
 
-  private func sendFile(_ region: FileRegion) -> (sent: Int, wanted: Int) {
-    let count = region.readableBytes
-    guard count > 0 else { return (0, 0) }
-    let sent = try? region.fileHandle.withUnsafeFileDescriptor { file in
-      socket.sendFile(file, from: Int64(region.readerIndex), count: count)
-    }
-    guard let sent else { return (-Int(ErrorNumber.badDescriptor), count) }
-    return (sent == -Int(ErrorNumber.noFunction) ? -Int(ErrorNumber.notSupported) : sent, count)
-  }
-
   /// Note what was sent, and keep the promises of it. On io_uring few bytes are taken and sent with the next wait; that
   /// counts as sent, as bytes in the system's own buffer do. They go out even if the channel is closed before.
   private func account(_ sent: Int) {
@@ -98,7 +88,7 @@ extension StreamChannel {
     for promise in promises { promise.succeed(()) }
   }
 
-  private func writeFailed(_ result: Int) {
+  func writeFailed(_ result: Int) {
     drainInput()
     if life.isOpen { close0(error: NIOCore.IOError(result: result, "write"), mode: .all, promise: nil) }
   }

@@ -13,6 +13,8 @@ final class StreamChannel: BaseChannel, @unchecked Sendable {
   private var pendingOutputClose: [EventLoopPromise<Void>]?
   var isFlushing = false
   var awaitsOutput = false
+  /// A piece of the file that is sent.
+  var fileBlock = FileBlock()
   var writeSpinCount: UInt = 16
   private var connectTimeout: TimeAmount?
   private var connectTimer: Scheduled<Void>?
@@ -143,6 +145,7 @@ final class StreamChannel: BaseChannel, @unchecked Sendable {
   override func failWrites(_ error: any Error) {
     let promises = writes.removeAll() + (pendingOutputClose ?? [])
     pendingOutputClose = nil
+    fileBlock.bytes = ByteBuffer()
     for promise in promises { promise.fail(error) }
   }
 
