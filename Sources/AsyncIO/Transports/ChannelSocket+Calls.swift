@@ -5,28 +5,7 @@ internal import SystemPackage
 
 @_spi(Channels)
 extension ChannelSocket {
-  // MARK: Names and options
-
-  /// Its own address; nil if it has none, or is closed.
-  public var localAddress: SocketAddress? { open { sockets.localAddress(of: $0) } ?? nil }
-  /// The peer's address; nil if it has none, or is closed.
-  public var remoteAddress: SocketAddress? { open { sockets.peerAddress(of: $0) } ?? nil }
-
-  private func open<Value>(_ body: (Int32) -> Value) -> Value? {
-    descriptor.isClosed ? nil : body(descriptor.fileDescriptor)
-  }
-
-  private func check(_ operation: String, _ body: (Int32) -> Int32) throws(IOError) {
-    guard !descriptor.isClosed else { throw .closedHere(operation, "socket") }
-    let result = body(descriptor.fileDescriptor)
-    if result < 0 { throw IOError(result: Int(result), operation, "descriptor \(descriptor.fileDescriptor)") }
-  }
-
-  /// Give the socket its address. Throws ``IOError``.
-  public func bind(to address: SocketAddress) throws(IOError) {
-    guard !descriptor.isClosed else { throw .closedHere("bind", "socket") }
-    try sockets.bind(descriptor.fileDescriptor, to: address)
-  }
+  // MARK: Listening
 
   /// Let clients connect. The file of a Unix socket goes with the socket. Throws ``IOError``.
   public func listen(backlog: Int32) throws(IOError) {
@@ -34,19 +13,6 @@ extension ChannelSocket {
     descriptor.freesAddress = true
     if sockets.hasFileSystem, let localAddress, localAddress.isUnix { file = UnixSocketFile(boundTo: localAddress) }
     try check("listen") { sockets.listen($0, backlog) }
-  }
-
-  /// Set an option of words of 32 bits. Throws ``IOError``.
-  public func setOption(_ level: Int32, _ name: Int32, _ words: [Int32]) throws(IOError) {
-    try check("setsockopt") { sockets.setOption($0, level, name, words) }
-  }
-
-  /// Get an option. `words` is its size in words of 32 bits, from 1 to 64. Throws ``IOError``.
-  public func option(_ level: Int32, _ name: Int32, words count: Int) throws(IOError) -> [Int32] {
-    guard (1...64).contains(count) else { throw IOError(.invalidArgument, "getsockopt", "an option of \(count) words") }
-    var words = [Int32](repeating: 0, count: count)
-    try check("getsockopt") { sockets.getOption($0, level, name, &words) }
-    return words
   }
 
   // MARK: Output

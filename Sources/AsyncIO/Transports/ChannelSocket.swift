@@ -8,57 +8,25 @@ internal import SystemPackage
 //
 // - The framework reads into memory that it has chosen. Where a backend receives ahead, a chunk may be larger than that
 //   memory; the rest is held here and comes next.
-// - A wait holds the socket: the backend knows its records by their addresses. Without a wait nothing here does.
 // - What a backend has taken to send, and has not sent yet, counts as sent: it goes out after a close as well. An error
 //   of it is the answer to the next write, or to a read.
 
-/// What the owner of a ``ChannelSocket`` is told. In the thread that runs the loop, in the poll phase.
-@_spi(Channels)
-public protocol ChannelSocketOwner: AnyObject {
-  /// Take input: ``ChannelSocket/takeInput(into:)`` or ``ChannelSocket/takeConnection()`` has something to say.
-  func inputIsThere()
-  /// Look: the peer has ended its stream, or it has failed, while nobody waits for input. ``ChannelSocket/awaitEnd()``
-  /// has asked for that.
-  func peerHasEnded()
-  /// Go on: what ``ChannelSocket/connect(to:)`` or ``ChannelSocket/awaitOutput()`` waited for has come. The result is
-  /// 0, or a negated errno.
-  func outputIsPossible(_ result: Int)
-}
-
 /// A stream socket, listening or connecting or connected, whose owner keeps the books. Loop thread.
 @_spi(Channels)
-public final class ChannelSocket {
-  let core: BaseEventLoop
-  let sockets: any SocketCalls
-  let descriptor: IODescriptor
-  let receiving: IOOperation
-  let sending: IOOperation
-  private let relay = Relay()
-  /// True once the end is looked for.
-  var watchesEnd = false
+public final class ChannelSocket: ChannelEndpoint {
   /// True unless it is a Unix socket.
   public let isTCP: Bool
-  /// Who is told. Held until the close.
-  public var owner: (any ChannelSocketOwner)?
 
   /// The rest of a chunk that was larger than the memory it was asked for with.
   private var held = UnsafeRawBufferPointer(start: nil, count: 0)
-  /// True if a wait has ended whose bytes were not fetched yet.
-  private var isThere = false
-  /// True while an end of a wait for input is on its way that nobody waits for any more.
-  private var isUnwanted = false
   private let receivesAtOnce: Bool
   /// The address of a connect in flight.
   private var address: UnsafeMutableRawBufferPointer?
-  private var isHeldByWait: ChannelSocket?
   /// The file of a listening Unix socket, which goes with it.
   var file: UnixSocketFile?
 
-  private final class Relay: OperationObserver {
-    /// Right because a socket holds itself while a wait of it is in flight.
-    unowned(unsafe) var socket: ChannelSocket?
-    override func operationEnded(_ operation: IOOperation) { socket?.ended(operation) }
-  }
+  /// True once the end is looked for.
+  var watchesEnd = false
 
   final class EndRelay: EndObserver {
     weak let socket: ChannelSocket?
@@ -88,26 +56,13 @@ public final class ChannelSocket {
 
   private init(_ fileDescriptor: Int32, isTCP: Bool, on loop: BaseEventLoop) {
     self.isTCP = isTCP
-    core = loop
-    sockets = loop.sockets
-    descriptor = IODescriptor(fileDescriptor, loop: loop)
+    receivesAtOnce = loop.backend.capabilities.contains(.immediateReceives)
+    super.init(fileDescriptor, receiving: .receiveLent, sending: .writable, on: loop)
     // A listening socket and one that is not connected cannot be asked yet.
     descriptor.shortReadsDrain = isTCP
-    receiving = IOOperation(.receiveLent, on: descriptor)
-    sending = IOOperation(.writable, on: descriptor)
-    receivesAtOnce = loop.backend.capabilities.contains(.immediateReceives)
-    relay.socket = self
-    receiving.observer = .passUnretained(relay)
-    sending.observer = .passUnretained(relay)
   }
 
-  deinit {
-    address?.deallocate()
-    descriptor.close()
-  }
-
-  /// Put the socket into the loop's care. Loop thread, once.
-  public func begin() { core.backend.attach(descriptor) }
+  deinit { address?.deallocate() }
 
   // MARK: Connecting and accepting
 
@@ -140,8 +95,7 @@ public final class ChannelSocket {
 
   // MARK: Input
 
-  /// Wait for input. Idempotent; the owner is told in a later turn, or in this one's poll.
-  public func awaitInput() { awaitReceiving(.receiveLent) }
+  public override func awaitInput() { awaitReceiving(.receiveLent) }
 
   private func awaitReceiving(_ kind: IOOperation.Kind) {
     core.assertLoopThread()
@@ -149,14 +103,6 @@ public final class ChannelSocket {
     isUnwanted = false
     guard receiving.state != .inFlight else { return }
     if isThere || !held.isEmpty || submit(receiving, kind) { core.completeNextTurn(receiving) }
-    hold()
-  }
-
-  /// Stop waiting for input. What comes stays where it is.
-  public func stopAwaitingInput() {
-    guard receiving.state == .inFlight else { return }
-    isUnwanted = true
-    core.backend.cancel(receiving)
     hold()
   }
 
@@ -206,7 +152,7 @@ public final class ChannelSocket {
 
   /// Close the socket, and tell the owner nothing more. What was sent is sent on; a peer sees the end, or a reset if it
   /// has sent what was not read. Idempotent. Loop thread, or before ``begin()``.
-  public func close() {
+  public override func close() {
     owner = nil
     descriptor.endObserver = nil
     if !held.isEmpty {
@@ -216,7 +162,7 @@ public final class ChannelSocket {
     dropConnection()
     file?.remove(core.logger)
     file = nil
-    descriptor.close()
+    super.close()
   }
 
   /// Close a connection that was accepted and that nobody takes any more.
@@ -226,26 +172,7 @@ public final class ChannelSocket {
     sockets.close(Int32(receiving.result))
   }
 
-  @inline(__always)
-  func submit(_ operation: IOOperation, _ kind: IOOperation.Kind) -> Bool {
-    operation.kind = kind
-    operation.sequence &+= 1
-    return core.backend.submit(operation)
-  }
-
-  func hold() {
-    isHeldByWait = receiving.state == .inFlight || sending.state == .inFlight ? self : nil
-  }
-
-  private func ended(_ operation: IOOperation) {
-    // The owner may release this object.
-    withExtendedLifetime(self) {
-      if operation === receiving { inputEnded() } else { owner?.outputIsPossible(min(operation.result, 0)) }
-      hold()
-    }
-  }
-
-  private func inputEnded() {
+  override func inputEnded() {
     // With a chunk held, the wait was for the next turn only.
     if held.isEmpty { isThere = receiving.result != -Int(ECANCELED) }
     if descriptor.isClosed { return dropConnection() }

@@ -5,7 +5,7 @@ internal import NIOCore
 enum Lookup {
   /// The addresses of a host, at least one, in the resolver's order. Fails with `ResolutionError`.
   static func addresses(
-    of host: String, port: Int, on loop: any NIOCore.EventLoop
+    of host: String, port: Int, type: SocketType = .stream, on loop: any NIOCore.EventLoop
   ) -> EventLoopFuture<[NIOCore.SocketAddress]> {
     guard let base = AsyncIOEventLoop.of(loop)?.base else {
       return loop.makeFailedFuture(ForeignLoop(loop: "\(loop)"))
@@ -21,7 +21,7 @@ enum Lookup {
     let work: @Sendable () -> Void = {
       Task(executorPreference: base.taskExecutor) {
         do {
-          let found = try await base.getaddrinfo(host: host, port: number, type: .stream)
+          let found = try await base.getaddrinfo(host: host, port: number, type: type)
           let addresses = found.compactMap { NIOCore.SocketAddress($0.address) }
           guard !addresses.isEmpty else { throw ChannelError.unknownLocalAddress }
           promise.succeed(addresses)

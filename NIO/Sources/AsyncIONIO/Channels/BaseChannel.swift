@@ -2,7 +2,7 @@
 internal import NIOCore
 internal import Synchronization
 
-// What listening and connected channels have in common: the life, the names, the order in which handlers are told. The
+// What channels of all kinds have in common: the life, the names, the order in which handlers are told. The
 // rules are NIO's, and its channels are the oracle: the tests run each program on both. The traps:
 //
 // - Every call out (a promise, a handler) may close the channel. So the books are right before it, and nothing that was
@@ -14,7 +14,7 @@ internal import Synchronization
 /// the unchecked conformance right.
 class BaseChannel: Channel, ChannelCore, ChannelSocketOwner, @unchecked Sendable {
   final let loop: AsyncIOEventLoop
-  final let socket: ChannelSocket
+  final let endpoint: ChannelEndpoint
   final let parent: (any Channel)?
   private final let closePromise: EventLoopPromise<Void>
   private final var ownPipeline: ChannelPipeline!
@@ -37,8 +37,8 @@ class BaseChannel: Channel, ChannelCore, ChannelSocketOwner, @unchecked Sendable
     var allocator = ByteBufferAllocator()
   }
 
-  init(_ socket: ChannelSocket, parent: (any Channel)?, loop: AsyncIOEventLoop) {
-    self.socket = socket
+  init(_ endpoint: ChannelEndpoint, parent: (any Channel)?, loop: AsyncIOEventLoop) {
+    self.endpoint = endpoint
     self.parent = parent
     self.loop = loop
     closePromise = loop.makePromise(of: Void.self)
@@ -49,7 +49,7 @@ class BaseChannel: Channel, ChannelCore, ChannelSocketOwner, @unchecked Sendable
   deinit {
     // A channel that nobody registered has told nobody anything.
     if life.isOpen {
-      socket.close()
+      endpoint.close()
       closePromise.fail(ChannelError.ioOnClosedChannel)
     }
   }
@@ -74,13 +74,13 @@ class BaseChannel: Channel, ChannelCore, ChannelSocketOwner, @unchecked Sendable
 
   func localAddress0() throws -> NIOCore.SocketAddress {
     guard life.isOpen else { throw ChannelError.ioOnClosedChannel }
-    guard let address = NIOCore.SocketAddress(socket.localAddress) else { throw ChannelError.unknownLocalAddress }
+    guard let address = NIOCore.SocketAddress(endpoint.localAddress) else { throw ChannelError.unknownLocalAddress }
     return address
   }
 
   func remoteAddress0() throws -> NIOCore.SocketAddress {
     guard life.isOpen else { throw ChannelError.ioOnClosedChannel }
-    guard let address = NIOCore.SocketAddress(socket.remoteAddress) else {
+    guard let address = NIOCore.SocketAddress(endpoint.remoteAddress) else {
       throw NIOCore.IOError(errnoCode: ErrorNumber.notConnected, reason: "getpeername")
     }
     return address
@@ -88,7 +88,7 @@ class BaseChannel: Channel, ChannelCore, ChannelSocketOwner, @unchecked Sendable
 
   /// Show the addresses that the socket has now.
   final func noteAddresses() {
-    let (local, remote) = (NIOCore.SocketAddress(socket.localAddress), NIOCore.SocketAddress(socket.remoteAddress))
+    let (local, remote) = (NIOCore.SocketAddress(endpoint.localAddress), NIOCore.SocketAddress(endpoint.remoteAddress))
     shown.withLock { ($0.local, $0.remote) = (local, remote) }
   }
 
@@ -105,8 +105,8 @@ class BaseChannel: Channel, ChannelCore, ChannelSocketOwner, @unchecked Sendable
       return fail(promise, NIOCore.EventLoopError.shutdown)
     }
     guard life.register() else { return fail(promise, ChannelError.inappropriateOperationForState) }
-    socket.begin()
-    socket.owner = self
+    endpoint.begin()
+    endpoint.owner = self
     loop.add(self)
     promise?.succeed(())
     pipeline.syncOperations.fireChannelRegistered()
@@ -140,7 +140,7 @@ class BaseChannel: Channel, ChannelCore, ChannelSocketOwner, @unchecked Sendable
   func bind0(to address: NIOCore.SocketAddress, promise: EventLoopPromise<Void>?) {
     guard life.isOpen else { return fail(promise, ChannelError.ioOnClosedChannel) }
     complete(promise) {
-      try inNIOsWords { try socket.bind(to: try address.forLoops()) }
+      try inNIOsWords { try endpoint.bind(to: try address.forLoops()) }
       noteAddresses()
     }
   }
@@ -189,7 +189,7 @@ class BaseChannel: Channel, ChannelCore, ChannelSocketOwner, @unchecked Sendable
     guard life.isOpen else { return fail(promise, ChannelError.alreadyClosed) }
     guard mode == .all else { return fail(promise, ChannelError.operationUnsupported) }
     guard let end = life.close() else { return }
-    socket.close()
+    endpoint.close()
     loop.remove(self)
     activeFlag.store(false, ordering: .relaxed)
     failWrites(error)
@@ -246,7 +246,7 @@ class BaseChannel: Channel, ChannelCore, ChannelSocketOwner, @unchecked Sendable
     guard life.isOpen else { throw ChannelError.ioOnClosedChannel }
     switch option {
     case let option as ChannelOptions.Types.SocketOption:
-      try SocketOptions.set(option, value as Any, on: socket)
+      try SocketOptions.set(option, value as Any, on: endpoint)
     case is ChannelOptions.Types.AllocatorOption: allocator = value as! ByteBufferAllocator
     case is ChannelOptions.Types.RecvAllocatorOption:
       receiveBuffers.recvAllocator = value as! any RecvByteBufferAllocator
@@ -268,7 +268,7 @@ class BaseChannel: Channel, ChannelCore, ChannelSocketOwner, @unchecked Sendable
     guard life.isOpen else { throw ChannelError.ioOnClosedChannel }
     switch option {
     case let option as ChannelOptions.Types.SocketOption:
-      return try SocketOptions.get(option, on: socket) as! Option.Value
+      return try SocketOptions.get(option, on: endpoint) as! Option.Value
     case is ChannelOptions.Types.AllocatorOption: return allocator as! Option.Value
     case is ChannelOptions.Types.RecvAllocatorOption: return receiveBuffers.recvAllocator as! Option.Value
     case is ChannelOptions.Types.AutoReadOption: return autoRead as! Option.Value
@@ -281,6 +281,6 @@ class BaseChannel: Channel, ChannelCore, ChannelSocketOwner, @unchecked Sendable
     guard value != autoRead else { return }
     autoRead = value
     guard life.isRegistered else { return }
-    if value { read0() } else { socket.stopAwaitingInput() }
+    if value { read0() } else { endpoint.stopAwaitingInput() }
   }
 }

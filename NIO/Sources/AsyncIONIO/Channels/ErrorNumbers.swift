@@ -6,9 +6,14 @@ internal import SystemPackage
 enum ErrorNumber {
   static let again = Errno.resourceTemporarilyUnavailable.rawValue
   static let badDescriptor = Errno.badFileDescriptor.rawValue
+  static let addressIsConnected = Errno.socketIsConnected.rawValue
   static let connectionAborted = Errno.connectionAbort.rawValue
+  static let connectionRefused = Errno.connectionRefused.rawValue
+  static let hostUnreachable = Errno.noRouteToHost.rawValue
   static let invalidArgument = Errno.invalidArgument.rawValue
+  static let messageTooLong = Errno.messageTooLong.rawValue
   static let noFunction = Errno.noFunction.rawValue
+  static let noMemory = Errno.noMemory.rawValue
   static let notConnected = Errno.socketNotConnected.rawValue
   static let notSupported = Errno.notSupported.rawValue
   /// No descriptors or no memory: it passes.

@@ -3,10 +3,12 @@ internal import NIOCore
 
 /// A listening channel: it reads channels.
 final class ListenerChannel: BaseChannel, @unchecked Sendable {
+  private let socket: ChannelSocket
   private let children: any EventLoopGroup
   private var backlog: Int32 = 128
 
   init(_ socket: ChannelSocket, children: any EventLoopGroup, loop: AsyncIOEventLoop) {
+    self.socket = socket
     self.children = children
     super.init(socket, parent: nil, loop: loop)
   }

@@ -3,16 +3,16 @@ internal import NIOCore
 
 /// Options of the socket. What they hold is words of 32 bits, one for most.
 enum SocketOptions {
-  static func set(_ option: ChannelOptions.Types.SocketOption, _ value: Any, on socket: ChannelSocket) throws {
+  static func set(_ option: ChannelOptions.Types.SocketOption, _ value: Any, on socket: ChannelEndpoint) throws {
     guard let value = value as? SocketOptionValue, let word = Int32(exactly: value) else {
       throw NIOCore.IOError(errnoCode: ErrorNumber.invalidArgument, reason: "\(option): \(value) is not 32 bits")
     }
     // Bootstraps set it on Unix sockets as well, which have nothing to set.
-    if !socket.isTCP && option == .tcpOption(.tcp_nodelay) { return }
+    if (socket as? ChannelSocket)?.isTCP == false && option == .tcpOption(.tcp_nodelay) { return }
     try inNIOsWords { try socket.setOption(Int32(option.level), Int32(option.name), [word]) }
   }
 
-  static func get(_ option: ChannelOptions.Types.SocketOption, on socket: ChannelSocket) throws -> SocketOptionValue {
+  static func get(_ option: ChannelOptions.Types.SocketOption, on socket: ChannelEndpoint) throws -> SocketOptionValue {
     let words = try inNIOsWords { try socket.option(Int32(option.level), Int32(option.name), words: 1) }
     return SocketOptionValue(words[0])
   }
@@ -48,7 +48,7 @@ extension BaseChannel: SocketOptionProvider {
       let words = withUnsafeBytes(of: value) { bytes in
         (0..<bytes.count / 4).map { bytes.loadUnaligned(fromByteOffset: $0 * 4, as: Int32.self) }
       }
-      try inNIOsWords { try self.socket.setOption(Int32(level.rawValue), Int32(name.rawValue), words) }
+      try inNIOsWords { try self.endpoint.setOption(Int32(level.rawValue), Int32(name.rawValue), words) }
     }
   }
 
@@ -59,7 +59,7 @@ extension BaseChannel: SocketOptionProvider {
       guard self.life.isOpen else { throw ChannelError.ioOnClosedChannel }
       guard MemoryLayout<Value>.size % 4 == 0 else { throw UnsupportedOption(option: "\(name) of \(Value.self)") }
       let words = try inNIOsWords {
-        try self.socket.option(Int32(level.rawValue), Int32(name.rawValue), words: MemoryLayout<Value>.size / 4)
+        try self.endpoint.option(Int32(level.rawValue), Int32(name.rawValue), words: MemoryLayout<Value>.size / 4)
       }
       // Right because the caller, who names the type, says that it is the option's.
       return words.withUnsafeBytes { $0.loadUnaligned(as: Value.self) }

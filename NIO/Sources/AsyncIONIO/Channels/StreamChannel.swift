@@ -4,6 +4,7 @@ internal import Synchronization
 
 /// A connected or connecting stream, TCP or Unix. See ``BaseChannel``.
 final class StreamChannel: BaseChannel, @unchecked Sendable {
+  let socket: ChannelSocket
   var writes = PendingWrites()
   private let writableFlag = Atomic<Bool>(true)
   private var allowsRemoteHalfClosure = false
@@ -18,6 +19,11 @@ final class StreamChannel: BaseChannel, @unchecked Sendable {
   var writeSpinCount: UInt = 16
   private var connectTimeout: TimeAmount?
   private var connectTimer: Scheduled<Void>?
+
+  init(_ socket: ChannelSocket, parent: (any Channel)?, loop: AsyncIOEventLoop) {
+    self.socket = socket
+    super.init(socket, parent: parent, loop: loop)
+  }
 
   override var isWritable: Bool { writableFlag.load(ordering: .relaxed) }
 
