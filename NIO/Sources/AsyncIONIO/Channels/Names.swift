@@ -1,34 +1,47 @@
-internal import AsyncIO
+@_spi(Channels) internal import AsyncIO
 internal import NIOCore
 internal import SystemPackage
 
 // Addresses and errors of one side in the words of the other.
 
 extension NIOCore.SocketAddress {
+  // What the system's form of an address is copied into: NIO has no other way to make one without a text.
+  private static let anyIPv4 = try? NIOCore.SocketAddress(ipAddress: "0.0.0.0", port: 0)
+  private static let anyIPv6 = try? NIOCore.SocketAddress(ipAddress: "::", port: 0)
+
   /// The same address; nil for one that NIO has no form of.
   init?(_ address: AsyncIO.SocketAddress?) {
     guard let address else { return nil }
-    let made: NIOCore.SocketAddress?
-    if address.isUnix {
-      made = try? NIOCore.SocketAddress(unixDomainSocketPath: address.unixPath ?? "")
-    } else if let host = address.host, let port = address.port {
-      made = try? NIOCore.SocketAddress(ipAddress: host, port: Int(port))
+    if address.isIPv4, case .v4(let any)? = Self.anyIPv4 {
+      self.init(Self.copy(of: address, over: any.address))
+    } else if address.isIPv6, case .v6(let any)? = Self.anyIPv6 {
+      self.init(Self.copy(of: address, over: any.address))
+    } else if address.isUnix {
+      try? self.init(unixDomainSocketPath: address.unixPath ?? "")
     } else {
-      made = nil
+      return nil
     }
-    guard let made else { return nil }
-    self = made
+  }
+
+  /// Return a structure of the system with the bytes of an address of its family.
+  private static func copy<Form>(of address: AsyncIO.SocketAddress, over form: Form) -> Form {
+    var form = form
+    withUnsafeMutableBytes(of: &form) { memory in
+      // Right because a structure of C is its bytes, and no more of them are copied than there is room for.
+      address.withSystemForm { memory.copyMemory(from: UnsafeRawBufferPointer(rebasing: $0.prefix(memory.count))) }
+    }
+    return form
   }
 
   /// The same address for the loops. Throws for an address that they have no form of.
   func forLoops() throws -> AsyncIO.SocketAddress {
     if let pathname, case .unixDomainSocket = self { return try AsyncIO.SocketAddress(unixPath: pathname) }
-    if let ipAddress, let port, let number = UInt16(exactly: port),
-      let address = AsyncIO.SocketAddress(ipLiteral: ipAddress, port: number)
-    {
-      return address
+    let made = withSockAddr { address, size in
+      // Right because the pointer is to `size` bytes, for the length of the call.
+      AsyncIO.SocketAddress(systemForm: UnsafeRawBufferPointer(start: address, count: size))
     }
-    throw ChannelError.operationUnsupported
+    guard let made else { throw ChannelError.operationUnsupported }
+    return made
   }
 }
 
