@@ -32,7 +32,9 @@ public final class ChannelDatagramSocket: ChannelEndpoint {
     self.family = family
     memory = .allocate(byteCount: DatagramSockets.room(for: family), alignment: 16)
     messages.initialize(repeating: casyncio_message(), count: 2)
-    super.init(fileDescriptor, receiving: .receiveFrom, sending: .sendTo, on: loop)
+    let descriptor = IODescriptor(fileDescriptor, loop: loop)
+    super.init(
+      descriptor, receiving: IOOperation(.receiveFrom, on: descriptor), sending: IOOperation(.sendTo, on: descriptor))
     descriptor.isReadable = true
     descriptor.freesAddress = true
     receiving.message = messages

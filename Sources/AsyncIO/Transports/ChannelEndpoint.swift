@@ -1,9 +1,9 @@
 internal import CAsyncIO
 internal import SystemPackage
 
-// What the sockets of channels have in common, streams and datagrams: the waits, the names, the options. They decide
-// nothing: a framework with channels of its own asks, and is told. The face is `@_spi(Channels)`: it may change with
-// any version, and only a package that pins this one should use it.
+// What the endpoints of channels have in common, streams, datagrams and pipes: the waits, the names, the options. They
+// decide nothing: a framework with channels of its own asks, and is told. The face is `@_spi(Channels)`: it may change
+// with any version, and only a package that pins this one should use it.
 //
 // - A wait holds the object: the backend knows its records by their addresses. Without a wait nothing here does.
 // - A wait for input that nobody wants any more may still bring something. It stays here, and comes next.
@@ -18,9 +18,31 @@ public protocol ChannelSocketOwner: AnyObject {
   func peerHasEnded()
   /// Go on: what was waited for has come. The result is 0, or a negated errno.
   func outputIsPossible(_ result: Int)
+  /// Note that nobody can read what is written from here on. Pipes only.
+  func peerHasGone()
 }
 
-/// A socket whose owner keeps the books: ``ChannelSocket`` or ``ChannelDatagramSocket``. Loop thread.
+/// What a channel of bytes asks of its endpoint: a ``ChannelSocket`` or a ``ChannelPipe``. Loop thread.
+@_spi(Channels)
+public protocol ChannelStream: ChannelEndpoint {
+  /// Take what is there. Returns how many bytes, 0 at the end of the stream, or a negated errno; `-EAGAIN` if nothing
+  /// is there.
+  func takeInput(into memory: UnsafeMutableRawBufferPointer) -> Int
+  /// Look for the end of the input even while nobody waits for it. Returns `true` if it has come already.
+  func awaitEnd() -> Bool
+  /// Send what the system takes now. Returns how many bytes, 0 if it takes none, or a negated errno.
+  func send(_ bytes: UnsafeRawBufferPointer) -> Int
+  /// Send bytes of a file. Returns how many, or a negated errno, `-ENOSYS` if the program has to read them itself.
+  func sendFile(_ file: Int32, from offset: Int64, count: Int) -> Int
+  /// Wait until the system takes more. Idempotent.
+  func awaitOutput()
+  /// End the output after what was sent. Throws ``IOError``.
+  func endWriting() throws(IOError)
+  /// Receive nothing more. Throws ``IOError``.
+  func endReading() throws(IOError)
+}
+
+/// What has an owner that keeps the books: ``ChannelSocket``, ``ChannelDatagramSocket``, ``ChannelPipe``. Loop thread.
 @_spi(Channels)
 public class ChannelEndpoint {
   final let core: BaseEventLoop
@@ -44,21 +66,19 @@ public class ChannelEndpoint {
     override func operationEnded(_ operation: IOOperation) { endpoint?.ended(operation) }
   }
 
-  init(_ fileDescriptor: Int32, receiving: IOOperation.Kind, sending: IOOperation.Kind, on loop: BaseEventLoop) {
-    core = loop
-    sockets = loop.sockets
-    descriptor = IODescriptor(fileDescriptor, loop: loop)
-    self.receiving = IOOperation(receiving, on: descriptor)
-    self.sending = IOOperation(sending, on: descriptor)
+  init(_ descriptor: IODescriptor, receiving: IOOperation, sending: IOOperation) {
+    core = descriptor.loop
+    sockets = core.sockets
+    (self.descriptor, self.receiving, self.sending) = (descriptor, receiving, sending)
     relay.endpoint = self
-    self.receiving.observer = .passUnretained(relay)
-    self.sending.observer = .passUnretained(relay)
+    receiving.observer = .passUnretained(relay)
+    sending.observer = .passUnretained(relay)
   }
 
   deinit { descriptor.close() }
 
   /// Put the socket into the loop's care. Loop thread, once.
-  public final func begin() { core.backend.attach(descriptor) }
+  public func begin() { core.backend.attach(descriptor) }
 
   /// Close the socket, and tell the owner nothing more. Idempotent. Loop thread, or before ``begin()``.
   public func close() {
@@ -87,8 +107,11 @@ public class ChannelEndpoint {
   }
 
   final func hold() {
-    isHeldByWait = receiving.state == .inFlight || sending.state == .inFlight ? self : nil
+    isHeldByWait = isBusy ? self : nil
   }
+
+  /// True while a wait is in flight.
+  var isBusy: Bool { receiving.state == .inFlight || sending.state == .inFlight }
 
   private final func ended(_ operation: IOOperation) {
     // The owner may release this object.

@@ -13,7 +13,7 @@ internal import SystemPackage
 
 /// A stream socket, listening or connecting or connected, whose owner keeps the books. Loop thread.
 @_spi(Channels)
-public final class ChannelSocket: ChannelEndpoint {
+public final class ChannelSocket: ChannelEndpoint, ChannelStream {
   /// True unless it is a Unix socket.
   public let isTCP: Bool
 
@@ -57,7 +57,9 @@ public final class ChannelSocket: ChannelEndpoint {
   private init(_ fileDescriptor: Int32, isTCP: Bool, on loop: BaseEventLoop) {
     self.isTCP = isTCP
     receivesAtOnce = loop.backend.capabilities.contains(.immediateReceives)
-    super.init(fileDescriptor, receiving: .receiveLent, sending: .writable, on: loop)
+    let descriptor = IODescriptor(fileDescriptor, loop: loop)
+    super.init(
+      descriptor, receiving: IOOperation(.receiveLent, on: descriptor), sending: IOOperation(.writable, on: descriptor))
     // A listening socket and one that is not connected cannot be asked yet.
     descriptor.shortReadsDrain = isTCP
   }

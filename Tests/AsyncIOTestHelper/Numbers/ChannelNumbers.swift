@@ -1,4 +1,5 @@
 @_spi(Channels) import AsyncIO
+import POSIX
 
 /// The face for frameworks with channels of their own.
 func probeChannels(_ probe: NumberProbe, _ loop: any EventLoop) async throws {
@@ -34,5 +35,22 @@ func probeChannels(_ probe: NumberProbe, _ loop: any EventLoop) async throws {
   }
   await probe.each("ChannelEndpoint.option(_:_:words:) datagrams", Extreme.ints, refusing: nil) {
     _ = try datagrams.option(1, 1, words: $0)
+  }
+  try await probeChannelPipes(probe, core)
+}
+
+private func probeChannelPipes(_ probe: NumberProbe, _ core: BaseEventLoop) async throws {
+  await probe.each("ChannelPipe.open(input:output:on:)", [.min, -1, .max], refusing: nil) {
+    _ = try ChannelPipe.open(input: $0, output: nil, on: core)
+  }
+  await probe.each("ChannelPipe.open(input:output:on:) both", [.min, -1, .max], refusing: nil) {
+    _ = try ChannelPipe.open(input: $0, output: $0, on: core)
+  }
+  var ends: [Int32] = [-1, -1]
+  guard POSIX.pipe(&ends) == 0 else { return }
+  let pipe = try ChannelPipe.open(input: ends[0], output: ends[1], on: core)
+  defer { pipe.close() }
+  await probe.each("ChannelPipe.sendFile(_:from:count:)", Extreme.ints, refusing: nil) {
+    _ = pipe.sendFile(-1, from: Int64($0), count: $0)
   }
 }

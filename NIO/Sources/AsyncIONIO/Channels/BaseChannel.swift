@@ -175,6 +175,8 @@ class BaseChannel: Channel, ChannelCore, ChannelSocketOwner, @unchecked Sendable
 
   func outputIsPossible(_ result: Int) {}
 
+  func peerHasGone() {}
+
   // MARK: Writing
 
   func write0(_ data: NIOAny, promise: EventLoopPromise<Void>?) { fail(promise, ChannelError.operationUnsupported) }

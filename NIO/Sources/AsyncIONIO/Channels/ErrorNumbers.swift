@@ -7,6 +7,7 @@ enum ErrorNumber {
   static let again = Errno.resourceTemporarilyUnavailable.rawValue
   static let badDescriptor = Errno.badFileDescriptor.rawValue
   static let addressIsConnected = Errno.socketIsConnected.rawValue
+  static let brokenPipe = Errno.brokenPipe.rawValue
   static let connectionAborted = Errno.connectionAbort.rawValue
   static let connectionRefused = Errno.connectionRefused.rawValue
   static let hostUnreachable = Errno.noRouteToHost.rawValue

@@ -2,9 +2,9 @@
 internal import NIOCore
 internal import Synchronization
 
-/// A connected or connecting stream, TCP or Unix. See ``BaseChannel``.
+/// A connected or connecting stream, TCP or Unix, or pipes. See ``BaseChannel``.
 final class StreamChannel: BaseChannel, @unchecked Sendable {
-  let socket: ChannelSocket
+  let socket: any ChannelStream
   var writes = PendingWrites()
   private let writableFlag = Atomic<Bool>(true)
   private var allowsRemoteHalfClosure = false
@@ -20,7 +20,7 @@ final class StreamChannel: BaseChannel, @unchecked Sendable {
   private var connectTimeout: TimeAmount?
   private var connectTimer: Scheduled<Void>?
 
-  init(_ socket: ChannelSocket, parent: (any Channel)?, loop: AsyncIOEventLoop) {
+  init(_ socket: any ChannelStream, parent: (any Channel)?, loop: AsyncIOEventLoop) {
     self.socket = socket
     super.init(socket, parent: parent, loop: loop)
   }
@@ -34,6 +34,9 @@ final class StreamChannel: BaseChannel, @unchecked Sendable {
     guard life.isOpen else { return fail(promise, ChannelError.ioOnClosedChannel) }
     guard pendingConnect == nil else { return fail(promise, ChannelError.connectPending) }
     guard life.isRegistered, !life.isActive else { return fail(promise, ChannelError.inappropriateOperationForState) }
+    guard let socket = socket as? ChannelSocket else {
+      return connectFailed(ChannelError.operationUnsupported, promise)
+    }
     let remote: AsyncIO.SocketAddress
     do { remote = try address.forLoops() } catch { return connectFailed(error, promise) }
     switch socket.connect(to: remote) {
@@ -96,6 +99,12 @@ final class StreamChannel: BaseChannel, @unchecked Sendable {
     awaitsOutput = false
     if result < 0 { return close0(error: NIOCore.IOError(result: result, "write"), mode: .all, promise: nil) }
     flushNow()
+  }
+
+  override func peerHasGone() {
+    // With input left the channel goes on, and a write fails.
+    guard life.isOpen, isInputClosed else { return }
+    close0(error: NIOCore.IOError(errnoCode: ErrorNumber.brokenPipe, reason: "write"), mode: .all, promise: nil)
   }
 
   // MARK: Ending

@@ -1,0 +1,121 @@
+@_spi(Channels) internal import AsyncIO
+public import NIOCore
+
+/// Makes channels over pipes on loops of `AsyncIO`, in the spelling of NIO's `NIOPipeBootstrap`: over those of a child
+/// process, or over standard input and output. Sockets and terminals count as pipes here; regular files are refused.
+///
+/// ```swift
+/// let channel = try await AsyncIOPipeBootstrap(group: AsyncIOEventLoop.running())
+///   .channelInitializer { $0.pipeline.addHandler(Lines()) }
+///   .takingOwnershipOfDescriptors(input: 0, output: 1).get()
+/// ```
+/// A channel closes its descriptors. If none was made, as for a regular file, they stay the caller's. A value, for any
+/// thread. A call returns a bootstrap with the setting; the one it was called on stays as it was.
+public struct AsyncIOPipeBootstrap: Sendable {
+  private let group: any EventLoopGroup
+  private var options = ChannelOptions.Storage()
+  private var initializer: (@Sendable (any Channel) -> EventLoopFuture<Void>)?
+
+  /// Create a bootstrap. The next loop of the group has the channel: an ``AsyncIOEventLoop`` or an
+  /// ``AsyncIOEventLoopGroup``.
+  public init(group: any EventLoopGroup) { self.group = group }
+
+  /// Prepare the channel before it is registered: add its handlers.
+  public func channelInitializer(
+    _ handler: @escaping @Sendable (any Channel) -> EventLoopFuture<Void>
+  ) -> Self {
+    with { $0.initializer = handler }
+  }
+
+  /// Set an option of the channel.
+  public func channelOption<Option: ChannelOption>(_ option: Option, value: Option.Value) -> Self {
+    with { $0.options.append(key: option, value: value) }
+  }
+
+  private func with(_ change: (inout Self) -> Void) -> Self {
+    var copy = self
+    change(&copy)
+    return copy
+  }
+
+  // MARK: Channels
+
+  /// Read from one pipe and write to another. They are two descriptors.
+  public func takingOwnershipOfDescriptors(input: CInt, output: CInt) -> EventLoopFuture<any Channel> {
+    take(input, output) { $0.eventLoop.makeSucceededFuture($0) }
+  }
+
+  /// Read from a pipe. The output of the channel is closed.
+  public func takingOwnershipOfDescriptor(input: CInt) -> EventLoopFuture<any Channel> {
+    take(input, nil) { $0.eventLoop.makeSucceededFuture($0) }
+  }
+
+  /// Write to a pipe. The input of the channel is closed.
+  public func takingOwnershipOfDescriptor(output: CInt) -> EventLoopFuture<any Channel> {
+    take(nil, output) { $0.eventLoop.makeSucceededFuture($0) }
+  }
+
+  /// Read from one pipe and write to another.
+  ///
+  /// - Parameter channelInitializer: prepares the channel, after the bootstrap's own initializer, in the thread of its
+  ///   loop. What it returns is returned here when the channel is active.
+  public func takingOwnershipOfDescriptors<Output: Sendable>(
+    input: CInt, output: CInt, channelInitializer: @escaping @Sendable (any Channel) -> EventLoopFuture<Output>
+  ) async throws -> Output {
+    try await take(input, output, channelInitializer).get()
+  }
+
+  /// Read from a pipe.
+  public func takingOwnershipOfDescriptor<Output: Sendable>(
+    input: CInt, channelInitializer: @escaping @Sendable (any Channel) -> EventLoopFuture<Output>
+  ) async throws -> Output {
+    try await take(input, nil, channelInitializer).get()
+  }
+
+  /// Write to a pipe.
+  public func takingOwnershipOfDescriptor<Output: Sendable>(
+    output: CInt, channelInitializer: @escaping @Sendable (any Channel) -> EventLoopFuture<Output>
+  ) async throws -> Output {
+    try await take(nil, output, channelInitializer).get()
+  }
+
+  // MARK: Bringing up
+
+  private func take<Output: Sendable>(
+    _ input: CInt?, _ output: CInt?, _ prepare: @escaping @Sendable (any Channel) -> EventLoopFuture<Output>
+  ) -> EventLoopFuture<Output> {
+    let next = group.next()
+    guard let loop = AsyncIOEventLoop.of(next) else { return next.makeFailedFuture(ForeignLoop(loop: "\(next)")) }
+    return loop.flatSubmit { begin(input, output, loop, prepare) }
+  }
+
+  private func begin<Output: Sendable>(
+    _ input: CInt?, _ output: CInt?, _ loop: AsyncIOEventLoop,
+    _ prepare: @escaping @Sendable (any Channel) -> EventLoopFuture<Output>
+  ) -> EventLoopFuture<Output> {
+    let channel: StreamChannel
+    do {
+      let pipe = try inNIOsWords { try ChannelPipe.open(input: input, output: output, on: loop.base) }
+      channel = StreamChannel(pipe, parent: nil, loop: loop)
+    } catch {
+      return loop.makeFailedFuture(error)
+    }
+    return options.applyAllChannelOptions(to: channel)
+      .flatMap { initializer?(channel) ?? loop.makeSucceededVoidFuture() }
+      .flatMap { prepare(channel) }
+      .flatMap { result in
+        let active = loop.makePromise(of: Void.self)
+        channel.registerAlreadyConfigured0(promise: active)
+        return active.futureResult.map { result }
+      }
+      .flatMap { result in
+        if input == nil { return channel.close(mode: .input).map { result } }
+        if output == nil { return channel.close(mode: .output).map { result } }
+        return loop.makeSucceededFuture(result)
+      }
+      .flatMapError { error in
+        channel.close0(error: error, mode: .all, promise: nil)
+        return loop.makeFailedFuture(error)
+      }
+  }
+}
