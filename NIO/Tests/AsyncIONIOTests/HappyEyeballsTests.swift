@@ -146,6 +146,19 @@ struct HappyEyeballsTests {
     try await group.shutdownGracefully()
   }
 
+  @Test("The end of the loop ends the attempts")
+  func loopCloses() async throws {
+    let tried = Tried()
+    tried.waitsForever = true
+    let connecting = try await AsyncIO.run {
+      AsyncIOClientBootstrap(group: try AsyncIOEventLoop.running()).channelInitializer { tried.add($0) }
+        .connect(host: "127.0.0.1", port: 9)
+    }
+    await #expect(throws: NIOCore.EventLoopError.self) { _ = try await connecting.get() }
+    tried.goOn()
+    try await tried.closed()
+  }
+
   @Test("A literal that refuses tells the same as NIO", arguments: Site.allCases)
   func literal(site: Site) async throws {
     try await site.run { channels in

@@ -41,6 +41,20 @@ struct LoopTests {
     }
   }
 
+  @Test("A task whose time does not come before the loop closes fails")
+  func scheduledForNever() async throws {
+    let events = Events()
+    let (kept, dropped) = try await AsyncIO.run {
+      let loop = try AsyncIOEventLoop.running()
+      let kept = loop.scheduleTask(in: .hours(1)) { events.note("kept") }
+      return (kept, loop.scheduleTask(in: .hours(1)) { events.note("dropped") }.futureResult)
+    }
+    await #expect(throws: NIOCore.EventLoopError.self) { try await kept.futureResult.get() }
+    await #expect(throws: NIOCore.EventLoopError.self) { try await dropped.get() }
+    kept.cancel()
+    #expect(events.all.isEmpty)
+  }
+
   @Test("A cancel in the turn in which the time comes wins", arguments: Site.allCases)
   func cancelAtTheLastMoment(site: Site) async throws {
     try await site.run { channels in

@@ -41,9 +41,12 @@ final class HostRace<Output: Sendable>: @unchecked Sendable {
   /// Look the host up and connect. Fails with ``AsyncIOConnectionError``, with `ChannelError.connectTimeout` if both
   /// take longer than `timeout`, with `EventLoopError.shutdown` if the loop ends.
   func run(timeout: TimeAmount) -> EventLoopFuture<Output> {
-    limit = loop.assumeIsolated().scheduleTask(in: timeout) {
+    let limit = loop.assumeIsolated().scheduleTask(in: timeout) {
       self.end(.failure(ChannelError.connectTimeout(timeout)))
     }
+    self.limit = limit
+    // After the end the limit is cancelled; before, its failure is the end of the loop.
+    limit.futureResult.whenFailure { self.end(.failure($0)) }
     Lookup.addresses(of: host, port: port, on: loop).assumeIsolated().whenComplete { result in
       guard !self.isOver else { return }
       switch result {

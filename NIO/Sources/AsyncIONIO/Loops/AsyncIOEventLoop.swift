@@ -120,9 +120,14 @@ public final class AsyncIOEventLoop: NIOCore.EventLoop, @unchecked Sendable {
     deadline: NIODeadline, _ task: @escaping @Sendable () throws -> T
   ) -> Scheduled<T> {
     let promise = makePromise(of: T.self)
-    let work = ScheduledWork { promise.assumeIsolated().completeWith(Result { try task() }) }
-    if !work.schedule(at: deadline, on: self) { promise.fail(NIOCore.EventLoopError.shutdown) }
-    return Scheduled(promise: promise, cancellationTask: { work.cancel(on: self) })
+    let work = ScheduledWork {
+      promise.assumeIsolated().completeWith(Result { try task() })
+    } abandoned: {
+      promise.fail(NIOCore.EventLoopError.shutdown)
+    }
+    // Without a timer the work is dropped here, and fails.
+    _ = work.schedule(at: deadline, on: self)
+    return Scheduled(promise: promise, cancellationTask: { [weak work] in work?.cancel(on: self) })
   }
 
   /// Run the task after a time.

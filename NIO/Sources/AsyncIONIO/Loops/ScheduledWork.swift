@@ -9,9 +9,17 @@ internal import Synchronization
 final class ScheduledWork: @unchecked Sendable {
   private let isTaken = Atomic<Bool>(false)
   private let body: @Sendable () -> Void
+  private let abandoned: @Sendable () -> Void
   private var timer: TimerHandle?
 
-  init(_ body: @escaping @Sendable () -> Void) { self.body = body }
+  /// - Parameter abandoned: called instead of the body if the loop closes before the time has come and nobody has
+  ///   cancelled. In the thread that closes the loop.
+  init(_ body: @escaping @Sendable () -> Void, abandoned: @escaping @Sendable () -> Void) {
+    (self.body, self.abandoned) = (body, abandoned)
+  }
+
+  /// The timer holds its work, and a loop drops its timers when it closes.
+  deinit { if take() { abandoned() } }
 
   /// Set the timer. Returns `false` if the loop is closed.
   func schedule(at deadline: NIODeadline, on loop: AsyncIOEventLoop) -> Bool {
