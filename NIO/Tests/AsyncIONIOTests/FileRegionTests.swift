@@ -14,10 +14,10 @@ struct FileRegionTests {
   private static func send(_ file: TemporaryFile, to channel: any Channel, _ events: Events) async throws {
     let region = FileRegion(fileHandle: file.handle, readerIndex: 100, endIndex: size)
     try await channel.eventLoop.submit {
-      let first: EventLoopFuture<Void> = channel.write(ByteBuffer(bytes: (0..<100).map { UInt8($0 % 251) }))
+      let first: EventLoopFuture<Void> = channel.write(ByteBuffer(bytes: Numbered.bytes(from: 0, 100)))
       let second: EventLoopFuture<Void> = channel.write(region)
       let third: EventLoopFuture<Void> = channel.write(
-        ByteBuffer(bytes: (size..<size + 70_000).map { UInt8($0 % 251) }))
+        ByteBuffer(bytes: Numbered.bytes(from: size, 70_000)))
       events.watch("first", first)
       events.watch("file", second)
       events.watch("third", third)
@@ -157,7 +157,7 @@ final class TemporaryFile: Sendable {
 
   init(_ size: Int) throws {
     let file = tmpfile()!
-    let bytes = (0..<size).map { UInt8($0 % 251) }
+    let bytes = Array(Numbered.bytes(from: 0, size))
     try #require(fwrite(bytes, 1, size, file) == size && fflush(file) == 0)
     let number = dup(fileno(file))
     fclose(file)

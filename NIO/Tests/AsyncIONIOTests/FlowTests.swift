@@ -16,7 +16,7 @@ struct FlowTests {
         var next = 0
         for (index, size) in sizes.enumerated() {
           let future: EventLoopFuture<Void> = channel.write(
-            ByteBuffer(bytes: (next..<next + size).map { UInt8($0 % 251) }))
+            ByteBuffer(bytes: Numbered.bytes(from: next, size)))
           order.watch("\(index)", future)
           next += size
         }

@@ -105,13 +105,14 @@ struct PipeTests {
   @Test("A write after the reader has gone", arguments: Site.ours)
   func brokenPipe(site: Site) async throws {
     try await site.run { channels in
-      let events = Events()
       let (there, back) = (try Pipe(), try Pipe())
       let channel = try await channels.pipes(there.reading, back.writing)
       close(back.reading)
-      try await channels.onLoop(channel) { events.watch("write", channel.written("hello")) }
+      // A process that was started before the ends were marked may have the reader's for a moment.
+      await #expect { while true { try await channel.writeAndFlush(ByteBuffer(string: "hello")) } } throws: {
+        ($0 as? NIOCore.IOError)?.errnoCode == EPIPE
+      }
       try await channel.closeFuture.get()
-      #expect(events.all == ["write failed: errno \(EPIPE)"])
       close(there.writing)
     }
   }
@@ -130,7 +131,7 @@ struct PipeTests {
         var next = 0
         for (index, size) in sizes.enumerated() {
           let write: EventLoopFuture<Void> = writing.write(
-            ByteBuffer(bytes: (next..<next + size).map { UInt8($0 % 251) }))
+            ByteBuffer(bytes: Numbered.bytes(from: next, size)))
           events.watch("\(index)", write)
           next += size
         }
@@ -171,6 +172,8 @@ private struct Pipe {
   init() throws {
     var ends: [CInt] = [-1, -1]
     try #require(pipe(&ends) == 0)
+    // A process that another test starts must not keep an end open.
+    for end in ends { _ = fcntl(end, F_SETFD, FD_CLOEXEC) }
     (reading, writing) = (ends[0], ends[1])
   }
 
