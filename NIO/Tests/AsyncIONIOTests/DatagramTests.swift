@@ -105,7 +105,7 @@ struct DatagramTests {
   func refused(site: Site) async throws {
     try await compare(site) { channels in
       let (client, server) = (Events(), Events())
-      let gone = try await channels.bindDatagrams()
+      let gone = try await channels.bindDatagrams(try NIOCore.SocketAddress(ipAddress: Site.quietHost(), port: 0))
       let address = gone.localAddress!
       try await gone.close()
       let channel = try await channels.connectDatagrams(address) { channel in

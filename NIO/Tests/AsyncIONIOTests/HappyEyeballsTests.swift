@@ -162,11 +162,15 @@ struct HappyEyeballsTests {
   @Test("A literal that refuses tells the same as NIO", arguments: Site.allCases)
   func literal(site: Site) async throws {
     try await site.run { channels in
+      // Bound by a client's connection and never listening: nobody else gets the port, and it refuses.
+      let host = Site.quietHost()
       let listener = try await channels.listen { _ in }
-      let port = listener.localAddress!.port!
+      let client = try await channels.connect(from: host, listener.localAddress!)
+      let port = client.localAddress!.port!
+      let errors = try await channels.failureOfConnect(host: host, port: port)
+      #expect(errors == ["\(host):\(port) errno \(ECONNREFUSED)"])
+      try await client.close()
       try await listener.close()
-      let errors = try await channels.failureOfConnect(host: "127.0.0.1", port: port)
-      #expect(errors == ["127.0.0.1:\(port) errno \(ECONNREFUSED)"])
     }
   }
 }

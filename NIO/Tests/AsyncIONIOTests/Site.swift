@@ -10,6 +10,14 @@ enum Site: String, CaseIterable, Sendable, CustomTestStringConvertible {
   case nio, selector, poll, proactor
 
   static let ours: [Site] = [.selector, .poll, .proactor]
+
+  /// An address of this machine on which no other test takes ports, each time another one.
+  static func quietHost() -> String {
+    let number = hosts.wrappingAdd(1, ordering: .relaxed).newValue
+    return "127.7.\(number / 250 % 250).\(number % 250 + 1)"
+  }
+  private static let hosts = Atomic<Int>(0)
+
   var testDescription: String { rawValue }
 
   func makeGroup(_ threads: Int = 1) throws -> any EventLoopGroup {
@@ -107,6 +115,14 @@ struct Channels: Sendable {
     if let mark = options.waterMark { bootstrap = bootstrap.channelOption(.writeBufferWaterMark, value: mark) }
     if let timeout = options.connectTimeout { bootstrap = bootstrap.connectTimeout(timeout) }
     return try await bootstrap.connect(to: address).get()
+  }
+
+  /// Connect from an address of this machine, with a port that the system chooses.
+  func connect(from host: String, _ address: NIOCore.SocketAddress) async throws -> any Channel {
+    let local = try NIOCore.SocketAddress(ipAddress: host, port: 0)
+    return site == .nio
+      ? try await ClientBootstrap(group: group).bind(to: local).connect(to: address).get()
+      : try await AsyncIOClientBootstrap(group: group).bind(to: local).connect(to: address).get()
   }
 
   /// What each address of a host says that cannot be connected to.
