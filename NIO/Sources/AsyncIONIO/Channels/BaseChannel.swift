@@ -217,31 +217,7 @@ class BaseChannel: Channel, ChannelCore, ChannelSocketOwner, @unchecked Sendable
   func channelRead0(_ data: NIOAny) {}
   func errorCaught0(error: any Error) {}
 
-  // MARK: Promises
-
-  final func fail(_ promise: EventLoopPromise<Void>?, _ error: any Error) { promise?.fail(error) }
-
-  /// Keep a promise with what the body does.
-  final func complete(_ promise: EventLoopPromise<Void>?, _ body: () throws -> Void) {
-    do {
-      try body()
-      promise?.succeed(())
-    } catch {
-      promise?.fail(error)
-    }
-  }
-
   // MARK: Options
-
-  final func setOption<Option: ChannelOption>(_ option: Option, value: Option.Value) -> EventLoopFuture<Void> {
-    if loop.inEventLoop { return loop.makeCompletedFuture { try set(option, to: value) } }
-    return loop.submit { try self.set(option, to: value) }
-  }
-
-  final func getOption<Option: ChannelOption>(_ option: Option) -> EventLoopFuture<Option.Value> {
-    if loop.inEventLoop { return loop.makeCompletedFuture { try get(option) } }
-    return loop.submit { try self.get(option) }
-  }
 
   func set<Option: ChannelOption>(_ option: Option, to value: Option.Value) throws {
     loop.assertInEventLoop()
@@ -277,12 +253,5 @@ class BaseChannel: Channel, ChannelCore, ChannelSocketOwner, @unchecked Sendable
     case is ChannelOptions.Types.MaxMessagesPerReadOption: return maxMessagesPerRead as! Option.Value
     default: throw UnsupportedOption(option: "\(option)")
     }
-  }
-
-  private final func setAutoRead(_ value: Bool) {
-    guard value != autoRead else { return }
-    autoRead = value
-    guard life.isRegistered else { return }
-    if value { read0() } else { endpoint.stopAwaitingInput() }
   }
 }
