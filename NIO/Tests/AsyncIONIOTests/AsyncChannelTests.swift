@@ -106,4 +106,29 @@ struct AsyncChannelTests {
       }
     }
   }
+
+  @Test("A stale Unix socket makes way if that is asked for, a live one does not", arguments: Site.ours)
+  func staleSocket(site: Site) async throws {
+    let path = "/tmp/asyncio-nio-\(site.rawValue)-\(UInt32.random(in: 0 ... .max)).sock"
+    try await Site.nio.run { channels in
+      // NIO's listener leaves its file.
+      let stale = try await ServerBootstrap(group: channels.group).bind(unixDomainSocketPath: path).get()
+      try await stale.close()
+    }
+    try await site.run { channels in
+      let bootstrap = AsyncIOServerBootstrap(group: channels.group)
+      await #expect(throws: NIOCore.IOError.self) {
+        _ = try await bootstrap.bind(unixDomainSocketPath: path, childChannelInitializer: Self.wrap)
+      }
+      let server = try await bootstrap.bind(
+        unixDomainSocketPath: path, cleanupExistingSocketFile: true, childChannelInitializer: Self.wrap)
+      await #expect(throws: NIOCore.IOError.self) {
+        _ = try await bootstrap.bind(
+          unixDomainSocketPath: path, cleanupExistingSocketFile: true, childChannelInitializer: Self.wrap)
+      }
+      try await server.executeThenClose { _ in }
+      let next = try await bootstrap.bind(unixDomainSocketPath: path, childChannelInitializer: Self.wrap)
+      try await next.executeThenClose { _ in }
+    }
+  }
 }

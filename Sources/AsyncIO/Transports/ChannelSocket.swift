@@ -42,6 +42,12 @@ public final class ChannelSocket: ChannelEndpoint, ChannelStream {
     return ChannelSocket(fd, isTCP: !address.isUnix, on: loop)
   }
 
+  /// Make way for the bind of a Unix socket: remove the file of one whose program has gone. Any other file stays, and
+  /// the bind fails on it. In a task of the loop.
+  public static func removeStale(at address: SocketAddress, on loop: BaseEventLoop) async throws {
+    try await UnixSocketFile.removeStale(at: address, on: loop)
+  }
+
   /// A connection that a listening socket has taken.
   public struct Accepted: Sendable {
     let number: Int32

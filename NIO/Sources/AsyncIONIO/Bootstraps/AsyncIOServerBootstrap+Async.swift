@@ -1,3 +1,4 @@
+@_spi(Channels) internal import AsyncIO
 public import NIOCore
 
 // Listening channels as sequences of what their clients' channels were made into, in the spelling of NIO's bootstrap.
@@ -32,13 +33,23 @@ extension AsyncIOServerBootstrap {
   }
 
   /// Listen on the path of a Unix socket.
+  ///
+  /// - Parameter cleanupExistingSocketFile: first remove a socket that is there and that no program has any more. One
+  ///   that a program has stays, and the bind fails; NIO's would take its path away.
   public func bind<Output: Sendable>(
-    unixDomainSocketPath path: String, serverBackPressureStrategy: BackPressure? = nil,
+    unixDomainSocketPath path: String, cleanupExistingSocketFile: Bool = false,
+    serverBackPressureStrategy: BackPressure? = nil,
     childChannelInitializer: @escaping @Sendable (any Channel) -> EventLoopFuture<Output>
   ) async throws -> NIOAsyncChannel<Output, Never> {
-    try await bind(
-      to: try NIOCore.SocketAddress(unixDomainSocketPath: path),
-      serverBackPressureStrategy: serverBackPressureStrategy, childChannelInitializer: childChannelInitializer)
+    let address = try NIOCore.SocketAddress(unixDomainSocketPath: path)
+    let loop = nextLoop
+    if cleanupExistingSocketFile, let base = AsyncIOEventLoop.of(loop)?.base {
+      let stale = try address.forLoops()
+      try await Task(executorPreference: base.taskExecutor) {
+        try await ChannelSocket.removeStale(at: stale, on: base)
+      }.value
+    }
+    return try await bind(address, on: loop, serverBackPressureStrategy, childChannelInitializer).get()
   }
 
   private func bind<Output: Sendable>(
