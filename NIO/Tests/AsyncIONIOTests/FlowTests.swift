@@ -31,6 +31,21 @@ struct FlowTests {
     }
   }
 
+  @Test("What a handler writes when it is told that the channel takes more goes out at once", arguments: Site.allCases)
+  func refill(site: Site) async throws {
+    try await site.run { channels in
+      let sink = Sink()
+      let listener = try await channels.listen { channel in try channel.pipeline.syncOperations.addHandler(sink) }
+      let channel = try await channels.connect(listener.localAddress!) { channel in
+        try channel.pipeline.syncOperations.addHandler(Refilling(size: 100_000, times: 10))
+      }
+      try await sink.wait(for: 1_000_000)
+      #expect(sink.isInOrder)
+      try await channel.close()
+      try await listener.close()
+    }
+  }
+
   @Test("The water marks: told once each way, and the rest fails at the close", arguments: Site.ours)
   func waterMarks(site: Site) async throws {
     let program: @Sendable (Channels) async throws -> [String] = { channels in
@@ -105,6 +120,30 @@ struct FlowTests {
       try await events.wait(for: "closed")
       try await listener.close()
     }
+  }
+}
+
+/// Writes more than the high water mark whenever the channel takes it, as HTTP/2 does.
+private final class Refilling: ChannelInboundHandler {
+  typealias InboundIn = ByteBuffer
+  typealias OutboundOut = ByteBuffer
+  private let size: Int
+  private var left: Int
+  private var next = 0
+
+  init(size: Int, times: Int) { (self.size, left) = (size, times) }
+
+  func channelActive(context: ChannelHandlerContext) { refill(context) }
+  func channelWritabilityChanged(context: ChannelHandlerContext) {
+    if context.channel.isWritable { refill(context) }
+  }
+
+  private func refill(_ context: ChannelHandlerContext) {
+    guard left > 0 else { return }
+    left -= 1
+    let bytes = ByteBuffer(bytes: (next..<next + size).map { UInt8($0 % 251) })
+    next += size
+    context.writeAndFlush(wrapOutboundOut(bytes), promise: nil)
   }
 }
 

@@ -55,6 +55,13 @@ struct LoopTests {
     #expect(events.all.isEmpty)
   }
 
+  @Test("A scheduled task whose loop ends before its time fails", arguments: Site.allCases)
+  func scheduledBeyondTheEnd(site: Site) async throws {
+    let scheduled = try await site.run { channels in channels.loop.scheduleTask(in: .hours(1)) {} }
+    await #expect(throws: (any Error).self) { try await scheduled.futureResult.get() }
+    scheduled.cancel()
+  }
+
   @Test("A cancel in the turn in which the time comes wins", arguments: Site.allCases)
   func cancelAtTheLastMoment(site: Site) async throws {
     try await site.run { channels in

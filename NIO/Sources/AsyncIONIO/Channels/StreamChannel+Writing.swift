@@ -27,16 +27,29 @@ extension StreamChannel {
 
   /// Send what was flushed, until the system takes no more.
   func sendFlushed() {
-    // What a callback flushes is sent by the loop that called it.
+    // What a callback flushes is sent by the loop that called it: by this one, even after the word that the channel takes
+    // more, which is when most is written.
     guard !isFlushing, life.isActive else { return }
     isFlushing = true
     defer { isFlushing = false }
     var spins = writeSpinCount
+    repeat {
+      guard sendFlushed(&spins) else { return }
+      if writes.becameWritable() { tellWritable(true) }
+    } while life.isActive && writes.isFlushed && !awaitsOutput && !fileBlock.isComing
+    if life.isActive { endOutputIfDue() }
+  }
+
+  /// Send what was flushed. Returns `false` if the channel has closed.
+  private func sendFlushed(_ spins: inout UInt) -> Bool {
     while life.isActive, writes.isFlushed, !awaitsOutput, !fileBlock.isComing {
       let (sent, wanted) = sendNext()
-      guard sent >= 0 else { return writeFailed(sent) }
+      guard sent >= 0 else {
+        writeFailed(sent)
+        return false
+      }
       account(sent)
-      if !life.isActive { return }
+      if !life.isActive { return false }
       if sent == wanted || fileBlock.isComing { continue }
       if sent == 0 || spins == 0 {
         awaitsOutput = true
@@ -45,8 +58,7 @@ extension StreamChannel {
         spins -= 1
       }
     }
-    if life.isActive, writes.becameWritable() { tellWritable(true) }
-    if life.isActive { endOutputIfDue() }
+    return life.isActive
   }
 
   /// Send the first buffers, or a piece of the file that is first. Returns how much was sent, or a negated errno, and
