@@ -93,7 +93,8 @@ private struct LoopRun<Application: ApplicationProtocol>: Sendable {
 /// A service that begins after some work.
 private struct PrecededService: Service, CustomStringConvertible {
   let name: String
-  let work: [@Sendable () async throws -> Void]
+  // Of Hummingbird's own type: an array of functions of another one cannot be cast to it while the program runs.
+  let work: [@concurrent @Sendable () async throws -> Void]
   let body: @Sendable () async throws -> Void
   var description: String { name }
 

@@ -1,4 +1,5 @@
 import GRPCCore
+import Synchronization
 
 @testable import GRPCEcho
 
@@ -37,15 +38,18 @@ struct Failing: RegistrableRPCService {
 }
 
 /// A call that ends with its task only.
-struct Waiting: RegistrableRPCService {
+final class Waiting: RegistrableRPCService {
   static let forever = MethodDescriptor(fullyQualifiedService: "test.Waiting", method: "Forever")
   let begun = Gate()
   let ended = Gate()
+  private let hasBegunFlag = Mutex(false)
+  var hasBegun: Bool { hasBegunFlag.withLock { $0 } }
 
   func registerMethods<Transport: ServerTransport>(with router: inout RPCRouter<Transport>) {
     router.registerHandler(forMethod: Self.forever, deserializer: Plain(), serializer: Plain()) { _, context in
-      defer { ended.open() }
-      begun.open()
+      defer { self.ended.open() }
+      self.hasBegunFlag.withLock { $0 = true }
+      self.begun.open()
       try await context.cancellation.cancelled
       throw RPCError(code: .cancelled, message: "the client has gone")
     }

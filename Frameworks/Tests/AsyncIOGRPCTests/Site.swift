@@ -10,9 +10,10 @@ import Testing
 
 @testable import GRPCEcho
 
-/// Where both sides of a call run: on gRPC's own transports, which are the oracle, or on ours.
+/// Where both sides of a call run: on gRPC's own transports, which are the oracle, or on ours. The client's transport of
+/// one connection is gRPC's as well, so there it is an oracle of its own.
 enum Site: String, CaseIterable, Sendable, CustomTestStringConvertible {
-  case nio, selector, poll, proactor
+  case nio, wrapped, selector, poll, proactor
 
   static let ours: [Site] = [.selector, .poll, .proactor]
   var testDescription: String { rawValue }
@@ -23,10 +24,10 @@ enum Site: String, CaseIterable, Sendable, CustomTestStringConvertible {
     _ services: [any RegistrableRPCService] = [Echo()], threads: Int = 1, tls: Bool = false,
     _ body: @escaping @Sendable (any Calls) async throws -> Void
   ) async throws {
-    if self == .nio {
+    if self == .nio || self == .wrapped {
       let group = MultiThreadedEventLoopGroup(numberOfThreads: threads)
       let server = HTTP2ServerTransport.Posix(
-        address: .ipv4(host: "127.0.0.1", port: 0), transportSecurity: try tls ? Certificate.posixServer() : .plaintext,
+        address: .ipv4(host: "127.0.0.1", port: 0), transportSecurity: tls ? Certificate.posixServer() : .plaintext,
         eventLoopGroup: group)
       try await run(server, services) { port in
         try HTTP2ClientTransport.Posix(
@@ -50,6 +51,23 @@ enum Site: String, CaseIterable, Sendable, CustomTestStringConvertible {
         try await body($0)
       }
       try await group.shutdownGracefully()
+    }
+  }
+
+  private static func wrapped(
+    _ port: Int, _ group: any EventLoopGroup, _ context: NIOSSLContext?
+  ) async throws -> HTTP2ClientTransport.WrappedChannel {
+    var config = HTTP2ClientTransport.WrappedChannel.Config.defaults
+    config.http2.authority = "localhost"
+    return try await .wrapping(config: config) { configure in
+      try await ClientBootstrap(group: group).connect(host: "localhost", port: port) { channel in
+        channel.eventLoop.makeCompletedFuture {
+          guard let context else { return }
+          try channel.pipeline.syncOperations.addHandler(
+            try NIOSSLClientHandler(context: context, serverHostname: "localhost"))
+        }
+        .flatMap { configure(channel) }
+      }
     }
   }
 
@@ -93,9 +111,11 @@ extension Calls {
   }
 
   /// All answers to messages.
-  func answers(_ method: MethodDescriptor, _ messages: [[UInt8]]) async throws -> [[UInt8]] {
+  func answers(
+    _ method: MethodDescriptor, _ messages: [[UInt8]], _ options: CallOptions = .defaults
+  ) async throws -> [[UInt8]] {
     let (answers, told) = AsyncStream.makeStream(of: [UInt8].self)
-    try await stream(method, .defaults) { output in
+    try await stream(method, options) { output in
       for message in messages { try await output.write(message) }
     } receive: { input in
       for try await answer in input { told.yield(answer) }

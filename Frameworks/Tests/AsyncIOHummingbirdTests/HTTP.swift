@@ -10,6 +10,9 @@ struct Answer: Equatable, Sendable {
   var text: String { String(decoding: body, as: UTF8.self) }
 }
 
+/// The connection ended where an answer was to come or to go on.
+struct ConnectionEnded: Error {}
+
 /// What a server sent is not what the protocol says.
 struct BadAnswer: Error { var what: String }
 
@@ -30,11 +33,13 @@ extension StreamConnection {
   }
 
   private func oneAnswer(_ isHead: Bool) async throws -> Answer {
-    guard let first = try await readLine() else { throw BadAnswer(what: "the connection ended") }
+    guard let first = try await readLine() else { throw ConnectionEnded() }
     let words = first.split(separator: " ", maxSplits: 2)
     guard words.count >= 2, let status = Int(words[1]) else { throw BadAnswer(what: first) }
     var headers: [String: String] = [:]
-    while let line = try await readLine(), !line.isEmpty {
+    while true {
+      guard let line = try await readLine() else { throw ConnectionEnded() }
+      if line.isEmpty { break }
       let parts = line.split(separator: ":", maxSplits: 1)
       guard parts.count == 2 else { throw BadAnswer(what: line) }
       headers[parts[0].lowercased()] = String(parts[1].drop { $0 == " " })
@@ -57,7 +62,7 @@ extension StreamConnection {
       _ = try await readLine()
       if size == 0 { return body }
     }
-    throw BadAnswer(what: "the connection ended in a body")
+    throw ConnectionEnded()
   }
 }
 
@@ -73,7 +78,7 @@ func connected<Value>(
 
 /// One request on a connection of its own.
 func request(_ port: UInt16, _ lines: String..., body: String = "") async throws -> Answer {
-  try await connected(port) { connection in
+  try await connected(port) { connection async throws in
     try await connection.write((lines + ["host: test", ""]).map { $0 + "\r\n" }.joined() + body)
     return try await connection.answer()
   }

@@ -19,7 +19,7 @@ struct RequestTests {
   func answers(site: Site, threads: Int) async throws {
     var setting = Setting()
     setting.threads = threads
-    try await site.serve(helloRouter(), setting) { service in
+    try await site.serve(helloRouter(), setting) { service async throws in
       let hello = try await request(service.port, "GET / HTTP/1.1")
       #expect(hello.text == "Hello, world!\n" && hello.status == 200)
       #expect(hello.headers["server"] == "test")
@@ -37,18 +37,18 @@ struct RequestTests {
 
   @Test("Bodies that stream, both ways", arguments: Site.allCases, [0, 1, 70_000, 3_000_000])
   func bodies(site: Site, size: Int) async throws {
-    try await site.serve(helloRouter()) { service in
+    try await site.serve(helloRouter()) { service async throws in
       let answer = try await request(service.port, "GET /bytes/\(size) HTTP/1.1")
       #expect(answer.body == (0..<size).map { UInt8($0 % 251) })
       // The echo comes while the body goes, so writing and reading go on at the same time.
       let body = String(repeating: "0123456789", count: size / 10)
-      try await connected(service.port) { connection in
+      try await connected(service.port) { connection async throws in
         async let echo = connection.answer()
         try await connection.send(
           "POST /echo HTTP/1.1", "host: test", "content-length: \(body.utf8.count)", body: body)
         #expect(try await echo.text == body)
       }
-      try await connected(service.port) { connection in
+      try await connected(service.port) { connection async throws in
         async let echo = connection.answer()
         try await connection.send("POST /echo HTTP/1.1", "host: test", "transfer-encoding: chunked")
         for start in stride(from: 0, to: body.utf8.count, by: 100_000) {
@@ -63,8 +63,8 @@ struct RequestTests {
 
   @Test("A connection is kept, requests may follow before their answers, HEAD has no body", arguments: Site.allCases)
   func keepAlive(site: Site) async throws {
-    try await site.serve(helloRouter()) { service in
-      try await connected(service.port) { connection in
+    try await site.serve(helloRouter()) { service async throws in
+      try await connected(service.port) { connection async throws in
         for _ in 0..<3 {
           try await connection.send("GET / HTTP/1.1", "host: test")
           #expect(try await connection.answer().text == "Hello, world!\n")
@@ -82,8 +82,8 @@ struct RequestTests {
 
   @Test("HTTP/1.0 ends with its connection", arguments: Site.allCases)
   func old(site: Site) async throws {
-    try await site.serve(helloRouter()) { service in
-      try await connected(service.port) { connection in
+    try await site.serve(helloRouter()) { service async throws in
+      try await connected(service.port) { connection async throws in
         try await connection.send("GET / HTTP/1.0")
         let answer = try await connection.answer()
         #expect(answer.text == "Hello, world!\n")
@@ -95,8 +95,8 @@ struct RequestTests {
 
   @Test("A client that expects 100-continue gets what the application makes of it", arguments: Site.allCases)
   func expectContinue(site: Site) async throws {
-    try await site.serve(helloRouter()) { service in
-      try await connected(service.port) { connection in
+    try await site.serve(helloRouter()) { service async throws in
+      try await connected(service.port) { connection async throws in
         try await connection.send(
           "POST /echo HTTP/1.1", "host: test", "content-length: 4", "expect: 100-continue")
         try await connection.write("body")
@@ -107,8 +107,8 @@ struct RequestTests {
 
   @Test("What is not HTTP is answered with 400 and the end", arguments: Site.allCases)
   func notHTTP(site: Site) async throws {
-    try await site.serve(helloRouter()) { service in
-      try await connected(service.port) { connection in
+    try await site.serve(helloRouter()) { service async throws in
+      try await connected(service.port) { connection async throws in
         try await connection.write("this is not HTTP\r\n\r\n")
         #expect(try await connection.answer().status == 400)
         #expect(try await connection.readLine() == nil)
@@ -126,7 +126,7 @@ struct RequestTests {
     router.get("/broken") { _, _ -> String in throw Broken() }
     router.get("/teapot") { _, _ -> String in throw HTTPError(.init(code: 418), message: "short and stout") }
     router.get("/id") { _, context in "\(context.logger[metadataKey: "hb.request.id"] ?? "none") \(context.id)" }
-    try await site.serve(router) { service in
+    try await site.serve(router) { service async throws in
       let broken = try await request(service.port, "GET /broken HTTP/1.1")
       #expect(broken.status == 500 && broken.body.isEmpty)
       #expect(broken.headers["date"] != nil)
@@ -142,7 +142,8 @@ struct RequestTests {
 
   struct Stamp: RouterMiddleware {
     func handle(
-      _ input: Request, context: BasicRequestContext, next: (Request, BasicRequestContext) async throws -> Response
+      _ input: Request, context: BasicRequestContext,
+      next: @concurrent (Request, BasicRequestContext) async throws -> Response
     ) async throws -> Response {
       var response = try await next(input, context)
       response.headers[HTTPField.Name("x-stamp")!] = "1"

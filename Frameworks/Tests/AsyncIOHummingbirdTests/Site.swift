@@ -30,7 +30,14 @@ struct Setting: Sendable {
   var options = LoopServerOptions()
   var services: [any Service] = []
   var beforeStart: [@Sendable () async throws -> Void] = []
-  var logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
+  var logger = Setting.quiet
+
+  /// It keeps metadata, where requests have their ids, and writes nothing.
+  static var quiet: Logger {
+    var logger = Logger(label: "test")
+    logger.logLevel = .critical
+    return logger
+  }
 }
 
 /// A service that runs, as a test sees it.

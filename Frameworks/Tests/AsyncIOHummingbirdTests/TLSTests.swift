@@ -54,8 +54,8 @@ struct TLSTests {
     var setting = Setting()
     setting.server = try .tls(.http1(), tlsConfiguration: Certificate.server())
     let tls = try Certificate.client()
-    try await site.serve(helloRouter(), setting) { service in
-      try await connected(service.port, tls: tls) { connection in
+    try await site.serve(helloRouter(), setting) { service async throws in
+      try await connected(service.port, tls: tls) { connection async throws in
         try await connection.send("GET / HTTP/1.1", "host: test")
         #expect(try await connection.answer().text == "Hello, world!\n")
         let body = String(repeating: "0123456789", count: 100_000)
@@ -65,11 +65,11 @@ struct TLSTests {
         #expect(try await echo.text == body)
       }
       // What is not TLS is cut, and the next client is served.
-      try await connected(service.port) { connection in
+      try await connected(service.port) { connection async throws in
         try await connection.send("GET / HTTP/1.1", "host: test")
         _ = try? await connection.readToEnd()
       }
-      try await connected(service.port, tls: tls) { connection in
+      try await connected(service.port, tls: tls) { connection async throws in
         try await connection.send("GET /bytes/10 HTTP/1.1", "host: test")
         #expect(try await connection.answer().body.count == 10)
       }
@@ -80,8 +80,8 @@ struct TLSTests {
   func negotiation(site: Site) async throws {
     var setting = Setting()
     setting.server = try .http2Upgrade(tlsConfiguration: Certificate.server())
-    try await site.serve(helloRouter(), setting) { service in
-      try await connected(service.port, tls: try Certificate.client(["http/1.1"])) { connection in
+    try await site.serve(helloRouter(), setting) { service async throws in
+      try await connected(service.port, tls: try Certificate.client(["http/1.1"])) { connection async throws in
         try await connection.send("GET / HTTP/1.1", "host: test")
         #expect(try await connection.answer().text == "Hello, world!\n")
       }
@@ -109,7 +109,7 @@ struct TLSTests {
   func plain(site: Site) async throws {
     var setting = Setting()
     setting.server = .plaintextHTTP2()
-    try await site.serve(helloRouter(), setting) { service in
+    try await site.serve(helloRouter(), setting) { service async throws in
       let curl = try await ChildProcess.run(
         "curl",
         [
