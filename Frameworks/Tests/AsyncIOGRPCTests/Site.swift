@@ -10,8 +10,8 @@ import Testing
 
 @testable import GRPCEcho
 
-/// Where both sides of a call run: on gRPC's own transports, which are the oracle, or on ours. The client's transport of
-/// one connection is gRPC's as well, so there it is an oracle of its own.
+/// Where both sides of a call run: on gRPC's own transports, which are the oracle, or on ours. `wrapped` is gRPC's
+/// client of one connection, which is ours as well, on NIO's loops.
 enum Site: String, CaseIterable, Sendable, CustomTestStringConvertible {
   case nio, wrapped, selector, poll, proactor
 

@@ -45,7 +45,7 @@ struct SimulationTests {
     print("\(mistake): \(failure)")
   }
 
-  /// Three clients do requests; then the network heals, and the ledger has to have what it promised.
+  /// Three clients do requests; then the network heals, and the ledger must have what it promised.
   @Sendable private static func clients(_ world: SimulationWorld, _ ledger: Ledger, isCalm: Bool = false) async throws {
     let server = world.host("server")
     server.start { try await ledger.serve() }

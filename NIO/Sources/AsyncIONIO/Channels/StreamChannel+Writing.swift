@@ -27,8 +27,8 @@ extension StreamChannel {
 
   /// Send what was flushed, until the system takes no more.
   func sendFlushed() {
-    // What a callback flushes is sent by the loop that called it: by this one, even after the word that the channel takes
-    // more, which is when most is written.
+    // What a callback flushes is sent by the loop that called it: also what is flushed on the word that the channel
+    // takes more, which is when most is written.
     guard !isFlushing, life.isActive else { return }
     isFlushing = true
     defer { isFlushing = false }
