@@ -50,7 +50,7 @@ struct SimulationTests {
     print(failure)
   }
 
-  /// How a call can fail: the connection cannot be made or is lost, or the time is over.
+  /// How a call can fail that has begun: the connection is lost, or the time is over.
   private static let codes: Set<RPCError.Code> = [.unavailable, .deadlineExceeded]
 
   @Sendable private static func serve(_ tally: Tally) async throws {
@@ -138,6 +138,11 @@ struct SimulationTests {
         try world.require(!isCalm, "\(error)")
         try world.require(codes.contains(error.code), "\(error)")
         world.sometimes("a call fails: \(error.code)")
+        return nil
+      } catch let error as RuntimeError where error.code == .clientIsStopped {
+        // The connection was lost before this call, and with it the client has stopped.
+        try world.require(!isCalm, "\(error)")
+        world.sometimes("a client has stopped")
         return nil
       }
     }
