@@ -22,8 +22,9 @@ extension ApplicationProtocol {
   /// cancellation of the task: the listener closes, idle connections close, requests in flight have
   /// ``LoopServerOptions/drain`` to be answered. The loop goes on; it belongs to the code that made it. Any thread.
   ///
+  /// It returns when the server and the services have ended, even after a cancellation.
+  ///
   /// - Throws: what the services throw, what the listener's bind throws, and ``UnreadableApplication``.
-  ///   `CancellationError` if the time for requests in flight was not enough.
   public func run(on loop: AsyncIOEventLoop, options: LoopServerOptions = .init()) async throws {
     try await LoopRun(application: self, group: loop, home: loop, options: options).run()
   }

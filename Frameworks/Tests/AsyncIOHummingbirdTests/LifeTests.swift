@@ -107,7 +107,7 @@ struct LifeTests {
         _ = try? await connection.answer()
       }
     }
-    _ = await task.result
+    try await task.value
     #expect(wasCancelled.withLock { $0 })
     try await group.shutdownGracefully()
   }
