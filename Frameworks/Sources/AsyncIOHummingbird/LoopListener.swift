@@ -4,7 +4,6 @@ internal import Hummingbird
 internal import HummingbirdCore
 internal import Logging
 internal import NIOCore
-internal import NIOExtras
 internal import ServiceLifecycle
 
 /// Listens on a loop and serves each connection in the thread of its own loop, until it is shut down.
@@ -17,8 +16,8 @@ struct LoopListener<Application: ApplicationProtocol>: Sendable {
   func run() async throws { try await run(child) }
 
   private func run<Child: ServerChildChannel>(_ child: Child) async throws {
-    let quiescing = ServerQuiescingHelper(group: group)
-    let listener = try await bind(child, quiescing)
+    let open = OpenConnections()
+    let listener = try await bind(child, open)
     let logger = application.logger
     // A shutdown that came meanwhile calls its handler at once, so the listener closes then.
     await withGracefulShutdownHandler {
@@ -38,12 +37,12 @@ struct LoopListener<Application: ApplicationProtocol>: Sendable {
         }
       }
     } onGracefulShutdown: {
-      quiescing.initiateShutdown(promise: nil)
+      open.shutDown()
     }
   }
 
   private func bind<Child: ServerChildChannel>(
-    _ child: Child, _ quiescing: ServerQuiescingHelper
+    _ child: Child, _ open: OpenConnections
   ) async throws -> NIOAsyncChannel<Child.Value, Never> {
     let logger = application.logger
     let configuration = application.configuration
@@ -57,7 +56,7 @@ struct LoopListener<Application: ApplicationProtocol>: Sendable {
           if let delegate = configuration.availableConnectionsDelegate {
             try pipeline.addHandler(Self.limit(delegate))
           }
-          try pipeline.addHandler(quiescing.makeServerChannelHandler(channel: channel))
+          try pipeline.addHandler(open.makeHandler(for: channel))
         }
       }
     let prepare: @Sendable (any Channel) -> EventLoopFuture<Child.Value> = {

@@ -54,11 +54,16 @@ struct SimulationTests {
   private static let codes: Set<RPCError.Code> = [.unavailable, .deadlineExceeded]
 
   @Sendable private static func serve(_ tally: Tally) async throws {
-    let transport = AsyncIOServerTransport(address: .ipv4(host: "10.0.0.1", port: 80), on: try .running())
-    do {
-      try await GRPCServer(transport: transport, services: [Echo(), tally]).serve()
-    } catch  where Task.isCancelled {
-      // The world is over, or the server crashed.
+    while !Task.isCancelled {
+      let transport = AsyncIOServerTransport(address: .ipv4(host: "10.0.0.1", port: 80), on: try .running())
+      do {
+        return try await GRPCServer(transport: transport, services: [Echo(), tally]).serve()
+      } catch let error as RuntimeError where error.cause is NIOCore.IOError {
+        // No descriptor was left to listen with.
+        try? await sleep(for: .seconds(1))
+      } catch  where Task.isCancelled {
+        // The world is over, or the server crashed.
+      }
     }
   }
 

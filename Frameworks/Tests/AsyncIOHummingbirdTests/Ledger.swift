@@ -5,6 +5,7 @@ import AsyncIOSimulation
 import Hummingbird
 import HummingbirdCore
 import Logging
+import NIOCore
 import Synchronization
 
 /// A service that keeps entries: a client gives one a number, and may say it again until it has an answer.
@@ -77,7 +78,14 @@ final class Ledger: Sendable {
       router: router, server: .http1(configuration: .init(idleTimeout: .seconds(60))),
       configuration: .init(address: .hostname("10.0.0.1", port: 80)),
       logger: Setting.quiet)
-    try await application.run(on: .running(), options: .init(drain: .seconds(5)))
+    while !Task.isCancelled {
+      do {
+        return try await application.run(on: .running(), options: .init(drain: .seconds(5)))
+      } catch is NIOCore.IOError {
+        // No descriptor was left to listen with.
+        try? await sleep(for: .seconds(1))
+      }
+    }
   }
 }
 
@@ -104,7 +112,7 @@ extension Outcome {
       }
     } catch is TimeoutError {
       return .timedOut
-    } catch is IOError {
+    } catch is AsyncIO.IOError {
       return .lost
     } catch is IncompleteReadError {
       return .lost
