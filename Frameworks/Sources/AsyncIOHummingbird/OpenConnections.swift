@@ -1,9 +1,9 @@
 internal import NIOCore
 internal import Synchronization
 
-// The connections of a listener, to be told of a shutdown. NIOExtras has a helper for that, which tells them in the order
-// of their addresses in memory: in a simulation a seed would then not lead to the same run again. Here it is the order
-// in which they came. Any thread.
+// The connections of a listener, to be told of a shutdown. NIOExtras has a helper for that, which tells them in the
+// order of their addresses in memory: in a simulation a seed would then not lead to the same run again. Here it is the
+// order in which they came. Any thread.
 
 /// The connections of a listener that are open.
 final class OpenConnections: Sendable {
