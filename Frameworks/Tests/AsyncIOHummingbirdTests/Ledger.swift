@@ -25,8 +25,11 @@ final class Ledger: Sendable {
   }
   private let state = Mutex(State())
   private let mistake: Mistake
+  private let idleTimeout: TimeAmount
 
-  init(_ mistake: Mistake = .none) { self.mistake = mistake }
+  init(_ mistake: Mistake = .none, idleTimeout: TimeAmount = .seconds(60)) {
+    (self.mistake, self.idleTimeout) = (mistake, idleTimeout)
+  }
 
   func entry(_ number: Int) -> [UInt8]? { state.withLock { $0.entries[number] } }
   /// How many entries were taken.
@@ -75,7 +78,7 @@ final class Ledger: Sendable {
   /// Serve in a simulated world, until the program is cancelled.
   @Sendable func serve() async throws {
     let application = Application(
-      router: router, server: .http1(configuration: .init(idleTimeout: .seconds(60))),
+      router: router, server: .http1(configuration: .init(idleTimeout: idleTimeout)),
       configuration: .init(address: .hostname("10.0.0.1", port: 80)),
       logger: Setting.quiet)
     while !Task.isCancelled {
