@@ -19,6 +19,8 @@ class BaseChannel: Channel, ChannelCore, ChannelSocketOwner, @unchecked Sendable
   private final let closePromise: EventLoopPromise<Void>
   private final var ownPipeline: ChannelPipeline!
   final var life = ChannelLife()
+  /// Its number among the loop's channels.
+  private final var number: Int?
 
   /// A read was asked for and has not brought anything yet.
   final var readPending = false
@@ -107,7 +109,7 @@ class BaseChannel: Channel, ChannelCore, ChannelSocketOwner, @unchecked Sendable
     guard life.register() else { return fail(promise, ChannelError.inappropriateOperationForState) }
     endpoint.begin()
     endpoint.owner = self
-    loop.add(self)
+    number = loop.add(self)
     promise?.succeed(())
     pipeline.syncOperations.fireChannelRegistered()
   }
@@ -192,7 +194,7 @@ class BaseChannel: Channel, ChannelCore, ChannelSocketOwner, @unchecked Sendable
     guard mode == .all else { return fail(promise, ChannelError.operationUnsupported) }
     guard let end = life.close() else { return }
     endpoint.close()
-    loop.remove(self)
+    if let number { loop.remove(number) }
     activeFlag.store(false, ordering: .relaxed)
     failWrites(error)
     if let connecting = pendingConnect {

@@ -20,8 +20,10 @@ public final class AsyncIOEventLoop: NIOCore.EventLoop, @unchecked Sendable {
   private let isShutDown = Atomic<Bool>(false)
   private let epilogue = Epilogue()
 
-  /// The channels that are registered. For the loop's thread, which makes the class's unchecked conformance right.
-  private(set) var channels: [ObjectIdentifier: BaseChannel] = [:]
+  /// The channels that are registered, by a number that says in which order: the end of the loop must not depend on
+  /// addresses in memory. For the loop's thread, which makes the class's unchecked conformance right.
+  private(set) var channels: [Int: BaseChannel] = [:]
+  private var nextNumber = 0
 
   // Loops are few and live long; a look-up is for their makers.
   private static let known = Mutex<[ObjectIdentifier: Weak]>([:])
@@ -142,8 +144,13 @@ public final class AsyncIOEventLoop: NIOCore.EventLoop, @unchecked Sendable {
   /// True until a shutdown has begun or the loop below is closed.
   var isOpen: Bool { !isShutDown.load(ordering: .relaxed) && !base.isClosed }
 
-  func add(_ channel: BaseChannel) { channels[ObjectIdentifier(channel)] = channel }
-  func remove(_ channel: BaseChannel) { channels[ObjectIdentifier(channel)] = nil }
+  /// Return the number under which the channel is known from here on.
+  func add(_ channel: BaseChannel) -> Int {
+    defer { nextNumber += 1 }
+    channels[nextNumber] = channel
+    return nextNumber
+  }
+  func remove(_ number: Int) { channels[number] = nil }
 
   /// Close the channels, and take no more. The loop below goes on: it belongs to the code that made it.
   public func shutdownGracefully(queue: DispatchQueue, _ callback: @Sendable @escaping ((any Error)?) -> Void) {
@@ -154,7 +161,7 @@ public final class AsyncIOEventLoop: NIOCore.EventLoop, @unchecked Sendable {
   func shutDown(_ ended: @escaping @Sendable () -> Void) {
     isShutDown.store(true, ordering: .relaxed)
     let body: @Sendable () -> Void = {
-      let channels = Array(self.channels.values)
+      let channels = self.channels.sorted { $0.key < $1.key }.map(\.value)
       for channel in channels { channel.close(promise: nil) }
       // A channel lets its handlers go in the turn after its close.
       EventLoopFuture.andAllComplete(channels.map(\.closeFuture), on: self).whenComplete { _ in ended() }
