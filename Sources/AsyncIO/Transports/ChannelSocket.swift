@@ -45,6 +45,7 @@ public final class ChannelSocket: ChannelEndpoint, ChannelStream {
   /// Make way for the bind of a Unix socket: remove the file of one whose program has gone. Any other file stays, and
   /// the bind fails on it. In a task of the loop.
   public static func removeStale(at address: SocketAddress, on loop: BaseEventLoop) async throws {
+    try await checkpoint()
     try await UnixSocketFile.removeStale(at: address, on: loop)
   }
 

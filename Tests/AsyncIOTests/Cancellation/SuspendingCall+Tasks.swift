@@ -3,7 +3,7 @@ import POSIX
 import SystemPackage
 import Testing
 
-@_spi(Embedding) @testable import AsyncIO
+@_spi(Channels) @_spi(Embedding) @testable import AsyncIO
 
 extension SuspendingCall {
   static let locks: [SuspendingCall] = [
@@ -109,6 +109,10 @@ extension SuspendingCall {
     },
     SuspendingCall("EventLoop+Serving.createServer") { busy in
       try await keepsOpen { _ = try await busy.near.loop.createServer(socket: $0) { Silent() } }
+    },
+    SuspendingCall("ChannelSocket.removeStale") {
+      try await ChannelSocket.removeStale(
+        at: SocketAddress(unixPath: "/tmp/nobody"), on: $0.near.loop as! BaseEventLoop)
     },
     SuspendingCall("EventLoop+Serving.createUnixServer") {
       _ = try await $0.near.loop.createUnixServer(path: "\0checkpoint server") { Silent() }
