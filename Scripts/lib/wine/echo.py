@@ -11,6 +11,7 @@ import argparse
 import asyncio
 import random
 import re
+import subprocess
 import sys
 import time
 
@@ -32,9 +33,12 @@ class Client:
 
     async def speak(self, number):
         source = random.Random(number)
+        stage, echoes = "connecting", 0
         try:
             reader, writer = await asyncio.open_connection("127.0.0.1", self.options.port)
+            name = writer.get_extra_info("sockname")
             while time.monotonic() < self.end:
+                stage = f"waiting for echo {echoes + 1} on port {name[1]}"
                 message = source.randbytes(source.randint(1, 3000))
                 writer.write(message)
                 echo = await asyncio.wait_for(reader.readexactly(len(message)), 30)
@@ -42,13 +46,15 @@ class Client:
                     self.wrong.append(f"connection {number}: other bytes came back")
                     return
                 self.echoes += 1
+                echoes += 1
                 await asyncio.sleep(source.uniform(0, 1))
+            stage = f"waiting for the end after {echoes} echoes on port {name[1]}"
             writer.write_eof()
             if await asyncio.wait_for(reader.read(), 30):
                 self.wrong.append(f"connection {number}: bytes after the end")
             writer.close()
         except Exception as error:
-            self.wrong.append(f"connection {number}: {error!r}")
+            self.wrong.append(f"connection {number}, {stage}: {error!r}")
 
     async def run(self):
         talks = [asyncio.create_task(self.speak(number)) for number in range(self.options.connections)]
@@ -62,6 +68,9 @@ class Client:
             self.wrong.append(f"memory grew from {before} to {after} KiB")
         for line in self.wrong[:20]:
             print(line)
+        if self.wrong:
+            # Whether the system has connections that nobody has accepted.
+            subprocess.run(["ss", "-tlnp", f"sport = :{self.options.port}"], check=False)
         return not self.wrong and self.echoes >= self.options.connections
 
 
