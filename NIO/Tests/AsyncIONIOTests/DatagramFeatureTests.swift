@@ -9,14 +9,6 @@ import Testing
 /// What channels for datagrams have besides datagrams: options, groups, Unix sockets, sequences, simulated worlds.
 @Suite("Channels for datagrams have what NIO's have", .timeLimit(.minutes(2)))
 struct DatagramFeatureTests {
-  private func compare(
-    _ site: Site, _ program: @Sendable (Channels) async throws -> [String]
-  ) async throws {
-    let expected = try await Site.nio.run(program)
-    let seen = try await site.run(program)
-    #expect(seen == expected)
-  }
-
   @Test("Options: what was set is there", arguments: Site.ours)
   func options(site: Site) async throws {
     try await compare(site) { channels in

@@ -5,14 +5,6 @@ import Testing
 /// The same program on NIO's channels for datagrams and on ours.
 @Suite("Datagrams are told as NIO tells them", .timeLimit(.minutes(2)))
 struct DatagramTests {
-  private func compare(
-    _ site: Site, _ program: @Sendable (Channels) async throws -> [String]
-  ) async throws {
-    let expected = try await Site.nio.run(program)
-    let seen = try await site.run(program)
-    #expect(seen == expected)
-  }
-
   @Test("An answer to each datagram, an empty one among them, and the end", arguments: Site.ours, ["127.0.0.1", "::1"])
   func echo(site: Site, host: String) async throws {
     try await compare(site) { channels in

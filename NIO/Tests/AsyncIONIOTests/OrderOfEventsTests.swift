@@ -5,15 +5,6 @@ import Testing
 /// The same program on NIO's own channels and on ours: the handlers are told the same, in the same order.
 @Suite("Handlers are told what NIO tells them", .timeLimit(.minutes(2)))
 struct OrderOfEventsTests {
-  /// Run a program on NIO and on one of ours, and compare.
-  private func compare(
-    _ site: Site, _ program: @Sendable (Channels) async throws -> [String]
-  ) async throws {
-    let expected = try await Site.nio.run(program)
-    let seen = try await site.run(program)
-    #expect(seen == expected)
-  }
-
   @Test("A connection that the client closes after an echo", arguments: Site.ours)
   func echo(site: Site) async throws {
     try await compare(site) { channels in

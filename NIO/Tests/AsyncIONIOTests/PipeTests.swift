@@ -7,14 +7,6 @@ import Testing
 /// The same program on NIO's channels over pipes and on ours.
 @Suite("Pipes are told as NIO tells them", .timeLimit(.minutes(2)))
 struct PipeTests {
-  private func compare(
-    _ site: Site, _ program: @Sendable (Channels) async throws -> [String]
-  ) async throws {
-    let expected = try await Site.nio.run(program)
-    let seen = try await site.run(program)
-    #expect(seen == expected)
-  }
-
   @Test("There and back through two pipes, and the end", arguments: Site.ours)
   func echo(site: Site) async throws {
     try await compare(site) { channels in

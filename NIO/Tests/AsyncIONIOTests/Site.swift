@@ -46,6 +46,16 @@ enum Site: String, CaseIterable, Sendable, CustomTestStringConvertible {
   }
 }
 
+/// Run a program on NIO's loops and on one of ours: what it notes is the same.
+func compare(
+  _ site: Site, sourceLocation: SourceLocation = #_sourceLocation,
+  _ program: @Sendable (Channels) async throws -> [String]
+) async throws {
+  let expected = try await Site.nio.run(program)
+  let seen = try await site.run(program)
+  #expect(seen == expected, sourceLocation: sourceLocation)
+}
+
 /// The bootstraps of a site, which are of two types.
 struct Channels: Sendable {
   let site: Site
