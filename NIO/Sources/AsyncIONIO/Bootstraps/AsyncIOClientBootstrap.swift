@@ -131,20 +131,12 @@ public struct AsyncIOClientBootstrap: NIOClientTCPBootstrapProtocol, Sendable {
     let remote = try address.forLoops()
     let socket = try inNIOsWords { try ChannelSocket.open(for: remote, on: loop.base) }
     let channel = StreamChannel(socket, parent: nil, loop: loop)
-    let outcome = channel.setOption(.connectTimeout, value: limit)
-      .flatMap { options.applyAllChannelOptions(to: channel) }
-      .flatMap { initializer?(channel) ?? loop.makeSucceededVoidFuture() }
-      .flatMap { prepare(channel) }
-      .flatMap { output in
-        channel.register()
-          .flatMap { local.map { channel.bind(to: $0) } ?? loop.makeSucceededVoidFuture() }
-          .flatMap { channel.connect(to: address) }
-          .map { output }
-      }
-      .flatMapError { error in
-        channel.close0(error: error, mode: .all, promise: nil)
-        return loop.makeFailedFuture(error)
-      }
+    try channel.set(.connectTimeout, to: limit)
+    let outcome = channel.bringUp(options, initializer, prepare: prepare) {
+      channel.register()
+        .flatMap { local.map { channel.bind(to: $0) } ?? loop.makeSucceededVoidFuture() }
+        .flatMap { channel.connect(to: address) }
+    }
     return (channel, outcome)
   }
 }

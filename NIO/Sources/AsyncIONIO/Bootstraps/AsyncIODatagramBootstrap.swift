@@ -123,17 +123,8 @@ public struct AsyncIODatagramBootstrap: Sendable {
     } catch {
       return loop.makeFailedFuture(error)
     }
-    return options.applyAllChannelOptions(to: channel)
-      .flatMap { initializer?(channel) ?? loop.makeSucceededVoidFuture() }
-      .flatMap { prepare(channel) }
-      .flatMap { output in
-        channel.register()
-          .flatMap { use == .bind ? channel.bind(to: address) : channel.connect(to: address) }
-          .map { output }
-      }
-      .flatMapError { error in
-        channel.close0(error: error, mode: .all, promise: nil)
-        return loop.makeFailedFuture(error)
-      }
+    return channel.bringUp(options, initializer, prepare: prepare) {
+      channel.register().flatMap { use == .bind ? channel.bind(to: address) : channel.connect(to: address) }
+    }
   }
 }

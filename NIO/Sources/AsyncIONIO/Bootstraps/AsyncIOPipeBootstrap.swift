@@ -100,22 +100,14 @@ public struct AsyncIOPipeBootstrap: Sendable {
     } catch {
       return loop.makeFailedFuture(error)
     }
-    return options.applyAllChannelOptions(to: channel)
-      .flatMap { initializer?(channel) ?? loop.makeSucceededVoidFuture() }
-      .flatMap { prepare(channel) }
-      .flatMap { result in
-        let active = loop.makePromise(of: Void.self)
-        channel.registerAlreadyConfigured0(promise: active)
-        return active.futureResult.map { result }
+    return channel.bringUp(options, initializer, prepare: prepare) {
+      let active = loop.makePromise(of: Void.self)
+      channel.registerAlreadyConfigured0(promise: active)
+      return active.futureResult.flatMap {
+        if input == nil { return channel.close(mode: .input) }
+        if output == nil { return channel.close(mode: .output) }
+        return loop.makeSucceededVoidFuture()
       }
-      .flatMap { result in
-        if input == nil { return channel.close(mode: .input).map { result } }
-        if output == nil { return channel.close(mode: .output).map { result } }
-        return loop.makeSucceededFuture(result)
-      }
-      .flatMapError { error in
-        channel.close0(error: error, mode: .all, promise: nil)
-        return loop.makeFailedFuture(error)
-      }
+    }
   }
 }

@@ -122,16 +122,11 @@ public struct AsyncIOServerBootstrap: Sendable {
     } catch {
       return loop.makeFailedFuture(error)
     }
-    return serverOptions.applyAllChannelOptions(to: channel)
-      .flatMap { serverInitializer?(channel) ?? loop.makeSucceededVoidFuture() }
-      .flatMapThrowing { try complete(channel) }
-      .flatMap { result in
-        channel.register().flatMap { channel.bind(to: address) }.map { result }
-      }
-      .flatMapError { error in
-        channel.close0(error: error, mode: .all, promise: nil)
-        return loop.makeFailedFuture(error)
-      }
+    return channel.bringUp(
+      serverOptions, serverInitializer, prepare: { _ in loop.makeCompletedFuture { try complete(channel) } }
+    ) {
+      channel.register().flatMap { channel.bind(to: address) }
+    }
   }
 }
 

@@ -1,0 +1,23 @@
+internal import NIOCore
+
+/// Prepares a channel, or says what a bootstrap's future is to have.
+typealias ChannelInitializer<Output> = @Sendable (any Channel) -> EventLoopFuture<Output>
+
+extension BaseChannel {
+  /// Prepare a new channel and let it begin, in the order of NIO's bootstraps: options, the bootstrap's initializer,
+  /// the caller's, which says what the future is to have, and then what makes the channel active. One that cannot begin
+  /// is closed. In the loop's thread.
+  func bringUp<Output: Sendable>(
+    _ options: ChannelOptions.Storage, _ initializer: ChannelInitializer<Void>?,
+    prepare: @escaping ChannelInitializer<Output>, begin: @escaping @Sendable () -> EventLoopFuture<Void>
+  ) -> EventLoopFuture<Output> {
+    options.applyAllChannelOptions(to: self)
+      .flatMap { initializer?(self) ?? self.loop.makeSucceededVoidFuture() }
+      .flatMap { prepare(self) }
+      .flatMap { output in begin().map { output } }
+      .flatMapError { error in
+        self.close0(error: error, mode: .all, promise: nil)
+        return self.loop.makeFailedFuture(error)
+      }
+  }
+}
