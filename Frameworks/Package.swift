@@ -75,10 +75,11 @@ let package = Package(
         .product(name: "UnixSignals", package: "swift-service-lifecycle"),
       ],
       swiftSettings: settings),
+    .target(name: "TestSupport", dependencies: [nioSSL], path: "Tests/Support", swiftSettings: settings),
     .testTarget(
       name: "AsyncIOHummingbirdTests",
       dependencies: [
-        "AsyncIOHummingbird", "HelloService", asyncIO, asyncIONIO, hummingbird, logging, nioCore, nioSSL,
+        "AsyncIOHummingbird", "HelloService", "TestSupport", asyncIO, asyncIONIO, hummingbird, logging, nioCore, nioSSL,
         serviceLifecycle,
         .product(name: "AsyncIOSimulation", package: "swift-asyncio"),
         .product(name: "HTTPTypes", package: "swift-http-types"),
@@ -91,7 +92,7 @@ let package = Package(
     .testTarget(
       name: "AsyncIOGRPCTests",
       dependencies: [
-        "AsyncIOGRPC", "GRPCEcho", asyncIO, asyncIONIO, grpcCore, grpcTransport, nioCore, nioSSL,
+        "AsyncIOGRPC", "GRPCEcho", "TestSupport", asyncIO, asyncIONIO, grpcCore, grpcTransport, nioCore, nioSSL,
         .product(name: "AsyncIOSimulation", package: "swift-asyncio"),
         .product(name: "NIOPosix", package: "swift-nio"),
       ],

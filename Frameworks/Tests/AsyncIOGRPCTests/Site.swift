@@ -6,6 +6,7 @@ import GRPCNIOTransportHTTP2
 import NIOCore
 import NIOPosix
 import NIOSSL
+import TestSupport
 import Testing
 
 @testable import GRPCEcho

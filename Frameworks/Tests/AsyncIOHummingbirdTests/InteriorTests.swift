@@ -5,6 +5,7 @@ import HummingbirdHTTP2
 import HummingbirdTLS
 import NIOCore
 import NIOPosix
+import TestSupport
 import Testing
 
 @testable import AsyncIOHummingbird
