@@ -52,6 +52,7 @@ public final class ChannelDatagramSocket: ChannelEndpoint {
     try check("connect") { sockets.connect($0, remote) }
   }
 
+  /// Close it, and tell the owner nothing more. Idempotent.
   public override func close() {
     retry?.cancel()
     retry = nil
@@ -70,6 +71,7 @@ public final class ChannelDatagramSocket: ChannelEndpoint {
     public let sender: SocketAddress
   }
 
+  /// Wait for input. Idempotent.
   public override func awaitInput() {
     core.assertLoopThread()
     guard !descriptor.isClosed else { return }

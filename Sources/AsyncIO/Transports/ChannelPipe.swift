@@ -63,6 +63,7 @@ public final class ChannelPipe: ChannelEndpoint, ChannelStream {
   /// Begin to listen for the end of the reader. The ends are in the loop's care already. Loop thread, once.
   public override func begin() { if let hearing { submitForLater(hearing, .ready) } }
 
+  /// Close it, and tell the owner nothing more. Idempotent.
   public override func close() {
     owner = nil
     output?.descriptor.close()
@@ -78,6 +79,7 @@ public final class ChannelPipe: ChannelEndpoint, ChannelStream {
 
   // MARK: Input
 
+  /// Wait for input. Idempotent.
   public override func awaitInput() {
     core.assertLoopThread()
     guard let input, !input.isClosed else { return }

@@ -5,7 +5,6 @@ internal import CAsyncIO
 // - A message that is shorter than the room for it says nothing about the next one, so only EAGAIN means "drained".
 // - A wait that takes nothing clears no bit by its call, and the caller that asked makes the call itself: a bit that an
 //   earlier report set may be stale. So the system is asked, and asking also makes it report the next change.
-//   report set may be stale. So the system is asked, and asking also makes it report the next change.
 
 extension SelectorBackend {
   func attemptReceiveFrom(_ operation: IOOperation) -> Bool {
