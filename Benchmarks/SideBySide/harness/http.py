@@ -1,20 +1,21 @@
 """HTTP servers: SwiftNIO's handlers on its own loops and on ours, Hummingbird, gRPC, Go's net/http.
 
 The first subject of each work is SwiftNIO as it comes. The load is h2load, which speaks both versions of HTTP; it runs
-anew for each slice, so a slice has its connections' beginning as well.
+anew for each slice, so a slice has its connections' beginning as well. Idle connections are this process's own.
 """
 
 from __future__ import annotations
 
 import contextlib
 import re
+import socket
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from .bench import LOAD_CORES, Bench
 from .certificate import certificate
-from .model import RATE, Failure, Measurement, Subject, Work
+from .model import MEMORY, RATE, Failure, Measurement, Session, Subject, Work
 from .servers import check_descriptors, wait_until_up
 from .sets import FULL
 
@@ -75,8 +76,44 @@ class Loaded:
         return Measurement(succeeded, wall, cpu)
 
 
+class Idle:
+    """A server that is up. A slice is so many connections that ask once and stay; a first one has warmed the server."""
+
+    def __init__(self, process: int, port: int, connections: int) -> None:
+        self.process, self.port, self.connections = process, port, connections
+
+    def measure(self, seconds: float) -> Measurement:
+        with contextlib.ExitStack() as stack:
+            self._ask(stack.enter_context(self._connect()), 5000)
+        before = self._settled()
+        with contextlib.ExitStack() as stack:
+            for _ in range(self.connections):
+                self._ask(stack.enter_context(self._connect()), 1)
+            added = self._settled() - before
+        return Measurement(self.connections, others={MEMORY.key: max(0, added) / self.connections})
+
+    def _connect(self) -> socket.socket:
+        return socket.create_connection(("127.0.0.1", self.port), 10)
+
+    @staticmethod
+    def _ask(connection: socket.socket, count: int) -> None:
+        for _ in range(count):
+            connection.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            head, _, body = connection.recv(65536).partition(b"\r\n\r\n")
+            length = re.search(rb"(?i)content-length: (\d+)", head)
+            if not head.startswith(b"HTTP/1.1 200") or length is None or len(body) != int(length.group(1)):
+                raise Failure(f"not an answer in one piece: {head[:80]!r}")
+
+    def _settled(self) -> int:
+        """Resident bytes, when what is under way has ended."""
+        time.sleep(0.3)
+        found = re.search(r"Rss: +(\d+)", Path(f"/proc/{self.process}/smaps_rollup").read_text())
+        assert found
+        return int(found.group(1)) * 1024
+
+
 @contextlib.contextmanager
-def open_http(bench: Bench, work: Work, subject: Subject) -> Iterator[Loaded]:
+def open_http(bench: Bench, work: Work, subject: Subject) -> Iterator[Session]:
     """A server, its certificate if it wants one, and the load of its work."""
     check_descriptors(bench, work)
     names: dict[str, object] = {"port": bench.free_port(), "message": bench.logs / "message.bin"}
@@ -86,6 +123,9 @@ def open_http(bench: Bench, work: Work, subject: Subject) -> Iterator[Loaded]:
     log = f"{work.name}-{subject.name}"
     with bench.running([word.format(**names) for word in subject.command], log=log) as child:
         wait_until_up(bench, child, int(str(names["port"])), log)
+        if work.figure is MEMORY:
+            yield Idle(child.pid, int(str(names["port"])), int(str(work.options["connections"])))
+            return
         scheme = "https" if work.options["tls"] else "http"
         load = [word.format(**names) for word in _words(work.options["load"])]
         yield Loaded(bench, child.pid, [*load, f"{scheme}://127.0.0.1:{names['port']}{work.options['path']}"])
@@ -111,6 +151,14 @@ def _work(name: str, title: str, about: str, subjects: Sequence[Subject], connec
         columns=(RATE,), sets=FULL, least_seconds=2 if connections > 100 else 1, options=options)
 
 
+def _idle(name: str, title: str, subjects: Sequence[Subject]) -> Work:
+    return Work(
+        name=f"http-{name}", title=f"HTTP: {title}, 2,000 idle connections: memory of each",
+        about="Resident bytes that 2,000 connections added which asked once each, divided by them.", unit="connection",
+        subjects=subjects, open=open_http, figure=MEMORY, absolute=True, fresh=True, rounds=2, sets=FULL,
+        options={"connections": 2000, "tls": False})
+
+
 def works() -> list[Work]:
     one = "One request and its answer. Each connection has one on its way."
     return [
@@ -123,6 +171,8 @@ def works() -> list[Work]:
         _work("h2-c64", "HTTP/2 over TLS, 13 bytes, 64 connections with 8 streams each",
               "One request and its answer. Each connection has eight on their way.",
               (*_channels(2, 13, *CERTIFICATE), _go(13, *CERTIFICATE)), 64, ("-m", "8"), tls=True),
+        _idle("idle-2k", "HTTP/1", (*_channels(1, 13), _go(13))),
+        _idle("hummingbird-idle-2k", "Hummingbird", HUMMINGBIRD),
         _work("hummingbird-c64", "Hummingbird's hello, 64 connections", one, HUMMINGBIRD, 64, ("--h1",)),
         _work("grpc-c64", "gRPC, unary echo of 64 bytes, 64 connections with 8 streams each",
               "One call. Each connection has eight on their way.", GRPC, 64, ("-m", "8", *GRPC_HEADERS),

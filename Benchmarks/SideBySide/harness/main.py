@@ -43,6 +43,13 @@ def seconds(text: str) -> float:
         raise argparse.ArgumentTypeError(f'"{text}" is no time of a slice; use 0.05 seconds or more') from None
 
 
+def per_cent(text: str) -> float:
+    try:
+        return _positive(float, text, 0.1) / 100
+    except ValueError:
+        raise argparse.ArgumentTypeError(f'"{text}" is no width; use 0.1 per cent or more') from None
+
+
 def names(text: str) -> list[str]:
     found = [name.strip() for name in text.split(",") if name.strip()]
     if not found:
@@ -61,6 +68,10 @@ def parser() -> argparse.ArgumentParser:
                         help="only these subjects; the floors that they are compared to always take part")
     result.add_argument("--rounds", type=number_of_rounds,
                         help="rounds of each work (default: 5, or 3 of works by count; 12 in the full set)")
+    result.add_argument("--width", type=per_cent, metavar="PERCENT",
+                        help="instead of rounds: measures each work until the interval of each ratio is as narrow")
+    result.add_argument("--limit", type=seconds, default=600.0, metavar="SECONDS",
+                        help="with --width: a work is not measured for longer than that (default: 600)")
     result.add_argument("--seconds", type=seconds, help="length of a slice (default: 0.25; 0.6 in the full set)")
     result.add_argument("--out", type=Path, help="directory of the report (default: a new one in Benchmarks/.build)")
     result.add_argument("--list", action="store_true", help="names works and subjects, and ends")
@@ -128,7 +139,8 @@ def measure(chosen: Chosen, arguments: argparse.Namespace, directory: Path, how:
             if work.component in how.left_out:
                 missing = dict.fromkeys((s.name for s in subjects), how.left_out[work.component])
             usual_rounds = by_count if work.amount else by_time
-            result = rounds.run(bench, work, subjects, missing, arguments.rounds or usual_rounds,
+            patience = rounds.Patience(arguments.rounds or usual_rounds, arguments.width, arguments.limit)
+            result = rounds.run(bench, work, subjects, missing, patience,
                                 max(arguments.seconds or usual_seconds, work.least_seconds))
             results.append(result)
             print(f"\n{tables.as_text(result)}", flush=True)

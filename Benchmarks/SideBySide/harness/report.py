@@ -61,11 +61,12 @@ def _json(results: Sequence[Result], how: Circumstances) -> dict[str, object]:
         "works": [{
             "name": result.work.name, "title": result.work.title, "unit": result.work.unit,
             "figure": result.work.figure.key, "reference": result.work.reference.name,
-            "seconds": result.seconds, "took": result.took, "others": result.others,
+            "seconds": result.seconds, "took": result.took, "others": result.others, "noise": result.noise,
             "rows": [{
                 "subject": row.subject.name, "title": row.subject.title, "values": row.values,
                 "spread": _spread(row.spread), "ratio": _spread(row.ratio), "own_floor": row.subject.floor,
-                "own_ratio": _spread(row.own_ratio), "remark": row.remark,
+                "own_ratio": _spread(row.own_ratio), "remark": row.remark, "rank": row.rank,
+                "interval": dataclasses.asdict(row.interval) if row.interval else None,
             } for row in result.rows],
             "rounds": [{name: dataclasses.asdict(measurement) for name, measurement in measured.items()}
                        for measured in result.rounds],

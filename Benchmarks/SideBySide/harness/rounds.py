@@ -21,7 +21,8 @@ from contextlib import ExitStack
 
 from .bench import Bench
 from .model import Failure, Measurement, NotOffered, Session, Subject, Work
-from .ratios import TWIN, Row, rows, with_twins
+from .ratios import TWIN, Row, noise_of, rows, widest, with_twins
+from .telling import LEAST_ROUNDS
 
 
 @dataclasses.dataclass(frozen=True)
@@ -34,6 +35,25 @@ class Result:
     seconds: float  # of one slice
     others: float  # cores that other programs used meanwhile
     took: float
+    noise: float | None = None  # the factor within which a ratio says nothing; None if it is not known
+
+
+@dataclasses.dataclass(frozen=True)
+class Patience:
+    """How long a work is measured: so many rounds, or until its ratios are known well enough."""
+
+    rounds: int
+    width: float | None = None  # of each ratio's interval, 0.03 for 3 %; then the rounds do not count
+    limit: float = 600  # seconds of a work that is measured until then
+
+    def is_over(self, work: Work, subjects: Sequence[Subject], measured: Sequence[dict[str, Measurement]],
+                took: float) -> bool:
+        if self.width is None or work.absolute:
+            return len(measured) >= min(self.rounds, work.rounds or self.rounds)
+        if took >= self.limit:
+            return True
+        found = widest(work, subjects, measured) if len(measured) >= LEAST_ROUNDS else None
+        return found is not None and found <= self.width
 
 
 def _busy() -> float:
@@ -85,42 +105,42 @@ class _Turns:
             self.taking_part.remove(subject)
 
 
-def run(bench: Bench, work: Work, chosen: Sequence[Subject], missing: dict[str, str], rounds: int,
+def run(bench: Bench, work: Work, chosen: Sequence[Subject], missing: dict[str, str], patience: Patience,
         seconds: float) -> Result:
     """Measures a work. `missing` has the subjects that were not built, with the reason."""
     subjects = with_twins(work, chosen)
     remarks = {s.name: missing[s.name.removesuffix(TWIN)] for s in subjects if s.name.removesuffix(TWIN) in missing}
-    count = min(rounds, work.rounds or rounds)
     measured: list[dict[str, Measurement]] = []
     start, busy, own = time.monotonic(), _busy(), _own()
     with ExitStack() as stack:
         turns = _Turns(bench, work, subjects, remarks, stack)
         turns.open_all()
-        for number in range(count):
+        while turns.taking_part and not patience.is_over(work, subjects, measured, time.monotonic() - start):
             result: dict[str, Measurement] = {}
             order = list(turns.taking_part)
-            for subject in order if number % 2 == 0 else reversed(order):
-                _progress(work, number, count, subject)
+            for subject in order if len(measured) % 2 == 0 else reversed(order):
+                _progress(work, len(measured), subject)
                 measurement = turns.measure(subject, seconds)
                 if measurement is not None:
                     result[subject.name] = measurement
             measured.append(result)
-    _progress(work, count, count, None)
+    _progress(work, len(measured), None)
     took = time.monotonic() - start
     others = max(0.0, (_busy() - busy) - (_own() - own)) / took
-    return Result(work, rows(work, subjects, measured, remarks), measured, seconds, others, took)
+    return Result(work, rows(work, subjects, measured, remarks), measured, seconds, others, took,
+                  None if work.absolute else noise_of(work, subjects, measured))
 
 
 _told: dict[str, set[int]] = {}
 
 
-def _progress(work: Work, number: int, count: int, subject: Subject | None) -> None:
+def _progress(work: Work, number: int, subject: Subject | None) -> None:
     """One line on a terminal that is written over; elsewhere a line for each round."""
     if not sys.stderr.isatty():
         if subject is not None and number not in _told.setdefault(work.name, set()):
             _told[work.name].add(number)
-            print(f"{work.name}: round {number + 1} of {count}", file=sys.stderr, flush=True)
+            print(f"{work.name}: round {number + 1}", file=sys.stderr, flush=True)
         return
-    text = f"{work.name}: round {number + 1} of {count}, {subject.title}" if subject else ""
+    text = f"{work.name}: round {number + 1}, {subject.title}" if subject else ""
     sys.stderr.write(f"\r\033[K{text}")
     sys.stderr.flush()

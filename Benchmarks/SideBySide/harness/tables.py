@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from .model import Quantity
 from .ratios import TWIN, Row, Spread
+from .telling import LEAST_ROUNDS, Interval
 from .rounds import Result
 
 
@@ -41,6 +42,15 @@ def _half(spread: Spread | None) -> str:
     return f"{written_ratio(spread.low)}-{written_ratio(spread.high)}" if spread else ""
 
 
+def _has_intervals(result: Result) -> bool:
+    return any(row.interval for row in result.rows)
+
+
+def _interval(found: Interval | None) -> str:
+    """Empty for the reference itself."""
+    return f"{written_ratio(found.low)}-{written_ratio(found.high)}" if found and found.low < found.high else ""
+
+
 def _ratio(spread: Spread | None) -> str:
     return written_ratio(spread.median) if spread else ""
 
@@ -59,7 +69,7 @@ def header(result: Result) -> list[str]:
     work = result.work
     cells = ["", work.figure.title]
     if not work.absolute:
-        cells += ["ratio", "middle half"]
+        cells += ["ratio", "95 %" if _has_intervals(result) else "middle half", "rank"]
     if any(row.own_ratio for row in result.rows):
         cells.append("to its own floor")
     return cells + [figure.title for figure in work.columns]
@@ -71,7 +81,8 @@ def cells(result: Result, row: Row) -> list[str]:
     value = row.values.get(figure.key)
     line = [row.subject.title, written(value, figure.quantity) if value is not None else row.remark or "-"]
     if not result.work.absolute:
-        line += [_ratio(row.ratio), _half(row.ratio)]
+        spread = _interval(row.interval) if _has_intervals(result) else _half(row.ratio)
+        line += [_ratio(row.ratio), spread, str(row.rank or "")]
     if any(other.own_ratio for other in result.rows):
         line.append(_with_half(row.own_ratio))
     for column in result.work.columns:
@@ -86,7 +97,16 @@ def caption(result: Result) -> str:
     amount = f"{work.amount} {work.unit}{'' if work.amount == '1' else 's'}" if work.amount else f"{result.seconds:g} s"
     compared = "" if work.absolute else f"ratio to {work.reference.title} in the same round; "
     return (f"For one {work.unit}; {compared}{rounds_of(result)} of {amount}; {work.cores}; "
-            f"other programs used {result.others * 100:.0f} % of a core.")
+            f"other programs used {result.others * 100:.0f} % of a core. {_noise(result)}").strip()
+
+
+def _noise(result: Result) -> str:
+    """What may be read out of the ratios."""
+    if result.work.absolute:
+        return ""
+    if result.noise is None:
+        return f"Nothing is ranked: that needs {LEAST_ROUNDS} rounds and a twin."
+    return f"Ratios within {(result.noise - 1) * 100:.1f} % are noise; who shares a rank is not told apart."
 
 
 def as_text(result: Result) -> str:
@@ -110,7 +130,8 @@ def _aligned(lines: Sequence[Sequence[str]], measured: Sequence[Sequence[str]]) 
 
 def overview(results: Sequence[Result]) -> list[list[str]]:
     """A line for each work: its reference, the noise, the range of our own forms, and the best peer."""
-    return [["", "figure", "reference", "twin", "AsyncIO", "best peer"]] + [_overview_of(result) for result in results]
+    titles = ["", "figure", "reference", "twin", "AsyncIO", "best peer", "AsyncIO is"]
+    return [titles, *map(_overview_of, results)]
 
 
 def _overview_of(result: Result) -> list[str]:
@@ -130,11 +151,21 @@ def _overview_of(result: Result) -> list[str]:
     best = (max if work.figure.quantity.more_is_better else min)(peers, default=None)
     return [work.name, work.figure.title, "" if reference is None else written(reference, work.figure.quantity), twin,
             " to ".join(dict.fromkeys((said(min(ours)), said(max(ours))))) if ours else "",
-            f"{best[1]} {said(best[0])}" if best else ""]
+            f"{best[1]} {said(best[0])}" if best else "", _standing(result)]
+
+
+def _standing(result: Result) -> str:
+    """Where our best form is beside the best peer, as far as the ranks tell."""
+    ours, peers = (min((row.rank for row in result.rows if row.rank and row.subject.kind == kind), default=None)
+                   for kind in ("ours", "peer"))
+    if ours is None or peers is None:
+        return ""
+    return "ahead" if ours < peers else "behind" if ours > peers else "level"
 
 
 OVERVIEW = ("The reference is the first line of a work's own table; the other columns are ratios to it, or values "
-            "where a work has no ratios. AsyncIO: from the lowest to the highest of its forms.")
+            "where a work has no ratios. AsyncIO: from the lowest to the highest of its forms. It is ahead or behind "
+            "if its best form and the best peer are told apart.")
 
 
 def overview_text(results: Sequence[Result]) -> str:
@@ -145,7 +176,7 @@ def overview_text(results: Sequence[Result]) -> str:
 def overview_markdown(results: Sequence[Result]) -> str:
     first, *rest = overview(results)
     lines = [[f"[{line[0]}](#{_anchor(result)})", *line[1:]] for result, line in zip(results, rest)]
-    return "\n".join(["### All works", "", OVERVIEW, "", _row(first), _row(["---"] * 2 + ["---:"] * 4),
+    return "\n".join(["### All works", "", OVERVIEW, "", _row(first), _row(["---"] * 2 + ["---:"] * 4 + ["---"]),
                       *map(_row, lines)])
 
 
