@@ -18,26 +18,35 @@ struct LoopListener<Application: ApplicationProtocol>: Sendable {
   private func run<Child: ServerChildChannel>(_ child: Child) async throws {
     let open = OpenConnections()
     let listener = try await bind(child, open)
-    let logger = application.logger
     // A shutdown that came meanwhile calls its handler at once, so the listener closes then.
     await withGracefulShutdownHandler {
       await application.onServerRunning(listener.channel)
-      await withDiscardingTaskGroup { tasks in
-        do {
-          try await listener.executeThenClose { connections in
-            for try await connection in connections {
-              let loop = connection.channel.eventLoop as? AsyncIOEventLoop
-              tasks.addTask(executorPreference: loop?.base.taskExecutor) {
-                await child.handle(value: connection, logger: logger)
-              }
-            }
-          }
-        } catch {
-          logger.error("the listener ended", metadata: ["error": "\(error)"])
-        }
+      // The cancellation comes when the time for the end is over.
+      await withTaskCancellationHandler {
+        await serve(listener, child)
+      } onCancel: {
+        open.cut()
       }
     } onGracefulShutdown: {
       open.shutDown()
+    }
+  }
+
+  private func serve<Child: ServerChildChannel>(_ listener: NIOAsyncChannel<Child.Value, Never>, _ child: Child) async {
+    let logger = application.logger
+    await withDiscardingTaskGroup { tasks in
+      do {
+        try await listener.executeThenClose { connections in
+          for try await connection in connections {
+            let loop = connection.channel.eventLoop as? AsyncIOEventLoop
+            tasks.addTask(executorPreference: loop?.base.taskExecutor) {
+              await child.handle(value: connection, logger: logger)
+            }
+          }
+        }
+      } catch {
+        logger.error("the listener ended", metadata: ["error": "\(error)"])
+      }
     }
   }
 
@@ -59,8 +68,9 @@ struct LoopListener<Application: ApplicationProtocol>: Sendable {
           try pipeline.addHandler(open.makeHandler(for: channel))
         }
       }
-    let prepare: @Sendable (any Channel) -> EventLoopFuture<Child.Value> = {
-      child.setup(channel: $0, logger: logger)
+    let prepare: @Sendable (any Channel) -> EventLoopFuture<Child.Value> = { channel in
+      channel.eventLoop.makeCompletedFuture { try channel.pipeline.syncOperations.addHandler(LastWords()) }
+        .flatMap { child.setup(channel: channel, logger: logger) }
     }
     switch address {
     case .host(let host, let port):

@@ -4,6 +4,10 @@ internal import Synchronization
 // The connections of a listener, to be told of a shutdown. NIOExtras has a helper for that, which tells them in the
 // order of their addresses in memory: in a simulation a seed would then not lead to the same run again. Here it is the
 // order in which they came. Any thread.
+//
+// A connection that is told of a shutdown closes when its last answer is handed over. Closing drops what has not gone
+// out by then, which is the end of that answer if its client reads slowly. So a handler beside the transport holds the
+// close back until everything has gone, or until the time for the end is over and the rest is cut.
 
 /// The connections of a listener that are open.
 final class OpenConnections: Sendable {
@@ -12,6 +16,8 @@ final class OpenConnections: Sendable {
     var count = 0
     var listener: (any Channel)?
     var isShuttingDown = false
+
+    var inOrder: [any Channel] { channels.sorted { $0.key < $1.key }.map(\.value) }
   }
   private let state = Mutex(State())
 
@@ -26,14 +32,19 @@ final class OpenConnections: Sendable {
     let (listener, channels) = state.withLock { state in
       state.isShuttingDown = true
       defer { state.listener = nil }
-      return (state.listener, state.channels.sorted { $0.key < $1.key }.map(\.value))
+      return (state.listener, state.inOrder)
     }
     listener?.close(promise: nil)
-    for channel in channels { Self.quiesce(channel) }
+    for channel in channels { Self.tell(channel, ChannelShouldQuiesceEvent()) }
   }
 
-  private static func quiesce(_ channel: any Channel) {
-    channel.eventLoop.execute { channel.pipeline.fireUserInboundEventTriggered(ChannelShouldQuiesceEvent()) }
+  /// Close each connection that waits for its client to read, and let none wait from now on.
+  func cut() {
+    for channel in state.withLock(\.inOrder) { Self.tell(channel, EndIsOver()) }
+  }
+
+  private static func tell(_ channel: any Channel, _ event: some Sendable) {
+    channel.eventLoop.execute { channel.pipeline.fireUserInboundEventTriggered(event) }
   }
 
   fileprivate func add(_ channel: any Channel) {
@@ -43,7 +54,7 @@ final class OpenConnections: Sendable {
       return (state.count, state.isShuttingDown)
     }
     channel.closeFuture.whenComplete { _ in self.state.withLock { $0.channels[number] = nil } }
-    if isLate { Self.quiesce(channel) }
+    if isLate { Self.tell(channel, ChannelShouldQuiesceEvent()) }
   }
 }
 
@@ -58,5 +69,34 @@ private final class Collector: ChannelInboundHandler {
   func channelRead(context: ChannelHandlerContext, data: NIOAny) {
     connections.add(unwrapInboundIn(data))
     context.fireChannelRead(data)
+  }
+}
+
+/// The time for the end is over.
+private struct EndIsOver: Sendable {}
+
+/// Holds back the close of a connection that was told of a shutdown, until what was written has gone out.
+final class LastWords: ChannelDuplexHandler {
+  typealias InboundIn = ByteBuffer
+  typealias OutboundIn = ByteBuffer
+  typealias OutboundOut = ByteBuffer
+
+  private var holdsBack = false
+
+  func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
+    if event is EndIsOver {
+      holdsBack = false
+      return context.close(mode: .all, promise: nil)
+    }
+    if event is ChannelShouldQuiesceEvent { holdsBack = true }
+    context.fireUserInboundEventTriggered(event)
+  }
+
+  func close(context: ChannelHandlerContext, mode: CloseMode, promise: EventLoopPromise<Void>?) {
+    guard holdsBack, mode == .all else { return context.close(mode: mode, promise: promise) }
+    // A write of nothing has gone when all before it have; it fails if the connection is lost meanwhile.
+    let gone = context.eventLoop.makePromise(of: Void.self)
+    gone.futureResult.assumeIsolated().whenComplete { _ in context.close(mode: .all, promise: promise) }
+    context.writeAndFlush(wrapOutboundOut(ByteBuffer()), promise: gone)
   }
 }

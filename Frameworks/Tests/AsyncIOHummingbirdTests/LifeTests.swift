@@ -4,9 +4,11 @@ import AsyncIONIO
 import Glibc
 import Hummingbird
 import HummingbirdCore
+import HummingbirdTLS
 import NIOCore
 import ServiceLifecycle
 import Synchronization
+import TestSupport
 import Testing
 
 @testable import HelloService
@@ -55,6 +57,48 @@ struct LifeTests {
         }
       }
       try await service.task.value
+    }
+  }
+
+  /// How many bytes `GET /large` hands over in one piece: more than the buffers between both sides take.
+  private static let large = 16_000_000
+  private let large: Router<BasicRequestContext> = {
+    let router = Router()
+    router.get("/large") { _, _ in
+      Response(status: .ok, body: .init(byteBuffer: ByteBuffer(repeating: 7, count: Self.large)))
+    }
+    return router
+  }()
+
+  // Hummingbird's own loops cut it.
+  @Test("A shutdown lets an answer go out that is handed over already", arguments: Site.ours, [false, true])
+  func lastWords(site: Site, protected: Bool) async throws {
+    var setting = Setting()
+    if protected { setting.server = try .tls(.http1(), tlsConfiguration: Certificate.server()) }
+    let tls = protected ? try Certificate.client() : nil
+    try await site.serve(large, setting) { service async throws in
+      try await connected(service.port, tls: tls) { connection async throws in
+        try await connection.send("GET /large HTTP/1.1", "host: test")
+        #expect(try await connection.readLine() == "HTTP/1.1 200 OK")
+        await service.shutDown()
+        try await service.channel.closeFuture.get()
+        while let line = try await connection.readLine(), !line.isEmpty {}
+        #expect(try await connection.readToEnd().count == Self.large)
+      }
+    }
+  }
+
+  @Test("A client that does not read its answer is cut after the drain", arguments: Site.ours)
+  func unread(site: Site) async throws {
+    var setting = Setting()
+    setting.options.drain = .milliseconds(20)
+    try await site.serve(large, setting) { service async throws in
+      try await connected(service.port) { connection async throws in
+        try await connection.send("GET /large HTTP/1.1", "host: test")
+        #expect(try await connection.readLine() == "HTTP/1.1 200 OK")
+        await service.shutDown()
+        try await service.task.value
+      }
     }
   }
 
