@@ -13,7 +13,8 @@ internal import NIOCore
 /// ```
 /// Everything that a call awaits runs in the thread of its connection's loop, the handlers among it. On several loops
 /// each has a listener of its own on the same port, and the system deals the connections out. `beginGracefulShutdown`
-/// closes the listeners and lets open calls end; cancelling the task that serves cuts them. Any thread.
+/// closes the listeners and lets open calls end; cancelling the task that serves cuts them. A connection takes 100
+/// calls at a time unless the configuration says otherwise; clients are told. Any thread.
 public final class AsyncIOServerTransport: ListeningServerTransport {
   public typealias Bytes = GRPCNIOTransportBytes
   /// What gRPC's own transport is configured with, apart from where it listens.
@@ -38,7 +39,8 @@ public final class AsyncIOServerTransport: ListeningServerTransport {
     config: Config = .defaults
   ) {
     members = [
-      Member(loop: loop, transport: Listener(listenerFactory: .init(address, loop, security), config: config))
+      Member(
+        loop: loop, transport: Listener(listenerFactory: .init(address, loop, security), config: config.sayingLimit))
     ]
   }
 
@@ -54,7 +56,7 @@ public final class AsyncIOServerTransport: ListeningServerTransport {
       var factory = LoopListenerFactory(address, loop, security)
       factory.sharesPort = loops.count > 1
       factory.first = members.first?.transport
-      members.append(Member(loop: loop, transport: Listener(listenerFactory: factory, config: config)))
+      members.append(Member(loop: loop, transport: Listener(listenerFactory: factory, config: config.sayingLimit)))
     }
     self.members = members
   }
@@ -91,5 +93,15 @@ public final class AsyncIOServerTransport: ListeningServerTransport {
 
   public func beginGracefulShutdown() {
     for member in members { member.transport.beginGracefulShutdown() }
+  }
+}
+
+extension AsyncIOServerTransport.Config {
+  /// The same, with a limit of streams that clients are told. Without one `NIOHTTP2` takes a hundred and tells nobody,
+  /// and closes the connection of a client that opens one more.
+  fileprivate var sayingLimit: Self {
+    var copy = self
+    copy.http2.maxConcurrentStreams = http2.maxConcurrentStreams ?? 100
+    return copy
   }
 }

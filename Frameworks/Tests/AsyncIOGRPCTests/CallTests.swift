@@ -144,6 +144,15 @@ struct CallTests {
     }
   }
 
+  // gRPC's own transport takes a hundred as well, and does not say so.
+  @Test("A client is told how many calls a connection takes at a time", arguments: Site.ours)
+  func limit(site: Site) async throws {
+    try await #expect(site.settings(.defaults)[3] == 100)
+    var config = AsyncIOServerTransport.Config.defaults
+    config.http2.maxConcurrentStreams = 7
+    try await #expect(site.settings(config)[3] == 7)
+  }
+
   @Test("A port that is taken, and a server that is not there", arguments: Site.ours)
   func refusals(site: Site) async throws {
     let group = try AsyncIOEventLoopGroup(numberOfThreads: 1) { try EventLoopKinds.make(site.rawValue) }
@@ -162,5 +171,43 @@ struct CallTests {
       }
     }
     try await group.shutdownGracefully()
+  }
+}
+
+extension Site {
+  /// What a server says in its first frame, by the numbers of HTTP/2's settings.
+  fileprivate func settings(_ config: AsyncIOServerTransport.Config) async throws -> [Int: Int] {
+    let group = try AsyncIOEventLoopGroup(numberOfThreads: 1) { try EventLoopKinds.make(rawValue) }
+    let transport = AsyncIOServerTransport(address: .ipv4(host: "127.0.0.1", port: 0), on: group, config: config)
+    let server = GRPCServer(transport: transport, services: [Echo()])
+    let settings = try await withThrowingTaskGroup(of: Void.self) { tasks in
+      tasks.addTask { try await server.serve() }
+      let port = try #require(try await transport.listeningAddress.ipv4?.port)
+      let frame = try await Task { try await Self.firstFrame(UInt16(port)) }.value
+      server.beginGracefulShutdown()
+      try await tasks.waitForAll()
+      return frame
+    }
+    try await group.shutdownGracefully()
+    return settings
+  }
+
+  private static func number(_ bytes: ArraySlice<UInt8>) -> Int { bytes.reduce(0) { $0 << 8 | Int($1) } }
+
+  @concurrent private static func firstFrame(_ port: UInt16) async throws -> [Int: Int] {
+    try await AsyncIO.run(loopFactory: { try SelectorEventLoop() }) {
+      let connection = try await StreamConnection.connect(host: "127.0.0.1", port: port)
+      defer { connection.close() }
+      // A client's preface and an empty SETTINGS frame.
+      try await connection.write("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + "\0\0\0\u{4}\0\0\0\0\0")
+      let head = try await connection.readExactly(9)
+      #expect(head[3] == 4, "a frame of type \(head[3])")
+      let body = try await connection.readExactly(number(head[0..<3]))
+      var settings: [Int: Int] = [:]
+      for at in stride(from: 0, to: body.count, by: 6) {
+        settings[number(body[at..<at + 2])] = number(body[at + 2..<at + 6])
+      }
+      return settings
+    }
   }
 }
