@@ -1,13 +1,15 @@
 import GRPCCore
 
-/// A service that says what it hears, in four ways to call. Messages are bytes as they are, so that no code has to be
-/// generated for them.
+/// A service that says what it hears, in four ways to call, and one that fails. Messages are bytes as they are, so that
+/// no code has to be generated for them. Metadata whose names begin with "echo-" go back before the answers and after
+/// them.
 struct Echo: RegistrableRPCService {
   static let once = MethodDescriptor(fullyQualifiedService: "echo.Echo", method: "Once", type: .unary)
   static let collect = MethodDescriptor(fullyQualifiedService: "echo.Echo", method: "Collect", type: .clientStreaming)
   static let expand = MethodDescriptor(fullyQualifiedService: "echo.Echo", method: "Expand", type: .serverStreaming)
   static let stream = MethodDescriptor(
     fullyQualifiedService: "echo.Echo", method: "Stream", type: .bidirectionalStreaming)
+  static let refuse = MethodDescriptor(fullyQualifiedService: "echo.Echo", method: "Refuse", type: .unary)
 
   func registerMethods<Transport: ServerTransport>(with router: inout RPCRouter<Transport>) {
     register(Self.once, with: &router) { messages, output in
@@ -25,6 +27,12 @@ struct Echo: RegistrableRPCService {
     register(Self.stream, with: &router) { messages, output in
       for try await message in messages { try await output.write(message) }
     }
+    router.registerHandler(forMethod: Self.refuse, deserializer: Plain(), serializer: Plain()) { request, _ in
+      let text = try await request.messages.reduce(into: []) { $0 += $1 }
+      throw RPCError(
+        code: .failedPrecondition, message: String(decoding: text, as: UTF8.self), metadata: Self.back(request.metadata)
+      )
+    }
   }
 
   private func register<Transport: ServerTransport>(
@@ -32,9 +40,20 @@ struct Echo: RegistrableRPCService {
     _ body: @escaping @Sendable (RPCAsyncSequence<[UInt8], any Error>, RPCWriter<[UInt8]>) async throws -> Void
   ) {
     router.registerHandler(forMethod: method, deserializer: Plain(), serializer: Plain()) { request, _ in
-      StreamingServerResponse { output in
+      let metadata = Self.back(request.metadata)
+      return StreamingServerResponse(metadata: metadata) { output in
         try await body(request.messages, output)
-        return [:]
+        return metadata
+      }
+    }
+  }
+
+  private static func back(_ metadata: Metadata) -> Metadata {
+    metadata.reduce(into: [:]) { back, entry in
+      guard entry.key.hasPrefix("echo-") else { return }
+      switch entry.value {
+      case .string(let value): back.addString(value, forKey: entry.key)
+      case .binary(let value): back.addBinary(value, forKey: entry.key)
       }
     }
   }

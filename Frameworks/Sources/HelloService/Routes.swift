@@ -8,7 +8,7 @@ struct Greeting: ResponseEncodable, Equatable, Decodable {
 
 /// The routes of the service.
 func helloRouter() -> Router<BasicRequestContext> {
-  let router = Router()
+  let router = Router(options: .autoGenerateHeadEndpoints)
   router.get("/") { _, _ in "Hello, world!\n" }
   router.get("/json") { _, _ in Greeting(message: "Hello, world!", primes: [2, 3, 5, 7]) }
   // The body goes back while it comes, so neither side needs room for all of it.
@@ -21,11 +21,12 @@ func helloRouter() -> Router<BasicRequestContext> {
   return router
 }
 
+/// A piece of a body. The pattern has a period of 251, and the piece is a multiple of it.
+private let piece = ByteBuffer(bytes: (0..<251 * 256).map { UInt8($0 % 251) })
+
 /// This many bytes, a piece at a time. The n-th byte is n modulo 251, so a gap shows.
 private func bytes(_ count: Int) -> ResponseBody {
-  // The pattern has a period of 251, and a piece is a multiple of it.
-  let piece = ByteBuffer(bytes: (0..<251 * 256).map { UInt8($0 % 251) })
-  return ResponseBody(contentLength: count) { writer in
+  ResponseBody(contentLength: count) { writer in
     var left = count
     while left > 0 {
       guard let slice = piece.getSlice(at: 0, length: min(left, piece.readableBytes)) else { break }
