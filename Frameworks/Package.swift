@@ -45,10 +45,11 @@ let package = Package(
     .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
   ],
   targets: [
+    .target(name: "ServerConnections", dependencies: [nioCore], swiftSettings: settings),
     .target(
       name: "AsyncIOHummingbird",
       dependencies: [
-        asyncIO, asyncIONIO, hummingbird, logging, nioCore, serviceLifecycle,
+        "ServerConnections", asyncIO, asyncIONIO, hummingbird, logging, nioCore, serviceLifecycle,
         .product(name: "HummingbirdCore", package: "hummingbird"),
         .product(name: "NIOHTTP1", package: "swift-nio"),
         .product(name: "UnixSignals", package: "swift-service-lifecycle"),
@@ -56,7 +57,7 @@ let package = Package(
       swiftSettings: settings),
     .target(
       name: "AsyncIOGRPC",
-      dependencies: [asyncIO, asyncIONIO, grpcCore, grpcTransport, nioCore, nioSSL],
+      dependencies: ["ServerConnections", asyncIO, asyncIONIO, grpcCore, grpcTransport, nioCore, nioSSL],
       swiftSettings: settings),
     .executableTarget(
       name: "HelloService",

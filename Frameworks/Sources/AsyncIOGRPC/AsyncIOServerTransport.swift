@@ -3,6 +3,7 @@ public import AsyncIONIO
 public import GRPCCore
 public import GRPCNIOTransportHTTP2
 internal import NIOCore
+internal import ServerConnections
 
 /// A gRPC server's transport on loops of AsyncIO: HTTP/2 over TCP or a Unix socket, plain or in TLS.
 ///
@@ -25,6 +26,13 @@ public final class AsyncIOServerTransport: ListeningServerTransport {
   private struct Member: Sendable {
     let loop: AsyncIOEventLoop
     let transport: Listener
+    let connections: OpenConnections
+
+    init(_ loop: AsyncIOEventLoop, _ factory: LoopListenerFactory, _ config: Config) {
+      self.loop = loop
+      connections = factory.connections
+      transport = Listener(listenerFactory: factory, config: config.sayingLimit)
+    }
   }
 
   private let members: [Member]
@@ -38,10 +46,7 @@ public final class AsyncIOServerTransport: ListeningServerTransport {
     address: GRPCNIOTransportCore.SocketAddress, on loop: AsyncIOEventLoop, security: ServerSecurity = .plaintext,
     config: Config = .defaults
   ) {
-    members = [
-      Member(
-        loop: loop, transport: Listener(listenerFactory: .init(address, loop, security), config: config.sayingLimit))
-    ]
+    members = [Member(loop, LoopListenerFactory(address, loop, security), config)]
   }
 
   /// Create a transport that listens on every loop of a group. A Unix socket cannot be shared: the first loop has it.
@@ -56,7 +61,7 @@ public final class AsyncIOServerTransport: ListeningServerTransport {
       var factory = LoopListenerFactory(address, loop, security)
       factory.sharesPort = loops.count > 1
       factory.first = members.first?.transport
-      members.append(Member(loop: loop, transport: Listener(listenerFactory: factory, config: config.sayingLimit)))
+      members.append(Member(loop, factory, config))
     }
     self.members = members
   }
@@ -92,7 +97,13 @@ public final class AsyncIOServerTransport: ListeningServerTransport {
   }
 
   public func beginGracefulShutdown() {
-    for member in members { member.transport.beginGracefulShutdown() }
+    for member in members {
+      // gRPC's transport tells its connections in the order of their addresses in memory, and in a simulation a seed
+      // would not lead to the same run again. So they are told before, in the order in which they came; the second time
+      // changes nothing.
+      member.connections.quiesce()
+      member.transport.beginGracefulShutdown()
+    }
   }
 }
 

@@ -2,6 +2,7 @@ internal import AsyncIONIO
 public import GRPCNIOTransportHTTP2
 public import NIOCore
 internal import NIOSSL
+internal import ServerConnections
 
 #if canImport(Glibc)
   internal import Glibc
@@ -15,6 +16,7 @@ internal import NIOSSL
 public struct LoopListenerFactory: HTTP2ServerTransport.ListenerFactory {
   private let address: GRPCNIOTransportCore.SocketAddress
   private let security: ServerSecurity
+  let connections = OpenConnections()
   /// The loop of the listener and of its connections.
   public let eventLoopGroup: any EventLoopGroup
 
@@ -37,7 +39,12 @@ public struct LoopListenerFactory: HTTP2ServerTransport.ListenerFactory {
     let context = try security.context()
     let tls = security.forConnections
     var bootstrap = AsyncIOServerBootstrap(group: eventLoopGroup)
-      .serverChannelInitializer { listenerConfigurator.configure(channel: $0) }
+      .serverChannelInitializer { [connections] channel in
+        channel.eventLoop.makeCompletedFuture {
+          try channel.pipeline.syncOperations.addHandler(connections.makeHandler(for: channel))
+        }
+        .flatMap { listenerConfigurator.configure(channel: channel) }
+      }
     if sharesPort {
       let option = ChannelOptions.Types.SocketOption(level: .socket, name: .init(rawValue: SO_REUSEPORT))
       bootstrap = bootstrap.serverChannelOption(option, value: 1)

@@ -4,6 +4,7 @@ internal import Hummingbird
 internal import HummingbirdCore
 internal import Logging
 internal import NIOCore
+internal import ServerConnections
 internal import ServiceLifecycle
 
 /// Listens on a loop and serves each connection in the thread of its own loop, until it is shut down.

@@ -54,6 +54,63 @@ struct SimulationTests {
     print(failure)
   }
 
+  @Test("A graceful end of a server with many connections goes the same way each time", arguments: UInt64(0)..<3)
+  func end(seed: UInt64) async throws {
+    var changing = CampaignOptions()
+    changing.shrinks = false
+    let options = changing
+    var hashes: Set<UInt64> = []
+    for _ in 0..<3 {
+      let end = try await #require(throws: SimulationFailure.self) {
+        try await simulate(seeds: seed..<seed + 1, faults: .none, options: options) { world in
+          try await Self.end(world)
+          // A failure tells the hash of what happened.
+          try world.require(false, "all has ended")
+        }
+      }
+      #expect(end.message.contains("all has ended"), "\(end)")
+      hashes.insert(end.traceHash)
+    }
+    #expect(hashes.count == 1)
+  }
+
+  /// Twelve clients have a call open when the server is told to end.
+  @Sendable private static func end(_ world: SimulationWorld) async throws {
+    let (told, tell) = AsyncStream.makeStream(of: Void.self)
+    world.host("server").start {
+      let transport = AsyncIOServerTransport(address: .ipv4(host: "10.0.0.1", port: 80), on: try .running())
+      let server = GRPCServer(transport: transport, services: [Echo()])
+      try await withThrowingTaskGroup(of: Void.self) { tasks in
+        tasks.addTask { try await server.serve() }
+        for await _ in told { break }
+        server.beginGracefulShutdown()
+        try await tasks.waitForAll()
+      }
+    }
+    try await sleep(for: .seconds(1))
+    try await withThrowingTaskGroup(of: Void.self) { group in
+      for number in 0..<12 {
+        group.addTask {
+          try await world.host("client \(number)").run {
+            let transport = try await HTTP2ClientTransport.WrappedChannel.connected(
+              toHost: "10.0.0.1", port: 80, on: .running())
+            try await withGRPCClient(transport: transport) { client in
+              try await Caller(client: client, shutDownServer: {}).stream(Echo.stream, .defaults) { output in
+                try await output.write([UInt8(number)])
+                try await sleep(for: .seconds(10))
+              } receive: { input async throws in
+                for try await answer in input { try world.require(answer == [UInt8(number)], "another answer") }
+              }
+            }
+          }
+        }
+      }
+      try await sleep(for: .seconds(5))
+      tell.yield()
+      try await group.waitForAll()
+    }
+  }
+
   /// How a call can fail that has begun: the connection is lost, or the time is over.
   private static let codes: Set<RPCError.Code> = [.unavailable, .deadlineExceeded]
 

@@ -1,16 +1,16 @@
-internal import NIOCore
+package import NIOCore
 internal import Synchronization
 
-// The connections of a listener, to be told of a shutdown. NIOExtras has a helper for that, which tells them in the
-// order of their addresses in memory: in a simulation a seed would then not lead to the same run again. Here it is the
-// order in which they came. Any thread.
+// The connections of a listener, to be told of a shutdown. NIOExtras has a helper for that, which tells them in an
+// order that comes from their addresses in memory: in a simulation a seed would then not lead to the same run again.
+// Here it is the order in which they came. Any thread.
 //
 // A connection that is told of a shutdown closes when its last answer is handed over. Closing drops what has not gone
 // out by then, which is the end of that answer if its client reads slowly. So a handler beside the transport holds the
 // close back until everything has gone, or until the time for the end is over and the rest is cut.
 
 /// The connections of a listener that are open.
-final class OpenConnections: Sendable {
+package final class OpenConnections: Sendable {
   private struct State {
     var channels: [Int: any Channel] = [:]
     var count = 0
@@ -21,25 +21,32 @@ final class OpenConnections: Sendable {
   }
   private let state = Mutex(State())
 
+  package init() {}
+
   /// Make the handler of the listening channel that notes what is accepted.
-  func makeHandler(for listener: any Channel) -> some ChannelHandler {
+  package func makeHandler(for listener: any Channel) -> some ChannelHandler {
     state.withLock { $0.listener = listener }
     return Collector(self)
   }
 
   /// Close the listener, and tell each connection that it is to end as soon as no request is in flight.
-  func shutDown() {
-    let (listener, channels) = state.withLock { state in
-      state.isShuttingDown = true
-      defer { state.listener = nil }
-      return (state.listener, state.inOrder)
-    }
+  package func shutDown() {
+    let listener = state.withLock { $0.listener.take() }
     listener?.close(promise: nil)
+    quiesce()
+  }
+
+  /// Tell each connection that it is to end, and those that come from now on.
+  package func quiesce() {
+    let channels = state.withLock { state in
+      state.isShuttingDown = true
+      return state.inOrder
+    }
     for channel in channels { Self.tell(channel, ChannelShouldQuiesceEvent()) }
   }
 
   /// Close each connection that waits for its client to read, and let none wait from now on.
-  func cut() {
+  package func cut() {
     for channel in state.withLock(\.inOrder) { Self.tell(channel, EndIsOver()) }
   }
 
@@ -76,14 +83,16 @@ private final class Collector: ChannelInboundHandler {
 private struct EndIsOver: Sendable {}
 
 /// Holds back the close of a connection that was told of a shutdown, until what was written has gone out.
-final class LastWords: ChannelDuplexHandler {
-  typealias InboundIn = ByteBuffer
-  typealias OutboundIn = ByteBuffer
-  typealias OutboundOut = ByteBuffer
+package final class LastWords: ChannelDuplexHandler {
+  package typealias InboundIn = ByteBuffer
+  package typealias OutboundIn = ByteBuffer
+  package typealias OutboundOut = ByteBuffer
 
   private var holdsBack = false
 
-  func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
+  package init() {}
+
+  package func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
     if event is EndIsOver {
       holdsBack = false
       return context.close(mode: .all, promise: nil)
@@ -92,7 +101,7 @@ final class LastWords: ChannelDuplexHandler {
     context.fireUserInboundEventTriggered(event)
   }
 
-  func close(context: ChannelHandlerContext, mode: CloseMode, promise: EventLoopPromise<Void>?) {
+  package func close(context: ChannelHandlerContext, mode: CloseMode, promise: EventLoopPromise<Void>?) {
     guard holdsBack, mode == .all else { return context.close(mode: mode, promise: promise) }
     // A write of nothing has gone when all before it have; it fails if the connection is lost meanwhile.
     let gone = context.eventLoop.makePromise(of: Void.self)
