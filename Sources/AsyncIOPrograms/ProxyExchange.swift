@@ -11,11 +11,27 @@ internal import AsyncIO
 /// The two directions of a client's connection. Loop thread only; that is what makes the unchecked conformance right.
 final class ProxyExchange: @unchecked Sendable {
   /// The flow to one side.
-  private struct Direction {
+  private final class Direction: ForwardingObserver {
     /// True if bytes were received that the system has not taken yet.
-    var hasInHand = false
+    private(set) var hasInHand = false
     /// True if everything was passed on, including the end.
     var hasEnded = false
+    var watch: IdleWatch?
+    private let figures: ProxyFigures
+    private let figure: ProxyFigures.Figure
+
+    init(_ figures: ProxyFigures, _ figure: ProxyFigures.Figure) { (self.figures, self.figure) = (figures, figure) }
+
+    func forwardingTook() {
+      hasInHand = true
+      watch?.touch()
+    }
+
+    func forwardingPassedOn(_ count: Int, inHand: Bool) {
+      watch?.touch()
+      hasInHand = inHand
+      figures.add(figure, count)
+    }
   }
 
   private enum Ending { case lost, cut }
@@ -24,22 +40,20 @@ final class ProxyExchange: @unchecked Sendable {
   private let upstream: StreamConnection
   private let figures: ProxyFigures
   private let idleTimeout: Duration?
-  private var toUpstream = Direction()
-  private var toClient = Direction()
-  private var watch: IdleWatch?
+  private let toUpstream: Direction
+  private let toClient: Direction
   private var isOver = false
-
-  private typealias Path = ReferenceWritableKeyPath<ProxyExchange, Direction>
 
   init(_ client: StreamConnection, _ upstream: StreamConnection, _ idleTimeout: Duration?, _ figures: ProxyFigures) {
     (self.client, self.upstream, self.figures) = (client, upstream, figures)
     self.idleTimeout = idleTimeout
+    (toUpstream, toClient) = (Direction(figures, .toTarget), Direction(figures, .toClients))
   }
 
   /// Forward until both directions have ended, one is lost, or the exchange is cut. `header` goes to the target first,
   /// then what the client has said `early`.
   func run(header: [UInt8], early: [UInt8]) async throws {
-    watch = try idleTimeout.map { limit in
+    let watch = try idleTimeout.map { limit in
       try IdleWatch(limit, [client, upstream]) { [unowned self] in
         figures.add(.cut)
         end(.cut)
@@ -47,31 +61,30 @@ final class ProxyExchange: @unchecked Sendable {
     }
     // This also ends what the watch's closure refers to.
     defer { watch?.stop() }
-    async let up: Void = pass(from: client, to: upstream, \.toUpstream, .toTarget, header: header, early: early)
+    (toUpstream.watch, toClient.watch) = (watch, watch)
+    // What the client has said already goes with what it says next.
+    if !early.isEmpty { try client.putBack(early) }
+    async let up: Void = pass(from: client, to: upstream, toUpstream, header: header)
     do {
-      try await pass(from: upstream, to: client, \.toClient, .toClients)
+      try await pass(from: upstream, to: client, toClient)
       try await up
     } catch  where Self.isLoss(error) {}
   }
 
   /// Pass one direction on. A failure ends both.
   private func pass(
-    from: StreamConnection, to: StreamConnection, _ direction: Path, _ figure: ProxyFigures.Figure,
-    header: [UInt8] = [], early: [UInt8] = []
+    from: StreamConnection, to: StreamConnection, _ direction: Direction, header: [UInt8] = []
   ) async throws {
-    let step = to.peerAddress?.isUnix == true && watch != nil ? Self.unixStep : .max
     do {
-      if !header.isEmpty { try await write(header.span.bytes, to: to, direction, step) }
-      if !early.isEmpty {
-        try await write(early.span.bytes, to: to, direction, step)
-        figures.add(figure, early.count)
+      if !header.isEmpty {
+        direction.forwardingTook()
+        try await to.write(header.span.bytes)
+        direction.forwardingPassedOn(0, inHand: false)
       }
-      try await from.forEachChunk { bytes in
-        try await write(bytes, to: to, direction, step)
-        figures.add(figure, bytes.byteCount)
-      }
+      let isUnix = to.peerAddress?.isUnix == true
+      try await from.forward(to: to, piece: isUnix && direction.watch != nil ? Self.unixStep : .max, direction)
       try to.writeEOF()
-      self[keyPath: direction].hasEnded = true
+      direction.hasEnded = true
     } catch {
       if !isOver, Self.isLoss(error) { figures.add(.lost) }
       end(Self.isLoss(error) ? .lost : .cut)
@@ -85,24 +98,6 @@ final class ProxyExchange: @unchecked Sendable {
 
   /// A Unix socket counts what its reader has not fetched in whole buffers. Small ones show that a slow reader reads.
   private static var unixStep: Int { 8 * 1024 }
-
-  private func write(_ bytes: RawSpan, to: StreamConnection, _ direction: Path, _ step: Int) async throws {
-    self[keyPath: direction].hasInHand = true
-    watch?.touch()
-    if bytes.byteCount <= step {
-      try await to.write(bytes)
-    } else {
-      var done = 0
-      while done < bytes.byteCount {
-        let next = min(step, bytes.byteCount - done)
-        try await to.write(bytes.extracting(done..<done + next))
-        watch?.touch()
-        done += next
-      }
-    }
-    watch?.touch()
-    self[keyPath: direction].hasInHand = false
-  }
 
   private func end(_ ending: Ending) {
     guard !isOver else { return }

@@ -135,6 +135,19 @@ package protocol IOBackend: AnyObject {
   /// errno; 0 if there was none. The receive has ended, and the descriptor leaves.
   func takeInput(of descriptor: IODescriptor, _ take: (UnsafeRawBufferPointer) -> Void) -> Int
 
+  /// The operation that waits for bytes which the system is to move by itself; nil if this backend has none moved.
+  var waitToSplice: IOOperation.Kind? { get }
+
+  /// Have the system move what has arrived into a pipe, which is empty. Returns the number of bytes, 0 at the end of
+  /// the stream, or a negated errno: `-EAGAIN` if nothing has arrived, `-EBUSY` if a receive must come first, for what
+  /// is here already, `-EALREADY` if the system is to end a receive first; ask again in the next turn. No receive of
+  /// the descriptor is in flight.
+  func trySplice(_ descriptor: IODescriptor, into pipe: Int32, atMost count: Int) -> Int
+
+  /// Have the system send bytes of a pipe. Returns the number of bytes, or a negated errno: `-EAGAIN` if there is no
+  /// room, `-EBUSY` if a flush must come first. No send of the descriptor is in flight.
+  func trySplice(from pipe: Int32, _ count: Int, to descriptor: IODescriptor) -> Int
+
   /// Set what `addReader` and `addWriter` wait for on a watched descriptor;
   /// ``IODescriptor/deliverWatch(readable:writable:)`` tells the loop.
   func watch(_ descriptor: IODescriptor, readable: Bool, writable: Bool) throws(Errno)
@@ -185,6 +198,17 @@ extension IOBackend {
 
   /// Return `-ENOTSUP`: this backend receives by operations.
   package func tryReceive(_ descriptor: IODescriptor, into memory: UnsafeMutableRawBufferPointer) -> Int {
+    -Int(Errno.notSupported.rawValue)
+  }
+
+  /// None: this backend has nothing moved.
+  package var waitToSplice: IOOperation.Kind? { nil }
+  /// Return `-ENOTSUP`.
+  package func trySplice(_ descriptor: IODescriptor, into pipe: Int32, atMost count: Int) -> Int {
+    -Int(Errno.notSupported.rawValue)
+  }
+  /// Return `-ENOTSUP`.
+  package func trySplice(from pipe: Int32, _ count: Int, to descriptor: IODescriptor) -> Int {
     -Int(Errno.notSupported.rawValue)
   }
 

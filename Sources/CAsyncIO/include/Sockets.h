@@ -79,4 +79,15 @@ ptrdiff_t casyncio_next_message_length(int socket);
 ptrdiff_t casyncio_send_message(
     int socket, const void *CASYNCIO_NULLABLE bytes, size_t count, const casyncio_message *CASYNCIO_NULLABLE message);
 
+// MARK: From socket to socket
+
+// Return 1 if the system moves bytes from a socket to another one by itself, through a pipe.
+int casyncio_can_splice(void);
+// Make a pipe for that: its ends do not wait, and are closed on exec. Returns how many bytes it holds at most, or the
+// negated errno.
+int casyncio_splice_pipe(int capacity, int *CASYNCIO_NONNULL read_end, int *CASYNCIO_NONNULL write_end);
+// Move bytes between a socket and a pipe, in either direction, without waiting. Returns their number, 0 at the end of
+// the stream, or the negated errno: -EAGAIN if there are none, or no room for them.
+ptrdiff_t casyncio_splice(int from, int to, size_t count);
+
 #endif

@@ -110,6 +110,9 @@ func probeStreams(_ probe: NumberProbe, _ loop: any EventLoop) async throws {
   await probe.each("PipeReader.lines(limit:)", Extreme.ints, refusing: negative) { value in
     try await pipe { for try await _ in $0.lines(limit: value) {} }
   }
+  await probe.each("StreamConnection.forward(to:limit:)", Extreme.int64s, refusing: { $0 < 1 }) { value in
+    try await connection { _ = try await $0.forward(to: $0, limit: value) }
+  }
   let dead: [Int32] = [.min, -1, .max]
   await probe.each("PipeReader.init(owning:)", dead) { _ = try PipeReader(owning: $0) }
   await probe.each("PipeWriter.init(owning:)", dead) { _ = try PipeWriter(owning: $0) }

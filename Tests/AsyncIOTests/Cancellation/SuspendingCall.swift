@@ -91,6 +91,8 @@ extension SuspendingCall {
     SuspendingCall("StreamConnection+Writing.write") { try await $0.near.write([1]) },
     SuspendingCall("StreamConnection+Writing.write") { try await $0.near.write("") },
     SuspendingCall("StreamConnection+Moving.move") { _ = try await $0.near.move(to: $0.near.loop) },
+    SuspendingCall("StreamConnection+Forwarding.forward") { _ = try await $0.near.forward(to: $0.near) },
+    SuspendingCall("StreamConnection+Forwarding.exchange") { _ = try await $0.near.exchange(with: $0.far) },
     SuspendingCall("StreamConnection+TLS.startTLS") {
       try await $0.near.startTLS(tlsContext(), serverHostname: "localhost")
     },

@@ -125,6 +125,24 @@ extension SelectorBackend {
     return 0
   }
 
+  /// A report, as for a receive.
+  package var waitToSplice: IOOperation.Kind? { casyncio_can_splice() != 0 ? .receiveLent : nil }
+
+  package func trySplice(_ descriptor: IODescriptor, into pipe: Int32, atMost count: Int) -> Int {
+    guard descriptor.isReadable else { return -Int(EAGAIN) }
+    let n = casyncio_splice(descriptor.fileDescriptor, pipe, count)
+    // Less than there was room for says nothing: a pipe may be full with a few bytes of many packets.
+    if n == -Int(EAGAIN) { descriptor.isReadable = false }
+    return n
+  }
+
+  package func trySplice(from pipe: Int32, _ count: Int, to descriptor: IODescriptor) -> Int {
+    guard descriptor.isWritable else { return -Int(EAGAIN) }
+    let n = casyncio_splice(pipe, descriptor.fileDescriptor, count)
+    if n == -Int(EAGAIN) { descriptor.isWritable = false }
+    return n
+  }
+
   /// Shut down the sending side.
   package func endWriting(_ descriptor: IODescriptor) throws(Errno) {
     let status = casyncio_shutdown(descriptor.fileDescriptor, Int32(SHUT_WR))
