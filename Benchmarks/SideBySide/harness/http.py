@@ -1,4 +1,4 @@
-"""HTTP servers: SwiftNIO's handlers on its own loops and on ours, Hummingbird, gRPC, Go's net/http.
+"""HTTP servers: SwiftNIO's handlers on its own loops and on ours, Hummingbird, gRPC, hyper, Go's net/http.
 
 The first subject of each work is SwiftNIO as it comes. The load is h2load, which speaks both versions of HTTP; it runs
 anew for each slice, so a slice has its connections' beginning as well. Idle connections are this process's own.
@@ -39,6 +39,10 @@ def _channels(version: int, size: int, *tls: str) -> tuple[Subject, ...]:
 
 def _go(size: int, *tls: str) -> Subject:
     return Subject("go-http", "Go, net/http", ("go_http", str(size), *tls, "{port}"), "go")
+
+
+def _hyper(size: int) -> Subject:
+    return Subject("hyper", "hyper", ("hyper_http", str(size), "{port}"), "hyper")
 
 
 HUMMINGBIRD = _family(
@@ -163,7 +167,7 @@ def works() -> list[Work]:
     one = "One request and its answer. Each connection has one on its way."
     return [
         *(_work(f"{short}-c{connections}", f"{title}, {connections:,} connections", one,
-                (*_channels(1, size), _go(size)), connections, ("--h1",))
+                (*_channels(1, size), _hyper(size), _go(size)), connections, ("--h1",))
           for size, short, title in ((13, "hello", "HTTP/1, 13 bytes"), (10_240, "10k", "HTTP/1, 10 KiB"))
           for connections in (64, 1000)),
         _work("tls-c64", "HTTP/1 over TLS, 13 bytes, 64 connections", one,
@@ -171,7 +175,7 @@ def works() -> list[Work]:
         _work("h2-c64", "HTTP/2 over TLS, 13 bytes, 64 connections with 8 streams each",
               "One request and its answer. Each connection has eight on their way.",
               (*_channels(2, 13, *CERTIFICATE), _go(13, *CERTIFICATE)), 64, ("-m", "8"), tls=True),
-        _idle("idle-2k", "HTTP/1", (*_channels(1, 13), _go(13))),
+        _idle("idle-2k", "HTTP/1", (*_channels(1, 13), _hyper(13), _go(13))),
         _idle("hummingbird-idle-2k", "Hummingbird", HUMMINGBIRD),
         _work("hummingbird-c64", "Hummingbird's hello, 64 connections", one, HUMMINGBIRD, 64, ("--h1",)),
         _work("grpc-c64", "gRPC, unary echo of 64 bytes, 64 connections with 8 streams each",

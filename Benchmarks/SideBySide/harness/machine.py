@@ -118,6 +118,7 @@ VERSIONS = {
     "asio-tls": ("asio", lambda: _package_version("libasio-dev")),
     "tokio": ("tokio", _tokio),
     "tokio-tls": ("crates over TLS", _tokio_tls),
+    "hyper": ("hyper", lambda: f"{_crate('hyper')} on tokio {_crate('tokio')}"),
     "go": ("Go", lambda: _said(["go", "version"], r"go(\d\S+)")),
     "nio": ("SwiftNIO", _nio),
     "nio-tls": ("NIOSSL", _nio_tls),

@@ -41,6 +41,8 @@ TOOLS: dict[str, Sequence[Tool]] = {
                   Tool("/usr/share/cargo/registry/tokio-openssl-0.6.*", "librust-tokio-openssl-dev"),
                   Tool("/usr/share/cargo/registry/tokio-rustls-0.23.*", "librust-tokio-rustls-dev"),
                   Tool("/usr/share/cargo/registry/rustls-pemfile-1.*", "librust-rustls-pemfile-dev")),
+    "hyper": (Tool("cargo", "cargo"), Tool("/usr/share/cargo/registry/tokio-1.*", "librust-tokio-dev"),
+              Tool("/usr/share/cargo/registry/hyper-0.14.*", "librust-hyper-dev")),
     "go": (Tool("go", "golang-go"),),
     "uvloop": (Tool("python3", "python3"), Tool("/usr/lib/python3*/ensurepip", "python3-venv")),
     "nio": (SWIFT,),
