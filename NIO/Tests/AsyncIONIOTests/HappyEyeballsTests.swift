@@ -3,7 +3,6 @@ import AsyncIONIO
 import AsyncIOSimulation
 import Glibc
 import NIOCore
-import Synchronization
 import Testing
 
 /// Hosts with several addresses. In simulated worlds a host has an IPv6 and an IPv4 address, and time is exact.
@@ -138,7 +137,7 @@ struct HappyEyeballsTests {
     tried.waitsForever = true
     let connecting = AsyncIOClientBootstrap(group: group).channelInitializer { tried.add($0) }
       .connect(host: "127.0.0.1", port: 9)
-    try await until("an attempt") { tried.count == 1 }
+    await tried.began()
     try await group.next().submit { (group.next() as! AsyncIOEventLoop).shutdownGracefully { _ in } }.get()
     tried.goOn()
     await #expect(throws: NIOCore.EventLoopError.self) { _ = try await connecting.get() }
@@ -187,43 +186,46 @@ final class Tried: Sendable {
     var waitsForever = false
   }
 
-  private let state = Mutex(State())
+  private let state = Watched(State())
 
-  var count: Int { state.withLock { $0.channels.count } }
+  var count: Int { state.value.channels.count }
   /// How long the initializer of the first channel takes.
   var delay: TimeAmount? {
-    get { state.withLock { $0.delay } }
-    set { state.withLock { $0.delay = newValue } }
+    get { state.value.delay }
+    set { state.change { $0.delay = newValue } }
   }
   var fails: Bool {
-    get { state.withLock { $0.fails } }
-    set { state.withLock { $0.fails = newValue } }
+    get { state.value.fails }
+    set { state.change { $0.fails = newValue } }
   }
   var waitsForever: Bool {
-    get { state.withLock { $0.waitsForever } }
-    set { state.withLock { $0.waitsForever = newValue } }
+    get { state.value.waitsForever }
+    set { state.change { $0.waitsForever = newValue } }
   }
 
   func add(_ channel: any Channel) -> EventLoopFuture<Void> {
-    let (isFirst, fails, delay, waits) = state.withLock { state in
+    let (isFirst, fails, delay, waits) = state.change { state in
       state.channels.append(channel)
       return (state.channels.count == 1, state.fails, state.delay, state.waitsForever)
     }
     if fails { return channel.eventLoop.makeFailedFuture(Refusal()) }
     if waits {
       let promise = channel.eventLoop.makePromise(of: Void.self)
-      state.withLock { $0.waiting.append(promise) }
+      state.change { $0.waiting.append(promise) }
       return promise.futureResult
     }
     guard isFirst, let delay else { return channel.eventLoop.makeSucceededVoidFuture() }
     return channel.eventLoop.scheduleTask(in: delay) {}.futureResult
   }
 
+  /// Wait for the first attempt.
+  func began() async { await state.wait(for: "an attempt") { !$0.channels.isEmpty } }
+
   /// Let the initializers end.
-  func goOn() { for promise in state.withLock({ $0.waiting }) { promise.succeed(()) } }
+  func goOn() { for promise in state.value.waiting { promise.succeed(()) } }
 
   /// Wait until all channels but one are closed.
   func closed(but winner: (any Channel)? = nil) async throws {
-    for channel in state.withLock({ $0.channels }) where channel !== winner { try? await channel.closeFuture.get() }
+    for channel in state.value.channels where channel !== winner { try? await channel.closeFuture.get() }
   }
 }

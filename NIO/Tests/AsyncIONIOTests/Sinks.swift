@@ -1,6 +1,5 @@
 import Glibc
 import NIOCore
-import Synchronization
 import Testing
 
 /// Bytes that are numbered by their position, in bulk: a loop over each takes long without optimisation.
@@ -25,42 +24,39 @@ enum Numbered {
 /// Takes bytes that were numbered by their position.
 final class Sink: ChannelInboundHandler, Sendable {
   typealias InboundIn = ByteBuffer
-  private let state = Mutex((count: 0, isInOrder: true))
+  private struct State {
+    var count = 0
+    var isInOrder = true
+  }
+  private let state = Watched(State())
 
-  var isInOrder: Bool { state.withLock { $0.isInOrder } }
-  var count: Int { state.withLock { $0.count } }
+  var isInOrder: Bool { state.value.isInOrder }
+  var count: Int { state.value.count }
 
   func channelRead(context: ChannelHandlerContext, data: NIOAny) {
     let bytes = unwrapInboundIn(data)
-    state.withLock { state in
+    state.change { state in
       if !Numbered.isEqual(bytes, from: state.count) { state.isInOrder = false }
       state.count += bytes.readableBytes
     }
   }
 
-  func wait(for count: Int) async throws { try await until("\(count) bytes") { self.count >= count } }
+  func wait(for count: Int) async throws { await state.wait(for: "\(count) bytes") { $0.count >= count } }
 }
 
 /// Notes the sizes of what comes.
 final class Sizes: ChannelInboundHandler, Sendable {
   typealias InboundIn = ByteBuffer
-  private let sizes = Mutex<[Int]>([])
+  private let sizes = Watched<[Int]>([])
 
-  var all: [Int] { sizes.withLock { $0 } }
+  var all: [Int] { sizes.value }
 
   func channelRead(context: ChannelHandlerContext, data: NIOAny) {
     let size = unwrapInboundIn(data).readableBytes
-    sizes.withLock { $0.append(size) }
+    sizes.change { $0.append(size) }
   }
 
-  func wait(for count: Int) async throws { try await until("\(count) bytes") { self.all.reduce(0, +) >= count } }
-}
-
-/// Wait until a condition holds.
-func until(_ what: String, _ condition: () -> Bool) async throws {
-  for _ in 0..<5000 {
-    if condition() { return }
-    try await Task.sleep(for: .milliseconds(1))
+  func wait(for count: Int) async throws {
+    await sizes.wait(for: "\(count) bytes") { $0.reduce(0, +) >= count }
   }
-  Issue.record("\(what): it did not happen")
 }

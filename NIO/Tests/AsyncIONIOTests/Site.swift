@@ -51,9 +51,28 @@ func compare(
   _ site: Site, sourceLocation: SourceLocation = #_sourceLocation,
   _ program: @Sendable (Channels) async throws -> [String]
 ) async throws {
+  try await compare([site], sourceLocation: sourceLocation, program)
+}
+
+/// Run a program on NIO's loops and on some of ours: what it notes is the same on all. The first difference is told.
+func compare(
+  _ sites: [Site] = Site.ours, sourceLocation: SourceLocation = #_sourceLocation,
+  _ program: @Sendable (Channels) async throws -> [String]
+) async throws {
   let expected = try await Site.nio.run(program)
-  let seen = try await site.run(program)
-  #expect(seen == expected, sourceLocation: sourceLocation)
+  for site in sites {
+    let seen = try await site.run(program)
+    guard seen != expected else { continue }
+    let same = zip(seen, expected).prefix { $0 == $1 }.count
+    let part = expected.prefix(same).last { $0.hasPrefix("--") } ?? ""
+    let (ours, theirs) = (seen.dropFirst(same).prefix(8), expected.dropFirst(same).prefix(8))
+    Issue.record(
+      """
+      \(site) \(part), after \(expected.prefix(same).suffix(8).joined(separator: ", "))
+      ours: \(ours.joined(separator: ", "))
+      NIO's: \(theirs.joined(separator: ", "))
+      """, sourceLocation: sourceLocation)
+  }
 }
 
 /// The bootstraps of a site, which are of two types.
@@ -71,6 +90,8 @@ struct Channels: Sendable {
     var waterMark: ChannelOptions.Types.WriteBufferWaterMark?
     var receiveSize: Int?
     var connectTimeout: TimeAmount?
+    /// The address from which a client connects.
+    var local: NIOCore.SocketAddress?
 
     static let standard = Options()
   }
@@ -117,6 +138,7 @@ struct Channels: Sendable {
         .channelOption(.autoRead, value: options.autoRead)
       if let mark = options.waterMark { bootstrap = bootstrap.channelOption(.writeBufferWaterMark, value: mark) }
       if let timeout = options.connectTimeout { bootstrap = bootstrap.connectTimeout(timeout) }
+      if let local = options.local { bootstrap = bootstrap.bind(to: local) }
       return try await bootstrap.connect(to: address).get()
     }
     var bootstrap = AsyncIOClientBootstrap(group: group).channelInitializer(initialize)
@@ -124,15 +146,15 @@ struct Channels: Sendable {
       .channelOption(.autoRead, value: options.autoRead)
     if let mark = options.waterMark { bootstrap = bootstrap.channelOption(.writeBufferWaterMark, value: mark) }
     if let timeout = options.connectTimeout { bootstrap = bootstrap.connectTimeout(timeout) }
+    if let local = options.local { bootstrap = bootstrap.bind(to: local) }
     return try await bootstrap.connect(to: address).get()
   }
 
   /// Connect from an address of this machine, with a port that the system chooses.
   func connect(from host: String, _ address: NIOCore.SocketAddress) async throws -> any Channel {
-    let local = try NIOCore.SocketAddress(ipAddress: host, port: 0)
-    return site == .nio
-      ? try await ClientBootstrap(group: group).bind(to: local).connect(to: address).get()
-      : try await AsyncIOClientBootstrap(group: group).bind(to: local).connect(to: address).get()
+    var options = Options()
+    options.local = try NIOCore.SocketAddress(ipAddress: host, port: 0)
+    return try await connect(address, options)
   }
 
   /// What each address of a host says that cannot be connected to.
@@ -162,111 +184,5 @@ struct Channels: Sendable {
     -> Value
   {
     try await channel.eventLoop.submit(body).get()
-  }
-}
-
-/// What happened, in order. Any thread.
-final class Events: Sendable {
-  private let list = Mutex<[String]>([])
-
-  /// Note it; input that was cut into pieces is one note.
-  func note(_ event: String) {
-    list.withLock { list in
-      if event.hasPrefix("read "), let last = list.last, last.hasPrefix("read ") {
-        list[list.count - 1] = "read \(Int(last.dropFirst(5))! + Int(event.dropFirst(5))!)"
-      } else if event != "complete" || list.last.map({ !$0.hasPrefix("read ") && $0 != event }) == true {
-        list.append(event)
-      }
-    }
-  }
-
-  var all: [String] { list.withLock { $0 } }
-
-  /// Note how a promise ends.
-  func watch(_ name: String, _ future: EventLoopFuture<Void>) {
-    future.whenComplete { result in
-      switch result {
-      case .success: self.note("\(name) succeeded")
-      case .failure(let error): self.note("\(name) failed: \(Self.name(of: error))")
-      }
-    }
-  }
-
-  static func name(of error: any Error) -> String {
-    switch error {
-    case let error as NIOCore.IOError: "errno \(error.errnoCode)"
-    case let error as ChannelError: "\(error)"
-    default: "\(type(of: error))"
-    }
-  }
-
-  /// Wait until an event has happened.
-  func wait(for event: String) async throws {
-    for _ in 0..<5000 {
-      if all.contains(event) { return }
-      try await Task.sleep(for: .milliseconds(1))
-    }
-    Issue.record("\(event) did not happen; what did: \(all)")
-  }
-}
-
-/// A handler that notes all that it is told, and does what a test wants on an event.
-final class Noting: ChannelDuplexHandler {
-  typealias InboundIn = ByteBuffer
-  typealias OutboundIn = ByteBuffer
-
-  let events: Events
-  private let act: (String, ChannelHandlerContext) -> Void
-
-  init(_ events: Events, _ act: @escaping (String, ChannelHandlerContext) -> Void = { _, _ in }) {
-    (self.events, self.act) = (events, act)
-  }
-
-  private func note(_ event: String, _ context: ChannelHandlerContext) {
-    events.note(event)
-    act(event, context)
-  }
-
-  func handlerAdded(context: ChannelHandlerContext) { note("added", context) }
-  func handlerRemoved(context: ChannelHandlerContext) { note("removed", context) }
-  func channelRegistered(context: ChannelHandlerContext) {
-    note("registered", context)
-    context.fireChannelRegistered()
-  }
-  func channelUnregistered(context: ChannelHandlerContext) {
-    note("unregistered", context)
-    context.fireChannelUnregistered()
-  }
-  func channelActive(context: ChannelHandlerContext) {
-    note("active \(context.channel.isActive)", context)
-    context.fireChannelActive()
-  }
-  func channelInactive(context: ChannelHandlerContext) {
-    note("inactive \(context.channel.isActive)", context)
-    context.fireChannelInactive()
-  }
-  func channelRead(context: ChannelHandlerContext, data: NIOAny) {
-    note("read \(unwrapInboundIn(data).readableBytes)", context)
-    context.fireChannelRead(data)
-  }
-  func channelReadComplete(context: ChannelHandlerContext) {
-    note("complete", context)
-    context.fireChannelReadComplete()
-  }
-  func channelWritabilityChanged(context: ChannelHandlerContext) {
-    note("writable \(context.channel.isWritable)", context)
-    context.fireChannelWritabilityChanged()
-  }
-  func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
-    note("event \(event)", context)
-    context.fireUserInboundEventTriggered(event)
-  }
-  func errorCaught(context: ChannelHandlerContext, error: any Error) {
-    note("error \(Events.name(of: error))", context)
-    context.fireErrorCaught(error)
-  }
-  func close(context: ChannelHandlerContext, mode: CloseMode, promise: EventLoopPromise<Void>?) {
-    note("close \(mode)", context)
-    context.close(mode: mode, promise: promise)
   }
 }
