@@ -132,10 +132,13 @@ public struct AsyncIOClientBootstrap: NIOClientTCPBootstrapProtocol, Sendable {
     let socket = try inNIOsWords { try ChannelSocket.open(for: remote, on: loop.base) }
     let channel = StreamChannel(socket, parent: nil, loop: loop)
     try channel.set(.connectTimeout, to: limit)
-    let outcome = channel.bringUp(options, initializer, prepare: prepare) {
-      channel.register()
-        .flatMap { local.map { channel.bind(to: $0) } ?? loop.makeSucceededVoidFuture() }
-        .flatMap { channel.connect(to: address) }
+    // As with NIO's bootstrap, the address is there before the handlers: they see no bind.
+    let bound: ChannelInitializer<Void> = { channel in
+      (local.map { channel.bind(to: $0) } ?? loop.makeSucceededVoidFuture())
+        .flatMap { initializer?(channel) ?? loop.makeSucceededVoidFuture() }
+    }
+    let outcome = channel.bringUp(options, bound, prepare: prepare) {
+      channel.register().flatMap { channel.connect(to: address) }
     }
     return (channel, outcome)
   }

@@ -181,7 +181,9 @@ class BaseChannel: Channel, ChannelCore, ChannelSocketOwner, @unchecked Sendable
 
   // MARK: Writing
 
-  func write0(_ data: NIOAny, promise: EventLoopPromise<Void>?) { fail(promise, ChannelError.operationUnsupported) }
+  func write0(_ data: NIOAny, promise: EventLoopPromise<Void>?) {
+    fail(promise, life.isOpen ? ChannelError.operationUnsupported : .ioOnClosedChannel)
+  }
   func flush0() {}
   func flushNow() {}
   func failWrites(_ error: any Error) {}

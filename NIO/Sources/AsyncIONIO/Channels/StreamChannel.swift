@@ -74,6 +74,8 @@ final class StreamChannel: BaseChannel, @unchecked Sendable {
     }
     pendingConnect = nil
     noteAddresses()
+    // What is flushed before all handlers know of the connection goes out behind that word.
+    awaitsOutput = true
     becomeActive0(promise: promise)
   }
 
@@ -91,12 +93,14 @@ final class StreamChannel: BaseChannel, @unchecked Sendable {
   }
   override func write0(_ data: NIOAny, promise: EventLoopPromise<Void>?) { addWrite(data, promise) }
   override func flush0() { flush() }
-  override func flushNow() { sendFlushed() }
+  override func flushNow() {
+    awaitsOutput = false
+    sendFlushed()
+  }
 
   override func outputIsPossible(_ result: Int) {
     guard life.isOpen else { return }
     if let connecting = pendingConnect { return connected(result, connecting) }
-    awaitsOutput = false
     if result < 0 { return close0(error: NIOCore.IOError(result: result, "write"), mode: .all, promise: nil) }
     flushNow()
   }
@@ -134,9 +138,9 @@ final class StreamChannel: BaseChannel, @unchecked Sendable {
   private func endOutput() {
     let promises = pendingOutputClose ?? []
     pendingOutputClose = nil
-    isOutputClosed = true
     do {
       try inNIOsWords { try socket.endWriting() }
+      isOutputClosed = true
       for promise in promises { promise.succeed(()) }
     } catch {
       for promise in promises { promise.fail(error) }
