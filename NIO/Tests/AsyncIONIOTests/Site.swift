@@ -56,12 +56,12 @@ func compare(
 
 /// Run a program on NIO's loops and on some of ours: what it notes is the same on all. The first difference is told.
 func compare(
-  _ sites: [Site] = Site.ours, sourceLocation: SourceLocation = #_sourceLocation,
+  _ sites: [Site] = Site.ours, threads: Int = 1, sourceLocation: SourceLocation = #_sourceLocation,
   _ program: @Sendable (Channels) async throws -> [String]
 ) async throws {
-  let expected = try await Site.nio.run(program)
+  let expected = try await Site.nio.run(threads: threads, program)
   for site in sites {
-    let seen = try await site.run(program)
+    let seen = try await site.run(threads: threads, program)
     guard seen != expected else { continue }
     let same = zip(seen, expected).prefix { $0 == $1 }.count
     let part = expected.prefix(same).last { $0.hasPrefix("--") } ?? ""

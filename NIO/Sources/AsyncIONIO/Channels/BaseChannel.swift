@@ -117,12 +117,14 @@ class BaseChannel: Channel, ChannelCore, ChannelSocketOwner, @unchecked Sendable
   final func registerAlreadyConfigured0(promise: EventLoopPromise<Void>?) {
     loop.assertInEventLoop()
     let registered = loop.makePromise(of: Void.self)
-    register0(promise: registered)
     registered.futureResult.cascadeFailure(to: promise)
-    if life.isRegistered, !life.isActive {
-      noteAddresses()
-      becomeActive0(promise: promise)
-    }
+    registered.futureResult.whenFailure { _ in self.close(promise: nil) }
+    let wasFresh = !life.isRegistered
+    register0(promise: registered)
+    guard wasFresh else { return }
+    noteAddresses()
+    // A handler may have closed it by now. Then the promise fails here, unless the registration has failed it.
+    becomeActive0(promise: promise)
   }
 
   final func becomeActive0(promise: EventLoopPromise<Void>?) {
@@ -148,7 +150,28 @@ class BaseChannel: Channel, ChannelCore, ChannelSocketOwner, @unchecked Sendable
   }
 
   func connect0(to address: NIOCore.SocketAddress, promise: EventLoopPromise<Void>?) {
-    fail(promise, ChannelError.operationUnsupported)
+    if mayConnect(promise) { connectFailed(ChannelError.operationUnsupported, promise) }
+  }
+
+  /// Return whether a connect is in order; the promise fails if it is not.
+  final func mayConnect(_ promise: EventLoopPromise<Void>?) -> Bool {
+    loop.assertInEventLoop()
+    if !life.isOpen {
+      fail(promise, ChannelError.ioOnClosedChannel)
+    } else if pendingConnect != nil {
+      fail(promise, ChannelError.connectPending)
+    } else if !life.isRegistered {
+      fail(promise, ChannelError.inappropriateOperationForState)
+    } else {
+      return true
+    }
+    return false
+  }
+
+  /// Close a channel that could not connect; the close fails the promise.
+  final func connectFailed(_ error: any Error, _ promise: EventLoopPromise<Void>?) {
+    pendingConnect = promise
+    close0(error: error, mode: .all, promise: nil)
   }
 
   // MARK: Reading

@@ -45,9 +45,7 @@ final class DatagramChannel: BaseChannel, @unchecked Sendable {
 
   /// Connect, which is done at once; also again, and on a channel that is bound.
   override func connect0(to address: NIOCore.SocketAddress, promise: EventLoopPromise<Void>?) {
-    loop.assertInEventLoop()
-    guard life.isOpen else { return fail(promise, ChannelError.ioOnClosedChannel) }
-    guard life.isRegistered else { return fail(promise, ChannelError.inappropriateOperationForState) }
+    guard mayConnect(promise) else { return }
     let early = writes.removeAll()
     for promise in early {
       promise.fail(
@@ -57,8 +55,7 @@ final class DatagramChannel: BaseChannel, @unchecked Sendable {
     do {
       try inNIOsWords { try socket.connect(to: try address.forLoops()) }
     } catch {
-      pendingConnect = promise
-      return close0(error: error, mode: .all, promise: nil)
+      return connectFailed(error, promise)
     }
     noteAddresses()
     if life.isActive { promise?.succeed(()) } else { becomeActive0(promise: promise) }

@@ -4,6 +4,7 @@ internal import NIOCore
 /// Options of the socket. What they hold is words of 32 bits, one for most.
 enum SocketOptions {
   static func set(_ option: ChannelOptions.Types.SocketOption, _ value: Any, on socket: ChannelEndpoint) throws {
+    if socket is ChannelPipe { throw ChannelError.operationUnsupported }
     guard let value = value as? SocketOptionValue, let word = Int32(exactly: value) else {
       throw NIOCore.IOError(errnoCode: ErrorNumber.invalidArgument, reason: "\(option): \(value) is not 32 bits")
     }
@@ -13,6 +14,7 @@ enum SocketOptions {
   }
 
   static func get(_ option: ChannelOptions.Types.SocketOption, on socket: ChannelEndpoint) throws -> SocketOptionValue {
+    if socket is ChannelPipe { throw ChannelError.operationUnsupported }
     let words = try inNIOsWords { try socket.option(Int32(option.level), Int32(option.name), words: 1) }
     return SocketOptionValue(words[0])
   }

@@ -29,13 +29,19 @@ final class StreamChannel: BaseChannel, @unchecked Sendable {
 
   // MARK: Connecting
 
+  override func bind0(to address: NIOCore.SocketAddress, promise: EventLoopPromise<Void>?) {
+    guard life.isOpen, !(socket is ChannelSocket) else { return super.bind0(to: address, promise: promise) }
+    fail(promise, ChannelError.operationUnsupported)
+  }
+
   override func connect0(to address: NIOCore.SocketAddress, promise: EventLoopPromise<Void>?) {
-    loop.assertInEventLoop()
-    guard life.isOpen else { return fail(promise, ChannelError.ioOnClosedChannel) }
-    guard pendingConnect == nil else { return fail(promise, ChannelError.connectPending) }
-    guard life.isRegistered, !life.isActive else { return fail(promise, ChannelError.inappropriateOperationForState) }
+    guard mayConnect(promise) else { return }
     guard let socket = socket as? ChannelSocket else {
       return connectFailed(ChannelError.operationUnsupported, promise)
+    }
+    guard parent == nil, !life.isActive else {
+      return connectFailed(
+        NIOCore.IOError(errnoCode: ErrorNumber.addressIsConnected, reason: "connect to \(address)"), promise)
     }
     let remote: AsyncIO.SocketAddress
     do { remote = try address.forLoops() } catch { return connectFailed(error, promise) }
@@ -49,12 +55,6 @@ final class StreamChannel: BaseChannel, @unchecked Sendable {
       pendingConnect = promise ?? loop.makePromise(of: Void.self)
       limitConnect()
     }
-  }
-
-  /// A channel that could not connect is closed; the close fails the promise.
-  private func connectFailed(_ error: any Error, _ promise: EventLoopPromise<Void>?) {
-    pendingConnect = promise
-    close0(error: error, mode: .all, promise: nil)
   }
 
   private func limitConnect() {
