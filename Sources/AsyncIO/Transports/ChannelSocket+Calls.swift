@@ -82,19 +82,33 @@ extension BaseEventLoop {
   /// A number for the calling thread, which no other thread of the process has while it lives.
   public static var threadNumber: Int64 { casyncio_thread_number() }
 
-  /// Run the loop in a thread of its own until it is stopped, and close it. Throws ``IOError`` if the system has no
-  /// thread left. The body is called at the end, in that thread, with the error that has ended the run.
+  /// Call a body when the loop closes, in the thread that closes it, while descriptors can still be closed; instead of
+  /// the body of an earlier call. Loop thread.
+  public final func whenItCloses(_ body: @escaping () -> Void) {
+    assertLoopThread()
+    residents[ObjectIdentifier(EndOfLoop.self)] = EndOfLoop(body)
+  }
+
+  /// Run the loop in a thread of its own until it is stopped, and close it, even if an error ends the run. Throws
+  /// ``IOError`` if the system has no thread left. The body is called at the end, in that thread, with the error.
   public final func runInThread(_ ended: @escaping @Sendable ((any Error)?) -> Void) throws(IOError) {
     do throws(Errno) {
       try Thread.detach(name: "asyncio loop") { [self] in
-        let result = Result {
-          try runForever()
-          try close()
-        }
+        let run = Result { try runForever() }
+        let closing = Result { try close() }
+        let result = run.flatMap { closing }
         if case .failure(let error) = result { ended(error) } else { ended(nil) }
       }
     } catch {
       throw IOError.noThread(error, for: "the run of a loop")
     }
   }
+}
+
+/// Tells the owner of channels of the end of their loop. Right as unchecked because a resident is for the thread of its
+/// loop, or for the one that closes it.
+private final class EndOfLoop: LoopResident, @unchecked Sendable {
+  private let body: () -> Void
+  init(_ body: @escaping () -> Void) { self.body = body }
+  override func loopDidClose() { body() }
 }

@@ -24,6 +24,7 @@ public final class AsyncIOEventLoop: NIOCore.EventLoop, @unchecked Sendable {
   /// addresses in memory. For the loop's thread, which makes the class's unchecked conformance right.
   private(set) var channels: [Int: BaseChannel] = [:]
   private var nextNumber = 0
+  private var knowsOfEnd = false
 
   // Loops are few and live long; a look-up is for their makers.
   private static let known = Mutex<[ObjectIdentifier: Weak]>([:])
@@ -82,10 +83,10 @@ public final class AsyncIOEventLoop: NIOCore.EventLoop, @unchecked Sendable {
 
   // MARK: Callbacks
 
-  /// Run the task in the loop's thread, in the next turn. After the end of the loop it runs at once, in a thread that
-  /// stands in for it: callbacks of futures come this way.
+  /// Run the task in the loop's thread, in the next turn. If the loop has ended, or ends before, the task runs in a
+  /// thread that stands in for it: callbacks of futures come this way.
   public func execute(_ task: @escaping @Sendable () -> Void) {
-    if !post(task) { epilogue.execute(task) }
+    post(task) { self.epilogue.execute(task) }
   }
 
   public func _executeIsolatedUnsafeUnchecked(_ task: @escaping () -> Void) {
@@ -93,23 +94,23 @@ public final class AsyncIOEventLoop: NIOCore.EventLoop, @unchecked Sendable {
     execute { task() }
   }
 
-  /// Run the task in the loop's thread; the future has its result. Fails with `EventLoopError.shutdown` after the end.
+  /// Run the task in the loop's thread; the future has its result. Fails with `EventLoopError.shutdown` if the loop has
+  /// ended or ends before.
   public func submit<T>(_ task: @escaping @Sendable () throws -> T) -> EventLoopFuture<T> {
     let promise = makePromise(of: T.self)
-    if !post({ promise.assumeIsolated().completeWith(Result { try task() }) }) {
+    post {
+      promise.assumeIsolated().completeWith(Result { try task() })
+    } dropped: {
       promise.fail(NIOCore.EventLoopError.shutdown)
     }
     return promise.futureResult
   }
 
-  /// Queue a body. Returns `false` if the loop is closed.
-  func post(_ body: @escaping @Sendable () -> Void) -> Bool {
-    do {
-      if inEventLoop { try base.callSoon(body) } else { try base.callSoonThreadsafe(body) }
-      return true
-    } catch {
-      return false
-    }
+  /// Queue a body. If the loop is closed, or closes before the body's turn, the other one runs instead.
+  func post(_ body: @escaping @Sendable () -> Void, dropped: @escaping @Sendable () -> Void = {}) {
+    let task = PostedTask(body, dropped: dropped)
+    // What is refused is released here.
+    if inEventLoop { _ = try? base.callSoon { task.run() } } else { _ = try? base.callSoonThreadsafe { task.run() } }
   }
 
   // MARK: Time
@@ -127,8 +128,8 @@ public final class AsyncIOEventLoop: NIOCore.EventLoop, @unchecked Sendable {
     } abandoned: {
       promise.fail(NIOCore.EventLoopError.shutdown)
     }
-    // Without a timer the work is dropped here, and fails.
-    _ = work.schedule(at: deadline, on: self)
+    // Without a timer the work is dropped, and fails.
+    work.schedule(at: deadline, on: self)
     return Scheduled(promise: promise, cancellationTask: { [weak work] in work?.cancel(on: self) })
   }
 
@@ -146,6 +147,11 @@ public final class AsyncIOEventLoop: NIOCore.EventLoop, @unchecked Sendable {
 
   /// Return the number under which the channel is known from here on.
   func add(_ channel: BaseChannel) -> Int {
+    if !knowsOfEnd {
+      knowsOfEnd = true
+      epilogue.hold()
+      base.whenItCloses { [weak self] in self?.baseCloses() }
+    }
     defer { nextNumber += 1 }
     channels[nextNumber] = channel
     return nextNumber
@@ -160,13 +166,24 @@ public final class AsyncIOEventLoop: NIOCore.EventLoop, @unchecked Sendable {
   /// Close the channels, and call the body when they have told their handlers.
   func shutDown(_ ended: @escaping @Sendable () -> Void) {
     isShutDown.store(true, ordering: .relaxed)
-    let body: @Sendable () -> Void = {
-      let channels = self.channels.sorted { $0.key < $1.key }.map(\.value)
-      for channel in channels { channel.close(promise: nil) }
+    post {
       // A channel lets its handlers go in the turn after its close.
-      EventLoopFuture.andAllComplete(channels.map(\.closeFuture), on: self).whenComplete { _ in ended() }
+      EventLoopFuture.andAllComplete(self.closeChannels(), on: self).whenComplete { _ in ended() }
+    } dropped: {
+      ended()
     }
-    if !post(body) { ended() }
+  }
+
+  /// The loop below closes, and nobody has shut this one down: tell the handlers, and keep the channels' promises.
+  private func baseCloses() {
+    isShutDown.store(true, ordering: .relaxed)
+    epilogue.release { _ = self.closeChannels() }
+  }
+
+  private func closeChannels() -> [EventLoopFuture<Void>] {
+    let channels = channels.sorted { $0.key < $1.key }.map(\.value)
+    for channel in channels { channel.close(promise: nil) }
+    return channels.map(\.closeFuture)
   }
 }
 

@@ -21,17 +21,15 @@ final class ScheduledWork: @unchecked Sendable {
   /// The timer holds its work, and a loop drops its timers when it closes.
   deinit { if take() { abandoned() } }
 
-  /// Set the timer. Returns `false` if the loop is closed.
-  func schedule(at deadline: NIODeadline, on loop: AsyncIOEventLoop) -> Bool {
+  /// Set the timer; no work of a closed loop has one.
+  func schedule(at deadline: NIODeadline, on loop: AsyncIOEventLoop) {
     let when = EventLoopInstant(nanoseconds: Int64(clamping: deadline.uptimeNanoseconds))
-    guard loop.inEventLoop else { return loop.post { _ = self.set(when, loop) } }
-    return set(when, loop)
+    if loop.inEventLoop { set(when, loop) } else { loop.post { self.set(when, loop) } }
   }
 
-  private func set(_ when: EventLoopInstant, _ loop: AsyncIOEventLoop) -> Bool {
-    guard !isTaken.load(ordering: .relaxed) else { return true }
+  private func set(_ when: EventLoopInstant, _ loop: AsyncIOEventLoop) {
+    guard !isTaken.load(ordering: .relaxed) else { return }
     timer = try? loop.base.callAt(when) { self.fire() }
-    return timer != nil
   }
 
   private func fire() {
@@ -48,6 +46,6 @@ final class ScheduledWork: @unchecked Sendable {
       self.timer?.cancel()
       self.timer = nil
     }
-    if loop.inEventLoop { drop() } else { _ = loop.post(drop) }
+    if loop.inEventLoop { drop() } else { loop.post(drop) }
   }
 }
