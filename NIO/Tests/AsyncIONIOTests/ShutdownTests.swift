@@ -76,7 +76,7 @@ struct ShutdownTests {
     try await all[1].wait(for: "accepted active true")
     // More than the system takes: it waits, and fails.
     try await client.eventLoop.submit {
-      all[2].watch("write", client.writeAndFlush(ByteBuffer(repeating: 7, count: 50_000_000)))
+      all[2].watch("write", client.writeAndFlush(ByteBuffer(repeating: 7, count: 20_000_000)))
       all[2].watch("end of output", client.closed(.output))
     }.get()
     try await group.shutdownGracefully()
@@ -101,7 +101,7 @@ struct ShutdownTests {
           }
         }
         .connect(to: listener.localAddress!).get()
-      let pending: EventLoopFuture<Void> = channel.writeAndFlush(ByteBuffer(repeating: 7, count: 50_000_000))
+      let pending: EventLoopFuture<Void> = channel.writeAndFlush(ByteBuffer(repeating: 7, count: 20_000_000))
       return (channel, pending)
     }
     await #expect(throws: ChannelError.ioOnClosedChannel) { try await pending.get() }

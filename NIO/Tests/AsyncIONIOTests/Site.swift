@@ -1,5 +1,6 @@
 import AsyncIO
 import AsyncIONIO
+import Glibc
 import NIOCore
 import NIOPosix
 import Synchronization
@@ -11,12 +12,13 @@ enum Site: String, CaseIterable, Sendable, CustomTestStringConvertible {
 
   static let ours: [Site] = [.selector, .poll, .proactor]
 
-  /// An address of this machine on which no other test takes ports, each time another one.
+  /// An address of this machine on which no other test takes ports, each time another one. A client of a
+  /// port that was let go must not meet another test.
   static func quietHost() -> String {
     let number = hosts.wrappingAdd(1, ordering: .relaxed).newValue
     return "127.7.\(number / 250 % 250).\(number % 250 + 1)"
   }
-  private static let hosts = Atomic<Int>(0)
+  private static let hosts = Atomic<Int>(Int(getpid()))
 
   var testDescription: String { rawValue }
 
@@ -98,11 +100,11 @@ struct Channels: Sendable {
 
   func listen(
     _ options: Options = .standard,
-    on address: NIOCore.SocketAddress = try! NIOCore.SocketAddress(ipAddress: "127.0.0.1", port: 0),
+    on address: NIOCore.SocketAddress? = nil,
     server: @escaping Initializer = { _ in }, child: @escaping Initializer
   ) async throws -> any Channel {
-    let initialize = Self.future(child)
-    let prepare = Self.future(server)
+    let (initialize, prepare) = (Self.future(child), Self.future(server))
+    let address = try address ?? NIOCore.SocketAddress(ipAddress: Site.quietHost(), port: 0)
     if site == .nio {
       var bootstrap = ServerBootstrap(group: group).serverChannelInitializer(prepare).childChannelInitializer(
         initialize

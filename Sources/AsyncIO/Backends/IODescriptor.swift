@@ -46,6 +46,8 @@ package final class IODescriptor: @unchecked Sendable {
 
   /// Told once of the peer's end, or of a failure, that comes while no operation reads.
   @exclusivity(unchecked) package var endObserver: EndObserver?
+  /// True once the end is known, and only a failure is news.
+  @exclusivity(unchecked) package var knowsEnd = false
 
   /// Memory of a backend that keeps more than the words above.
   @exclusivity(unchecked) package var backendState: UnsafeMutableRawPointer?

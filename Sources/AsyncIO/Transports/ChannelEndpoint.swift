@@ -30,6 +30,9 @@ public protocol ChannelStream: ChannelEndpoint {
   func takeInput(into memory: UnsafeMutableRawBufferPointer) -> Int
   /// Look for the end of the input even while nobody waits for it. Returns `true` if it has come already.
   func awaitEnd() -> Bool
+  /// Look for a failure after the end of the input, which was taken: the owner is told as of an end. Returns `true` if
+  /// it has come already.
+  func awaitFailure() -> Bool
   /// Send what the system takes now. Returns how many bytes, 0 if it takes none, or a negated errno.
   func send(_ bytes: UnsafeRawBufferPointer) -> Int
   /// Send bytes of a file. Returns how many, or a negated errno, `-ENOSYS` if the program has to read them itself.

@@ -101,6 +101,8 @@ public final class ChannelPipe: ChannelEndpoint, ChannelStream {
   /// Return `false`: the end of a pipe is found by reading.
   public func awaitEnd() -> Bool { false }
 
+  public func awaitFailure() -> Bool { false }
+
   override func inputEnded() {
     guard !isUnwanted, receiving.result != -Int(ECANCELED), input?.isClosed == false else { return }
     owner?.inputIsThere()

@@ -58,6 +58,16 @@ extension ChannelSocket {
     return true
   }
 
+  /// Look for a failure after the end of the input, which was taken: the peer may still reset the connection. The
+  /// owner is told as of an end. Returns `true` if it has come already.
+  public func awaitFailure() -> Bool {
+    core.assertLoopThread()
+    guard !descriptor.isClosed, !descriptor.knowsEnd else { return false }
+    descriptor.knowsEnd = true
+    descriptor.endObserver = EndRelay(self)
+    return core.backend.watchEnd(of: descriptor)
+  }
+
   func peerEnded() { owner?.peerHasEnded() }
 
   /// End the stream after what was sent. Throws ``IOError``.

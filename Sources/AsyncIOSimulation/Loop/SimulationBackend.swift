@@ -48,7 +48,7 @@ final class SimulationBackend: IOBackend, @unchecked Sendable {
     network.advance { socket in
       if let operation = socket.reading { serve(operation, socket, isCancelled: socket.isReadingCancelled) }
       if let operation = socket.writing { serve(operation, socket, isCancelled: socket.isWritingCancelled) }
-      if socket.reading == nil, socket.stream?.isOver == true { attachments[socket.number]?.tellEnd() }
+      if socket.reading == nil, let descriptor = attachments[socket.number], hasEnd(descriptor) { descriptor.tellEnd() }
     }
   }
 
@@ -133,7 +133,13 @@ final class SimulationBackend: IOBackend, @unchecked Sendable {
   }
 
   func watchEnd(of descriptor: IODescriptor) -> Bool {
-    network.socket(descriptor.fileDescriptor)?.stream?.isOver == true
+    hasEnd(descriptor)
+  }
+
+  /// True at the end of the stream; after it, only after a failure.
+  private func hasEnd(_ descriptor: IODescriptor) -> Bool {
+    guard let stream = network.socket(descriptor.fileDescriptor)?.stream else { return false }
+    return descriptor.knowsEnd ? stream.error != 0 : stream.isOver
   }
 
   func endWriting(_ descriptor: IODescriptor) throws(Errno) {

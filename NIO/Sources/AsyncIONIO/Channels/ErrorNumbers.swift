@@ -10,6 +10,7 @@ enum ErrorNumber {
   static let brokenPipe = Errno.brokenPipe.rawValue
   static let connectionAborted = Errno.connectionAbort.rawValue
   static let connectionRefused = Errno.connectionRefused.rawValue
+  static let connectionReset = Errno.connectionReset.rawValue
   static let hostUnreachable = Errno.noRouteToHost.rawValue
   static let invalidArgument = Errno.invalidArgument.rawValue
   static let messageTooLong = Errno.messageTooLong.rawValue

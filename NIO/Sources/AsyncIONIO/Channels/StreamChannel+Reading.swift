@@ -7,6 +7,7 @@ internal import NIOCore
 extension StreamChannel {
   func takeInput() {
     loop.assertInEventLoop()
+    if isEnding { return takeInputToItsEnd() }
     guard life.isActive, readPending else { return }
     readable()
     guard life.isOpen, !isInputClosed else { return }
@@ -34,9 +35,11 @@ extension StreamChannel {
     loop.execute { self.takeInputToItsEnd() }
   }
 
-  /// Read everything that the peer has sent before it ended, asked for or not: the end is behind it.
+  /// Read everything that the peer has sent before it ended, asked for or not: the end is behind it. A backend that has
+  /// bytes on their way out may hold it back until it knows whether they arrive; then it comes as input.
   func takeInputToItsEnd() {
     loop.assertInEventLoop()
+    isEnding = true
     while life.isActive, !isInputClosed, readable() {}
   }
 
@@ -65,7 +68,7 @@ extension StreamChannel {
     return hasRead
   }
 
-  private func readFailed(_ error: any Error) {
+  func readFailed(_ error: any Error) {
     guard error as? ChannelError == .eof else {
       pipeline.syncOperations.fireErrorCaught(error)
       if life.isOpen { close0(error: error, mode: .all, promise: nil) }
@@ -85,8 +88,19 @@ extension StreamChannel {
   /// Read what has come before the channel closes after a failed write: the peer may have said why.
   func drainInput() {
     guard life.isActive, !isInputClosed, readIfNeeded0() else { return }
-    var hasRead = false
-    while life.isActive, let some = try? readFromSocket(), some { hasRead = true }
+    _ = readToFailure()
+  }
+
+  /// Read what has come, asked for or not. Returns the error that has ended the input; nil if it has no end or a good
+  /// one.
+  func readToFailure() -> (any Error)? {
+    var (hasRead, failure): (Bool, (any Error)?) = (false, nil)
+    do {
+      while life.isActive, try readFromSocket() { hasRead = true }
+    } catch {
+      if error is NIOCore.IOError { failure = error }
+    }
     if hasRead && life.isActive { pipeline.syncOperations.fireChannelReadComplete() }
+    return failure
   }
 }

@@ -100,8 +100,23 @@ extension StreamChannel {
     for promise in promises { promise.succeed(()) }
   }
 
+  /// Close after a failed write, once what has come was read.
   func writeFailed(_ result: Int) {
+    // The system reports on both directions at once, and the input's part may say why.
+    if isAnswering, socket is ChannelSocket {
+      awaitsOutput = true
+      return loop.execute { self.peerIsLost(NIOCore.IOError(result: result, "write")) }
+    }
     drainInput()
     if life.isOpen { close0(error: NIOCore.IOError(result: result, "write"), mode: .all, promise: nil) }
+  }
+
+  /// Close after a write that failed when the system had reported on the output. As with NIO, that is a failure of the
+  /// connection, which the handlers are told of.
+  private func peerIsLost(_ error: NIOCore.IOError) {
+    guard life.isOpen else { return }
+    if isInputClosed { return close0(error: error, mode: .all, promise: nil) }
+    let cause = readToFailure()
+    if life.isOpen { readFailed(cause ?? error) }
   }
 }

@@ -14,6 +14,10 @@ final class StreamChannel: BaseChannel, @unchecked Sendable {
   private var pendingOutputClose: [EventLoopPromise<Void>]?
   var isFlushing = false
   var awaitsOutput = false
+  /// True in what the system's report on the output has brought about.
+  var isAnswering = false
+  /// The end of the input has been reported, and may still wait for what is on its way out.
+  var isEnding = false
   /// A piece of the file that is sent.
   var fileBlock = FileBlock()
   var writeSpinCount: UInt = 16
@@ -83,7 +87,7 @@ final class StreamChannel: BaseChannel, @unchecked Sendable {
 
   override func awaitInput() { if !isInputClosed { socket.awaitInput() } }
   override func inputIsThere() { takeInput() }
-  override func peerHasEnded() { takeInputToItsEnd() }
+  override func peerHasEnded() { if isInputClosed { peerHasReset() } else { takeInputToItsEnd() } }
 
   @discardableResult
   override func readIfNeeded0() -> Bool {
@@ -101,14 +105,22 @@ final class StreamChannel: BaseChannel, @unchecked Sendable {
   override func outputIsPossible(_ result: Int) {
     guard life.isOpen else { return }
     if let connecting = pendingConnect { return connected(result, connecting) }
-    if result < 0 { return close0(error: NIOCore.IOError(result: result, "write"), mode: .all, promise: nil) }
-    flushNow()
+    isAnswering = true
+    defer { isAnswering = false }
+    if result < 0 { writeFailed(result) } else { flushNow() }
   }
 
   override func peerHasGone() {
     // With input left the channel goes on, and a write fails.
     guard life.isOpen, isInputClosed else { return }
     close0(error: NIOCore.IOError(errnoCode: ErrorNumber.brokenPipe, reason: "write"), mode: .all, promise: nil)
+  }
+
+  /// Close: the peer had ended its stream, and has reset the connection since.
+  private func peerHasReset() {
+    guard life.isOpen else { return }
+    let error = NIOCore.IOError(errnoCode: ErrorNumber.connectionReset, reason: "connection reset")
+    close0(error: error, mode: .all, promise: nil)
   }
 
   // MARK: Ending
@@ -159,6 +171,7 @@ final class StreamChannel: BaseChannel, @unchecked Sendable {
     socket.stopAwaitingInput()
     promise?.succeed(())
     pipeline.fireUserInboundEventTriggered(ChannelEvent.inputClosed)
+    if life.isOpen, error as? ChannelError == .eof, socket.awaitFailure() { loop.execute { self.peerHasReset() } }
   }
 
   override func failWrites(_ error: any Error) {

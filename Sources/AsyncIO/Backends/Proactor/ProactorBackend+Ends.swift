@@ -81,6 +81,7 @@ extension ProactorBackend {
   /// Receive on, as an end is known only after the bytes before it. It is overlooked while a stream has as much as it
   /// may queue.
   package func watchEnd(of descriptor: IODescriptor) -> Bool {
+    if descriptor.knowsEnd { return false }
     let stream = stream(of: descriptor)
     if stream.pointee.end != Int.max { return true }
     receiveAhead(stream)

@@ -14,7 +14,7 @@ public struct SelectorFlags: OptionSet, Sendable {
   public static let writable = SelectorFlags(rawValue: 2)
   /// Reported, and by this package's own selectors requested: the peer will send no more.
   public static let hangup = SelectorFlags(rawValue: 4)
-  /// Reported only: the descriptor failed.
+  /// Reported, and by this package's own selectors requested alone: the descriptor failed.
   public static let error = SelectorFlags(rawValue: 8)
   /// Requested only: report changes, not states.
   public static let edge = SelectorFlags(rawValue: 16)

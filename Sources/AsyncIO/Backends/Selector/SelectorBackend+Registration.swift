@@ -4,7 +4,7 @@ package import SystemPackage
 extension SelectorBackend {
   func register(_ descriptor: IODescriptor) throws(Errno) {
     let interest = interest(of: descriptor)
-    if !interest.isDisjoint(with: [.readable, .writable, .hangup]) {
+    if !interest.isDisjoint(with: [.readable, .writable, .hangup, .error]) {
       try ownSelector().register(descriptor.fileDescriptor, interest: interest, token: descriptor.token)
       descriptor.isRegistered = true
     }
@@ -46,7 +46,9 @@ extension SelectorBackend {
     } else {
       if descriptor.reading != nil { interest.insert(.readable) }
       if descriptor.writing != nil { interest.insert(.writable) }
-      if descriptor.endObserver != nil && reportsEnds { interest.insert(.hangup) }
+      if descriptor.endObserver != nil && reportsEnds {
+        interest.insert(descriptor.knowsEnd ? .error : .hangup)
+      }
     }
     return interest
   }

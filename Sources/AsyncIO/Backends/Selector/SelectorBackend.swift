@@ -121,7 +121,9 @@ package final class SelectorBackend: IOBackend, @unchecked Sendable {
       descriptor.isInDoubt = false
     }
     if writable { descriptor.isWritable = true }
-    if failed, descriptor.endObserver != nil, descriptor.reading == nil { return deliverEnd(descriptor, writable) }
+    if failed, descriptor.endObserver != nil, descriptor.reading == nil, isNews(descriptor) {
+      return deliverEnd(descriptor, writable)
+    }
     // A completion may release the descriptor, so nothing touches it afterwards.
     if readable, descriptor.reading != nil {
       if writable, descriptor.writing != nil { return deliverBoth(descriptor) }
@@ -144,21 +146,6 @@ package final class SelectorBackend: IOBackend, @unchecked Sendable {
     serveWriting(descriptor)
   }
 
-  private func deliverEnd(_ descriptor: IODescriptor, _ writable: Bool) {
-    let held = Unmanaged.passRetained(descriptor)
-    defer { held.release() }
-    if writable { serveWriting(descriptor) }
-    descriptor.tellEnd()
-    refreshInterest(descriptor)
-  }
-
-  /// Ask for reports of the end. A registration for changes has them already.
-  package func watchEnd(of descriptor: IODescriptor) -> Bool {
-    if descriptor.isHungUp { return true }
-    if !descriptor.isRegistered || !isEdgeTriggered { try? register(descriptor) }
-    return false
-  }
-
   @inline(__always)
   private func serveReading(_ descriptor: IODescriptor) {
     descriptor.reading?._withUnsafeGuaranteedRef { operation in
@@ -170,7 +157,7 @@ package final class SelectorBackend: IOBackend, @unchecked Sendable {
   }
 
   @inline(__always)
-  private func serveWriting(_ descriptor: IODescriptor) {
+  func serveWriting(_ descriptor: IODescriptor) {
     descriptor.writing?._withUnsafeGuaranteedRef { operation in
       guard attempt(operation) else { return }
       descriptor.writing = nil
