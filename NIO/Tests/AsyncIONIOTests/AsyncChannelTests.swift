@@ -32,7 +32,7 @@ struct AsyncChannelTests {
       .connect(to: address, channelInitializer: Self.wrap)
   }
 
-  @Test("An echo of a hundred clients, each in a task", arguments: Site.allCases, [1, 2])
+  @Test("An echo of a hundred clients, each in a task", arguments: Site.real, [1, 2])
   func echo(site: Site, threads: Int) async throws {
     try await site.run(threads: threads) { channels in
       let server = try await listen(channels, Self.wrap)
@@ -82,7 +82,7 @@ struct AsyncChannelTests {
   }
 
   // NIO leaves the connection open, and its client waits for ever.
-  @Test("A connection whose initializer fails is closed, and the listener goes on", arguments: Site.ours)
+  @Test("A connection whose initializer fails is closed, and the listener goes on", arguments: Site.oursAndSimulation)
   func initializerFails(site: Site) async throws {
     try await site.run { channels in
       let events = Events()

@@ -5,7 +5,9 @@ import Testing
 /// The same program on NIO's channels for datagrams and on ours.
 @Suite("Datagrams are told as NIO tells them", .timeLimit(.minutes(2)))
 struct DatagramTests {
-  @Test("An answer to each datagram, an empty one among them, and the end", arguments: Site.ours, ["127.0.0.1", "::1"])
+  @Test(
+    "An answer to each datagram, an empty one among them, and the end", arguments: Site.oursAndSimulation,
+    ["127.0.0.1", "::1"])
   func echo(site: Site, host: String) async throws {
     try await compare(site) { channels in
       let (server, client) = (Events(), Events())
@@ -36,7 +38,7 @@ struct DatagramTests {
     }
   }
 
-  @Test("Connected: bytes go to the peer, and only it is heard", arguments: Site.ours)
+  @Test("Connected: bytes go to the peer, and only it is heard", arguments: Site.oursAndSimulation)
   func connected(site: Site) async throws {
     try await compare(site) { channels in
       let (server, client, other) = (Events(), Events(), Events())
@@ -65,7 +67,7 @@ struct DatagramTests {
     }
   }
 
-  @Test("A datagram that is too long fails, and the others go", arguments: Site.ours)
+  @Test("A datagram that is too long fails, and the others go", arguments: Site.oursAndSimulation)
   func tooLong(site: Site) async throws {
     try await compare(site) { channels in
       let (server, client) = (Events(), Events())
@@ -118,7 +120,7 @@ struct DatagramTests {
     }
   }
 
-  @Test("What is longer than its buffer is cut", arguments: Site.ours)
+  @Test("What is longer than its buffer is cut", arguments: Site.oursAndSimulation)
   func cut(site: Site) async throws {
     try await compare(site) { channels in
       let server = Events()
@@ -166,7 +168,7 @@ struct DatagramTests {
     }
   }
 
-  @Test("The water marks, and what was not flushed fails at the close", arguments: Site.ours)
+  @Test("The water marks, and what was not flushed fails at the close", arguments: Site.oursAndSimulation)
   func waterMarks(site: Site) async throws {
     try await compare(site) { channels in
       let events = Events()
@@ -198,7 +200,7 @@ struct DatagramTests {
     }
   }
 
-  @Test("Half a close is refused, and a second one", arguments: Site.ours)
+  @Test("Half a close is refused, and a second one", arguments: Site.oursAndSimulation)
   func halfClose(site: Site) async throws {
     try await compare(site) { channels in
       let events = Events()
@@ -215,7 +217,7 @@ struct DatagramTests {
     }
   }
 
-  @Test("A channel that is bound connects, and what waits then fails", arguments: Site.ours)
+  @Test("A channel that is bound connects, and what waits then fails", arguments: Site.oursAndSimulation)
   func bindsAndConnects(site: Site) async throws {
     try await compare(site) { channels in
       let (server, client) = (Events(), Events())

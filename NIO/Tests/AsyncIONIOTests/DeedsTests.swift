@@ -10,7 +10,9 @@ struct DeedsTests {
 
   @Test("In every call, once", arguments: Role.allCases, Deed.allCases)
   func everyCall(role: Role, deed: Deed) async throws {
-    try await compare { channels in
+    // Linux ends the output of a socket that is not connected, and says that it cannot.
+    let isOfLinux = deed == .closesOutput && role == .client
+    try await compare(isOfLinux ? Site.ours : Site.oursAndSimulation) { channels in
       var all: [String] = []
       // On a channel that is closed, NIO closes an output that is not there, and says so.
       let ends: Set<Callback> = [.inactive, .unregistered, .removed]
@@ -26,7 +28,7 @@ struct DeedsTests {
 
   @Test("In an initializer that fails or closes its channel", arguments: Role.allCases)
   func initializers(role: Role) async throws {
-    try await compare { channels in
+    try await compare(Site.oursAndSimulation) { channels in
       var all: [String] = []
       for refusal in Refusal.allCases {
         all.append("-- \(refusal)")
@@ -68,7 +70,7 @@ struct DeedsTests {
     own.local = try NIOCore.SocketAddress(ipAddress: "127.0.0.1", port: 0)
     others.local = own.local
     // Nobody else gets the port of a listener that has closed early.
-    let address = try NIOCore.SocketAddress(ipAddress: Site.quietHost(), port: 0)
+    let address = try channels.quietAddress()
     var outcome = "listens"
     do {
       let listener = try await channels.listen(
@@ -94,6 +96,8 @@ struct DeedsTests {
   ) async throws {
     await events.wait(for: "front active true", orElse: "closeFuture succeeded")
     if role == .listener { await events.wait(for: "front readComplete", orElse: "closeFuture succeeded") }
+    // To the end of the turn in which that was noted.
+    try await channel.eventLoop.submit {}.get()
     let isActive = try await channel.eventLoop.submit {
       guard channel.isActive else { return false }
       channel.pipeline.fireUserInboundEventTriggered("user")
@@ -105,6 +109,7 @@ struct DeedsTests {
       await peer.wait(for: "its peer") { $0 != nil }
       peer.value?.writeAndFlush(ByteBuffer(string: "hello"), promise: nil)
       await events.wait(for: "front readComplete", orElse: "closeFuture succeeded")
+      try await channel.eventLoop.submit {}.get()
     }
     try await channel.eventLoop.submit {
       events.watch("close", channel.closed())

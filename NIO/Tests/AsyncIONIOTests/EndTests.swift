@@ -25,7 +25,7 @@ struct EndTests {
   }
 
   @Test(
-    "Without auto-read, with and without half-closure", arguments: Site.ours,
+    "Without auto-read, with and without half-closure", arguments: Site.oursAndSimulation,
     [true, false].flatMap { isAllowed in End.allCases.map { (isAllowed, $0) } })
   func withoutReading(site: Site, of: (isAllowed: Bool, end: End)) async throws {
     let (isAllowed, end) = of
@@ -53,7 +53,7 @@ struct EndTests {
     try await compare(site, program)
   }
 
-  @Test("After a read that was the last one asked for", arguments: Site.ours, [true, false])
+  @Test("After a read that was the last one asked for", arguments: Site.oursAndSimulation, [true, false])
   func afterReading(site: Site, isAllowed: Bool) async throws {
     let program: @Sendable (Channels) async throws -> [String] = { channels in
       let events = Events()

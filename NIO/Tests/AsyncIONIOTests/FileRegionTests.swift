@@ -26,7 +26,7 @@ struct FileRegionTests {
     try await channel.closeFuture.get()
   }
 
-  @Test("Between buffers, and each promise in order", arguments: Site.allCases)
+  @Test("Between buffers, and each promise in order", arguments: Site.real)
   func between(site: Site) async throws {
     try await site.run { channels in
       let file = try TemporaryFile(Self.size)

@@ -5,7 +5,7 @@ import Testing
 /// Bytes in bulk, and what a channel says when it has too many: the same on NIO's channels and on ours.
 @Suite("Bytes flow as they do on NIO", .timeLimit(.minutes(2)))
 struct FlowTests {
-  @Test("A megabyte in many writes arrives whole, each promise is kept in order", arguments: Site.allCases)
+  @Test("A megabyte in many writes arrives whole, each promise is kept in order", arguments: Site.real)
   func bulk(site: Site) async throws {
     try await site.run { channels in
       let (sink, order) = (Sink(), Events())
@@ -46,7 +46,7 @@ struct FlowTests {
     }
   }
 
-  @Test("The water marks: told once each way, and the rest fails at the close", arguments: Site.ours)
+  @Test("The water marks: told once each way, and the rest fails at the close", arguments: Site.oursAndSimulation)
   func waterMarks(site: Site) async throws {
     let program: @Sendable (Channels) async throws -> [String] = { channels in
       let events = Events()

@@ -9,7 +9,7 @@ import Testing
 struct ShutdownTests {
   @Test("A request at the moment of the end keeps its promise", arguments: Site.ours)
   func atTheEnd(site: Site) async throws {
-    for _ in 0..<40 {
+    for _ in 0..<30 {
       let group = try site.makeGroup()
       let loop = group.next()
       try await withThrowingTaskGroup(of: Void.self) { tasks in
@@ -25,7 +25,7 @@ struct ShutdownTests {
     while true {
       var results: [Result<Int, any Error>] = []
       var asked: [EventLoopFuture<Int>] = []
-      for _ in 0..<20 {
+      for _ in 0..<8 {
         let executed = loop.makePromise(of: Int.self)
         loop.execute { executed.succeed(1) }
         asked += [

@@ -1,5 +1,6 @@
 import AsyncIO
 import AsyncIONIO
+import AsyncIOSimulation
 import Glibc
 import NIOCore
 import NIOPosix
@@ -9,8 +10,15 @@ import Testing
 /// Where a program of channels runs: on NIO's own loops, which are the oracle, or on ours.
 enum Site: String, CaseIterable, Sendable, CustomTestStringConvertible {
   case nio, selector, poll, proactor
+  /// A simulated world without faults, with one loop, its own time, and a network of its own.
+  case simulation
 
+  /// Those with real sockets, on loops of ours.
   static let ours: [Site] = [.selector, .poll, .proactor]
+  /// Those and the simulation: for programs that ask nothing of the system but streams and datagrams.
+  static let oursAndSimulation = ours + [.simulation]
+  /// Those with threads and sockets of the system.
+  static let real: [Site] = [.nio] + ours
 
   /// An address of this machine on which no other test takes ports, each time another one. A client of a
   /// port that was let go must not meet another test.
@@ -29,29 +37,53 @@ enum Site: String, CaseIterable, Sendable, CustomTestStringConvertible {
     case .poll:
       try AsyncIOEventLoopGroup(numberOfThreads: threads) { try SelectorEventLoop(selector: Selectors.poll()) }
     case .proactor: try AsyncIOEventLoopGroup(numberOfThreads: threads) { try ProactorEventLoop() }
+    // The loop is the world's.
+    case .simulation: AsyncIOEventLoopGroup([try AsyncIOEventLoop.running().base])
     }
   }
 
   /// Run a program and shut its group down.
   func run<Value: Sendable>(
-    threads: Int = 1, _ body: @Sendable (Channels) async throws -> Value
+    threads: Int = 1, _ body: @escaping @Sendable (Channels) async throws -> Value
+  ) async throws -> Value {
+    guard self == .simulation else { return try await runHere(threads, body) }
+    let result = Mutex<Result<Value, any Error>?>(nil)
+    _ = try await simulate(seeds: 0..<1) { world in
+      let outcome: Result<Value, any Error>
+      do {
+        outcome = .success(try await world.host("test").run { try await self.runHere(threads, body) })
+      } catch {
+        outcome = .failure(error)
+      }
+      result.withLock { $0 = outcome }
+    }
+    return try result.withLock { $0 }!.get()
+  }
+
+  private func runHere<Value: Sendable>(
+    _ threads: Int, _ body: @Sendable (Channels) async throws -> Value
   ) async throws -> Value {
     let group = try makeGroup(threads)
+    let result: Result<Value, any Error>
     do {
-      let value = try await body(Channels(site: self, group: group))
-      try await group.shutdownGracefully()
-      return value
+      result = .success(try await body(Channels(site: self, group: group)))
     } catch {
-      try? await group.shutdownGracefully()
-      throw error
+      result = .failure(error)
     }
+    // The extension of NIO's protocol ends in a queue of Dispatch, which a world has not.
+    if let group = group as? AsyncIOEventLoopGroup {
+      try await group.shutdownGracefully()
+    } else {
+      try await group.shutdownGracefully()
+    }
+    return try result.get()
   }
 }
 
 /// Run a program on NIO's loops and on one of ours: what it notes is the same.
 func compare(
   _ site: Site, sourceLocation: SourceLocation = #_sourceLocation,
-  _ program: @Sendable (Channels) async throws -> [String]
+  _ program: @escaping @Sendable (Channels) async throws -> [String]
 ) async throws {
   try await compare([site], sourceLocation: sourceLocation, program)
 }
@@ -59,7 +91,7 @@ func compare(
 /// Run a program on NIO's loops and on some of ours: what it notes is the same on all. The first difference is told.
 func compare(
   _ sites: [Site] = Site.ours, threads: Int = 1, sourceLocation: SourceLocation = #_sourceLocation,
-  _ program: @Sendable (Channels) async throws -> [String]
+  _ program: @escaping @Sendable (Channels) async throws -> [String]
 ) async throws {
   let expected = try await Site.nio.run(threads: threads, program)
   for site in sites {
@@ -98,13 +130,19 @@ struct Channels: Sendable {
     static let standard = Options()
   }
 
+  /// An address that no other test has, with any port.
+  func quietAddress() throws -> NIOCore.SocketAddress {
+    // A world goes twice, and no test is in another's.
+    try NIOCore.SocketAddress(ipAddress: site == .simulation ? "127.0.0.1" : Site.quietHost(), port: 0)
+  }
+
   func listen(
     _ options: Options = .standard,
     on address: NIOCore.SocketAddress? = nil,
     server: @escaping Initializer = { _ in }, child: @escaping Initializer
   ) async throws -> any Channel {
     let (initialize, prepare) = (Self.future(child), Self.future(server))
-    let address = try address ?? NIOCore.SocketAddress(ipAddress: Site.quietHost(), port: 0)
+    let address = try address ?? quietAddress()
     if site == .nio {
       var bootstrap = ServerBootstrap(group: group).serverChannelInitializer(prepare).childChannelInitializer(
         initialize

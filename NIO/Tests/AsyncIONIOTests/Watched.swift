@@ -1,3 +1,4 @@
+import AsyncIO
 import Dispatch
 import Synchronization
 import Testing
@@ -52,7 +53,10 @@ final class Watched<Value: Sendable>: Sendable {
         return state.nextNumber
       }
       guard let number else { return continuation.resume(returning: true) }
-      DispatchQueue.global().asyncAfter(deadline: .now() + 10) { [weak self] in self?.giveUp(number) }
+      let giveUp: @Sendable () -> Void = { [weak self] in self?.giveUp(number) }
+      // Other threads have no place in a simulated world.
+      if let loop = try? getRunningLoop(), (try? loop.callLater(.seconds(10), giveUp)) != nil { return }
+      DispatchQueue.global().asyncAfter(deadline: .now() + 10, execute: giveUp)
     }
     if !isThere { Issue.record("\(what): it did not happen; there is \(value)", sourceLocation: sourceLocation) }
   }

@@ -163,6 +163,11 @@ public final class AsyncIOEventLoop: NIOCore.EventLoop, @unchecked Sendable {
     shutDown { queue.async { callback(nil) } }
   }
 
+  /// Close the channels, and take no more. Without a queue of Dispatch, which a simulated world has not.
+  public func shutdownGracefully() async throws {
+    await withCheckedContinuation { continuation in shutDown { continuation.resume() } }
+  }
+
   /// Close the channels, and call the body when they have told their handlers.
   func shutDown(_ ended: @escaping @Sendable () -> Void) {
     isShutDown.store(true, ordering: .relaxed)

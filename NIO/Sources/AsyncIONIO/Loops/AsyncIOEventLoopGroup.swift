@@ -73,7 +73,20 @@ public final class AsyncIOEventLoopGroup: EventLoopGroup, Sendable {
   /// Close the channels of all loops; end the loops if they are the group's. The callback comes when that is done. A
   /// second call waits for the same end.
   public func shutdownGracefully(queue: DispatchQueue, _ callback: @Sendable @escaping ((any Error)?) -> Void) {
-    let done: @Sendable ((any Error)?) -> Void = { error in queue.async { callback(error) } }
+    shutDown { error in queue.async { callback(error) } }
+  }
+
+  /// Close the channels of all loops; end the loops if they are the group's. Without a queue of Dispatch, which a
+  /// simulated world has not.
+  public func shutdownGracefully() async throws {
+    try await withCheckedThrowingContinuation { (continuation: CheckedContinuation<Void, any Error>) in
+      shutDown { error in
+        if let error { continuation.resume(throwing: error) } else { continuation.resume() }
+      }
+    }
+  }
+
+  private func shutDown(_ done: @escaping @Sendable ((any Error)?) -> Void) {
     guard let threads else {
       let count = LeftOver(loops.count) { done(nil) }
       for loop in loops { loop.shutDown { count.one() } }
