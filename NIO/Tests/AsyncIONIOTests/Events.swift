@@ -37,8 +37,10 @@ final class Events: Sendable {
   }
 
   /// Wait until an event has happened.
-  func wait(for event: String, sourceLocation: SourceLocation = #_sourceLocation) async throws {
-    await list.wait(for: event, sourceLocation: sourceLocation) { $0.contains(event) }
+  func wait(
+    for event: String, within limit: Duration = .seconds(10), sourceLocation: SourceLocation = #_sourceLocation
+  ) async throws {
+    await list.wait(for: event, within: limit, sourceLocation: sourceLocation) { $0.contains(event) }
   }
 
   /// Wait until one of two events has happened.

@@ -41,9 +41,10 @@ final class Watched<Value: Sendable>: Sendable {
     return result
   }
 
-  /// Wait until a condition holds. After ten seconds the test fails with what there is instead.
+  /// Wait until a condition holds. When the limit is over the test fails with what there is instead.
   func wait(
-    for what: String, sourceLocation: SourceLocation = #_sourceLocation, _ isMet: @escaping @Sendable (Value) -> Bool
+    for what: String, within limit: Duration = .seconds(10), sourceLocation: SourceLocation = #_sourceLocation,
+    _ isMet: @escaping @Sendable (Value) -> Bool
   ) async {
     let isThere = await withCheckedContinuation { continuation in
       let number: Int? = state.withLock { state in
@@ -55,8 +56,8 @@ final class Watched<Value: Sendable>: Sendable {
       guard let number else { return continuation.resume(returning: true) }
       let giveUp: @Sendable () -> Void = { [weak self] in self?.giveUp(number) }
       // Other threads have no place in a simulated world.
-      if let loop = try? getRunningLoop(), (try? loop.callLater(.seconds(10), giveUp)) != nil { return }
-      DispatchQueue.global().asyncAfter(deadline: .now() + 10, execute: giveUp)
+      if let loop = try? getRunningLoop(), (try? loop.callLater(limit, giveUp)) != nil { return }
+      DispatchQueue.global().asyncAfter(deadline: .now() + .seconds(Int(limit.components.seconds)), execute: giveUp)
     }
     if !isThere { Issue.record("\(what): it did not happen; there is \(value)", sourceLocation: sourceLocation) }
   }

@@ -19,6 +19,7 @@ public final class AsyncIOEventLoop: NIOCore.EventLoop, @unchecked Sendable {
   private let serial: any SerialExecutor
   private let isShutDown = Atomic<Bool>(false)
   private let epilogue = Epilogue()
+  let callbacks = ScheduledCallbacks()
 
   /// The channels that are registered, by a number that says in which order: the end of the loop must not depend on
   /// addresses in memory. For the loop's thread, which makes the class's unchecked conformance right.

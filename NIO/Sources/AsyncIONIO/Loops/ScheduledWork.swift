@@ -39,13 +39,15 @@ final class ScheduledWork: @unchecked Sendable {
 
   private func take() -> Bool { !isTaken.exchange(true, ordering: .acquiringAndReleasing) }
 
-  /// Cancel it, from any thread.
-  func cancel(on loop: AsyncIOEventLoop) {
-    guard take() else { return }
+  /// Cancel it, from any thread. Returns `false` if it has run, or was cancelled before.
+  @discardableResult
+  func cancel(on loop: AsyncIOEventLoop) -> Bool {
+    guard take() else { return false }
     let drop: @Sendable () -> Void = {
       self.timer?.cancel()
       self.timer = nil
     }
     if loop.inEventLoop { drop() } else { loop.post(drop) }
+    return true
   }
 }
