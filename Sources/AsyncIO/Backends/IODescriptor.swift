@@ -38,6 +38,9 @@ package final class IODescriptor: @unchecked Sendable {
   @exclusivity(unchecked) package var shortReadsDrain = false
   /// The last receive was short, which proves nothing: before a wait, ask whether more is there.
   @exclusivity(unchecked) package var isInDoubt = false
+  /// The peer's end is known to who observes it, and only a failure is news. Placed here to fill the padding after the
+  /// flags.
+  @exclusivity(unchecked) package var knowsEnd = false
   /// The operation that waits to receive or accept. Unmanaged, because the task that awaits it keeps it alive and a
   /// retain for every message would be the dearest thing here.
   @exclusivity(unchecked) package var reading: Unmanaged<IOOperation>?
@@ -46,8 +49,6 @@ package final class IODescriptor: @unchecked Sendable {
 
   /// Told once of the peer's end, or of a failure, that comes while no operation reads.
   @exclusivity(unchecked) package var endObserver: EndObserver?
-  /// True once the end is known, and only a failure is news.
-  @exclusivity(unchecked) package var knowsEnd = false
 
   /// Memory of a backend that keeps more than the words above.
   @exclusivity(unchecked) package var backendState: UnsafeMutableRawPointer?
