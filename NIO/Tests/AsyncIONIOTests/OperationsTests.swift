@@ -49,7 +49,7 @@ struct OperationsTests {
 
   @Test("After its close", arguments: Kind.allCases, [State.closed, .closedElsewhere])
   func after(kind: Kind, state: State) async throws {
-    // In a world there is no other thread.
+    // A simulated world has one thread only.
     let isOfThreads = kind == .pipe || state == .closedElsewhere
     try await compare(isOfThreads ? Site.ours : Site.oursAndSimulation) { channels in
       let target = try await channels.listen(.init(halfClosure: true)) { _ in }
