@@ -19,7 +19,7 @@ internal import CAsyncIO
 package protocol ForwardingObserver: AnyObject {
   /// Note that bytes were received, and are about to be written.
   func forwardingTook()
-  /// Note that the system has taken so many more; `inHand` tells whether some of those received are left.
+  /// Note that the system has taken `count` more bytes. `inHand` is true while bytes that were received wait for it.
   func forwardingPassedOn(_ count: Int, inHand: Bool)
 }
 
@@ -216,21 +216,14 @@ struct Forwarding {
       case 1...:
         left -= n
         note(n, inHand: left > 0)
-      case -Int(EAGAIN): try await waitToSend(.writable)
-      case -Int(EBUSY): try await waitToSend(.flush)
+      case -Int(EAGAIN): try await target.waitToSend(.writable, "write")
+      case -Int(EBUSY): try await target.waitToSend(.flush, "write")
       default: throw target.failure(n == 0 ? -Int(EIO) : n, "write")
       }
       guard source.core.isRunningInThisThread else { return goElsewhere() }
     }
     try await letOthersIn(after: count)
     return true
-  }
-
-  private func waitToSend(_ kind: IOOperation.Kind) async throws {
-    let operation = target.sending
-    operation.kind = kind
-    await target.core.complete(operation)
-    guard operation.result >= 0 else { throw target.failure(operation.result, "write") }
   }
 
   private mutating func letOthersIn(after count: Int) async throws {

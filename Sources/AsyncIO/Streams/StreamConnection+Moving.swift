@@ -47,7 +47,11 @@ extension StreamConnection {
     guard descriptor.layer == nil else {
       throw EventLoopError(.notOffered, "move: a connection with TLS stays on its loop. Move it before startTLS.")
     }
-    if core.backend.hasUnsent(descriptor) { try await sendRest() }
+    if core.backend.hasUnsent(descriptor) {
+      // Every other write expects to find the record like this.
+      defer { sending.kind = .send }
+      try await waitToSend(.flush, "move")
+    }
     // The system ends a cancelled receive in a turn or two, whatever the peer does.
     while !descriptor.isClosed && !core.backend.endReceiving(descriptor) {
       await core.completeInNextTurn(receiving)
@@ -65,15 +69,6 @@ extension StreamConnection {
       releaseReader()
       throw busy
     }
-  }
-
-  /// Send the rest: the bytes that a write returned for are with the system when this returns.
-  private func sendRest() async throws {
-    // Every other write expects to find the record like this.
-    defer { sending.kind = .send }
-    sending.kind = .flush
-    await core.complete(sending)
-    guard sending.result >= 0 else { throw failure(sending.result, "move") }
   }
 
   private func leave(for target: BaseEventLoop) throws -> StreamConnection {

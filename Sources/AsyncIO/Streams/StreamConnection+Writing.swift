@@ -18,4 +18,12 @@ extension StreamConnection {
     operation.buffer = nil
     guard operation.result >= 0 else { throw failure(operation.result, "write") }
   }
+
+  /// Wait until there is room (`writable`), or what was sent is with the system (`flush`). The caller holds the
+  /// writer's claim, and makes the record one that sends again.
+  func waitToSend(_ kind: IOOperation.Kind, _ operation: String) async throws {
+    sending.kind = kind
+    await core.complete(sending)
+    guard sending.result >= 0 else { throw failure(sending.result, operation) }
+  }
 }

@@ -101,6 +101,7 @@ public final class ChannelPipe: ChannelEndpoint, ChannelStream {
   /// Return `false`: the end of a pipe is found by reading.
   public func awaitEnd() -> Bool { false }
 
+  /// Return `false`: so is a failure.
   public func awaitFailure() -> Bool { false }
 
   override func inputEnded() {

@@ -104,6 +104,7 @@ public final class ChannelSocket: ChannelEndpoint, ChannelStream {
 
   // MARK: Input
 
+  /// Wait for input. Idempotent.
   public override func awaitInput() { awaitReceiving(.receiveLent) }
 
   private func awaitReceiving(_ kind: IOOperation.Kind) {

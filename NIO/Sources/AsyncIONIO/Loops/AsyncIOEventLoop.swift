@@ -126,7 +126,7 @@ public final class AsyncIOEventLoop: NIOCore.EventLoop, @unchecked Sendable {
     let promise = makePromise(of: T.self)
     let work = ScheduledWork {
       promise.assumeIsolated().completeWith(Result { try task() })
-    } abandoned: {
+    } dropped: {
       promise.fail(NIOCore.EventLoopError.shutdown)
     }
     // Without a timer the work is dropped, and fails.

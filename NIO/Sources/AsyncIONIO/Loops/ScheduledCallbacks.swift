@@ -48,7 +48,7 @@ extension AsyncIOEventLoop {
       let work = ScheduledWork {
         callbacks.forget(number)
         handler.handleScheduledCallback(eventLoop: self)
-      } abandoned: {
+      } dropped: {
         callbacks.forget(number)
         self.execute(cancelled)
       }

@@ -1,25 +1,12 @@
 internal import AsyncIO
 internal import NIOCore
-internal import Synchronization
 
 /// A task that waits for its time. Any thread may cancel it, and then it does not run, even if its timer is about to
-/// fire: the first of the two decides.
+/// fire: the first of the two decides. If the loop closes before the time has come, it counts as dropped.
 ///
 /// The timer belongs to the loop's thread, which makes the unchecked conformance right.
-final class ScheduledWork: @unchecked Sendable {
-  private let isTaken = Atomic<Bool>(false)
-  private let body: @Sendable () -> Void
-  private let abandoned: @Sendable () -> Void
+final class ScheduledWork: PostedTask, @unchecked Sendable {
   private var timer: TimerHandle?
-
-  /// - Parameter abandoned: called instead of the body if the loop closes before the time has come and nobody has
-  ///   cancelled. In the thread that closes the loop.
-  init(_ body: @escaping @Sendable () -> Void, abandoned: @escaping @Sendable () -> Void) {
-    (self.body, self.abandoned) = (body, abandoned)
-  }
-
-  /// The timer holds its work, and a loop drops its timers when it closes.
-  deinit { if take() { abandoned() } }
 
   /// Set the timer; no work of a closed loop has one.
   func schedule(at deadline: NIODeadline, on loop: AsyncIOEventLoop) {
@@ -28,16 +15,14 @@ final class ScheduledWork: @unchecked Sendable {
   }
 
   private func set(_ when: EventLoopInstant, _ loop: AsyncIOEventLoop) {
-    guard !isTaken.load(ordering: .relaxed) else { return }
+    guard !isTaken else { return }
     timer = try? loop.base.callAt(when) { self.fire() }
   }
 
   private func fire() {
     timer = nil
-    if take() { body() }
+    run()
   }
-
-  private func take() -> Bool { !isTaken.exchange(true, ordering: .acquiringAndReleasing) }
 
   /// Cancel it, from any thread. Returns `false` if it has run, or was cancelled before.
   @discardableResult

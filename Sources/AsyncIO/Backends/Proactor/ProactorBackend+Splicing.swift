@@ -14,7 +14,7 @@ extension ProactorBackend {
 
   package func trySplice(_ descriptor: IODescriptor, into pipe: Int32, atMost count: Int) -> Int {
     let stream = self.stream(of: descriptor)
-    if stream.pointee.isReceiving { return endReceiving(descriptor) ? -Int(EBUSY) : -Int(EALREADY) }
+    guard endReceiving(descriptor) else { return -Int(EALREADY) }
     let hasInput = !stream.pointee.chunks.isEmpty || stream.pointee.end != Int.max || stream.pointee.holdsEnd
     if hasInput { return -Int(EBUSY) }
     let n = casyncio_splice(descriptor.fileDescriptor, pipe, count)
