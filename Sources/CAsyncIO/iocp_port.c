@@ -132,6 +132,12 @@ void casyncio_port_cancel(casyncio_port *port, casyncio_record *record) {
   iocp_cancel((struct iocp_operation *)record->next);
 }
 
+// The system has what was started.
+int casyncio_port_withdraw(casyncio_port *port, casyncio_record *record) {
+  (void)port, (void)record;
+  return 0;
+}
+
 void casyncio_port_cancel_all(casyncio_port *port) {
   struct iocp_operation *next;
   for (struct iocp_operation *operation = port->live.next; operation != &port->live; operation = next) {

@@ -45,6 +45,7 @@ void casyncio_port_watch(casyncio_port *port, casyncio_record *record, casyncio_
 }
 void casyncio_port_cancel(casyncio_port *port, casyncio_record *record) { abort(); }
 void casyncio_port_cancel_all(casyncio_port *port) { abort(); }
+int casyncio_port_withdraw(casyncio_port *port, casyncio_record *record) { abort(); }
 int casyncio_port_settle(casyncio_port *port) { abort(); }
 int casyncio_port_reap(casyncio_port *port, casyncio_event *events, uint32_t capacity, int64_t nanoseconds) {
   abort();

@@ -145,6 +145,7 @@ enum {
 enum { URING_SQE_BUFFER_SELECT = 1u << 5 };
 
 enum {
+  URING_OP_NOP = 0,
   URING_OP_POLL_ADD = 6,
   URING_OP_ACCEPT = 13,
   URING_OP_ASYNC_CANCEL = 14,

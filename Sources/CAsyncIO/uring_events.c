@@ -104,17 +104,6 @@ static void end_wakes(casyncio_port *port, const struct uring_cqe *cqe) {
   if (!(cqe->flags & URING_CQE_MORE)) port->is_wake_armed = 0;
 }
 
-// Unlists an operation that has ended while a request to cancel it still waited for its place: the record is the
-// caller's now.
-static void unlist(casyncio_port *port, casyncio_record *record) {
-  struct list kept = {NULL, NULL};
-  while (port->waiting.first) {
-    casyncio_record *next = take_first(&port->waiting);
-    if (next != record) append(&kept, next);
-  }
-  port->waiting = kept;
-}
-
 // Turns one event of the kernel into one for the caller. Returns 1 if there is one.
 static int translate(casyncio_port *port, const struct uring_cqe *cqe, casyncio_event *event) {
   if (cqe->user_data <= USER_WAKE) {
@@ -133,7 +122,8 @@ static int translate(casyncio_port *port, const struct uring_cqe *cqe, casyncio_
   }
   if (cqe->flags & URING_CQE_MORE) return 1;
   if (goes_on(port, record, &event->result)) return 0;
-  if (record->flags & FLAG_LISTED) unlist(port, record);
+  // It has ended while a request to cancel it still waited for its place.
+  if (record->flags & FLAG_LISTED) uring_unlist(port, record);
   record->in_flight = 0;
   port->in_flight--;
   return 1;

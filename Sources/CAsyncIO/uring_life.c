@@ -57,8 +57,9 @@ static void find_features(casyncio_port *port) {
 }
 
 int casyncio_port_begin(casyncio_port *port, int *step) {
-  static const uint8_t needed[] = {URING_OP_POLL_ADD, URING_OP_ACCEPT, URING_OP_ASYNC_CANCEL, URING_OP_CONNECT,
-                                   URING_OP_READ,     URING_OP_WRITE,  URING_OP_SEND,         URING_OP_RECV};
+  static const uint8_t needed[] = {
+      URING_OP_NOP,  URING_OP_POLL_ADD, URING_OP_ACCEPT, URING_OP_ASYNC_CANCEL, URING_OP_CONNECT,
+      URING_OP_READ, URING_OP_WRITE,    URING_OP_SEND,   URING_OP_RECV};
   const casyncio_port_options *o = &port->options;
   int deferred = !(o->without & CASYNCIO_PORT_DEFERRED_WORK);
   int error = uring_ring_make(&port->ring, o->entries, o->event_entries, deferred, step);

@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <string.h>
 #include <sys/socket.h>
 
 // The completion port over io_uring. Its traps:
@@ -113,6 +114,16 @@ static void list_it(casyncio_port *port, casyncio_record *record, uint8_t flag) 
   append(&port->waiting, record);
 }
 
+// Drops what waits for a place: the record is the caller's now.
+void uring_unlist(casyncio_port *port, casyncio_record *record) {
+  struct list kept = {NULL, NULL};
+  while (port->waiting.first) {
+    casyncio_record *next = take_first(&port->waiting);
+    if (next != record) append(&kept, next);
+  }
+  port->waiting = kept;
+}
+
 // Starts the operation, or its next step.
 void uring_submit(casyncio_port *port, casyncio_record *record) {
   // What is already waiting goes first.
@@ -181,6 +192,24 @@ void casyncio_port_cancel(casyncio_port *port, casyncio_record *record) {
   } else {
     list_it(port, record, FLAG_CANCEL);
   }
+}
+
+int casyncio_port_withdraw(casyncio_port *port, casyncio_record *record) {
+  if (!record->in_flight || (record->flags & (FLAG_CANCELLED | FLAG_CANCEL)) || port->is_ending) return 0;
+  if (record->flags & FLAG_LISTED) {
+    uring_unlist(port, record);
+  } else {
+    // What was started last is most likely.
+    struct uring_sqe *sqe = uring_ring_find(&port->ring, (uint64_t)(uintptr_t)record);
+    if (!sqe) return 0;
+    memset(sqe, 0, sizeof *sqe);
+    sqe->opcode = URING_OP_NOP;
+    sqe->user_data = USER_IGNORED;
+  }
+  record->flags = 0;
+  record->in_flight = 0;
+  port->in_flight--;
+  return 1;
 }
 
 // Sooner or later there is a place for it: until then every reap tries again.

@@ -37,6 +37,8 @@ struct casyncio_port {
 struct uring_sqe *uring_place(casyncio_port *port);
 // Starts the operation, or its next step.
 void uring_submit(casyncio_port *port, casyncio_record *record);
+// Drops an operation that waits for a place, or whose cancellation does.
+void uring_unlist(casyncio_port *port, casyncio_record *record);
 // Submits what waited for a place.
 void uring_submit_waiting(casyncio_port *port);
 void uring_hand_over_cancel_all(casyncio_port *port);

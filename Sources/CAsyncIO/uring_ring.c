@@ -132,6 +132,14 @@ struct uring_sqe *uring_ring_sqe(struct uring_ring *ring) {
   return sqe;
 }
 
+struct uring_sqe *uring_ring_find(const struct uring_ring *ring, uint64_t user_data) {
+  for (uint32_t left = uring_ring_queued(ring), place = ring->sq_local_tail - 1; left > 0; left--, place--) {
+    struct uring_sqe *sqe = &ring->sqes[place & ring->sq_mask];
+    if (sqe->user_data == user_data) return sqe;
+  }
+  return NULL;
+}
+
 int uring_ring_enter(struct uring_ring *ring, uint32_t wait_for, int events, int64_t nanoseconds) {
   struct uring_timespec timeout;
   struct uring_getevents_arg argument;

@@ -36,6 +36,8 @@ int uring_ring_register(const struct uring_ring *ring, unsigned code, void *argu
 
 // A zeroed submission, or null when the queue is full.
 struct uring_sqe *uring_ring_sqe(struct uring_ring *ring);
+// A queued submission that the kernel has not taken yet, the last one with this word, or null.
+struct uring_sqe *uring_ring_find(const struct uring_ring *ring, uint64_t user_data);
 // Submits what is queued, and with `wait_for` > 0 waits for that many events: nanoseconds, negative for ever. With
 // `events` deferred work is done. Returns 0, -ETIME, -EINTR, or another negated errno.
 int uring_ring_enter(struct uring_ring *ring, uint32_t wait_for, int events, int64_t nanoseconds);

@@ -89,6 +89,13 @@ package protocol IOBackend: AnyObject {
   /// or a negated errno. No send of the descriptor is in flight.
   func trySend(_ descriptor: IODescriptor, _ bytes: UnsafeRawBufferPointer) -> Int
 
+  /// Send as ``trySend(_:_:)`` does, but only what the system takes is taken, and after everything that was taken
+  /// before. What counts as sent is with the system.
+  func trySendNow(_ descriptor: IODescriptor, _ bytes: UnsafeRawBufferPointer) -> Int
+
+  /// Give to the system what was taken before, as far as it has room. Returns `true` if it has everything.
+  func sendTaken(_ descriptor: IODescriptor) -> Bool
+
   /// Return the error that lost bytes an earlier send had already accepted, if no send has reported it yet, as a
   /// negated errno; 0 if there is none, as in a backend that takes only what the system does.
   func sendError(of descriptor: IODescriptor) -> Int
@@ -214,6 +221,13 @@ extension IOBackend {
 
   /// Return `false`: this backend sees an end by a receive only.
   package func watchEnd(of descriptor: IODescriptor) -> Bool { false }
+
+  /// Send: this backend takes only what the system does.
+  package func trySendNow(_ descriptor: IODescriptor, _ bytes: UnsafeRawBufferPointer) -> Int {
+    trySend(descriptor, bytes)
+  }
+  /// Return `true`: this backend takes only what the system does.
+  package func sendTaken(_ descriptor: IODescriptor) -> Bool { true }
 
   /// Return `false`: this backend does nothing ahead.
   package func hasUnsent(_ descriptor: IODescriptor) -> Bool { false }

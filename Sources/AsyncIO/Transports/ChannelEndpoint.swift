@@ -33,8 +33,11 @@ public protocol ChannelStream: ChannelEndpoint {
   /// Look for a failure after the end of the input, which was taken: the owner is told as of an end. Returns `true` if
   /// it has come already.
   func awaitFailure() -> Bool
-  /// Send what the system takes now. Returns how many bytes, 0 if it takes none, or a negated errno.
-  func send(_ bytes: UnsafeRawBufferPointer) -> Int
+  /// Send what is taken now. Returns how many bytes, 0 if none are taken, or a negated errno. `exactly`: what counts as
+  /// sent is with the system.
+  func send(_ bytes: UnsafeRawBufferPointer, exactly: Bool) -> Int
+  /// Give to the system what was taken and is not with it yet. Returns `false` if it has no room for all.
+  func sendTaken() -> Bool
   /// Send bytes of a file. Returns how many, or a negated errno, `-ENOSYS` if the program has to read them itself.
   func sendFile(_ file: Int32, from offset: Int64, count: Int) -> Int
   /// Wait until the system takes more. Idempotent.

@@ -115,12 +115,15 @@ public final class ChannelPipe: ChannelEndpoint, ChannelStream {
   // MARK: Output
 
   /// Write what the system takes now. Returns how many bytes, 0 if it takes none, or a negated errno.
-  public func send(_ bytes: UnsafeRawBufferPointer) -> Int {
+  public func send(_ bytes: UnsafeRawBufferPointer, exactly: Bool) -> Int {
     core.assertLoopThread()
     guard let output, !output.isClosed else { return -Int(EBADF) }
     let count = output.tryWrite(bytes)
     return count == -Int(EAGAIN) ? 0 : count
   }
+
+  /// Return `true`: only what the system takes is taken.
+  public func sendTaken() -> Bool { true }
 
   /// Return `-ENOSYS`: a program has to read the file itself.
   public func sendFile(_ file: Int32, from offset: Int64, count: Int) -> Int { -Int(ENOSYS) }

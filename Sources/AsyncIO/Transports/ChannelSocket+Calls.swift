@@ -17,13 +17,24 @@ extension ChannelSocket {
 
   // MARK: Output
 
-  /// Send what the system takes now. Returns how many bytes, 0 if it takes none, or a negated errno.
-  public func send(_ bytes: UnsafeRawBufferPointer) -> Int {
+  /// Send what is taken now. Returns how many bytes, 0 if none are taken, or a negated errno. `exactly`: what counts as
+  /// sent is with the system; otherwise a backend may send it with the next wait, even after a close.
+  public func send(_ bytes: UnsafeRawBufferPointer, exactly: Bool) -> Int {
     core.assertLoopThread()
     guard !descriptor.isClosed else { return -Int(EBADF) }
     guard sending.state != .inFlight else { return 0 }
-    let n = core.backend.trySend(descriptor, bytes)
+    var n = exactly ? 0 : core.backend.trySend(descriptor, bytes)
+    // Where a backend has taken as much as it takes, the system may still have room.
+    if exactly || n == 0 && core.backend.hasUnsent(descriptor) { n = core.backend.trySendNow(descriptor, bytes) }
     return n == -Int(EAGAIN) ? 0 : n
+  }
+
+  /// Give to the system what was taken and is not with it yet. Returns `false` if it has no room for all: then
+  /// ``awaitOutput()`` waits until it has taken all.
+  public func sendTaken() -> Bool {
+    core.assertLoopThread()
+    guard !descriptor.isClosed else { return true }
+    return sending.state != .inFlight && core.backend.sendTaken(descriptor)
   }
 
   /// Send bytes of a file. Returns how many, 0 if the system takes none now, `-ENOSYS` if the program has to read them
@@ -31,7 +42,7 @@ extension ChannelSocket {
   public func sendFile(_ file: Int32, from offset: Int64, count: Int) -> Int {
     guard !descriptor.isClosed else { return -Int(EBADF) }
     guard offset >= 0, count >= 0 else { return -Int(EINVAL) }
-    guard sending.state != .inFlight, !core.backend.hasUnsent(descriptor) else { return 0 }
+    guard sending.state != .inFlight, core.backend.sendTaken(descriptor) else { return 0 }
     let n = sockets.sendFile(descriptor.fileDescriptor, file, offset, count)
     if n == 0 && count > 0 { return -Int(EIO) }
     return n == -Int64(EAGAIN) ? 0 : Int(n)

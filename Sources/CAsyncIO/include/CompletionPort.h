@@ -207,6 +207,9 @@ void casyncio_port_watch(
 // MARK: Ending
 
 void casyncio_port_cancel(casyncio_port *CASYNCIO_NONNULL port, casyncio_record *CASYNCIO_NONNULL record);
+// Take an operation back that has not reached the system: it has no event, and `transferred` says what went before.
+// Returns 1, or 0 if the system has it.
+int casyncio_port_withdraw(casyncio_port *CASYNCIO_NONNULL port, casyncio_record *CASYNCIO_NONNULL record);
 // Ask for the end of everything in flight. What is started after that and before the next `begin` ends with -ECANCELED
 // and has done nothing.
 void casyncio_port_cancel_all(casyncio_port *CASYNCIO_NONNULL port);

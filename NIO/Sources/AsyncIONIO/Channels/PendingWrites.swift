@@ -18,6 +18,9 @@ struct PendingWrites {
   /// What the handlers were told last.
   private(set) var isWritable = true
 
+  /// The number of promises of all writes.
+  private(set) var promiseCount = 0
+
   var isEmpty: Bool { writes.isEmpty }
   /// True if something may be sent.
   var isFlushed: Bool { writes.hasMark }
@@ -29,6 +32,7 @@ struct PendingWrites {
   mutating func add(_ data: IOData, _ promise: EventLoopPromise<Void>?) -> Bool {
     writes.append(Write(data: data, promise: promise))
     byteCount += data.readableBytes
+    if promise != nil { promiseCount += 1 }
     guard isWritable, byteCount > waterMark.high else { return false }
     isWritable = false
     return true
@@ -55,7 +59,10 @@ struct PendingWrites {
     // A write of nothing goes with what is before it.
     while writes.hasMark, let first = writes.first, first.data.readableBytes <= left {
       left -= first.data.readableBytes
-      if let promise = first.promise { promises.append(promise) }
+      if let promise = first.promise {
+        promises.append(promise)
+        promiseCount -= 1
+      }
       _ = writes.removeFirst()
     }
     if left > 0 { writes[writes.startIndex].data.skip(left) }
@@ -73,6 +80,7 @@ struct PendingWrites {
     let promises = writes.compactMap(\.promise)
     writes = MarkedCircularBuffer(initialCapacity: 0)
     byteCount = 0
+    promiseCount = 0
     return promises
   }
 }

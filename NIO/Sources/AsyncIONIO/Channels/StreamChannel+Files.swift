@@ -40,7 +40,7 @@ extension StreamChannel {
   }
 
   private func sendBlock() -> Int {
-    let sent = fileBlock.bytes.withUnsafeReadableBytes { socket.send($0) }
+    let sent = fileBlock.bytes.withUnsafeReadableBytes { socket.send($0, exactly: writes.promiseCount > 0) }
     if sent > 0 { fileBlock.bytes.moveReaderIndex(forwardBy: sent) }
     return sent
   }

@@ -1,8 +1,9 @@
 @_spi(Channels) internal import AsyncIO
 internal import NIOCore
 
-// Output. Small buffers of a flush are joined: a copy of some kilobytes costs less than a system call with a list, and
-// on io_uring they go with the next wait, without a call of their own. What is large goes as it is.
+// Output. Small buffers of a flush are joined: a copy of some kilobytes costs less than a system call with a list. On
+// io_uring they go with the next wait, without a call of their own, unless a promise depends on them. What is large
+// goes as it is.
 
 extension StreamChannel {
   /// As much is joined for one send.
@@ -43,6 +44,11 @@ extension StreamChannel {
   /// Send what was flushed. Returns `false` if the channel has closed.
   private func sendFlushed(_ spins: inout UInt) -> Bool {
     while life.isActive, writes.isFlushed, !awaitsOutput, !fileBlock.isComing {
+      // With what went before, a write of nothing may be done.
+      if writes.promiseCount > 0 && !socket.sendTaken() {
+        waitForOutput()
+        break
+      }
       let (sent, wanted) = sendNext()
       guard sent >= 0 else {
         writeFailed(sent)
@@ -52,8 +58,7 @@ extension StreamChannel {
       if !life.isActive { return false }
       if sent == wanted || fileBlock.isComing { continue }
       if sent == 0 || spins == 0 {
-        awaitsOutput = true
-        socket.awaitOutput()
+        waitForOutput()
       } else {
         spins -= 1
       }
@@ -69,10 +74,19 @@ extension StreamChannel {
     case .fileRegion(let region): return sendFile(region)
     case .byteBuffer(let first):
       if first.readableBytes >= Self.joinedSize || first.readableBytes == writes.byteCount {
-        return first.withUnsafeReadableBytes { ($0.isEmpty ? 0 : socket.send($0), $0.count) }
+        return first.withUnsafeReadableBytes { ($0.isEmpty ? 0 : send($0), $0.count) }
       }
       return sendJoined()
     }
+  }
+
+  /// What promises depend on is sent with a call of the system, so that they are exact. The rest goes with the loop's
+  /// next wait where a backend does that, even if the channel is closed before.
+  private func send(_ bytes: UnsafeRawBufferPointer) -> Int { socket.send(bytes, exactly: writes.promiseCount > 0) }
+
+  func waitForOutput() {
+    awaitsOutput = true
+    socket.awaitOutput()
   }
 
   private func sendJoined() -> (sent: Int, wanted: Int) {
@@ -88,12 +102,11 @@ extension StreamChannel {
         return true
       }
       guard count > 0 else { return (0, 0) }
-      return (socket.send(UnsafeRawBufferPointer(rebasing: memory[..<count])), count)
+      return (send(UnsafeRawBufferPointer(rebasing: memory[..<count])), count)
     }
   }
 
-  /// Note what was sent, and keep the promises of it. On io_uring few bytes are taken and sent with the next wait; that
-  /// counts as sent, as bytes in the system's own buffer do. They go out even if the channel is closed before.
+  /// Note what was sent, and keep the promises of it.
   private func account(_ sent: Int) {
     var promises: [EventLoopPromise<Void>] = []
     writes.sent(sent, &promises)

@@ -145,9 +145,12 @@ final class StreamChannel: BaseChannel, @unchecked Sendable {
   }
 
   /// End the output if that was asked for and nothing waits.
-  func endOutputIfDue() { if pendingOutputClose != nil && writes.isEmpty && life.isOpen { endOutput() } }
+  func endOutputIfDue() {
+    if pendingOutputClose != nil && !awaitsOutput && writes.isEmpty && life.isOpen { endOutput() }
+  }
 
   private func endOutput() {
+    guard socket.sendTaken() else { return waitForOutput() }
     let promises = pendingOutputClose ?? []
     pendingOutputClose = nil
     do {

@@ -19,6 +19,9 @@ struct Outbox {
 
   var isEmpty: Bool { block == nil }
 
+  /// What goes next, behind the first block.
+  var unsentNext: UnsafeRawBufferPointer { UnsafeRawBufferPointer(start: next, count: nextCount) }
+
   /// The rest of the first block.
   var unsent: UnsafeRawBufferPointer { UnsafeRawBufferPointer(start: block! + gone, count: count - gone) }
 
@@ -51,6 +54,16 @@ struct Outbox {
 
   /// Count bytes of the first block as gone.
   mutating func advance(_ bytes: Int) { gone += bytes }
+
+  /// Count bytes of what goes next as gone, while the first block is still held.
+  mutating func advanceNext(_ bytes: Int, _ pool: inout OutboxBlocks) {
+    guard let next else { return }
+    nextCount -= bytes
+    next.copyMemory(from: next + bytes, byteCount: nextCount)
+    guard nextCount == 0 else { return }
+    pool.giveBack(next, large: isNextLarge)
+    self.next = nil
+  }
 
   /// Drop the first block, which is gone. Returns `true` if there is another one to send.
   @inline(__always)

@@ -69,14 +69,19 @@ extension ProactorBackend {
     }
   }
 
-  /// Send what the system takes of an outbox, without waiting.
-  func sendNow(_ stream: ProactorStream.Pointer) {
+  /// Send what the system takes of an outbox, without waiting. Returns 0, or the negated errno that ended it.
+  @discardableResult
+  func sendNow(_ stream: ProactorStream.Pointer) -> Int {
     let fd = stream.pointee.descriptor._withUnsafeGuaranteedRef { $0.fileDescriptor }
     while !stream.pointee.outbox.isEmpty {
       let bytes = stream.pointee.outbox.unsent
-      guard sendBytes(fd, bytes.baseAddress!, bytes.count) == bytes.count else { return }
+      let n = sendBytes(fd, bytes.baseAddress!, bytes.count)
+      if n < 0 { return n }
+      stream.pointee.outbox.advance(n)
+      if n < bytes.count { return -Int(EAGAIN) }
       _ = stream.pointee.outbox.removeFirst(&blocks)
     }
+    return 0
   }
 
   /// Note that one list fewer refers to the stream.

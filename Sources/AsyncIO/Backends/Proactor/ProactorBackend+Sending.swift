@@ -159,10 +159,15 @@ extension ProactorBackend {
   private func endOutbox(_ result: Int, _ stream: ProactorStream.Pointer) -> Bool {
     stream.pointee.outbox.advance(Int(stream.pointee.sending.transferred))
     if result == -Int(ECANCELED) && !stream.pointee.isWriteCancelled { return false }
-    stream.pointee.outbox.removeAll(&blocks)
-    stream.pointee.sendError = result
-    stream.pointee.lost = result
+    loseOutbox(stream, result)
     return true
+  }
+
+  /// Drop what cannot be sent, and note the error for those who write and read.
+  func loseOutbox(_ stream: ProactorStream.Pointer, _ error: Int) {
+    stream.pointee.outbox.removeAll(&blocks)
+    stream.pointee.sendError = error
+    stream.pointee.lost = error
   }
 
   /// Continue what waited for the outbox: nothing that was taken is left.

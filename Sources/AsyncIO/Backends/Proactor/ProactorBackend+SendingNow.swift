@@ -1,0 +1,51 @@
+internal import CAsyncIO
+
+// Sends for a caller who has to know when bytes are with the system: a framework keeps a promise then. A call of the
+// system for each is the price, so this is for those who ask. The traps:
+//
+// - What was taken before goes before. If its send has not reached the system, it is withdrawn and made here.
+// - If the system has that send, it has no room: it makes a send at once if it can. Then the caller waits.
+// - Or that send has ended, and its event was fetched with others, of which one is being delivered: the bytes have
+//   gone, and the block is dropped with the event.
+
+extension ProactorBackend {
+  package func sendTaken(_ descriptor: IODescriptor) -> Bool {
+    guard let stream = descriptor.stream, !stream.pointee.outbox.isEmpty else { return true }
+    guard isStarted, stream.pointee.writing == nil, !stream.pointee.endsWriting else { return false }
+    if stream.pointee.isSending {
+      if stream.pointee.sending.in_flight == 0 { return sendBehindFirst(stream) }
+      guard casyncio_port_withdraw(port, stream.sendingRecord) != 0 else { return false }
+      stream.pointee.isSending = false
+      stream.pointee.outbox.advance(Int(stream.pointee.sending.transferred))
+    }
+    let result = sendNow(stream)
+    if result < 0 && result != -Int(EAGAIN) {
+      loseOutbox(stream, result)
+    } else if !stream.pointee.outbox.isEmpty {
+      startWriting(stream)
+      return false
+    }
+    return true
+  }
+
+  /// Send what is behind a block that has gone.
+  private func sendBehindFirst(_ stream: ProactorStream.Pointer) -> Bool {
+    guard stream.pointee.sending.transferred == stream.pointee.sending.count else { return false }
+    let bytes = stream.pointee.outbox.unsentNext
+    guard !bytes.isEmpty else { return true }
+    let n = sendBytes(
+      stream.pointee.descriptor._withUnsafeGuaranteedRef { $0.fileDescriptor }, bytes.baseAddress, bytes.count)
+    // The send that begins with the event tells of an error.
+    if n > 0 { stream.pointee.outbox.advanceNext(n, &blocks) }
+    return n == bytes.count
+  }
+
+  package func trySendNow(_ descriptor: IODescriptor, _ bytes: UnsafeRawBufferPointer) -> Int {
+    guard sendTaken(descriptor) else { return 0 }
+    let stream = self.stream(of: descriptor)
+    if stream.pointee.sendError != 0 { return stream.pointee.takeSendError() }
+    guard isStarted, stream.pointee.writing == nil, !bytes.isEmpty else { return 0 }
+    let n = sendBytes(descriptor.fileDescriptor, bytes.baseAddress, bytes.count)
+    return n == -Int(EAGAIN) ? 0 : n
+  }
+}
