@@ -77,6 +77,10 @@ static const int casyncio_counts_word = 1;
 static inline uintptr_t casyncio_reference_counts(const void *CASYNCIO_NONNULL object) {
   return __atomic_load_n((const uintptr_t *)object + casyncio_counts_word, __ATOMIC_ACQUIRE);
 }
+// For the only owner of an object.
+static inline void casyncio_set_reference_counts(void *CASYNCIO_NONNULL object, uintptr_t word) {
+  __atomic_store_n((uintptr_t *)object + casyncio_counts_word, word, __ATOMIC_RELAXED);
+}
 
 // Prefetch a cache line that will be needed soon. Any address will do, even one that is not mapped.
 static inline void casyncio_prefetch(const void *CASYNCIO_NULLABLE address) { __builtin_prefetch(address, 1, 3); }

@@ -78,7 +78,7 @@ package enum RuntimeKnowledge: String, CaseIterable, Sendable {
     case .jobWords: seen.jobsAreAddresses(alignedTo: layout.jobAlignment)
     case .taskFrames: seen.frameIsWhereItWasExpected
     case .jobsOfTasks: seen.jobIsTask(at: layout.jobWord)
-    case .referenceCounts: ReferenceCounts.freshWord(at: layout.countsWord) != nil
+    case .referenceCounts: ReferenceCounts.words(at: layout.countsWord) != nil
     case .closureCaptures: ClosureCaptures.areFound(at: layout.capturesWord)
     case .cancellationRecords: seen.recordWasCalled
     case .continuationAddresses: MemoryLayout<UnsafeContinuation<Void, Never>>.size == layout.continuationSize

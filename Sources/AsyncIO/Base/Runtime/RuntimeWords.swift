@@ -4,16 +4,52 @@ internal import CAsyncIO
 
 /// The word of an object in which the runtime counts the references to it. An object with one owner has the same word
 /// as one fresh from the allocator, and any other reference, even a weak or an unowned one, makes it another.
+///
+/// Whoever has the only reference may also set the word to that of an object with two: a reference for himself and one
+/// to give away, without the atomic addition that a retain is.
 enum ReferenceCounts {
-  /// The word of an object with one owner and no other reference; nil if that is not known, or must not be used.
-  static let ofFresh: UInt? =
-    RuntimeKnowledge.referenceCounts.isInUse ? freshWord(at: RuntimeLayout().countsWord) : nil
+  /// The words of an object without weak and unowned references.
+  struct Words {
+    /// With one owner.
+    let one: UInt
+    /// With two strong references.
+    let two: UInt
+  }
+
+  /// The words; nil if they are not known, or must not be used.
+  static let words: Words? = RuntimeKnowledge.referenceCounts.isInUse ? words(at: RuntimeLayout().countsWord) : nil
 
   @inline(__always)
   static func of(_ object: UnsafeRawPointer) -> UInt { casyncio_reference_counts(object) }
 
+  /// Set the word of an object that nobody else references.
+  @inline(__always)
+  static func set(_ object: UnsafeMutableRawPointer, to word: UInt) { casyncio_set_reference_counts(object, word) }
+
+  /// Return the words, if any reference to an object changes its word, going takes the change back, and a word that was
+  /// set counts.
+  static func words(at word: Int) -> Words? {
+    guard let one = freshWord(at: word) else { return nil }
+    let log = Log()
+    let object = Unmanaged.passRetained(Logged(log))
+    retain(object)
+    let two = of(object.toOpaque())
+    object.release()
+    guard of(object.toOpaque()) == one, two != one else { return nil }
+    set(object.toOpaque(), to: two)
+    object.release()
+    let isAlive = !log.hasEnded && of(object.toOpaque()) == one
+    // With a word that does not count the object is gone already.
+    if !log.hasEnded { object.release() }
+    return isAlive && log.hasEnded ? Words(one: one, two: two) : nil
+  }
+
+  // Not inlined: the compiler leaves out a reference that it sees unused.
+  @inline(never)
+  private static func retain(_ object: Unmanaged<Logged>) { _ = object.retain() }
+
   /// Return the word of a fresh object, if any reference to it changes the word, and going takes the change back.
-  static func freshWord(at word: Int) -> UInt? {
+  private static func freshWord(at word: Int) -> UInt? {
     let object = Unmanaged.passRetained(Counted())
     defer { object.release() }
     // The same read as in use, unless a test wants another word.
@@ -34,6 +70,13 @@ enum ReferenceCounts {
     func isSeen<Reference>(_ references: [Reference]) -> Bool {
       withExtendedLifetime(references) { read() != fresh }
     }
+  }
+
+  private final class Log { var hasEnded = false }
+  private final class Logged {
+    private let log: Log
+    init(_ log: Log) { self.log = log }
+    deinit { log.hasEnded = true }
   }
 
   private final class Counted {}

@@ -211,21 +211,33 @@ extension BaseEventLoop {
   @inline(__always)
   private final func runHandle(_ word: LoopWord) throws {
     let handle = word.unmanaged(Handle.self)
+    if spareHandles.isSole(handle) {
+      var work: (() throws -> Void)?
+      handle._withUnsafeGuaranteedRef { $0.takeCallback(&work) }
+      spareHandles.putSole(handle)
+      do { try work?() } catch { try callbackFailed(error, nil) }
+    } else {
+      try runShared(handle)
+    }
+  }
+
+  @inline(never)
+  private final func runShared(_ handle: Unmanaged<Handle>) throws {
     defer { spareHandles.put(handle) }
     try handle._withUnsafeGuaranteedRef { try run($0) }
   }
 
   private final func run(_ handle: Handle) throws {
-    do {
-      try handle.run()
-    } catch let error as any InterruptError {
-      throw error
-    } catch {
-      var context = ExceptionContext(message: "exception in a callback", exception: error)
-      context.handle = handle
-      context.source = handle.site
-      callExceptionHandler(context)
-    }
+    do { try handle.run() } catch { try callbackFailed(error, handle) }
+  }
+
+  /// Tell of an error of a callback. Its handle may be another's already, if nobody has it; then one like it is told.
+  private final func callbackFailed(_ error: any Error, _ handle: Handle?) throws {
+    if error is any InterruptError { throw error }
+    var context = ExceptionContext(message: "exception in a callback", exception: error)
+    context.handle = handle ?? Handle(finished: ())
+    context.source = handle?.site
+    callExceptionHandler(context)
   }
 
   // MARK: The inbox

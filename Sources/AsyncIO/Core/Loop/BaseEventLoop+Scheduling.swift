@@ -11,10 +11,11 @@ extension BaseEventLoop {
       return try callSoon(context: .scopedPolicy, site: site, ParkedCallback.parking(callback))
     }
     if onLoop, watchReasons.load(ordering: .relaxed) == 0, CarriedScope.ofCaller == nil,
-      let handle = spareHandles.take()
+      let spare = spareHandles.take()
     {
+      ready.push(LoopWord(owned: spare, .handle))
+      let handle = spare.takeRetainedValue()
       handle.renew(callback)
-      pushReady(handle)
       return handle
     }
     let handle = Handle(loop: self, site: site, callback: callback)

@@ -18,6 +18,8 @@ public class Handle: @unchecked Sendable {
   }
 
   private enum Kind {
+    /// A handle of `callSoon`, with nothing of its own but the callback, which can be used again.
+    case plain
     case once
     /// A watch runs its callback again and again.
     case repeating
@@ -50,10 +52,11 @@ public class Handle: @unchecked Sendable {
   ) {
     intake = cancelWaits || isTimer ? .passRetained(loop.intake) : nil
     self.callback = callback
-    kind = repeating ? .repeating : cancelWaits ? .awaitable : .once
     let scope = CarriedScope.ofCaller
     let isWatched = loop.isWatched
     origin = scope != nil || isWatched ? Origin(scope, isWatched ? site : nil) : nil
+    kind =
+      repeating ? .repeating : cancelWaits ? .awaitable : isTimer || scope != nil || isWatched ? .once : .plain
   }
 
   /// Create a handle of no loop, to look at.
@@ -62,16 +65,33 @@ public class Handle: @unchecked Sendable {
     self.callback = callback
   }
 
+  /// Create a handle like one whose callback has run.
+  init(finished: Void) {
+    (intake, origin, kind) = (nil, nil, .once)
+    callback = nil
+    state.store(State.finished, ordering: .relaxed)
+  }
+
   deinit { intake?.release() }
 
   /// True for a handle of `callSoon`, with nothing of its own but the callback, which can be used again.
-  final var isPlain: Bool { origin == nil && intake == nil && kind == .once }
+  @inline(__always)
+  final var isPlain: Bool { kind == .plain }
 
-  /// Take another callback. For the loop's thread, which has the only reference.
+  /// Take another callback. For the loop's thread, which has the only references.
+  @inline(__always)
   final func renew(_ callback: consuming sending @escaping () throws -> Void) {
     assert(isPlain && self.callback == nil)
     self.callback = consume callback
     state.store(State.pending, ordering: .relaxed)
+  }
+
+  /// Give the callback away, if it was not cancelled. For the loop's thread, which has the only reference: nobody can
+  /// cancel it now, or see its state.
+  @inline(__always)
+  final func takeCallback(_ work: inout (() throws -> Void)?) {
+    // Not copied: that is one reference less to count.
+    swap(&work, &callback)
   }
 
   /// True once ``cancel()`` has won.
@@ -95,7 +115,7 @@ public class Handle: @unchecked Sendable {
         return
       }
       switch kind {
-      case .once: return
+      case .plain, .once: return
       case .repeating:
         guard was == State.running else { return }
         // The callback goes on to its end; the state it leaves behind is "cancelled".
@@ -129,7 +149,7 @@ public class Handle: @unchecked Sendable {
         .exchanged
     else { return }
     defer {
-      if kind == .once { state.store(State.finished, ordering: .releasing) } else { endOfRun() }
+      if kind == .plain || kind == .once { state.store(State.finished, ordering: .releasing) } else { endOfRun() }
     }
     var work: (() throws -> Void)?
     // Not copied: that is one reference less to count.

@@ -54,6 +54,12 @@ struct LoopWord {
     bits = UInt(bitPattern: Unmanaged.passRetained(object).toOpaque()) | tag.rawValue
   }
 
+  /// Take over a reference.
+  @inline(__always)
+  init<T: AnyObject>(owned object: Unmanaged<T>, _ tag: Tag) {
+    bits = UInt(bitPattern: object.toOpaque()) | tag.rawValue
+  }
+
   @inline(__always)
   var rawTag: UInt { bits & 15 }
   var tag: Tag { Tag(rawValue: rawTag)! }
@@ -160,10 +166,10 @@ struct ReadyQueue: ~Copyable {
   @inline(__always)
   func prefetchNext() {
     guard count > 2 else { return }
+    // Handles of callbacks are small, and used again.
     let next = storage[(head &+ 1) & mask]
-    if LoopWord(bits: next).isPlainJob {
-      casyncio_prefetch_frame(UnsafeRawPointer(bitPattern: next & ~15)!)
-    }
+    guard LoopWord(bits: next).isPlainJob else { return }
+    casyncio_prefetch_frame(UnsafeRawPointer(bitPattern: next & ~15)!)
     let task = UnsafeRawPointer(bitPattern: storage[(head &+ 2) & mask] & ~15)
     casyncio_prefetch(task)
     casyncio_prefetch(task.map { $0 + 64 })

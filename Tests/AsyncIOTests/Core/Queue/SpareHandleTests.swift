@@ -87,4 +87,45 @@ import Testing
       #expect(ran.all == [0, 0, 0, 1, 1, 1, 2, 2, 2])
     }
   }
+
+  @Test("What a handler of exceptions keeps is no later callback's handle", arguments: LoopKind.allCases)
+  func keptByHandler(kind: LoopKind) async throws {
+    try await kind.withLoop { loop in
+      let kept = Recorder<Handle>()
+      loop.exceptionHandler = { _, context in
+        if let handle = context.handle { kept.record(handle) }
+      }
+      let ran = Recorder<Int>()
+      for number in 0..<10 {
+        // The callback schedules the next one before it fails.
+        try loop.callSoon {
+          try loop.callSoon { ran.record(number) }
+          throw CancellationError()
+        }
+        try loop.callSoon { for handle in kept.all { handle.cancel() } }
+      }
+      try loop.callSoon { try loop.callSoon { loop.stop() } }
+      try loop.runForever()
+      #expect(ran.all == Array(0..<10))
+      #expect(kept.all.count == 10 && kept.all.allSatisfy { "\($0)".contains("finished") })
+    }
+  }
+
+  @Test("What a callback captured goes with its call, and with the loop", arguments: LoopKind.allCases)
+  func captures(kind: LoopKind) async throws {
+    final class Captured: Sendable {}
+    weak let ran: Captured?
+    weak let left: Captured?
+    do {
+      let (first, second) = (Captured(), Captured())
+      (ran, left) = (first, second)
+      try await kind.withLoop { loop in
+        for _ in 0..<100 { try loop.callSoon { withExtendedLifetime(first) {} } }
+        try loop.callSoon { loop.stop() }
+        try loop.runForever()
+        try loop.callSoon { withExtendedLifetime(second) {} }
+      }
+    }
+    #expect(ran == nil && left == nil)
+  }
 }
