@@ -36,7 +36,24 @@ func probeChannels(_ probe: NumberProbe, _ loop: any EventLoop) async throws {
   await probe.each("ChannelEndpoint.option(_:_:words:) datagrams", Extreme.ints, refusing: nil) {
     _ = try datagrams.option(1, 1, words: $0)
   }
+  try await probeMetadata(probe, datagrams, address)
   try await probeChannelPipes(probe, core)
+}
+
+private func probeMetadata(
+  _ probe: NumberProbe, _ socket: ChannelDatagramSocket, _ address: SocketAddress
+) async throws {
+  await probe.each("ChannelDatagramSocket.set(_:_:)", Extreme.int32s, refusing: nil) {
+    try socket.set(.segmentSize, $0)
+  }
+  try? socket.set(.segmentSize, 0)
+  await probe.each("Metadata.init(congestion:segmentSize:)", Extreme.ints, refusing: nil) {
+    _ = socket.send(UnsafeRawBufferPointer(start: nil, count: 0), to: address, with: .init(congestion: $0))
+  }
+  await probe.each("Metadata.init(congestion:segmentSize:) size", Extreme.ints, refusing: nil) {
+    let metadata = ChannelDatagramSocket.Metadata(congestion: 0, segmentSize: $0)
+    _ = socket.send(UnsafeRawBufferPointer(start: nil, count: 0), to: address, with: metadata)
+  }
 }
 
 private func probeChannelPipes(_ probe: NumberProbe, _ core: BaseEventLoop) async throws {
