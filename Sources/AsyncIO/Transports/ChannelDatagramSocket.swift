@@ -30,7 +30,7 @@ public final class ChannelDatagramSocket: ChannelEndpoint {
     return ChannelDatagramSocket(fd, address.addressFamily, on: loop)
   }
 
-  private init(_ fileDescriptor: Int32, _ family: AddressFamily, on loop: BaseEventLoop) {
+  init(_ fileDescriptor: Int32, _ family: AddressFamily, on loop: BaseEventLoop) {
     self.family = family
     memory = .allocate(byteCount: DatagramSockets.room(for: family), alignment: 16)
     messages.initialize(repeating: casyncio_message(), count: 2)

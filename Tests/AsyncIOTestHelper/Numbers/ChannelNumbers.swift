@@ -37,6 +37,7 @@ func probeChannels(_ probe: NumberProbe, _ loop: any EventLoop) async throws {
     _ = try datagrams.option(1, 1, words: $0)
   }
   try await probeMetadata(probe, datagrams, address)
+  await probeTaking(probe, core)
   try await probeChannelPipes(probe, core)
 }
 
@@ -56,12 +57,27 @@ private func probeMetadata(
   }
 }
 
+private func probeTaking(_ probe: NumberProbe, _ core: BaseEventLoop) async {
+  await probe.each("ChannelSocket.take(_:for:on:)", [.min, -1, .max], refusing: nil) {
+    _ = try ChannelSocket.take($0, for: .listening, on: core)
+  }
+  await probe.each("ChannelSocket.take(_:for:on:) connected", [.min, -1, .max], refusing: nil) {
+    _ = try ChannelSocket.take($0, for: .connected, on: core)
+  }
+  await probe.each("ChannelDatagramSocket.take(_:on:)", [.min, -1, .max], refusing: nil) {
+    _ = try ChannelDatagramSocket.take($0, on: core)
+  }
+}
+
 private func probeChannelPipes(_ probe: NumberProbe, _ core: BaseEventLoop) async throws {
   await probe.each("ChannelPipe.open(input:output:on:)", [.min, -1, .max], refusing: nil) {
     _ = try ChannelPipe.open(input: $0, output: nil, on: core)
   }
   await probe.each("ChannelPipe.open(input:output:on:) both", [.min, -1, .max], refusing: nil) {
     _ = try ChannelPipe.open(input: $0, output: $0, on: core)
+  }
+  await probe.each("ChannelPipe.open(inputOutput:on:)", [.min, -1, .max], refusing: nil) {
+    _ = try ChannelPipe.open(inputOutput: $0, on: core)
   }
   var ends: [Int32] = [-1, -1]
   guard POSIX.pipe(&ends) == 0 else { return }

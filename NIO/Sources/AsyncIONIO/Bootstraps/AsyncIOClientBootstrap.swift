@@ -91,6 +91,13 @@ public struct AsyncIOClientBootstrap: NIOClientTCPBootstrapProtocol, Sendable {
     }
   }
 
+  /// Use a stream socket, TCP or Unix, that is connected already: it becomes non-blocking. The channel closes it. If
+  /// none was made, as for a number that is not such a socket, it stays the caller's. ``bind(to:)`` and
+  /// ``connectTimeout(_:)`` are for other calls.
+  public func withConnectedSocket(_ socket: NIOBSDSocket.Handle) -> EventLoopFuture<any Channel> {
+    take(socket) { $0.eventLoop.makeSucceededFuture($0) }
+  }
+
   /// The loop of the next channel.
   var nextLoop: any NIOCore.EventLoop { group.next() }
 
@@ -141,5 +148,23 @@ public struct AsyncIOClientBootstrap: NIOClientTCPBootstrapProtocol, Sendable {
       channel.register().flatMap { channel.connect(to: address) }
     }
     return (channel, outcome)
+  }
+
+  /// Make a channel of a socket of the caller's.
+  func take<Output: Sendable>(
+    _ number: NIOBSDSocket.Handle, _ prepare: @escaping @Sendable (any Channel) -> EventLoopFuture<Output>
+  ) -> EventLoopFuture<Output> {
+    let next = group.next()
+    guard let loop = AsyncIOEventLoop.of(next) else { return next.makeFailedFuture(ForeignLoop(loop: "\(next)")) }
+    return loop.flatSubmit {
+      let channel: StreamChannel
+      do {
+        let socket = try inNIOsWords { try ChannelSocket.take(Int32(number), for: .connected, on: loop.base) }
+        channel = StreamChannel(socket, parent: nil, loop: loop)
+      } catch {
+        return loop.makeFailedFuture(error)
+      }
+      return channel.bringUp(options, initializer, prepare: prepare) { channel.beginConfigured() }
+    }
   }
 }

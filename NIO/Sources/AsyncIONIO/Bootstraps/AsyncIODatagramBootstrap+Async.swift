@@ -28,6 +28,14 @@ extension AsyncIODatagramBootstrap {
     try await open(path: path, .bind, prepare: channelInitializer).get()
   }
 
+  /// Use a socket for datagrams that is bound already, see ``withBoundSocket(_:)``. What the initializer returns is
+  /// returned here when the channel is active.
+  public func withBoundSocket<Output: Sendable>(
+    _ socket: NIOBSDSocket.Handle, channelInitializer: @escaping @Sendable (any Channel) -> EventLoopFuture<Output>
+  ) async throws -> Output {
+    try await take(socket, channelInitializer).get()
+  }
+
   /// Send to a host, by name or literal, and receive from it only. What the initializer returns is returned here when
   /// the channel is connected.
   public func connect<Output: Sendable>(

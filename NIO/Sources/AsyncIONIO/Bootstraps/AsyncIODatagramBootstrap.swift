@@ -55,6 +55,12 @@ public struct AsyncIODatagramBootstrap: Sendable {
     open(path: path, .bind) { $0.eventLoop.makeSucceededFuture($0) }
   }
 
+  /// Use a socket for datagrams that is bound already, and may be connected: it becomes non-blocking. The channel
+  /// closes it. If none was made, as for a number that is not a socket for datagrams, it stays the caller's.
+  public func withBoundSocket(_ socket: NIOBSDSocket.Handle) -> EventLoopFuture<any Channel> {
+    take(socket) { $0.eventLoop.makeSucceededFuture($0) }
+  }
+
   /// Send to a host, by name or literal, and receive from it only.
   public func connect(host: String, port: Int) -> EventLoopFuture<any Channel> {
     open(host, port, .connect) { $0.eventLoop.makeSucceededFuture($0) }
@@ -125,6 +131,24 @@ public struct AsyncIODatagramBootstrap: Sendable {
     }
     return channel.bringUp(options, initializer, prepare: prepare) {
       channel.register().flatMap { use == .bind ? channel.bind(to: address) : channel.connect(to: address) }
+    }
+  }
+
+  /// Make a channel of a socket of the caller's.
+  func take<Output: Sendable>(
+    _ number: NIOBSDSocket.Handle, _ prepare: @escaping @Sendable (any Channel) -> EventLoopFuture<Output>
+  ) -> EventLoopFuture<Output> {
+    let next = group.next()
+    guard let loop = AsyncIOEventLoop.of(next) else { return next.makeFailedFuture(ForeignLoop(loop: "\(next)")) }
+    return loop.flatSubmit {
+      let channel: DatagramChannel
+      do {
+        let socket = try inNIOsWords { try ChannelDatagramSocket.take(Int32(number), on: loop.base) }
+        channel = DatagramChannel(socket, loop: loop)
+      } catch {
+        return loop.makeFailedFuture(error)
+      }
+      return channel.bringUp(options, initializer, prepare: prepare) { channel.beginConfigured() }
     }
   }
 }

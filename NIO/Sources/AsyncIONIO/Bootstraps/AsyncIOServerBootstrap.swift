@@ -82,10 +82,21 @@ public struct AsyncIOServerBootstrap: Sendable {
     }
   }
 
+  /// Listen on a stream socket, TCP or Unix, that is bound already: it becomes non-blocking, and listens if it does not
+  /// yet. The channel closes it, and leaves the file of a Unix socket to the program that made it. If no channel was
+  /// made, as for a number that is not such a socket, it stays the caller's.
+  public func withBoundSocket(_ socket: NIOBSDSocket.Handle) -> EventLoopFuture<any Channel> {
+    bind(.socket(socket), on: group.next())
+  }
+
   private func bind(
     to address: NIOCore.SocketAddress, on loop: any NIOCore.EventLoop
   ) -> EventLoopFuture<any Channel> {
-    bringUp(address, on: loop) { channel in
+    bind(.address(address), on: loop)
+  }
+
+  private func bind(_ place: Place, on loop: any NIOCore.EventLoop) -> EventLoopFuture<any Channel> {
+    bringUp(place, on: loop) { channel in
       try channel.pipeline.syncOperations.addHandler(AcceptPause())
       try channel.pipeline.syncOperations.addHandler(acceptHandler)
       return channel
@@ -99,25 +110,28 @@ public struct AsyncIOServerBootstrap: Sendable {
   /// The loop of the next listening channel.
   var nextLoop: any NIOCore.EventLoop { group.next() }
 
+  /// What to listen on.
+  enum Place: Sendable {
+    case address(NIOCore.SocketAddress)
+    case socket(NIOBSDSocket.Handle)
+  }
+
   /// Make a listening channel and bring it up.
   ///
   /// - Parameter complete: adds the last handlers, and says what the future is to have. In the loop's thread.
   func bringUp<Result: Sendable>(
-    _ address: NIOCore.SocketAddress, on loop: any NIOCore.EventLoop,
-    complete: @escaping @Sendable (ListenerChannel) throws -> Result
+    _ place: Place, on loop: any NIOCore.EventLoop, complete: @escaping @Sendable (ListenerChannel) throws -> Result
   ) -> EventLoopFuture<Result> {
     guard let loop = AsyncIOEventLoop.of(loop) else { return loop.makeFailedFuture(ForeignLoop(loop: "\(loop)")) }
-    return loop.flatSubmit { listen(address, loop, complete) }
+    return loop.flatSubmit { listen(place, loop, complete) }
   }
 
   private func listen<Result: Sendable>(
-    _ address: NIOCore.SocketAddress, _ loop: AsyncIOEventLoop,
-    _ complete: @escaping @Sendable (ListenerChannel) throws -> Result
+    _ place: Place, _ loop: AsyncIOEventLoop, _ complete: @escaping @Sendable (ListenerChannel) throws -> Result
   ) -> EventLoopFuture<Result> {
     let channel: ListenerChannel
     do {
-      let local = try address.forLoops()
-      let socket = try inNIOsWords { try ChannelSocket.open(for: local, on: loop.base) }
+      let socket = try inNIOsWords { try open(place, on: loop.base) }
       channel = ListenerChannel(socket, children: childGroup, loop: loop)
     } catch {
       return loop.makeFailedFuture(error)
@@ -125,7 +139,18 @@ public struct AsyncIOServerBootstrap: Sendable {
     return channel.bringUp(
       serverOptions, serverInitializer, prepare: { _ in loop.makeCompletedFuture { try complete(channel) } }
     ) {
-      channel.register().flatMap { channel.bind(to: address) }
+      switch place {
+      case .address(let address): channel.register().flatMap { channel.bind(to: address) }
+      case .socket: channel.beginTaken()
+      }
+    }
+  }
+
+  private func open(_ place: Place, on loop: BaseEventLoop) throws -> ChannelSocket {
+    switch place {
+    case .address(let address):
+      try ChannelSocket.open(for: try address.forLoops(), on: loop)
+    case .socket(let number): try ChannelSocket.take(Int32(number), for: .listening, on: loop)
     }
   }
 }

@@ -20,4 +20,11 @@ extension BaseChannel {
         return self.loop.makeFailedFuture(error)
       }
   }
+
+  /// Register a channel whose socket or pipe is already as it is to be, and let it be active. In the loop's thread.
+  func beginConfigured() -> EventLoopFuture<Void> {
+    let active = loop.makePromise(of: Void.self)
+    registerAlreadyConfigured0(promise: active)
+    return active.futureResult
+  }
 }
