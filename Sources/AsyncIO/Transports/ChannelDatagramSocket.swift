@@ -22,10 +22,12 @@ public final class ChannelDatagramSocket: ChannelEndpoint {
   private var metadata: UnsafeMutablePointer<casyncio_metadata>?
 
   /// Create a socket that does not block, to bind to an address or connect to it. Throws ``IOError``.
+  ///
+  /// - Parameter proto: the system's number of the protocol; 0 is the usual one of the address's family.
   public static func open(
-    for address: SocketAddress, on loop: BaseEventLoop
+    for address: SocketAddress, proto: Int32 = 0, on loop: BaseEventLoop
   ) throws(IOError) -> ChannelDatagramSocket {
-    let proto = address.isIP ? Int32(IPPROTO_UDP) : 0
+    let proto = proto == 0 && address.isIP ? Int32(IPPROTO_UDP) : proto
     let fd = try loop.sockets.ofCaller.open(for: AddressInfo(address, type: .datagram, proto: proto))
     return ChannelDatagramSocket(fd, address.addressFamily, on: loop)
   }

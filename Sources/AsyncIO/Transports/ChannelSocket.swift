@@ -40,9 +40,20 @@ public final class ChannelSocket: ChannelEndpoint, ChannelStream {
   // MARK: Making
 
   /// Create a socket that does not block, to bind to an address or connect to it. Throws ``IOError``.
-  public static func open(for address: SocketAddress, on loop: BaseEventLoop) throws(IOError) -> ChannelSocket {
-    let fd = try loop.sockets.ofCaller.open(for: AddressInfo(address))
-    return ChannelSocket(fd, isTCP: !address.isUnix, shortReadsDrain: !address.isUnix, on: loop)
+  ///
+  /// - Parameter proto: the system's number of the protocol; 0 is the usual one of the address's family.
+  public static func open(
+    for address: SocketAddress, proto: Int32 = 0, on loop: BaseEventLoop
+  ) throws(IOError) -> ChannelSocket {
+    let fd = try loop.sockets.ofCaller.open(for: AddressInfo(address, proto: proto))
+    return ChannelSocket(fd, isTCP: !address.isUnix, shortReadsDrain: !address.isUnix && proto == 0, on: loop)
+  }
+
+  /// The number of the protocol of TCP over several paths; nil if the platform has none. A system of the platform may
+  /// still refuse it.
+  public static var multipathProtocol: Int32? {
+    let number = casyncio_multipath_tcp()
+    return number == 0 ? nil : number
   }
 
   /// Make way for the bind of a Unix socket: remove the file of one whose program has gone. Any other file stays, and

@@ -56,6 +56,9 @@ int casyncio_set_option(int socket, int level, int name, const void *CASYNCIO_NO
 // say.
 int casyncio_is_plain_tcp(int socket);
 
+// Return the protocol of TCP over several paths (RFC 8684); 0 if the platform has none.
+int casyncio_multipath_tcp(void);
+
 // MARK: Messages
 
 // What travels with a datagram of IP besides bytes and addresses.

@@ -67,6 +67,13 @@ private func probeTaking(_ probe: NumberProbe, _ core: BaseEventLoop) async {
   await probe.each("ChannelDatagramSocket.take(_:on:)", [.min, -1, .max], refusing: nil) {
     _ = try ChannelDatagramSocket.take($0, on: core)
   }
+  let address = SocketAddress(ipLiteral: "127.0.0.1", port: 0)!
+  await probe.each("ChannelSocket.open(for:proto:on:)", Extreme.int32s, refusing: nil) {
+    try ChannelSocket.open(for: address, proto: $0, on: core).close()
+  }
+  await probe.each("ChannelDatagramSocket.open(for:proto:on:)", Extreme.int32s, refusing: nil) {
+    try ChannelDatagramSocket.open(for: address, proto: $0, on: core).close()
+  }
 }
 
 private func probeChannelPipes(_ probe: NumberProbe, _ core: BaseEventLoop) async throws {

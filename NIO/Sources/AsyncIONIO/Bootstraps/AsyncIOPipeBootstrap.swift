@@ -20,6 +20,12 @@ public struct AsyncIOPipeBootstrap: Sendable {
   /// ``AsyncIOEventLoopGroup``.
   public init(group: any EventLoopGroup) { self.group = group }
 
+  /// Create a bootstrap. Returns nil unless all loops of the group are ``AsyncIOEventLoop``s.
+  public init?(validatingGroup group: any EventLoopGroup) {
+    guard group.isOfOurLoops else { return nil }
+    self.init(group: group)
+  }
+
   /// Prepare the channel before it is registered: add its handlers.
   public func channelInitializer(
     _ handler: @escaping @Sendable (any Channel) -> EventLoopFuture<Void>

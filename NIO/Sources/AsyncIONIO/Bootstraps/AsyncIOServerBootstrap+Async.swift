@@ -1,4 +1,3 @@
-@_spi(Channels) internal import AsyncIO
 public import NIOCore
 
 // Listening channels as sequences of what their clients' channels were made into, in the spelling of NIO's bootstrap.
@@ -41,15 +40,14 @@ extension AsyncIOServerBootstrap {
     serverBackPressureStrategy: BackPressure? = nil,
     childChannelInitializer: @escaping @Sendable (any Channel) -> EventLoopFuture<Output>
   ) async throws -> NIOAsyncChannel<Output, Never> {
-    let address = try NIOCore.SocketAddress(unixDomainSocketPath: path)
     let loop = nextLoop
-    if cleanupExistingSocketFile, let base = AsyncIOEventLoop.of(loop)?.base {
-      let stale = try address.forLoops()
-      try await Task(executorPreference: base.taskExecutor) {
-        try await ChannelSocket.removeStale(at: stale, on: base)
-      }.value
+    guard cleanupExistingSocketFile else {
+      let address = try NIOCore.SocketAddress(unixDomainSocketPath: path)
+      return try await bind(.address(address), on: loop, serverBackPressureStrategy, childChannelInitializer).get()
     }
-    return try await bind(.address(address), on: loop, serverBackPressureStrategy, childChannelInitializer).get()
+    return try await StaleFile.remove(path: path, on: loop)
+      .flatMap { bind(.address($0), on: loop, serverBackPressureStrategy, childChannelInitializer) }
+      .get()
   }
 
   /// Listen on a stream socket that is bound already, see ``withBoundSocket(_:)``.

@@ -16,6 +16,7 @@ public struct AsyncIOServerBootstrap: Sendable {
   private var childOptions = ChannelOptions.Storage()
   private var serverInitializer: (@Sendable (any Channel) -> EventLoopFuture<Void>)?
   private var childInitializer: (@Sendable (any Channel) -> EventLoopFuture<Void>)?
+  private var usesMPTCP = false
 
   /// Create a bootstrap.
   ///
@@ -27,6 +28,12 @@ public struct AsyncIOServerBootstrap: Sendable {
     self.childGroup = childGroup ?? group
     serverOptions.append(key: .socketOption(.so_reuseaddr), value: 1)
     childOptions.append(key: .tcpOption(.tcp_nodelay), value: 1)
+  }
+
+  /// Create a bootstrap. Returns nil unless all loops of both groups are ``AsyncIOEventLoop``s.
+  public init?(validatingGroup group: any EventLoopGroup, childGroup: (any EventLoopGroup)? = nil) {
+    guard group.isOfOurLoops, childGroup?.isOfOurLoops != false else { return nil }
+    self.init(group: group, childGroup: childGroup)
   }
 
   /// Prepare the listening channel before it is registered.
@@ -51,6 +58,19 @@ public struct AsyncIOServerBootstrap: Sendable {
   /// Set an option of each accepted channel. `TCP_NODELAY` is set on those of TCP unless it is set to 0 here.
   public func childChannelOption<Option: ChannelOption>(_ option: Option, value: Option.Value) -> Self {
     with { $0.childOptions.append(key: option, value: value) }
+  }
+
+  /// Return the same bootstrap: a bind does not wait. As with NIO's.
+  public func bindTimeout(_ timeout: TimeAmount) -> Self { self }
+
+  /// Listen for TCP over several paths (RFC 8684). The bind fails if the system cannot; with `ChannelError`
+  /// `.operationUnsupported` where the platform has none, and for a socket that is taken. As with NIO's, `TCP_NODELAY`
+  /// is not set then, because older systems refuse it, unless it is set after this call.
+  public func enableMPTCP(_ value: Bool) -> Self {
+    with {
+      $0.usesMPTCP = value
+      if value { $0.childOptions.remove(key: .tcpOption(.tcp_nodelay)) }
+    }
   }
 
   private func with(_ change: (inout Self) -> Void) -> Self {
@@ -80,6 +100,18 @@ public struct AsyncIOServerBootstrap: Sendable {
     } catch {
       return group.next().makeFailedFuture(error)
     }
+  }
+
+  /// Listen on the path of a Unix socket.
+  ///
+  /// - Parameter cleanupExistingSocketFile: first remove a socket that is there and that no program has any more. One
+  ///   that a program has stays, and the bind fails; NIO's would take its path away.
+  public func bind(
+    unixDomainSocketPath path: String, cleanupExistingSocketFile: Bool
+  ) -> EventLoopFuture<any Channel> {
+    guard cleanupExistingSocketFile else { return bind(unixDomainSocketPath: path) }
+    let loop = group.next()
+    return StaleFile.remove(path: path, on: loop).flatMap { bind(to: $0, on: loop) }
   }
 
   /// Listen on a stream socket, TCP or Unix, that is bound already: it becomes non-blocking, and listens if it does not
@@ -149,9 +181,20 @@ public struct AsyncIOServerBootstrap: Sendable {
   private func open(_ place: Place, on loop: BaseEventLoop) throws -> ChannelSocket {
     switch place {
     case .address(let address):
-      try ChannelSocket.open(for: try address.forLoops(), on: loop)
+      try ChannelSocket.open(for: try address.forLoops(), proto: Multipath.proto(usesMPTCP), on: loop)
+    case .socket where usesMPTCP: throw ChannelError.operationUnsupported
     case .socket(let number): try ChannelSocket.take(Int32(number), for: .listening, on: loop)
     }
+  }
+}
+
+/// TCP over several paths.
+enum Multipath {
+  /// The protocol for a socket's family: 0 is the usual one. Throws NIO's error if the platform has no other.
+  static func proto(_ isWanted: Bool) throws -> Int32 {
+    guard isWanted else { return 0 }
+    guard let proto = ChannelSocket.multipathProtocol else { throw ChannelError.operationUnsupported }
+    return proto
   }
 }
 

@@ -28,3 +28,15 @@ extension BaseChannel {
     return active.futureResult
   }
 }
+
+extension EventLoopGroup {
+  /// True if the bootstraps have channels for all its loops.
+  var isOfOurLoops: Bool {
+    var count = 0
+    for loop in makeIterator() {
+      guard AsyncIOEventLoop.of(loop) != nil else { return false }
+      count += 1
+    }
+    return count > 0
+  }
+}
