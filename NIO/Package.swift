@@ -35,6 +35,7 @@ let package = Package(
         .product(name: "AsyncIO", package: "swift-asyncio"),
         .product(name: "AsyncIOSimulation", package: "swift-asyncio"),
         .product(name: "NIOCore", package: "swift-nio"),
+        .product(name: "NIOEmbedded", package: "swift-nio"),
         .product(name: "NIOPosix", package: "swift-nio"),
         .product(name: "NIOHTTP1", package: "swift-nio"),
         .product(name: "NIOConcurrencyHelpers", package: "swift-nio"),

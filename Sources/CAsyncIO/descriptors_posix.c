@@ -67,6 +67,11 @@ int casyncio_both_above_standard(int status, int ends[2]) {
   return 0;
 }
 
+int casyncio_duplicate(int fd) {
+  int other = fcntl(fd, F_DUPFD_CLOEXEC, 3);
+  return other < 0 ? -errno : other;
+}
+
 // MARK: Which file
 
 static int kind_of(mode_t mode) {

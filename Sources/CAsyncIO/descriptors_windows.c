@@ -139,6 +139,12 @@ int casyncio_both_above_standard(int status, int ends[2]) {
   return status < 0 ? -errno : 0;
 }
 
+// The numbers of sockets and of pipes are the C library's or the system's, and nothing needs two of one file.
+int casyncio_duplicate(int fd) {
+  (void)fd;
+  return -ENOSYS;
+}
+
 // A pipe is not made non-blocking, so there is nothing to open anew for.
 int casyncio_reopen_blocking(int fd) {
   (void)fd;

@@ -2,7 +2,7 @@
 #if defined(__linux__) && !defined(_GNU_SOURCE)
 #define _GNU_SOURCE
 #endif
-#include "CAsyncIO.h"
+#include "metadata.h"
 
 // The fields of `msghdr` are of other types on every platform, and its flags are macros.
 
@@ -19,15 +19,18 @@ static struct msghdr header_of(struct iovec *part, const casyncio_message *messa
 ptrdiff_t casyncio_receive_message(int socket, void *buffer, size_t count, casyncio_message *message) {
   struct iovec part = {.iov_base = buffer, .iov_len = count};
   struct msghdr header;
+  casyncio_control room;
   ssize_t n;
   do {
     header = header_of(&part, message, sizeof message->address);
+    if (message && message->metadata) casyncio_control_await(&header, &room);
     n = recvmsg(socket, &header, MSG_DONTWAIT);
   } while (n < 0 && errno == EINTR);
   if (n < 0) return -errno;
   if (message) {
     message->address_length = header.msg_namelen;
     message->is_truncated = (header.msg_flags & MSG_TRUNC) != 0;
+    if (message->metadata) casyncio_control_read(&header, message->metadata);
   }
   return n;
 }
@@ -44,6 +47,8 @@ ptrdiff_t casyncio_next_message_length(int socket) {
 ptrdiff_t casyncio_send_message(int socket, const void *bytes, size_t count, const casyncio_message *message) {
   struct iovec part = {.iov_base = (void *)(uintptr_t)bytes, .iov_len = count};
   struct msghdr header = header_of(&part, message, message ? message->address_length : 0);
+  casyncio_control room;
+  if (message && message->metadata) casyncio_control_write(&header, &room, message->metadata);
   ssize_t n;
   do n = sendmsg(socket, &header, CASYNCIO_SEND_FLAGS);
   while (n < 0 && errno == EINTR);

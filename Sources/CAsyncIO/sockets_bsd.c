@@ -21,6 +21,8 @@ int casyncio_is_plain_tcp(int fd) {
   return 0;
 }
 
+int casyncio_multipath_tcp(void) { return 0; }
+
 int casyncio_undelivered_bytes(int socket) {
   int count = 0;
 #if defined(SO_NWRITE)

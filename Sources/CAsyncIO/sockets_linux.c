@@ -27,6 +27,9 @@ int casyncio_is_plain_tcp(int fd) {
   return getsockopt(fd, IPPROTO_TCP, TCP_ULP, layer, &size) != 0 || size == 0 || layer[0] == '\0';
 }
 
+// The C library's headers may be older than it.
+int casyncio_multipath_tcp(void) { return 262; }
+
 int casyncio_undelivered_bytes(int socket) {
   int count = 0;
   return ioctl(socket, SIOCOUTQ, &count) < 0 ? 0 : count;

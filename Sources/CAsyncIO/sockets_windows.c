@@ -160,6 +160,8 @@ int casyncio_is_plain_tcp(int socket) {
   return 0;
 }
 
+int casyncio_multipath_tcp(void) { return 0; }
+
 // MARK: Options
 
 static int type_of(int socket) {

@@ -61,16 +61,22 @@ extension BaseEventLoop {
   /// Check that a descriptor of the caller can become a transport's, in a task that is not cancelled.
   final func admitSocket(_ fd: Int32, for operation: String) throws {
     try Task.checkCancellation()
+    try admitSocket(fd, ofType: .stream, for: operation)
+  }
+
+  /// Check that a descriptor of the caller is a socket of a type, for streams or datagrams, and not the loop's already.
+  final func admitSocket(_ fd: Int32, ofType wanted: SocketType, for operation: String) throws {
+    let (kind, constant) = wanted == .stream ? ("a stream", "SOCK_STREAM") : ("a datagram", "SOCK_DGRAM")
     let type: SocketType
     do {
       type = try SocketOption.type.get(fd, sockets)
     } catch {
       if error.errno == .badFileDescriptor { throw IOError(.badFileDescriptor, operation, "descriptor \(fd)") }
-      throw EventLoopError(.invalidArgument, "\(operation): descriptor \(fd) is not a socket. Give a stream socket.")
+      throw EventLoopError(.invalidArgument, "\(operation): descriptor \(fd) is not a socket. Give \(kind) socket.")
     }
-    guard type == .stream else {
+    guard type == wanted else {
       throw EventLoopError(
-        .invalidArgument, "\(operation): the socket \(fd) is not a stream socket. Give one made with SOCK_STREAM.")
+        .invalidArgument, "\(operation): the socket \(fd) is not \(kind) socket. Give one made with \(constant).")
     }
     if let owner = backend.attached(fd), !owner.isWatch, !owner.isClosed {
       throw EventLoopError(

@@ -11,24 +11,28 @@ internal import SystemPackage
 /// A socket for datagrams, whose owner keeps the books. Loop thread.
 @_spi(Channels)
 public final class ChannelDatagramSocket: ChannelEndpoint {
-  private let family: AddressFamily
-  /// The addresses of both directions.
+  let family: AddressFamily
+  /// What goes with the bytes, in both directions.
   private let messages = UnsafeMutablePointer<casyncio_message>.allocate(capacity: 2)
   private let memory: UnsafeMutableRawBufferPointer
   /// The datagram that waits.
   private var waiting: UnsafeMutableRawBufferPointer?
   private var retry: TimerHandle?
+  /// What came with a datagram, and what one is sent with; nil until it is wanted.
+  private var metadata: UnsafeMutablePointer<casyncio_metadata>?
 
   /// Create a socket that does not block, to bind to an address or connect to it. Throws ``IOError``.
+  ///
+  /// - Parameter proto: the system's number of the protocol; 0 is the usual one of the address's family.
   public static func open(
-    for address: SocketAddress, on loop: BaseEventLoop
+    for address: SocketAddress, proto: Int32 = 0, on loop: BaseEventLoop
   ) throws(IOError) -> ChannelDatagramSocket {
-    let proto = address.isIP ? Int32(IPPROTO_UDP) : 0
+    let proto = proto == 0 && address.isIP ? Int32(IPPROTO_UDP) : proto
     let fd = try loop.sockets.ofCaller.open(for: AddressInfo(address, type: .datagram, proto: proto))
     return ChannelDatagramSocket(fd, address.addressFamily, on: loop)
   }
 
-  private init(_ fileDescriptor: Int32, _ family: AddressFamily, on loop: BaseEventLoop) {
+  init(_ fileDescriptor: Int32, _ family: AddressFamily, on loop: BaseEventLoop) {
     self.family = family
     memory = .allocate(byteCount: DatagramSockets.room(for: family), alignment: 16)
     messages.initialize(repeating: casyncio_message(), count: 2)
@@ -45,6 +49,16 @@ public final class ChannelDatagramSocket: ChannelEndpoint {
     waiting?.deallocate()
     memory.deallocate()
     messages.deallocate()
+    metadata?.deallocate()
+  }
+
+  /// The memory for metadata: of the datagram that came, then of the one that is sent.
+  private func metadataMemory() -> UnsafeMutablePointer<casyncio_metadata> {
+    if let metadata { return metadata }
+    let memory = UnsafeMutablePointer<casyncio_metadata>.allocate(capacity: 2)
+    memory.initialize(repeating: casyncio_metadata(), count: 2)
+    metadata = memory
+    return memory
   }
 
   /// Send to this address only, and receive only from there. Throws ``IOError``.
@@ -69,6 +83,20 @@ public final class ChannelDatagramSocket: ChannelEndpoint {
     public let isTruncated: Bool
     /// The sender. A Unix socket without a name has an address without one.
     public let sender: SocketAddress
+    /// What came with it; nil unless ``ChannelDatagramSocket/collectsMetadata`` is set.
+    public let metadata: Metadata?
+  }
+
+  /// True to have what the system reports with each datagram, see ``set(_:_:)``. Loop thread.
+  public var collectsMetadata: Bool {
+    get { messages.pointee.metadata != nil }
+    set {
+      guard newValue != collectsMetadata else { return }
+      let memory = metadataMemory()
+      // A datagram that has come without has not that of an earlier one.
+      memory.pointee = casyncio_metadata()
+      messages.pointee.metadata = newValue ? memory : nil
+    }
   }
 
   /// Wait for input. Idempotent.
@@ -105,7 +133,9 @@ public final class ChannelDatagramSocket: ChannelEndpoint {
     let sender =
       length > 0
       ? SocketAddress(copying: UnsafeRawBufferPointer(start: messages, count: length)) : SocketAddress(unnamed: family)
-    return Datagram(count: count, isTruncated: size > count || receiving.isMessageTruncated, sender: sender)
+    return Datagram(
+      count: count, isTruncated: size > count || receiving.isMessageTruncated, sender: sender,
+      metadata: messages.pointee.metadata.map { Metadata($0.pointee) })
   }
 
   override func inputEnded() {
@@ -118,11 +148,22 @@ public final class ChannelDatagramSocket: ChannelEndpoint {
   /// Send a datagram, whole. Returns 0, or a negated errno: `-EALREADY` while another one waits. Returns nil if it
   /// waits for the system: the owner is told how that ends.
   ///
-  /// - Parameter address: the receiver; nil is the address that the socket is connected to.
-  public func send(_ bytes: UnsafeRawBufferPointer, to address: SocketAddress?) -> Int? {
+  /// - Parameters:
+  ///   - address: the receiver; nil is the address that the socket is connected to.
+  ///   - outgoing: what to send with it. `-EOPNOTSUPP` if the socket has no metadata, see ``hasMetadata``, and
+  ///     `-EINVAL` if a number of it is out of its range.
+  public func send(
+    _ bytes: UnsafeRawBufferPointer, to address: SocketAddress?, with outgoing: Metadata? = nil
+  ) -> Int? {
     core.assertLoopThread()
     guard !descriptor.isClosed else { return -Int(EBADF) }
     guard waiting == nil else { return -Int(EALREADY) }
+    if let outgoing, let failure = failure(of: outgoing) { return failure }
+    messages[1].metadata = outgoing.map { outgoing in
+      let memory = metadataMemory() + 1
+      outgoing.write(to: memory, for: family)
+      return memory
+    }
     sending.messageAddressLength = 0
     address?.withSockaddr { pointer, length in
       sending.messageAddress?.copyMemory(from: UnsafeRawBufferPointer(start: pointer, count: Int(length)))

@@ -46,11 +46,29 @@ public final class ChannelPipe: ChannelEndpoint, ChannelStream {
     }
   }
 
+  /// Take one descriptor to read from and to write to: a socket, a terminal, a serial line. A second number is made for
+  /// the output, and both are closed with this object. Throws as ``open(input:output:on:)`` does, and ``IOError`` if
+  /// there is no number left; what was given is then the caller's still. Loop thread.
+  public static func open(inputOutput fd: Int32, on loop: BaseEventLoop) throws -> ChannelPipe {
+    let other = casyncio_duplicate(fd)
+    guard other >= 0 else { throw IOError(result: Int(other), "ChannelPipe.open", "descriptor \(fd)") }
+    do {
+      return try open(input: fd, output: other, on: loop)
+    } catch {
+      closeNumber(other)
+      throw error
+    }
+  }
+
   private init(_ input: PipeEnd?, _ output: PipeEnd?) {
     (self.input, self.output) = (input, output)
     // Right because `open` refuses two ends that are nil.
     let (first, last) = ((input ?? output)!, (output ?? input)!)
-    hearing = output.flatMap { $0.kind == .fifo ? IOOperation(.ready, on: $0.descriptor) : nil }
+    // A FIFO that is open in both directions is its own reader.
+    hearing = output.flatMap {
+      $0.kind == .fifo && casyncio_access_mode($0.descriptor.fileDescriptor) == 2
+        ? IOOperation(.ready, on: $0.descriptor) : nil
+    }
     super.init(
       first.descriptor, receiving: IOOperation(.ready, on: first.descriptor),
       sending: IOOperation(.writable, on: last.descriptor))

@@ -7,11 +7,14 @@ internal import SystemPackage
 extension ChannelSocket {
   // MARK: Listening
 
-  /// Let clients connect. The file of a Unix socket goes with the socket. Throws ``IOError``.
+  /// Let clients connect; a second call changes the backlog. The file of a Unix socket goes with the socket, unless
+  /// that was taken. Throws ``IOError``.
   public func listen(backlog: Int32) throws(IOError) {
     descriptor.isListening = true
     descriptor.freesAddress = true
-    if sockets.hasFileSystem, let localAddress, localAddress.isUnix { file = UnixSocketFile(boundTo: localAddress) }
+    if !descriptor.isLent, sockets.hasFileSystem, let localAddress, localAddress.isUnix {
+      file = UnixSocketFile(boundTo: localAddress)
+    }
     try check("listen") { sockets.listen($0, backlog) }
   }
 

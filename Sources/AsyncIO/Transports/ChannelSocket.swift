@@ -16,6 +16,9 @@ internal import SystemPackage
 public final class ChannelSocket: ChannelEndpoint, ChannelStream {
   /// True unless it is a Unix socket.
   public let isTCP: Bool
+  /// True if a short receive has taken everything, also of the connections of a listening socket: not on Unix sockets,
+  /// and not with several paths.
+  private let shortReadsDrain: Bool
 
   /// The rest of a chunk that was larger than the memory it was asked for with.
   private var held = UnsafeRawBufferPointer(start: nil, count: 0)
@@ -37,9 +40,20 @@ public final class ChannelSocket: ChannelEndpoint, ChannelStream {
   // MARK: Making
 
   /// Create a socket that does not block, to bind to an address or connect to it. Throws ``IOError``.
-  public static func open(for address: SocketAddress, on loop: BaseEventLoop) throws(IOError) -> ChannelSocket {
-    let fd = try loop.sockets.ofCaller.open(for: AddressInfo(address))
-    return ChannelSocket(fd, isTCP: !address.isUnix, on: loop)
+  ///
+  /// - Parameter proto: the system's number of the protocol; 0 is the usual one of the address's family.
+  public static func open(
+    for address: SocketAddress, proto: Int32 = 0, on loop: BaseEventLoop
+  ) throws(IOError) -> ChannelSocket {
+    let fd = try loop.sockets.ofCaller.open(for: AddressInfo(address, proto: proto))
+    return ChannelSocket(fd, isTCP: !address.isUnix, shortReadsDrain: !address.isUnix && proto == 0, on: loop)
+  }
+
+  /// The number of the protocol of TCP over several paths; nil if the platform has none. A system of the platform may
+  /// still refuse it.
+  public static var multipathProtocol: Int32? {
+    let number = casyncio_multipath_tcp()
+    return number == 0 ? nil : number
   }
 
   /// Make way for the bind of a Unix socket: remove the file of one whose program has gone. Any other file stays, and
@@ -53,22 +67,22 @@ public final class ChannelSocket: ChannelEndpoint, ChannelStream {
   public struct Accepted: Sendable {
     let number: Int32
     let isTCP: Bool
+    let shortReadsDrain: Bool
   }
 
   /// Make the socket of a connection that was taken: it is closed with this object. ``begin()`` comes before everything
   /// that waits. Any thread.
   public convenience init(_ accepted: Accepted, on loop: BaseEventLoop) {
-    self.init(accepted.number, isTCP: accepted.isTCP, on: loop)
+    self.init(accepted.number, isTCP: accepted.isTCP, shortReadsDrain: accepted.shortReadsDrain, on: loop)
   }
 
-  private init(_ fileDescriptor: Int32, isTCP: Bool, on loop: BaseEventLoop) {
-    self.isTCP = isTCP
+  init(_ fileDescriptor: Int32, isTCP: Bool, shortReadsDrain: Bool, on loop: BaseEventLoop) {
+    (self.isTCP, self.shortReadsDrain) = (isTCP, shortReadsDrain)
     receivesAtOnce = loop.backend.capabilities.contains(.immediateReceives)
     let descriptor = IODescriptor(fileDescriptor, loop: loop)
     super.init(
       descriptor, receiving: IOOperation(.receiveLent, on: descriptor), sending: IOOperation(.writable, on: descriptor))
-    // A listening socket and one that is not connected cannot be asked yet.
-    descriptor.shortReadsDrain = isTCP
+    descriptor.shortReadsDrain = shortReadsDrain
   }
 
   deinit { address?.deallocate() }
@@ -94,7 +108,9 @@ public final class ChannelSocket: ChannelEndpoint, ChannelStream {
     defer { hold() }
     guard isThere || submit(receiving, .accept) else { return nil }
     isThere = false
-    if receiving.result >= 0 { return Accepted(number: Int32(receiving.result), isTCP: isTCP) }
+    if receiving.result >= 0 {
+      return Accepted(number: Int32(receiving.result), isTCP: isTCP, shortReadsDrain: shortReadsDrain)
+    }
     if receiving.result == -Int(EAGAIN) { return nil }
     throw IOError(result: receiving.result, "accept")
   }

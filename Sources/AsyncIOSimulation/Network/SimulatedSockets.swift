@@ -26,7 +26,8 @@ final class SimulatedSockets: SocketCalls, @unchecked Sendable {
   func socket(_ family: Int32, _ type: Int32, _ proto: Int32) -> Int32 {
     guard family == AF_INET || family == AF_INET6 else { return -EAFNOSUPPORT }
     let kind = SocketType(rawValue: type)
-    guard kind == .stream || kind == .datagram else { return -EPROTONOSUPPORT }
+    let usual = Int32(kind == .stream ? IPPROTO_TCP : IPPROTO_UDP)
+    guard kind == .stream || kind == .datagram, proto == 0 || proto == usual else { return -EPROTONOSUPPORT }
     if network.strike(.socketShortage) { return -EMFILE }
     let (socket, number) = network.makeSocket(host ?? network.currentHost(), AddressFamily(rawValue: family), kind)
     if kind == .datagram { socket?.role = .datagrams(DatagramInbox()) }

@@ -36,6 +36,10 @@ static inline int casyncio_above_standard(int fd) {
 // closed.
 int casyncio_both_above_standard(int status, int ends[CASYNCIO_NONNULL 2]);
 
+// Make another number for an open file: 3 or more, and closed on exec. Returns it, or the negated errno: -ENOSYS if the
+// system has no way to do so.
+int casyncio_duplicate(int fd);
+
 // Open the file of a descriptor once more, as an open file of its own that blocks and is closed on exec: a pipe, a
 // FIFO, a terminal, the null device and its kin. Returns the negated errno if the system has no way to do so, if the
 // file is of another kind, or if this process may not open it.

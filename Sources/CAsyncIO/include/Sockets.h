@@ -56,7 +56,27 @@ int casyncio_set_option(int socket, int level, int name, const void *CASYNCIO_NO
 // say.
 int casyncio_is_plain_tcp(int socket);
 
+// Return the protocol of TCP over several paths (RFC 8684); 0 if the platform has none.
+int casyncio_multipath_tcp(void);
+
 // MARK: Messages
+
+// What travels with a datagram of IP besides bytes and addresses.
+typedef struct casyncio_metadata {
+  // The address that a received datagram was sent to, without a port.
+  struct sockaddr_storage destination;
+  // The length of that address; 0 if the system has not said it.
+  socklen_t destination_length;
+  // The number of the interface that it came through; 0 if the system has not said it.
+  unsigned int interface_index;
+  // The congestion bits of the IP header.
+  int congestion;
+  // The size of the pieces that the system cuts a sent datagram into, or has put a received one together from; 0 for a
+  // whole one.
+  int segment_size;
+  // The family of the socket, to send.
+  int family;
+} casyncio_metadata;
 
 // What goes with the bytes of one message: the other side's address, and what the system says about a received message.
 typedef struct casyncio_message {
@@ -65,7 +85,25 @@ typedef struct casyncio_message {
   socklen_t address_length;
   // True if the received message had more bytes than there was room for; the rest is lost.
   int is_truncated;
+  // What to send with it, or where to write what came with it; NULL for nothing.
+  casyncio_metadata *CASYNCIO_NULLABLE metadata;
 } casyncio_message;
+
+// What a socket can be asked to do about metadata.
+enum {
+  // Report the congestion bits.
+  CASYNCIO_METADATA_CONGESTION = 0,
+  // Report the destination and the interface.
+  CASYNCIO_METADATA_PACKET_INFO,
+  // Cut each sent datagram into pieces of a size.
+  CASYNCIO_METADATA_SEGMENT_SIZE,
+  // Put received datagrams together, and report the size of the pieces.
+  CASYNCIO_METADATA_RECEIVE_OFFLOAD,
+};
+
+// Write the level and the name of the option that asks for it. Returns 0, or the negated errno: -EOPNOTSUPP if the
+// family or the system has none.
+int casyncio_metadata_option(int what, int family, int *CASYNCIO_NONNULL level, int *CASYNCIO_NONNULL name);
 
 // Receive one message, or what a stream has, and its sender's address. Returns the number of bytes.
 ptrdiff_t casyncio_receive_message(

@@ -36,7 +36,44 @@ func probeChannels(_ probe: NumberProbe, _ loop: any EventLoop) async throws {
   await probe.each("ChannelEndpoint.option(_:_:words:) datagrams", Extreme.ints, refusing: nil) {
     _ = try datagrams.option(1, 1, words: $0)
   }
+  try await probeMetadata(probe, datagrams, address)
+  await probeTaking(probe, core)
   try await probeChannelPipes(probe, core)
+}
+
+private func probeMetadata(
+  _ probe: NumberProbe, _ socket: ChannelDatagramSocket, _ address: SocketAddress
+) async throws {
+  await probe.each("ChannelDatagramSocket.set(_:_:)", Extreme.int32s, refusing: nil) {
+    try socket.set(.segmentSize, $0)
+  }
+  try? socket.set(.segmentSize, 0)
+  await probe.each("Metadata.init(congestion:segmentSize:)", Extreme.ints, refusing: nil) {
+    _ = socket.send(UnsafeRawBufferPointer(start: nil, count: 0), to: address, with: .init(congestion: $0))
+  }
+  await probe.each("Metadata.init(congestion:segmentSize:) size", Extreme.ints, refusing: nil) {
+    let metadata = ChannelDatagramSocket.Metadata(congestion: 0, segmentSize: $0)
+    _ = socket.send(UnsafeRawBufferPointer(start: nil, count: 0), to: address, with: metadata)
+  }
+}
+
+private func probeTaking(_ probe: NumberProbe, _ core: BaseEventLoop) async {
+  await probe.each("ChannelSocket.take(_:for:on:)", [.min, -1, .max], refusing: nil) {
+    _ = try ChannelSocket.take($0, for: .listening, on: core)
+  }
+  await probe.each("ChannelSocket.take(_:for:on:) connected", [.min, -1, .max], refusing: nil) {
+    _ = try ChannelSocket.take($0, for: .connected, on: core)
+  }
+  await probe.each("ChannelDatagramSocket.take(_:on:)", [.min, -1, .max], refusing: nil) {
+    _ = try ChannelDatagramSocket.take($0, on: core)
+  }
+  let address = SocketAddress(ipLiteral: "127.0.0.1", port: 0)!
+  await probe.each("ChannelSocket.open(for:proto:on:)", Extreme.int32s, refusing: nil) {
+    try ChannelSocket.open(for: address, proto: $0, on: core).close()
+  }
+  await probe.each("ChannelDatagramSocket.open(for:proto:on:)", Extreme.int32s, refusing: nil) {
+    try ChannelDatagramSocket.open(for: address, proto: $0, on: core).close()
+  }
 }
 
 private func probeChannelPipes(_ probe: NumberProbe, _ core: BaseEventLoop) async throws {
@@ -45,6 +82,9 @@ private func probeChannelPipes(_ probe: NumberProbe, _ core: BaseEventLoop) asyn
   }
   await probe.each("ChannelPipe.open(input:output:on:) both", [.min, -1, .max], refusing: nil) {
     _ = try ChannelPipe.open(input: $0, output: $0, on: core)
+  }
+  await probe.each("ChannelPipe.open(inputOutput:on:)", [.min, -1, .max], refusing: nil) {
+    _ = try ChannelPipe.open(inputOutput: $0, on: core)
   }
   var ends: [Int32] = [-1, -1]
   guard POSIX.pipe(&ends) == 0 else { return }

@@ -28,4 +28,12 @@ extension AsyncIOClientBootstrap {
     try await connect(
       to: try NIOCore.SocketAddress(unixDomainSocketPath: path), channelInitializer: channelInitializer)
   }
+
+  /// Use a stream socket that is connected already, see ``withConnectedSocket(_:)``. What the initializer returns is
+  /// returned here when the channel is active.
+  public func withConnectedSocket<Output: Sendable>(
+    _ socket: NIOBSDSocket.Handle, channelInitializer: @escaping @Sendable (any Channel) -> EventLoopFuture<Output>
+  ) async throws -> Output {
+    try await take(socket, channelInitializer).get()
+  }
 }

@@ -11,12 +11,20 @@ public struct AsyncIOClientBootstrap: NIOClientTCPBootstrapProtocol, Sendable {
   private var initializer: (@Sendable (any Channel) -> EventLoopFuture<Void>)?
   private var timeout = TimeAmount.seconds(10)
   private var local: NIOCore.SocketAddress?
+  private var resolver: (any AsyncIOResolver & Sendable)?
+  private var usesMPTCP = false
 
   /// Create a bootstrap. The next loop of the group has the channel: an ``AsyncIOEventLoop`` or an
   /// ``AsyncIOEventLoopGroup``.
   public init(group: any EventLoopGroup) {
     self.group = group
     options.append(key: .tcpOption(.tcp_nodelay), value: 1)
+  }
+
+  /// Create a bootstrap. Returns nil unless all loops of the group are ``AsyncIOEventLoop``s.
+  public init?(validatingGroup group: any EventLoopGroup) {
+    guard group.isOfOurLoops else { return nil }
+    self.init(group: group)
   }
 
   /// Prepare the channel before it is registered: add its handlers.
@@ -58,6 +66,19 @@ public struct AsyncIOClientBootstrap: NIOClientTCPBootstrapProtocol, Sendable {
   /// How long a connect may take; 10 s if it is not set.
   public func connectTimeout(_ timeout: TimeAmount) -> Self { with { $0.timeout = timeout } }
 
+  /// Look hosts up with a resolver of the program's; nil for the loop's own, which asks the system.
+  public func resolver(_ resolver: (any AsyncIOResolver & Sendable)?) -> Self { with { $0.resolver = resolver } }
+
+  /// Connect with TCP over several paths (RFC 8684). The connect fails if the system cannot; with `ChannelError`
+  /// `.operationUnsupported` where the platform has none. As with NIO's, `TCP_NODELAY` is not set then, because older
+  /// systems refuse it, unless it is set after this call. A socket that is taken stays what it is.
+  public func enableMPTCP(_ value: Bool) -> Self {
+    with {
+      $0.usesMPTCP = value
+      if value { $0.options.remove(key: .tcpOption(.tcp_nodelay)) }
+    }
+  }
+
   /// Connect from an address of this machine.
   public func bind(to address: NIOCore.SocketAddress) -> Self { with { $0.local = address } }
 
@@ -91,6 +112,13 @@ public struct AsyncIOClientBootstrap: NIOClientTCPBootstrapProtocol, Sendable {
     }
   }
 
+  /// Use a stream socket, TCP or Unix, that is connected already: it becomes non-blocking. The channel closes it. If
+  /// none was made, as for a number that is not such a socket, it stays the caller's. ``bind(to:)`` and
+  /// ``connectTimeout(_:)`` are for other calls.
+  public func withConnectedSocket(_ socket: NIOBSDSocket.Handle) -> EventLoopFuture<any Channel> {
+    take(socket) { $0.eventLoop.makeSucceededFuture($0) }
+  }
+
   /// The loop of the next channel.
   var nextLoop: any NIOCore.EventLoop { group.next() }
 
@@ -105,7 +133,8 @@ public struct AsyncIOClientBootstrap: NIOClientTCPBootstrapProtocol, Sendable {
     guard let loop = AsyncIOEventLoop.of(next) else { return next.makeFailedFuture(ForeignLoop(loop: "\(next)")) }
     return loop.flatSubmit {
       // The race has the limit.
-      HostRace(host, port, on: loop) { try begin($0, loop, limit: nil, prepare) }.run(timeout: timeout)
+      HostRace(host, port, on: loop) { try begin($0, loop, limit: nil, prepare) }
+        .run(resolver: resolver, timeout: timeout)
     }
   }
 
@@ -129,7 +158,9 @@ public struct AsyncIOClientBootstrap: NIOClientTCPBootstrapProtocol, Sendable {
     _ prepare: @escaping @Sendable (any Channel) -> EventLoopFuture<Output>
   ) throws -> HostRace<Output>.Attempt {
     let remote = try address.forLoops()
-    let socket = try inNIOsWords { try ChannelSocket.open(for: remote, on: loop.base) }
+    let socket = try inNIOsWords {
+      try ChannelSocket.open(for: remote, proto: Multipath.proto(usesMPTCP), on: loop.base)
+    }
     let channel = StreamChannel(socket, parent: nil, loop: loop)
     try channel.set(.connectTimeout, to: limit)
     // As with NIO's bootstrap, the address is there before the handlers: they see no bind.
@@ -141,5 +172,23 @@ public struct AsyncIOClientBootstrap: NIOClientTCPBootstrapProtocol, Sendable {
       channel.register().flatMap { channel.connect(to: address) }
     }
     return (channel, outcome)
+  }
+
+  /// Make a channel of a socket of the caller's.
+  func take<Output: Sendable>(
+    _ number: NIOBSDSocket.Handle, _ prepare: @escaping @Sendable (any Channel) -> EventLoopFuture<Output>
+  ) -> EventLoopFuture<Output> {
+    let next = group.next()
+    guard let loop = AsyncIOEventLoop.of(next) else { return next.makeFailedFuture(ForeignLoop(loop: "\(next)")) }
+    return loop.flatSubmit {
+      let channel: StreamChannel
+      do {
+        let socket = try inNIOsWords { try ChannelSocket.take(Int32(number), for: .connected, on: loop.base) }
+        channel = StreamChannel(socket, parent: nil, loop: loop)
+      } catch {
+        return loop.makeFailedFuture(error)
+      }
+      return channel.bringUp(options, initializer, prepare: prepare) { channel.beginConfigured() }
+    }
   }
 }

@@ -21,11 +21,22 @@ extension AsyncIODatagramBootstrap {
   }
 
   /// Receive at the path of a Unix socket.
+  ///
+  /// - Parameter cleanupExistingSocketFile: first remove a socket that is there and that no program has any more. One
+  ///   that a program has stays, and the bind fails; NIO's would take its path away.
   public func bind<Output: Sendable>(
-    unixDomainSocketPath path: String,
+    unixDomainSocketPath path: String, cleanupExistingSocketFile: Bool = false,
     channelInitializer: @escaping @Sendable (any Channel) -> EventLoopFuture<Output>
   ) async throws -> Output {
-    try await open(path: path, .bind, prepare: channelInitializer).get()
+    try await open(path: path, .bind, cleansUp: cleanupExistingSocketFile, prepare: channelInitializer).get()
+  }
+
+  /// Use a socket for datagrams that is bound already, see ``withBoundSocket(_:)``. What the initializer returns is
+  /// returned here when the channel is active.
+  public func withBoundSocket<Output: Sendable>(
+    _ socket: NIOBSDSocket.Handle, channelInitializer: @escaping @Sendable (any Channel) -> EventLoopFuture<Output>
+  ) async throws -> Output {
+    try await take(socket, channelInitializer).get()
   }
 
   /// Send to a host, by name or literal, and receive from it only. What the initializer returns is returned here when

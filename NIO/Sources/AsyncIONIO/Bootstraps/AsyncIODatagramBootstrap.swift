@@ -14,10 +14,17 @@ public struct AsyncIODatagramBootstrap: Sendable {
   private let group: any EventLoopGroup
   private var options = ChannelOptions.Storage()
   private var initializer: (@Sendable (any Channel) -> EventLoopFuture<Void>)?
+  private var proto = ProtocolSubtype.default
 
   /// Create a bootstrap. The next loop of the group has the channel: an ``AsyncIOEventLoop`` or an
   /// ``AsyncIOEventLoopGroup``.
   public init(group: any EventLoopGroup) { self.group = group }
+
+  /// Create a bootstrap. Returns nil unless all loops of the group are ``AsyncIOEventLoop``s.
+  public init?(validatingGroup group: any EventLoopGroup) {
+    guard group.isOfOurLoops else { return nil }
+    self.init(group: group)
+  }
 
   /// Prepare the channel before it is registered: add its handlers.
   public func channelInitializer(
@@ -30,6 +37,23 @@ public struct AsyncIODatagramBootstrap: Sendable {
   public func channelOption<Option: ChannelOption>(_ option: Option, value: Option.Value) -> Self {
     with { $0.options.append(key: option, value: value) }
   }
+
+  /// The protocol of a socket among those of its family, in the spelling of NIO's `NIOBSDSocket.ProtocolSubtype`, which
+  /// only `NIOPosix` has.
+  public struct ProtocolSubtype: RawRepresentable, Hashable, Sendable {
+    /// The system's number.
+    public var rawValue: CInt
+    /// Create a subtype from the system's number.
+    public init(rawValue: CInt) { self.rawValue = rawValue }
+    /// Create the subtype of an IP protocol.
+    public init(_ protocol: NIOIPProtocol) { rawValue = CInt(`protocol`.rawValue) }
+    /// The usual one: UDP for IP.
+    public static let `default` = ProtocolSubtype(rawValue: 0)
+  }
+
+  /// Make the socket for another protocol than the usual one. One that is not for datagrams, or that the system does
+  /// not have, is an error of the bind or the connect. A socket that is taken keeps its own.
+  public func protocolSubtype(_ subtype: ProtocolSubtype) -> Self { with { $0.proto = subtype } }
 
   private func with(_ change: (inout Self) -> Void) -> Self {
     var copy = self
@@ -53,6 +77,22 @@ public struct AsyncIODatagramBootstrap: Sendable {
   /// Receive at the path of a Unix socket. Its file stays when the channel has closed, as with NIO.
   public func bind(unixDomainSocketPath path: String) -> EventLoopFuture<any Channel> {
     open(path: path, .bind) { $0.eventLoop.makeSucceededFuture($0) }
+  }
+
+  /// Receive at the path of a Unix socket.
+  ///
+  /// - Parameter cleanupExistingSocketFile: first remove a socket that is there and that no program has any more. One
+  ///   that a program has stays, and the bind fails; NIO's would take its path away.
+  public func bind(
+    unixDomainSocketPath path: String, cleanupExistingSocketFile: Bool
+  ) -> EventLoopFuture<any Channel> {
+    open(path: path, .bind, cleansUp: cleanupExistingSocketFile) { $0.eventLoop.makeSucceededFuture($0) }
+  }
+
+  /// Use a socket for datagrams that is bound already, and may be connected: it becomes non-blocking. The channel
+  /// closes it. If none was made, as for a number that is not a socket for datagrams, it stays the caller's.
+  public func withBoundSocket(_ socket: NIOBSDSocket.Handle) -> EventLoopFuture<any Channel> {
+    take(socket) { $0.eventLoop.makeSucceededFuture($0) }
   }
 
   /// Send to a host, by name or literal, and receive from it only.
@@ -83,8 +123,13 @@ public struct AsyncIODatagramBootstrap: Sendable {
   }
 
   func open<Output: Sendable>(
-    path: String, _ use: Use, prepare: @escaping @Sendable (any Channel) -> EventLoopFuture<Output>
+    path: String, _ use: Use, cleansUp: Bool = false,
+    prepare: @escaping @Sendable (any Channel) -> EventLoopFuture<Output>
   ) -> EventLoopFuture<Output> {
+    if cleansUp {
+      let loop = group.next()
+      return StaleFile.remove(path: path, on: loop).flatMap { open($0, use, on: loop, prepare) }
+    }
     do {
       return open(try NIOCore.SocketAddress(unixDomainSocketPath: path), use, prepare: prepare)
     } catch {
@@ -118,13 +163,33 @@ public struct AsyncIODatagramBootstrap: Sendable {
     let channel: DatagramChannel
     do {
       let target = try address.forLoops()
-      let socket = try inNIOsWords { try ChannelDatagramSocket.open(for: target, on: loop.base) }
+      let socket = try inNIOsWords {
+        try ChannelDatagramSocket.open(for: target, proto: proto.rawValue, on: loop.base)
+      }
       channel = DatagramChannel(socket, loop: loop)
     } catch {
       return loop.makeFailedFuture(error)
     }
     return channel.bringUp(options, initializer, prepare: prepare) {
       channel.register().flatMap { use == .bind ? channel.bind(to: address) : channel.connect(to: address) }
+    }
+  }
+
+  /// Make a channel of a socket of the caller's.
+  func take<Output: Sendable>(
+    _ number: NIOBSDSocket.Handle, _ prepare: @escaping @Sendable (any Channel) -> EventLoopFuture<Output>
+  ) -> EventLoopFuture<Output> {
+    let next = group.next()
+    guard let loop = AsyncIOEventLoop.of(next) else { return next.makeFailedFuture(ForeignLoop(loop: "\(next)")) }
+    return loop.flatSubmit {
+      let channel: DatagramChannel
+      do {
+        let socket = try inNIOsWords { try ChannelDatagramSocket.take(Int32(number), on: loop.base) }
+        channel = DatagramChannel(socket, loop: loop)
+      } catch {
+        return loop.makeFailedFuture(error)
+      }
+      return channel.bringUp(options, initializer, prepare: prepare) { channel.beginConfigured() }
     }
   }
 }

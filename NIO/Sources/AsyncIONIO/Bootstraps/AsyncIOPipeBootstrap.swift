@@ -20,6 +20,12 @@ public struct AsyncIOPipeBootstrap: Sendable {
   /// ``AsyncIOEventLoopGroup``.
   public init(group: any EventLoopGroup) { self.group = group }
 
+  /// Create a bootstrap. Returns nil unless all loops of the group are ``AsyncIOEventLoop``s.
+  public init?(validatingGroup group: any EventLoopGroup) {
+    guard group.isOfOurLoops else { return nil }
+    self.init(group: group)
+  }
+
   /// Prepare the channel before it is registered: add its handlers.
   public func channelInitializer(
     _ handler: @escaping @Sendable (any Channel) -> EventLoopFuture<Void>
@@ -40,73 +46,97 @@ public struct AsyncIOPipeBootstrap: Sendable {
 
   // MARK: Channels
 
+  /// Read from one descriptor and write to it: a serial line, a terminal, a socket. Half a close does not end it: only
+  /// the end of the channel closes the descriptor. For a connected socket see
+  /// ``AsyncIOClientBootstrap/withConnectedSocket(_:)``.
+  public func takingOwnershipOfDescriptor(inputOutput: CInt) -> EventLoopFuture<any Channel> {
+    take(.both(inputOutput)) { $0.eventLoop.makeSucceededFuture($0) }
+  }
+
   /// Read from one pipe and write to another. They are two descriptors.
   public func takingOwnershipOfDescriptors(input: CInt, output: CInt) -> EventLoopFuture<any Channel> {
-    take(input, output) { $0.eventLoop.makeSucceededFuture($0) }
+    take(.ends(input, output)) { $0.eventLoop.makeSucceededFuture($0) }
   }
 
   /// Read from a pipe. The output of the channel is closed.
   public func takingOwnershipOfDescriptor(input: CInt) -> EventLoopFuture<any Channel> {
-    take(input, nil) { $0.eventLoop.makeSucceededFuture($0) }
+    take(.ends(input, nil)) { $0.eventLoop.makeSucceededFuture($0) }
   }
 
   /// Write to a pipe. The input of the channel is closed.
   public func takingOwnershipOfDescriptor(output: CInt) -> EventLoopFuture<any Channel> {
-    take(nil, output) { $0.eventLoop.makeSucceededFuture($0) }
+    take(.ends(nil, output)) { $0.eventLoop.makeSucceededFuture($0) }
   }
 
-  /// Read from one pipe and write to another.
+  /// Read from one descriptor and write to it.
   ///
   /// - Parameter channelInitializer: prepares the channel, after the bootstrap's own initializer, in the thread of its
   ///   loop. What it returns is returned here when the channel is active.
+  public func takingOwnershipOfDescriptor<Output: Sendable>(
+    inputOutput: CInt, channelInitializer: @escaping @Sendable (any Channel) -> EventLoopFuture<Output>
+  ) async throws -> Output {
+    try await take(.both(inputOutput), channelInitializer).get()
+  }
+
+  /// Read from one pipe and write to another.
   public func takingOwnershipOfDescriptors<Output: Sendable>(
     input: CInt, output: CInt, channelInitializer: @escaping @Sendable (any Channel) -> EventLoopFuture<Output>
   ) async throws -> Output {
-    try await take(input, output, channelInitializer).get()
+    try await take(.ends(input, output), channelInitializer).get()
   }
 
   /// Read from a pipe.
   public func takingOwnershipOfDescriptor<Output: Sendable>(
     input: CInt, channelInitializer: @escaping @Sendable (any Channel) -> EventLoopFuture<Output>
   ) async throws -> Output {
-    try await take(input, nil, channelInitializer).get()
+    try await take(.ends(input, nil), channelInitializer).get()
   }
 
   /// Write to a pipe.
   public func takingOwnershipOfDescriptor<Output: Sendable>(
     output: CInt, channelInitializer: @escaping @Sendable (any Channel) -> EventLoopFuture<Output>
   ) async throws -> Output {
-    try await take(nil, output, channelInitializer).get()
+    try await take(.ends(nil, output), channelInitializer).get()
   }
 
   // MARK: Bringing up
 
+  private enum Descriptors: Sendable {
+    case both(CInt)
+    case ends(CInt?, CInt?)
+  }
+
   private func take<Output: Sendable>(
-    _ input: CInt?, _ output: CInt?, _ prepare: @escaping @Sendable (any Channel) -> EventLoopFuture<Output>
+    _ descriptors: Descriptors, _ prepare: @escaping @Sendable (any Channel) -> EventLoopFuture<Output>
   ) -> EventLoopFuture<Output> {
     let next = group.next()
     guard let loop = AsyncIOEventLoop.of(next) else { return next.makeFailedFuture(ForeignLoop(loop: "\(next)")) }
-    return loop.flatSubmit { begin(input, output, loop, prepare) }
+    return loop.flatSubmit { begin(descriptors, loop, prepare) }
   }
 
   private func begin<Output: Sendable>(
-    _ input: CInt?, _ output: CInt?, _ loop: AsyncIOEventLoop,
+    _ descriptors: Descriptors, _ loop: AsyncIOEventLoop,
     _ prepare: @escaping @Sendable (any Channel) -> EventLoopFuture<Output>
   ) -> EventLoopFuture<Output> {
     let channel: StreamChannel
     do {
-      let pipe = try inNIOsWords { try ChannelPipe.open(input: input, output: output, on: loop.base) }
+      let pipe = try inNIOsWords {
+        switch descriptors {
+        case .both(let both): try ChannelPipe.open(inputOutput: both, on: loop.base)
+        case .ends(let input, let output): try ChannelPipe.open(input: input, output: output, on: loop.base)
+        }
+      }
       channel = StreamChannel(pipe, parent: nil, loop: loop)
     } catch {
       return loop.makeFailedFuture(error)
     }
     return channel.bringUp(options, initializer, prepare: prepare) {
-      let active = loop.makePromise(of: Void.self)
-      channel.registerAlreadyConfigured0(promise: active)
-      return active.futureResult.flatMap {
-        if input == nil { return channel.close(mode: .input) }
-        if output == nil { return channel.close(mode: .output) }
-        return loop.makeSucceededVoidFuture()
+      channel.beginConfigured().flatMap {
+        switch descriptors {
+        case .ends(nil, _): channel.close(mode: .input)
+        case .ends(_, nil): channel.close(mode: .output)
+        default: loop.makeSucceededVoidFuture()
+        }
       }
     }
   }

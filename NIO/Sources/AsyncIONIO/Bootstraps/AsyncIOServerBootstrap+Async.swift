@@ -1,4 +1,3 @@
-@_spi(Channels) internal import AsyncIO
 public import NIOCore
 
 // Listening channels as sequences of what their clients' channels were made into, in the spelling of NIO's bootstrap.
@@ -20,7 +19,7 @@ extension AsyncIOServerBootstrap {
   ) async throws -> NIOAsyncChannel<Output, Never> {
     let loop = nextLoop
     return try await Lookup.addresses(of: host, port: port, on: loop)
-      .flatMap { bind($0[0], on: loop, serverBackPressureStrategy, childChannelInitializer) }
+      .flatMap { bind(.address($0[0]), on: loop, serverBackPressureStrategy, childChannelInitializer) }
       .get()
   }
 
@@ -29,7 +28,7 @@ extension AsyncIOServerBootstrap {
     to address: NIOCore.SocketAddress, serverBackPressureStrategy: BackPressure? = nil,
     childChannelInitializer: @escaping @Sendable (any Channel) -> EventLoopFuture<Output>
   ) async throws -> NIOAsyncChannel<Output, Never> {
-    try await bind(address, on: nextLoop, serverBackPressureStrategy, childChannelInitializer).get()
+    try await bind(.address(address), on: nextLoop, serverBackPressureStrategy, childChannelInitializer).get()
   }
 
   /// Listen on the path of a Unix socket.
@@ -41,22 +40,32 @@ extension AsyncIOServerBootstrap {
     serverBackPressureStrategy: BackPressure? = nil,
     childChannelInitializer: @escaping @Sendable (any Channel) -> EventLoopFuture<Output>
   ) async throws -> NIOAsyncChannel<Output, Never> {
-    let address = try NIOCore.SocketAddress(unixDomainSocketPath: path)
     let loop = nextLoop
-    if cleanupExistingSocketFile, let base = AsyncIOEventLoop.of(loop)?.base {
-      let stale = try address.forLoops()
-      try await Task(executorPreference: base.taskExecutor) {
-        try await ChannelSocket.removeStale(at: stale, on: base)
-      }.value
+    guard cleanupExistingSocketFile else {
+      let address = try NIOCore.SocketAddress(unixDomainSocketPath: path)
+      return try await bind(.address(address), on: loop, serverBackPressureStrategy, childChannelInitializer).get()
     }
-    return try await bind(address, on: loop, serverBackPressureStrategy, childChannelInitializer).get()
+    return try await StaleFile.remove(path: path, on: loop)
+      .flatMap { bind(.address($0), on: loop, serverBackPressureStrategy, childChannelInitializer) }
+      .get()
+  }
+
+  /// Listen on a stream socket that is bound already, see ``withBoundSocket(_:)``.
+  ///
+  /// - Parameter cleanupExistingSocketFile: without effect, as with NIO's.
+  public func bind<Output: Sendable>(
+    _ socket: NIOBSDSocket.Handle, cleanupExistingSocketFile: Bool = false,
+    serverBackPressureStrategy: BackPressure? = nil,
+    childChannelInitializer: @escaping @Sendable (any Channel) -> EventLoopFuture<Output>
+  ) async throws -> NIOAsyncChannel<Output, Never> {
+    try await bind(.socket(socket), on: nextLoop, serverBackPressureStrategy, childChannelInitializer).get()
   }
 
   private func bind<Output: Sendable>(
-    _ address: NIOCore.SocketAddress, on loop: any NIOCore.EventLoop, _ strategy: BackPressure?,
+    _ place: Place, on loop: any NIOCore.EventLoop, _ strategy: BackPressure?,
     _ initializer: @escaping @Sendable (any Channel) -> EventLoopFuture<Output>
   ) -> EventLoopFuture<NIOAsyncChannel<Output, Never>> {
-    bringUp(address, on: loop) { channel in
+    bringUp(place, on: loop) { channel in
       let pipeline = channel.pipeline.syncOperations
       // An error of one connection must not end the sequence.
       try pipeline.addHandlers([AcceptPause(forwardsErrors: false), acceptHandler, OutputHandler(initializer)])

@@ -16,6 +16,7 @@ public struct AsyncIOServerBootstrap: Sendable {
   private var childOptions = ChannelOptions.Storage()
   private var serverInitializer: (@Sendable (any Channel) -> EventLoopFuture<Void>)?
   private var childInitializer: (@Sendable (any Channel) -> EventLoopFuture<Void>)?
+  private var usesMPTCP = false
 
   /// Create a bootstrap.
   ///
@@ -27,6 +28,12 @@ public struct AsyncIOServerBootstrap: Sendable {
     self.childGroup = childGroup ?? group
     serverOptions.append(key: .socketOption(.so_reuseaddr), value: 1)
     childOptions.append(key: .tcpOption(.tcp_nodelay), value: 1)
+  }
+
+  /// Create a bootstrap. Returns nil unless all loops of both groups are ``AsyncIOEventLoop``s.
+  public init?(validatingGroup group: any EventLoopGroup, childGroup: (any EventLoopGroup)? = nil) {
+    guard group.isOfOurLoops, childGroup?.isOfOurLoops != false else { return nil }
+    self.init(group: group, childGroup: childGroup)
   }
 
   /// Prepare the listening channel before it is registered.
@@ -51,6 +58,19 @@ public struct AsyncIOServerBootstrap: Sendable {
   /// Set an option of each accepted channel. `TCP_NODELAY` is set on those of TCP unless it is set to 0 here.
   public func childChannelOption<Option: ChannelOption>(_ option: Option, value: Option.Value) -> Self {
     with { $0.childOptions.append(key: option, value: value) }
+  }
+
+  /// Return the same bootstrap: a bind does not wait. As with NIO's.
+  public func bindTimeout(_ timeout: TimeAmount) -> Self { self }
+
+  /// Listen for TCP over several paths (RFC 8684). The bind fails if the system cannot; with `ChannelError`
+  /// `.operationUnsupported` where the platform has none, and for a socket that is taken. As with NIO's, `TCP_NODELAY`
+  /// is not set then, because older systems refuse it, unless it is set after this call.
+  public func enableMPTCP(_ value: Bool) -> Self {
+    with {
+      $0.usesMPTCP = value
+      if value { $0.childOptions.remove(key: .tcpOption(.tcp_nodelay)) }
+    }
   }
 
   private func with(_ change: (inout Self) -> Void) -> Self {
@@ -82,10 +102,33 @@ public struct AsyncIOServerBootstrap: Sendable {
     }
   }
 
+  /// Listen on the path of a Unix socket.
+  ///
+  /// - Parameter cleanupExistingSocketFile: first remove a socket that is there and that no program has any more. One
+  ///   that a program has stays, and the bind fails; NIO's would take its path away.
+  public func bind(
+    unixDomainSocketPath path: String, cleanupExistingSocketFile: Bool
+  ) -> EventLoopFuture<any Channel> {
+    guard cleanupExistingSocketFile else { return bind(unixDomainSocketPath: path) }
+    let loop = group.next()
+    return StaleFile.remove(path: path, on: loop).flatMap { bind(to: $0, on: loop) }
+  }
+
+  /// Listen on a stream socket, TCP or Unix, that is bound already: it becomes non-blocking, and listens if it does not
+  /// yet. The channel closes it, and leaves the file of a Unix socket to the program that made it. If no channel was
+  /// made, as for a number that is not such a socket, it stays the caller's.
+  public func withBoundSocket(_ socket: NIOBSDSocket.Handle) -> EventLoopFuture<any Channel> {
+    bind(.socket(socket), on: group.next())
+  }
+
   private func bind(
     to address: NIOCore.SocketAddress, on loop: any NIOCore.EventLoop
   ) -> EventLoopFuture<any Channel> {
-    bringUp(address, on: loop) { channel in
+    bind(.address(address), on: loop)
+  }
+
+  private func bind(_ place: Place, on loop: any NIOCore.EventLoop) -> EventLoopFuture<any Channel> {
+    bringUp(place, on: loop) { channel in
       try channel.pipeline.syncOperations.addHandler(AcceptPause())
       try channel.pipeline.syncOperations.addHandler(acceptHandler)
       return channel
@@ -99,25 +142,28 @@ public struct AsyncIOServerBootstrap: Sendable {
   /// The loop of the next listening channel.
   var nextLoop: any NIOCore.EventLoop { group.next() }
 
+  /// What to listen on.
+  enum Place: Sendable {
+    case address(NIOCore.SocketAddress)
+    case socket(NIOBSDSocket.Handle)
+  }
+
   /// Make a listening channel and bring it up.
   ///
   /// - Parameter complete: adds the last handlers, and says what the future is to have. In the loop's thread.
   func bringUp<Result: Sendable>(
-    _ address: NIOCore.SocketAddress, on loop: any NIOCore.EventLoop,
-    complete: @escaping @Sendable (ListenerChannel) throws -> Result
+    _ place: Place, on loop: any NIOCore.EventLoop, complete: @escaping @Sendable (ListenerChannel) throws -> Result
   ) -> EventLoopFuture<Result> {
     guard let loop = AsyncIOEventLoop.of(loop) else { return loop.makeFailedFuture(ForeignLoop(loop: "\(loop)")) }
-    return loop.flatSubmit { listen(address, loop, complete) }
+    return loop.flatSubmit { listen(place, loop, complete) }
   }
 
   private func listen<Result: Sendable>(
-    _ address: NIOCore.SocketAddress, _ loop: AsyncIOEventLoop,
-    _ complete: @escaping @Sendable (ListenerChannel) throws -> Result
+    _ place: Place, _ loop: AsyncIOEventLoop, _ complete: @escaping @Sendable (ListenerChannel) throws -> Result
   ) -> EventLoopFuture<Result> {
     let channel: ListenerChannel
     do {
-      let local = try address.forLoops()
-      let socket = try inNIOsWords { try ChannelSocket.open(for: local, on: loop.base) }
+      let socket = try inNIOsWords { try open(place, on: loop.base) }
       channel = ListenerChannel(socket, children: childGroup, loop: loop)
     } catch {
       return loop.makeFailedFuture(error)
@@ -125,8 +171,30 @@ public struct AsyncIOServerBootstrap: Sendable {
     return channel.bringUp(
       serverOptions, serverInitializer, prepare: { _ in loop.makeCompletedFuture { try complete(channel) } }
     ) {
-      channel.register().flatMap { channel.bind(to: address) }
+      switch place {
+      case .address(let address): channel.register().flatMap { channel.bind(to: address) }
+      case .socket: channel.beginTaken()
+      }
     }
+  }
+
+  private func open(_ place: Place, on loop: BaseEventLoop) throws -> ChannelSocket {
+    switch place {
+    case .address(let address):
+      try ChannelSocket.open(for: try address.forLoops(), proto: Multipath.proto(usesMPTCP), on: loop)
+    case .socket where usesMPTCP: throw ChannelError.operationUnsupported
+    case .socket(let number): try ChannelSocket.take(Int32(number), for: .listening, on: loop)
+    }
+  }
+}
+
+/// TCP over several paths.
+enum Multipath {
+  /// The protocol for a socket's family: 0 is the usual one. Throws NIO's error if the platform has no other.
+  static func proto(_ isWanted: Bool) throws -> Int32 {
+    guard isWanted else { return 0 }
+    guard let proto = ChannelSocket.multipathProtocol else { throw ChannelError.operationUnsupported }
+    return proto
   }
 }
 

@@ -20,4 +20,23 @@ extension BaseChannel {
         return self.loop.makeFailedFuture(error)
       }
   }
+
+  /// Register a channel whose socket or pipe is already as it is to be, and let it be active. In the loop's thread.
+  func beginConfigured() -> EventLoopFuture<Void> {
+    let active = loop.makePromise(of: Void.self)
+    registerAlreadyConfigured0(promise: active)
+    return active.futureResult
+  }
+}
+
+extension EventLoopGroup {
+  /// True if the bootstraps have channels for all its loops.
+  var isOfOurLoops: Bool {
+    var count = 0
+    for loop in makeIterator() {
+      guard AsyncIOEventLoop.of(loop) != nil else { return false }
+      count += 1
+    }
+    return count > 0
+  }
 }

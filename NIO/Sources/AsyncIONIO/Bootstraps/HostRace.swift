@@ -6,6 +6,8 @@ internal import NIOCore
 //   knows the channel before the initializer is called, and can close it.
 // - A failure may come from inside the call that begins an attempt, and so may the end of everything.
 // - A loop that shuts down closes the channels, and each of them fails; the next address is not tried then.
+// - A resolver of the program's answers for each family by itself. The second answer may come while the addresses of
+//   the first are tried, or after all of them have failed.
 
 /// Connects to the first address of a host that answers. The next attempt begins when one has failed, or 250 ms after
 /// the latest one has begun. The first success wins; the channels of the others are closed.
@@ -26,6 +28,10 @@ final class HostRace<Output: Sendable>: @unchecked Sendable {
   private var running: [Int: StreamChannel] = [:]
   private var errors: [Int: any Error] = [:]
   private var isOver = false
+  private var resolver: (any AsyncIOResolver & Sendable)?
+  private var queries = Queries()
+  /// Runs while only IPv4 has been answered: IPv6 is to be first if its answer comes soon.
+  private var patience: Scheduled<Void>?
   private var stagger: Scheduled<Void>?
   private var limit: Scheduled<Void>?
 
@@ -40,13 +46,21 @@ final class HostRace<Output: Sendable>: @unchecked Sendable {
 
   /// Look the host up and connect. Fails with ``AsyncIOConnectionError``, with `ChannelError.connectTimeout` if both
   /// take longer than `timeout`, with `EventLoopError.shutdown` if the loop ends.
-  func run(timeout: TimeAmount) -> EventLoopFuture<Output> {
+  ///
+  /// - Parameter resolver: answers instead of the loop's own.
+  func run(resolver: (any AsyncIOResolver & Sendable)?, timeout: TimeAmount) -> EventLoopFuture<Output> {
+    self.resolver = resolver
     let limit = loop.assumeIsolated().scheduleTask(in: timeout) {
       self.end(.failure(ChannelError.connectTimeout(timeout)))
     }
     self.limit = limit
     // After the end the limit is cancelled; before, its failure is the end of the loop.
     limit.futureResult.whenFailure { self.end(.failure($0)) }
+    if let resolver { ask(resolver) } else { lookUp() }
+    return promise.futureResult
+  }
+
+  private func lookUp() {
     Lookup.addresses(of: host, port: port, on: loop).assumeIsolated().whenComplete { result in
       guard !self.isOver else { return }
       switch result {
@@ -56,20 +70,53 @@ final class HostRace<Output: Sendable>: @unchecked Sendable {
       case .failure(let error): self.end(.failure(self.failure(lookup: error)))
       }
     }
-    return promise.futureResult
   }
+
+  // MARK: A resolver of the program's
+
+  private func ask(_ resolver: any AsyncIOResolver & Sendable) {
+    queries.begin(.v6)
+    queries.begin(.v4)
+    resolver.initiateAAAAQuery(host: host, port: port).hop(to: loop).assumeIsolated()
+      .whenComplete { self.answered(.v6, $0) }
+    resolver.initiateAQuery(host: host, port: port).hop(to: loop).assumeIsolated()
+      .whenComplete { self.answered(.v4, $0) }
+  }
+
+  private func answered(_ family: Queries.Family, _ answer: Result<[NIOCore.SocketAddress], any Error>) {
+    guard !isOver else { return }
+    let found = queries.end(family, answer)
+    // What waits already keeps its order; the family that was not tried last is next.
+    let last = next > 0 ? addresses[next - 1].protocol : nil
+    let waiting = family == .v6 ? found + Array(addresses[next...]) : Array(addresses[next...]) + found
+    addresses = Array(addresses[..<next]) + Lookup.interleaved(waiting, after: last)
+    guard family == .v4, queries.areRunning else {
+      patience?.cancel()
+      patience = nil
+      return goOn()
+    }
+    patience = loop.assumeIsolated().scheduleTask(in: .milliseconds(50)) {
+      self.patience = nil
+      self.goOn()
+    }
+  }
+
+  /// Try the addresses that have come, unless the next attempt has its time already.
+  private func goOn() { if !isOver && stagger == nil { startNext() } }
+
+  // MARK: Attempts
 
   private func startNext() {
     stagger?.cancel()
     stagger = nil
     guard loop.isOpen else { return end(.failure(NIOCore.EventLoopError.shutdown)) }
     guard next < addresses.count else {
-      if running.isEmpty { end(.failure(failure(lookup: nil))) }
+      if running.isEmpty && !queries.areRunning { end(.failure(failure(lookup: addresses.isEmpty ? noAddress : nil))) }
       return
     }
     let number = next
     next += 1
-    if next < addresses.count {
+    if next < addresses.count || queries.areRunning {
       stagger = loop.assumeIsolated().scheduleTask(in: .milliseconds(250)) { self.startNext() }
     }
     do {
@@ -99,14 +146,17 @@ final class HostRace<Output: Sendable>: @unchecked Sendable {
   private func end(_ result: Result<Output, any Error>) {
     guard !isOver else { return }
     isOver = true
-    stagger?.cancel()
-    limit?.cancel()
-    (stagger, limit) = (nil, nil)
+    for timer in [stagger, limit, patience] { timer?.cancel() }
+    (stagger, limit, patience) = (nil, nil, nil)
+    if queries.areRunning { resolver?.cancelQueries() }
+    resolver = nil
     let others = running.sorted { $0.key < $1.key }.map(\.value)
     running = [:]
     for channel in others { channel.close(promise: nil) }
     promise.completeWith(result)
   }
+
+  private var noAddress: any Error { queries.error ?? NoAddresses(host: host) }
 
   private func failure(lookup: (any Error)?) -> AsyncIOConnectionError {
     AsyncIOConnectionError(

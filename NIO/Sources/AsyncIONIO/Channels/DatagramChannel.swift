@@ -11,7 +11,9 @@ internal import Synchronization
 /// A channel for datagrams, UDP or Unix. It reads `AddressedEnvelope<ByteBuffer>`, and writes the same; connected, it
 /// writes `ByteBuffer` as well. See ``BaseChannel``.
 final class DatagramChannel: BaseChannel, @unchecked Sendable {
-  private let socket: ChannelDatagramSocket
+  let socket: ChannelDatagramSocket
+  /// What the handlers want to know of each datagram.
+  var reports = DatagramReports()
   private var writes = PendingDatagrams()
   private let writableFlag = Atomic<Bool>(true)
   private var isFlushing = false
@@ -89,7 +91,9 @@ final class DatagramChannel: BaseChannel, @unchecked Sendable {
         hasRead = true
         // Of a family that NIO has no form of, which no bootstrap makes.
         guard let sender = NIOCore.SocketAddress(datagram.sender) else { continue }
-        pipeline.syncOperations.fireChannelRead(NIOAny(AddressedEnvelope(remoteAddress: sender, data: data)))
+        let envelope = AddressedEnvelope(
+          remoteAddress: sender, data: data, metadata: reports.metadata(datagram.metadata))
+        pipeline.syncOperations.fireChannelRead(NIOAny(envelope))
       } catch {
         pipeline.syncOperations.fireErrorCaught(error)
         if !Self.passes(error) { close0(error: error, mode: .all, promise: nil) }
@@ -131,19 +135,18 @@ final class DatagramChannel: BaseChannel, @unchecked Sendable {
     guard let envelope = tryUnwrapData(data, as: AddressedEnvelope<ByteBuffer>.self) else {
       guard let bytes = tryUnwrapData(data, as: ByteBuffer.self) else { throw ChannelError.operationUnsupported }
       guard peer != nil else { throw DatagramChannelError.WriteOnUnconnectedSocketWithoutAddress() }
-      return .init(data: bytes, address: nil, promise: promise)
+      return .init(data: bytes, address: nil, metadata: nil, promise: promise)
     }
-    if let metadata = envelope.metadata, metadata != .init(ecnState: .transportNotCapable) {
-      throw UnsupportedMetadata(metadata: "\(metadata)")
-    }
+    let metadata = try outgoing(envelope.metadata)
     guard let peer else {
-      return .init(data: envelope.data, address: try envelope.remoteAddress.forLoops(), promise: promise)
+      let address = try envelope.remoteAddress.forLoops()
+      return .init(data: envelope.data, address: address, metadata: metadata, promise: promise)
     }
     guard envelope.remoteAddress == peer else {
       throw DatagramChannelError.WriteOnConnectedSocketWithInvalidAddress(
         envelopeRemoteAddress: envelope.remoteAddress, connectedRemoteAddress: peer)
     }
-    return .init(data: envelope.data, address: nil, promise: promise)
+    return .init(data: envelope.data, address: nil, metadata: metadata, promise: promise)
   }
 
   override func flush0() {
@@ -165,12 +168,12 @@ final class DatagramChannel: BaseChannel, @unchecked Sendable {
   }
 
   private func send(_ write: PendingDatagrams.Write) -> Int? {
-    let result = write.data.withUnsafeReadableBytes { socket.send($0, to: write.address) }
+    let result = write.data.withUnsafeReadableBytes { socket.send($0, to: write.address, with: write.metadata) }
     guard result == -Int(ErrorNumber.connectionRefused) else { return result }
     // That was about an earlier datagram, and the report is spent.
     pipeline.syncOperations.fireErrorCaught(NIOCore.IOError(errnoCode: ErrorNumber.connectionRefused, reason: "write"))
     guard life.isActive else { return 0 }
-    return write.data.withUnsafeReadableBytes { socket.send($0, to: write.address) }
+    return write.data.withUnsafeReadableBytes { socket.send($0, to: write.address, with: write.metadata) }
   }
 
   /// Take the system's answer to the first datagram.
@@ -219,7 +222,7 @@ final class DatagramChannel: BaseChannel, @unchecked Sendable {
       writes.waterMark = value as! ChannelOptions.Types.WriteBufferWaterMark
     // A hint: these channels read one datagram at a time.
     case is ChannelOptions.Types.DatagramVectorReadMessageCountOption: break
-    default: try super.set(option, to: value)
+    default: if try !setMetadata(option, value as Any) { try super.set(option, to: value) }
     }
   }
 
@@ -230,13 +233,7 @@ final class DatagramChannel: BaseChannel, @unchecked Sendable {
     case is ChannelOptions.Types.WriteBufferWaterMarkOption: return writes.waterMark as! Option.Value
     case is ChannelOptions.Types.BufferedWritableBytesOption: return writes.byteCount as! Option.Value
     case is ChannelOptions.Types.DatagramVectorReadMessageCountOption: return 0 as! Option.Value
-    default: return try super.get(option)
+    default: return try metadataOption(option) as! Option.Value? ?? super.get(option)
     }
   }
-}
-
-/// What a datagram was to carry besides its bytes, and cannot here.
-struct UnsupportedMetadata: Error, CustomStringConvertible {
-  let metadata: String
-  var description: String { "datagrams are sent without metadata here, and this one has \(metadata). Leave it out." }
 }

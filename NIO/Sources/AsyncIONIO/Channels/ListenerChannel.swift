@@ -5,7 +5,8 @@ internal import NIOCore
 final class ListenerChannel: BaseChannel, @unchecked Sendable {
   private let socket: ChannelSocket
   private let children: any EventLoopGroup
-  private var backlog: Int32 = 128
+  /// What is set; nil is NIO's 128, or what a socket that is taken has.
+  private var backlog: Int32?
 
   init(_ socket: ChannelSocket, children: any EventLoopGroup, loop: AsyncIOEventLoop) {
     self.socket = socket
@@ -22,13 +23,20 @@ final class ListenerChannel: BaseChannel, @unchecked Sendable {
     do {
       try inNIOsWords {
         try socket.bind(to: try address.forLoops())
-        try socket.listen(backlog: backlog)
+        try socket.listen(backlog: backlog ?? 128)
       }
     } catch {
       return fail(promise, error)
     }
     noteAddresses()
     becomeActive0(promise: promise)
+  }
+
+  /// Let a channel over a socket that listens already begin.
+  func beginTaken() -> EventLoopFuture<Void> {
+    guard let backlog else { return beginConfigured() }
+    return loop.makeCompletedFuture { try inNIOsWords { try socket.listen(backlog: backlog) } }
+      .flatMap { self.beginConfigured() }
   }
 
   // MARK: Accepting
@@ -90,7 +98,7 @@ final class ListenerChannel: BaseChannel, @unchecked Sendable {
   override func set<Option: ChannelOption>(_ option: Option, to value: Option.Value) throws {
     guard life.isOpen else { throw ChannelError.ioOnClosedChannel }
     if option is ChannelOptions.Types.BacklogOption {
-      backlog = value as! Int32
+      backlog = (value as! Int32)
     } else {
       try super.set(option, to: value)
     }
@@ -98,7 +106,7 @@ final class ListenerChannel: BaseChannel, @unchecked Sendable {
 
   override func get<Option: ChannelOption>(_ option: Option) throws -> Option.Value {
     guard life.isOpen else { throw ChannelError.ioOnClosedChannel }
-    return option is ChannelOptions.Types.BacklogOption ? backlog as! Option.Value : try super.get(option)
+    return option is ChannelOptions.Types.BacklogOption ? (backlog ?? 128) as! Option.Value : try super.get(option)
   }
 }
 

@@ -1,4 +1,4 @@
-internal import AsyncIO
+@_spi(Channels) internal import AsyncIO
 internal import NIOCore
 
 /// The datagrams that wait, in order, and what they owe, as ``PendingWrites`` is for streams. Promises are returned and
@@ -8,6 +8,7 @@ struct PendingDatagrams {
     let data: ByteBuffer
     /// The receiver; nil is the connected one.
     let address: AsyncIO.SocketAddress?
+    let metadata: ChannelDatagramSocket.Metadata?
     let promise: EventLoopPromise<Void>?
   }
 
