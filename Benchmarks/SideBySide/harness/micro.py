@@ -176,6 +176,10 @@ def _dispatch() -> list[Work]:
 def _wakes() -> list[Work]:
     both = (*SERVER_CORES, *LOAD_CORES)
     spawning = {threads: variant(TOKIO, "spawn", "spawned tasks", f"burst{threads}_spawn") for threads in (1, 4)}
+
+    def posting(threads: int) -> tuple[Subject, ...]:
+        return tuple(variant(loop, "post", "without a handle", f"burst{threads}_post") for loop in (SELECTOR, PROACTOR))
+
     return [
         _work("pingpong_same", "Wakes: a thread of the same core posts, and is answered",
               "A post to a loop that sleeps, and the write of its callback that wakes the thread.",
@@ -185,11 +189,13 @@ def _wakes() -> list[Work]:
               "round trip", 50_000, (FLOOR, *LOOPS), cores=both, fewer=_slow(50_000, 2), rounds=7),
         _work("burst1", "Posts of one thread, as fast as it can",
               "One post, until the loop has run the last. Go's channel holds 1,024, so its thread has to wait.",
-              "post", 1_000_000, (FLOOR, SELECTOR, PROACTOR, LIBUV, TOKIO, spawning[1], GO, NIO, UVLOOP, PYTHON),
+              "post", 1_000_000, (FLOOR, SELECTOR, PROACTOR, *posting(1), LIBUV, TOKIO, spawning[1], GO, NIO, UVLOOP,
+                                   PYTHON),
               figure=WALL, cores=both),
         _work("burst4", "Posts of four threads, as fast as they can",
               "As burst1, by four threads on one core: a thread that waits for a lock waits for one that does not run.",
-              "post", 1_000_000, (FLOOR, SELECTOR, PROACTOR, LIBUV, TOKIO, spawning[4], GO, NIO, UVLOOP, PYTHON),
+              "post", 1_000_000, (FLOOR, SELECTOR, PROACTOR, *posting(4), LIBUV, TOKIO, spawning[4], GO, NIO, UVLOOP,
+                                   PYTHON),
               figure=WALL, cores=both, sets=QUICK, rounds=7),
     ]
 
@@ -199,19 +205,24 @@ def _timers() -> list[Work]:
         return (variant(FLOOR, "heap", "heap of exact deadlines", f"{work}_heap"),
                 variant(FLOOR, "wheel", "wheel of milliseconds", work))
 
+    def tokens(work: str) -> tuple[Subject, ...]:
+        return tuple(variant(loop, "token", "without objects", f"{work}_token") for loop in (SELECTOR, PROACTOR))
+
     million = 1_000_000
     return [
         _work("timer_cancel", "Timers: 1,000,000 set, then cancelled",
               "One timer, 1 to 3,600 seconds, set and cancelled. SwiftNIO scans for it: 10,000 here, ten times as many "
               "cost it nearly ten times as much each.",
-              "timer", million, (*floors("timer_cancel"), *LOOPS, SWIFT), sets=QUICK, rounds=7,
+              "timer", million, (*floors("timer_cancel"), *tokens("timer_cancel"), *LOOPS, SWIFT), sets=QUICK, rounds=7,
               fewer={NIO.name: 10_000, SWIFT.name: 100_000}),
         _work("timer_fire", "Timers: 1,000,000 set, until all have fired",
               "One timer, up to a second, set and fired.",
-              "timer", million, (*floors("timer_fire"), *LOOPS, SWIFT), rounds=5, fewer={SWIFT.name: 100_000}),
+              "timer", million, (*floors("timer_fire"), *tokens("timer_fire"), *LOOPS, SWIFT), rounds=5,
+              fewer={SWIFT.name: 100_000}),
         _work("timer_rearm", "Timers: one of 10,000 set anew",
               "One of 10,000 timers at random set to 30 seconds from now, 1,000 of them a turn.",
-              "timer", million, (*floors("timer_rearm"), *LOOPS), sets=QUICK, fewer={NIO.name: 20_000}),
+              "timer", million, (*floors("timer_rearm"), *tokens("timer_rearm"), *LOOPS), sets=QUICK,
+              fewer={NIO.name: 20_000}),
     ]
 
 

@@ -9,6 +9,11 @@ enum Work: String, CaseIterable {
   case timerCancel = "timer_cancel"
   case timerFire = "timer_fire"
   case timerRearm = "timer_rearm"
+  case timerCancelToken = "timer_cancel_token"
+  case timerFireToken = "timer_fire_token"
+  case timerRearmToken = "timer_rearm_token"
+  case post1 = "burst1_post"
+  case post4 = "burst4_post"
   case spawn, suspend, yield, actor, continuation, sleep
   case spawnOnLoop = "spawn_on_loop"
   case actorPinned = "actor_pinned"
@@ -33,11 +38,16 @@ enum Work: String, CaseIterable {
     case .batch: try batchCallbacks(bench)
     case .pingpong: try exchangeWakes(bench, sameCore: false)
     case .pingpongSame: try exchangeWakes(bench, sameCore: true)
-    case .burst1: try postBursts(bench, producers: 1)
-    case .burst4: try postBursts(bench, producers: 4)
+    case .burst1: try postBursts(bench, producers: 1, withHandles: true)
+    case .burst4: try postBursts(bench, producers: 4, withHandles: true)
+    case .post1: try postBursts(bench, producers: 1, withHandles: false)
+    case .post4: try postBursts(bench, producers: 4, withHandles: false)
     case .timerCancel: try cancelTimers(bench)
     case .timerFire: try fireTimers(bench)
     case .timerRearm: try rearmTimers(bench)
+    case .timerCancelToken: try cancelTokens(bench)
+    case .timerFireToken: try fireTokens(bench)
+    case .timerRearmToken: try rearmTokens(bench)
     case .spawn: try spawnTasks(bench)
     case .spawnOnLoop: try createTasks(bench)
     case .suspend: try suspendOften(bench)

@@ -77,6 +77,7 @@ extension LoopInterior.Timer {
     case .handle:
       what = "a callback"
       place = word.unmanaged(TimerHandle.self)._withUnsafeGuaranteedRef { $0.site }
+    case .token: what = "a callback"
     case .node: (what, task) = word.unmanaged(TimerNode.self)._withUnsafeGuaranteedRef { $0.inspected }
     default: (what, task) = ("a sleep by the runtime", word.jobAddress)
     }

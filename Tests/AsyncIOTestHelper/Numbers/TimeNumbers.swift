@@ -24,6 +24,16 @@ func probeTime(_ probe: NumberProbe, _ loop: any EventLoop) async throws {
   await probe.each("BaseEventLoop.callAt(_:context:site:_:)", Extreme.instants) {
     try loop.callAt($0, context: .scopedPolicy, site: CallSite()) {}.cancel()
   }
+  // Right because the helper runs loops of this package.
+  let core = loop as! BaseEventLoop
+  await probe.each("BaseEventLoop.setTimer(at:_:)", Extreme.instants) {
+    try core.cancelTimer(try core.setTimer(at: $0) {})
+  }
+  await probe.each("BaseEventLoop.moveTimer(_:to:)", Extreme.instants) {
+    let timer = try core.setTimer(at: core.time().advanced(by: .seconds(1000))) {}
+    try core.moveTimer(timer, to: $0)
+    try core.cancelTimer(timer)
+  }
   await probe.each("TimerHandle.reschedule(at:)", Extreme.instants) {
     let timer = try loop.callLater(.seconds(1000)) {}
     try timer.reschedule(at: $0)

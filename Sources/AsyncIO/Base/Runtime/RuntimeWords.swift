@@ -5,8 +5,8 @@ internal import CAsyncIO
 /// The word of an object in which the runtime counts the references to it. An object with one owner has the same word
 /// as one fresh from the allocator, and any other reference, even a weak or an unowned one, makes it another.
 ///
-/// Whoever has the only reference may also set the word to that of an object with two: a reference for himself and one
-/// to give away, without the atomic addition that a retain is.
+/// The owner of the only reference may also set the word to that of an object with two: a reference to keep and one to
+/// give away, without the atomic addition that a retain is.
 enum ReferenceCounts {
   /// The words of an object without weak and unowned references.
   struct Words {

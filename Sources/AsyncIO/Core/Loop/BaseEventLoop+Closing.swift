@@ -32,9 +32,10 @@ extension BaseEventLoop {
     // and its lent memory. Nothing sleeps, so nothing is woken.
     completeDeferred(before: .max)
     backend.close()
-    let posted = intake.close()
+    var late = intake.close()
     while !ready.isEmpty { drop(ready.pop()) }
-    for bits in posted { drop(LoopWord(bits: bits)) }
+    late.moveCallbacks(to: &posted)
+    for index in 0..<late.count { drop(LoopWord(bits: late[index])) }
     let now = time().nanoseconds
     for timer in timers.removeAll() {
       guard timer.word.isJob else {
@@ -74,6 +75,8 @@ extension BaseEventLoop {
     case .action: word.object(PostedAction.self).dropped()
     case .node: word.object(TimerNode.self).drop()
     case .embedded: dropEmbedded(word)
+    case .token: _ = timers.tokens.remove(word.place)
+    case .posted: _ = posted.removeFirst()
     }
   }
 }

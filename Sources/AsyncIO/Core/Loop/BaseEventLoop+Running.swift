@@ -135,6 +135,8 @@ extension BaseEventLoop {
       if earliest <= now { return 0 }
       // A bound on one wait: a day, like asyncio's.
       timeout = min(earliest &- now, 86_400_000_000_000)
+    } else {
+      timers.giveMemoryBack()
     }
     return intake.inbox.announceSleep() ? timeout : 0
   }
@@ -195,7 +197,12 @@ extension BaseEventLoop {
 
   @inline(never)
   private final func runOther(_ word: LoopWord) throws {
-    if word.rawTag == LoopWord.Tag.embedded.rawValue { try runEmbedded(word) } else { runBoxed(word) }
+    switch word.rawTag {
+    case LoopWord.Tag.embedded.rawValue: try runEmbedded(word)
+    case LoopWord.Tag.token.rawValue: try runToken(word.place)
+    case LoopWord.Tag.posted.rawValue: try runPosted()
+    default: runBoxed(word)
+    }
   }
 
   /// Run a job that came in a box, in its role.
@@ -232,7 +239,7 @@ extension BaseEventLoop {
   }
 
   /// Tell of an error of a callback. Its handle may be another's already, if nobody has it; then one like it is told.
-  private final func callbackFailed(_ error: any Error, _ handle: Handle?) throws {
+  final func callbackFailed(_ error: any Error, _ handle: Handle?) throws {
     if error is any InterruptError { throw error }
     var context = ExceptionContext(message: "exception in a callback", exception: error)
     context.handle = handle ?? Handle(finished: ())
@@ -246,6 +253,7 @@ extension BaseEventLoop {
   final func emptyInbox() {
     assertLoopThread()
     intake.inbox.take(spare: &spareWords)
+    spareWords.moveCallbacks(to: &posted)
     // By index: what is admitted may post, but not here.
     for index in 0..<spareWords.count { admit(LoopWord(bits: spareWords[index])) }
     spareWords.removeAll()
@@ -253,12 +261,12 @@ extension BaseEventLoop {
 
   private final func admit(_ word: LoopWord) {
     switch word.tag {
-    case .taskJob, .serialJob, .routedJob, .boxedJob, .handle, .embedded: pushArrival(word)
+    case .taskJob, .serialJob, .routedJob, .boxedJob, .handle, .embedded, .posted: pushArrival(word)
     case .timer: admitTimer(word.object(TimerHandle.self))
     case .submit: submitNow(word.object(IOOperation.self))
     case .closeDescriptor: closeDescriptorNow(word.object(IODescriptor.self))
     case .action: word.object(PostedAction.self).run(self)
-    case .node: preconditionFailure("a node of the timer heap must not be posted")
+    case .node, .token: preconditionFailure("what waits in the timer heap must not be posted")
     }
   }
 

@@ -14,41 +14,6 @@ internal import Synchronization
 ///
 /// The unchecked conformance is right because what threads share is atomic or behind the mutex.
 struct Inbox: ~Copyable, @unchecked Sendable {
-  /// Posted words, in memory of the inbox's own: filled by producers, and exchanged for an empty one by the loop.
-  struct Words: ~Copyable {
-    private(set) var count = 0
-    private var capacity = 64
-    private var words = UnsafeMutablePointer<UInt>.allocate(capacity: 64)
-
-    deinit { words.deallocate() }
-
-    subscript(index: Int) -> UInt { words[index] }
-
-    @inline(__always)
-    mutating func append(_ word: UInt) {
-      if count == capacity { resize(to: capacity * 2) }
-      words[count] = word
-      count += 1
-    }
-
-    /// Remove all words. A burst that has gone leaves no memory behind.
-    mutating func removeAll() {
-      count = 0
-      if capacity > 1 << 16 { resize(to: 64) }
-    }
-
-    /// Free the memory as well: no word comes any more.
-    mutating func close() {
-      count = 0
-      resize(to: 0)
-    }
-
-    private mutating func resize(to capacity: Int) {
-      words.reallocate(count: count, capacity: capacity)
-      self.capacity = capacity
-    }
-  }
-
   private struct Contents: ~Copyable {
     var words = Words()
     var isClosed = false
@@ -75,11 +40,32 @@ struct Inbox: ~Copyable, @unchecked Sendable {
     defer { casyncio_mutex_unlock(mutex) }
     guard !contents.pointee.isClosed else { return false }
     contents.pointee.words.append(word.bits)
+    announcePost(wake)
+    return true
+  }
+
+  /// Add a callback that has no handle from any thread. Returns `false` if the loop is closed.
+  borrowing func post(_ callback: consuming PostedCallback, wake: () -> Void) -> Bool {
+    casyncio_mutex_lock(mutex)
+    guard !contents.pointee.isClosed else {
+      // What it captured goes after the lock: that may be code which posts.
+      casyncio_mutex_unlock(mutex)
+      return false
+    }
+    contents.pointee.words.append(callback)
+    announcePost(wake)
+    casyncio_mutex_unlock(mutex)
+    return true
+  }
+
+  @inline(__always)
+  private borrowing func announcePost(_ wake: () -> Void) {
+    // The thread that set the flag has looked whether the loop sleeps, and with the flag set it does not go to sleep.
+    if hasPostsFlag.load(ordering: .relaxed) { return }
     hasPostsFlag.store(true, ordering: .sequentiallyConsistent)
     if sleeping.load(ordering: .sequentiallyConsistent), sleeping.exchange(false, ordering: .sequentiallyConsistent) {
       wake()
     }
-    return true
   }
 
   /// Announce that the loop is about to wait. Returns `false` if something is already here: do not wait.
@@ -118,13 +104,14 @@ struct Inbox: ~Copyable, @unchecked Sendable {
   }
 
   /// Refuse what comes from here on, and return what is left.
-  borrowing func close() -> [UInt] {
+  borrowing func close() -> Words {
     casyncio_mutex_lock(mutex)
     defer { casyncio_mutex_unlock(mutex) }
     contents.pointee.isClosed = true
     // Intakes outlive their loops, perhaps for long.
-    defer { contents.pointee.words.close() }
-    return (0..<contents.pointee.words.count).map { contents.pointee.words[$0] }
+    var left = Words(capacity: 0)
+    swap(&contents.pointee.words, &left)
+    return left
   }
 }
 

@@ -76,8 +76,15 @@ final class LoopIntake: @unchecked Sendable {
     _ = post(PostedAction(body), .action)
   }
 
+  /// Post a callback from any thread, without a handle. Returns `false` if the loop is closed.
+  @inline(__always)
+  func post(_ callback: consuming PostedCallback) -> Bool {
+    if let foreignPost, !isRunningInThisThread { foreignPost() }
+    return inbox.post(callback) { backend?.wake() }
+  }
+
   /// Refuse what comes from here on, and return what is left.
-  func close() -> [UInt] {
+  func close() -> Inbox.Words {
     let left = inbox.close()
     backend = nil
     return left

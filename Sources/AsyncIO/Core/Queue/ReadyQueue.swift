@@ -29,6 +29,10 @@ struct LoopWord {
     case node = 9
     /// A callback of another runtime, see `Embedding.swift`: not an object of Swift's.
     case embedded = 10
+    /// The timer of a ``TimerToken``, by its place: not an object. Heap of timers and ready queue.
+    case token = 11
+    /// The next one of the ``PostedCallbacks``: not an object.
+    case posted = 12
   }
 
   let bits: UInt
@@ -47,6 +51,17 @@ struct LoopWord {
 
   @inline(__always)
   private init(plain job: UnownedJob, _ tag: Tag) { bits = unsafeBitCast(job, to: UInt.self) | tag.rawValue }
+
+  /// Name the place of a token.
+  @inline(__always)
+  init(token place: Int) { bits = UInt(bitPattern: place) << 4 | Tag.token.rawValue }
+
+  /// A callback without a handle.
+  static var posted: LoopWord { LoopWord(bits: Tag.posted.rawValue) }
+
+  /// The place of a token.
+  @inline(__always)
+  var place: Int { Int(bitPattern: bits >> 4) }
 
   /// Take a reference of its own.
   @inline(__always)

@@ -23,7 +23,8 @@ class TimerNode {
   var inspected: (what: String, task: UInt?) { ("a time limit", nil) }
 }
 
-/// The timers of a loop. Its words are those of the ready queue: a job, a ``TimerHandle``, or a ``TimerNode``.
+/// The timers of a loop. Its words are those of the ready queue: a job, a ``TimerHandle``, a ``TimerNode``, or the
+/// place of a token.
 struct TimerHeap: ~Copyable {
   private struct Entry {
     var deadline: Int64
@@ -57,6 +58,8 @@ struct TimerHeap: ~Copyable {
   /// Slots that were ever in use.
   private var slots = 0
   private var nextSequence: UInt32
+  /// The timers without objects.
+  var tokens = TimerTokens()
 
   private static var least: Int { 16 }
 
@@ -96,6 +99,17 @@ struct TimerHeap: ~Copyable {
     siftUp(entry, from: count - 1)
   }
 
+  /// Insert the timer of a token.
+  @inline(__always)
+  mutating func insert(token place: Int, deadline: Int64) {
+    if count == capacity || count == slots { return insert(LoopWord(token: place), deadline: deadline) }
+    let slot = entries[count].slot
+    words[slot] = LoopWord(token: place)
+    tokens.setSlot(Int32(truncatingIfNeeded: slot), of: place)
+    count &+= 1
+    siftUp(Entry(deadline: deadline, sequence: takeSequence(), slot: slot), from: count &- 1)
+  }
+
   /// Remove a node. Does nothing if it is not in the heap.
   mutating func remove(_ node: TimerNode) {
     guard node.heapSlot >= 0 else { return }
@@ -107,6 +121,12 @@ struct TimerHeap: ~Copyable {
     guard handle.heapSlot >= 0 else { return }
     removeEntry(at: place(of: handle.heapSlot)).unmanaged(TimerHandle.self).release()
   }
+
+  /// Remove what is in a slot: the timer of a token.
+  mutating func remove(_ slot: Int32) { _ = removeEntry(at: place(of: slot)) }
+
+  /// Move what is in a slot to another time, after the others of that time: the timer of a token.
+  mutating func move(_ slot: Int32, to deadline: Int64) { moveEntry(of: slot, to: deadline) }
 
   /// Move a callback to another time, after the others of that time. It must be in the heap.
   mutating func move(_ handle: TimerHandle, to deadline: Int64) { moveEntry(of: handle.heapSlot, to: deadline) }
@@ -130,10 +150,11 @@ struct TimerHeap: ~Copyable {
 
   /// Take everything out, each with its reference, in no particular order.
   mutating func removeAll() -> [(word: LoopWord, deadline: Int64)] {
-    let all = (0..<count).map { index in
+    var all: [(word: LoopWord, deadline: Int64)] = []
+    for index in 0..<count {
       let word = words[entries[index].slot]
       setSlot(-1, of: word)
-      return (word: word, deadline: entries[index].deadline)
+      all.append((word: word, deadline: entries[index].deadline))
     }
     count = 0
     return all
@@ -171,6 +192,19 @@ struct TimerHeap: ~Copyable {
     }
   }
 
+  /// Give back the memory of a crowd of timers that has gone, as the loop goes to sleep: not at once, for another one
+  /// may come in the same turn.
+  @inline(__always)
+  mutating func giveMemoryBack() {
+    if capacity > 4096 && count == 0 { shrink() }
+  }
+
+  @inline(never)
+  private mutating func shrink() {
+    resize(to: Self.least)
+    tokens.giveMemoryBack()
+  }
+
   private mutating func removeEntry(at index: Int) -> LoopWord {
     let slot = entries[index].slot
     assert(index < count && places[slot] == index, "a slot was freed twice")
@@ -181,9 +215,6 @@ struct TimerHeap: ~Copyable {
     entries[count] = Entry(deadline: 0, sequence: 0, slot: slot)
     if index < count {
       if index > 0 && last < entries[(index - 1) / 4] { siftUp(last, from: index) } else { siftDown(last, from: index) }
-    } else if count == 0 && capacity > 4096 {
-      // A crowd of timers that has gone leaves no memory behind.
-      resize(to: Self.least)
     }
     return word
   }
@@ -196,11 +227,12 @@ struct TimerHeap: ~Copyable {
 
   /// Tell a waiting object its slot.
   @inline(__always)
-  private func setSlot(_ slot: Int, of word: LoopWord) {
+  private mutating func setSlot(_ slot: Int, of word: LoopWord) {
     let slot = Int32(truncatingIfNeeded: slot)
     switch word.rawTag {
     case LoopWord.Tag.handle.rawValue: word.withObject(TimerHandle.self) { $0.heapSlot = slot }
     case LoopWord.Tag.node.rawValue: word.withObject(TimerNode.self) { $0.heapSlot = slot }
+    case LoopWord.Tag.token.rawValue: tokens.setSlot(slot, of: word.place)
     default: break
     }
   }
