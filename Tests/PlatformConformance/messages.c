@@ -19,7 +19,7 @@ static casyncio_message message_to(int socket) {
 static void senders(void) {
   int a = bound(), b = bound();
   char memory[16];
-  casyncio_message to = message_to(b), from;
+  casyncio_message to = message_to(b), from = {0};
   CHECK(casyncio_receive_message(b, memory, sizeof memory, &from), ==, -EAGAIN);
   CHECK(casyncio_next_message_length(b), ==, -EAGAIN);
   CHECK(casyncio_send_message(a, "hello", 5, &to), ==, 5);
@@ -38,7 +38,7 @@ static void senders(void) {
 static void empty_and_too_long(void) {
   int a = bound(), b = bound();
   char memory[4];
-  casyncio_message to = message_to(b), from;
+  casyncio_message to = message_to(b), from = {0};
   CHECK(casyncio_send_message(a, NULL, 0, &to), ==, 0);
   CHECK(casyncio_send_message(a, "too long", 8, &to), ==, 8);
   await(b, POLLIN);
@@ -56,7 +56,7 @@ static void empty_and_too_long(void) {
 static void nobody(void) {
   int a = bound(), gone = bound();
   char memory[4];
-  casyncio_message to = message_to(gone), own = message_to(a), from;
+  casyncio_message to = message_to(gone), own = message_to(a), from = {0};
   casyncio_close(gone);
   CHECK(casyncio_send_message(a, "?", 1, &to), ==, 1);
   CHECK(casyncio_send_message(a, "!", 1, &own), ==, 1);

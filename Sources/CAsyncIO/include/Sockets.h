@@ -85,7 +85,7 @@ typedef struct casyncio_message {
   socklen_t address_length;
   // True if the received message had more bytes than there was room for; the rest is lost.
   int is_truncated;
-  // What to send with it, or where to write what came with it; NULL for nothing.
+  // What to send with it, or where to write what came with it; NULL for nothing. Set before a receive as well.
   casyncio_metadata *CASYNCIO_NULLABLE metadata;
 } casyncio_message;
 
