@@ -129,9 +129,7 @@ public struct AsyncIOClientBootstrap: NIOClientTCPBootstrapProtocol, Sendable {
   func connectToHost<Output: Sendable>(
     _ host: String, _ port: Int, prepare: @escaping @Sendable (any Channel) -> EventLoopFuture<Output>
   ) -> EventLoopFuture<Output> {
-    let next = group.next()
-    guard let loop = AsyncIOEventLoop.of(next) else { return next.makeFailedFuture(ForeignLoop(loop: "\(next)")) }
-    return loop.flatSubmit {
+    group.next().onOurLoop { loop in
       // The race has the limit.
       HostRace(host, port, on: loop) { try begin($0, loop, limit: nil, prepare) }
         .run(resolver: resolver, timeout: timeout)
@@ -142,14 +140,7 @@ public struct AsyncIOClientBootstrap: NIOClientTCPBootstrapProtocol, Sendable {
     _ address: NIOCore.SocketAddress, on loop: any NIOCore.EventLoop,
     prepare: @escaping @Sendable (any Channel) -> EventLoopFuture<Output>
   ) -> EventLoopFuture<Output> {
-    guard let loop = AsyncIOEventLoop.of(loop) else { return loop.makeFailedFuture(ForeignLoop(loop: "\(loop)")) }
-    return loop.flatSubmit {
-      do {
-        return try begin(address, loop, limit: timeout, prepare).outcome
-      } catch {
-        return loop.makeFailedFuture(error)
-      }
-    }
+    loop.onOurLoop { loop in try begin(address, loop, limit: timeout, prepare).outcome }
   }
 
   /// Make the channel and begin to bring it up, in the loop's thread. A channel that cannot be connected is closed.
@@ -178,16 +169,9 @@ public struct AsyncIOClientBootstrap: NIOClientTCPBootstrapProtocol, Sendable {
   func take<Output: Sendable>(
     _ number: NIOBSDSocket.Handle, _ prepare: @escaping @Sendable (any Channel) -> EventLoopFuture<Output>
   ) -> EventLoopFuture<Output> {
-    let next = group.next()
-    guard let loop = AsyncIOEventLoop.of(next) else { return next.makeFailedFuture(ForeignLoop(loop: "\(next)")) }
-    return loop.flatSubmit {
-      let channel: StreamChannel
-      do {
-        let socket = try inNIOsWords { try ChannelSocket.take(Int32(number), for: .connected, on: loop.base) }
-        channel = StreamChannel(socket, parent: nil, loop: loop)
-      } catch {
-        return loop.makeFailedFuture(error)
-      }
+    group.next().onOurLoop { loop in
+      let socket = try inNIOsWords { try ChannelSocket.take(Int32(number), for: .connected, on: loop.base) }
+      let channel = StreamChannel(socket, parent: nil, loop: loop)
       return channel.bringUp(options, initializer, prepare: prepare) { channel.beginConfigured() }
     }
   }

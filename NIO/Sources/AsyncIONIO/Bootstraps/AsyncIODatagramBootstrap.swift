@@ -152,26 +152,15 @@ public struct AsyncIODatagramBootstrap: Sendable {
     _ address: NIOCore.SocketAddress, _ use: Use, on loop: any NIOCore.EventLoop,
     _ prepare: @escaping @Sendable (any Channel) -> EventLoopFuture<Output>
   ) -> EventLoopFuture<Output> {
-    guard let loop = AsyncIOEventLoop.of(loop) else { return loop.makeFailedFuture(ForeignLoop(loop: "\(loop)")) }
-    return loop.flatSubmit { begin(address, use, loop, prepare) }
-  }
-
-  private func begin<Output: Sendable>(
-    _ address: NIOCore.SocketAddress, _ use: Use, _ loop: AsyncIOEventLoop,
-    _ prepare: @escaping @Sendable (any Channel) -> EventLoopFuture<Output>
-  ) -> EventLoopFuture<Output> {
-    let channel: DatagramChannel
-    do {
+    loop.onOurLoop { loop in
       let target = try address.forLoops()
       let socket = try inNIOsWords {
         try ChannelDatagramSocket.open(for: target, proto: proto.rawValue, on: loop.base)
       }
-      channel = DatagramChannel(socket, loop: loop)
-    } catch {
-      return loop.makeFailedFuture(error)
-    }
-    return channel.bringUp(options, initializer, prepare: prepare) {
-      channel.register().flatMap { use == .bind ? channel.bind(to: address) : channel.connect(to: address) }
+      let channel = DatagramChannel(socket, loop: loop)
+      return channel.bringUp(options, initializer, prepare: prepare) {
+        channel.register().flatMap { use == .bind ? channel.bind(to: address) : channel.connect(to: address) }
+      }
     }
   }
 
@@ -179,16 +168,9 @@ public struct AsyncIODatagramBootstrap: Sendable {
   func take<Output: Sendable>(
     _ number: NIOBSDSocket.Handle, _ prepare: @escaping @Sendable (any Channel) -> EventLoopFuture<Output>
   ) -> EventLoopFuture<Output> {
-    let next = group.next()
-    guard let loop = AsyncIOEventLoop.of(next) else { return next.makeFailedFuture(ForeignLoop(loop: "\(next)")) }
-    return loop.flatSubmit {
-      let channel: DatagramChannel
-      do {
-        let socket = try inNIOsWords { try ChannelDatagramSocket.take(Int32(number), on: loop.base) }
-        channel = DatagramChannel(socket, loop: loop)
-      } catch {
-        return loop.makeFailedFuture(error)
-      }
+    group.next().onOurLoop { loop in
+      let socket = try inNIOsWords { try ChannelDatagramSocket.take(Int32(number), on: loop.base) }
+      let channel = DatagramChannel(socket, loop: loop)
       return channel.bringUp(options, initializer, prepare: prepare) { channel.beginConfigured() }
     }
   }

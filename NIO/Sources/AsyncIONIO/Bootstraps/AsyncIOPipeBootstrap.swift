@@ -109,33 +109,21 @@ public struct AsyncIOPipeBootstrap: Sendable {
   private func take<Output: Sendable>(
     _ descriptors: Descriptors, _ prepare: @escaping @Sendable (any Channel) -> EventLoopFuture<Output>
   ) -> EventLoopFuture<Output> {
-    let next = group.next()
-    guard let loop = AsyncIOEventLoop.of(next) else { return next.makeFailedFuture(ForeignLoop(loop: "\(next)")) }
-    return loop.flatSubmit { begin(descriptors, loop, prepare) }
-  }
-
-  private func begin<Output: Sendable>(
-    _ descriptors: Descriptors, _ loop: AsyncIOEventLoop,
-    _ prepare: @escaping @Sendable (any Channel) -> EventLoopFuture<Output>
-  ) -> EventLoopFuture<Output> {
-    let channel: StreamChannel
-    do {
+    group.next().onOurLoop { loop in
       let pipe = try inNIOsWords {
         switch descriptors {
         case .both(let both): try ChannelPipe.open(inputOutput: both, on: loop.base)
         case .ends(let input, let output): try ChannelPipe.open(input: input, output: output, on: loop.base)
         }
       }
-      channel = StreamChannel(pipe, parent: nil, loop: loop)
-    } catch {
-      return loop.makeFailedFuture(error)
-    }
-    return channel.bringUp(options, initializer, prepare: prepare) {
-      channel.beginConfigured().flatMap {
-        switch descriptors {
-        case .ends(nil, _): channel.close(mode: .input)
-        case .ends(_, nil): channel.close(mode: .output)
-        default: loop.makeSucceededVoidFuture()
+      let channel = StreamChannel(pipe, parent: nil, loop: loop)
+      return channel.bringUp(options, initializer, prepare: prepare) {
+        channel.beginConfigured().flatMap {
+          switch descriptors {
+          case .ends(nil, _): channel.close(mode: .input)
+          case .ends(_, nil): channel.close(mode: .output)
+          default: loop.makeSucceededVoidFuture()
+          }
         }
       }
     }

@@ -154,26 +154,16 @@ public struct AsyncIOServerBootstrap: Sendable {
   func bringUp<Result: Sendable>(
     _ place: Place, on loop: any NIOCore.EventLoop, complete: @escaping @Sendable (ListenerChannel) throws -> Result
   ) -> EventLoopFuture<Result> {
-    guard let loop = AsyncIOEventLoop.of(loop) else { return loop.makeFailedFuture(ForeignLoop(loop: "\(loop)")) }
-    return loop.flatSubmit { listen(place, loop, complete) }
-  }
-
-  private func listen<Result: Sendable>(
-    _ place: Place, _ loop: AsyncIOEventLoop, _ complete: @escaping @Sendable (ListenerChannel) throws -> Result
-  ) -> EventLoopFuture<Result> {
-    let channel: ListenerChannel
-    do {
+    loop.onOurLoop { loop in
       let socket = try inNIOsWords { try open(place, on: loop.base) }
-      channel = ListenerChannel(socket, children: childGroup, loop: loop)
-    } catch {
-      return loop.makeFailedFuture(error)
-    }
-    return channel.bringUp(
-      serverOptions, serverInitializer, prepare: { _ in loop.makeCompletedFuture { try complete(channel) } }
-    ) {
-      switch place {
-      case .address(let address): channel.register().flatMap { channel.bind(to: address) }
-      case .socket: channel.beginTaken()
+      let channel = ListenerChannel(socket, children: childGroup, loop: loop)
+      return channel.bringUp(
+        serverOptions, serverInitializer, prepare: { _ in loop.makeCompletedFuture { try complete(channel) } }
+      ) {
+        switch place {
+        case .address(let address): channel.register().flatMap { channel.bind(to: address) }
+        case .socket: channel.beginTaken()
+        }
       }
     }
   }

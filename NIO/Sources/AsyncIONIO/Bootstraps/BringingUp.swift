@@ -29,6 +29,18 @@ extension BaseChannel {
   }
 }
 
+extension NIOCore.EventLoop {
+  /// Make a channel or more in the thread of this loop. Fails if it is none of ours, and with what the body throws.
+  func onOurLoop<Output: Sendable>(
+    _ body: @escaping @Sendable (AsyncIOEventLoop) throws -> EventLoopFuture<Output>
+  ) -> EventLoopFuture<Output> {
+    guard let loop = AsyncIOEventLoop.of(self) else { return makeFailedFuture(ForeignLoop(loop: "\(self)")) }
+    return loop.flatSubmit {
+      do { return try body(loop) } catch { return loop.makeFailedFuture(error) }
+    }
+  }
+}
+
 extension EventLoopGroup {
   /// True if the bootstraps have channels for all its loops.
   var isOfOurLoops: Bool {

@@ -6,11 +6,12 @@ enum StaleFile {
   /// Make way for a bind: remove the file of a socket that no program has any more. Any other file stays, and the bind
   /// fails on it. The future has the address of the path; it fails for a path that is none.
   static func remove(path: String, on loop: any NIOCore.EventLoop) -> EventLoopFuture<NIOCore.SocketAddress> {
-    guard let loop = AsyncIOEventLoop.of(loop) else { return loop.makeFailedFuture(ForeignLoop(loop: "\(loop)")) }
-    return loop.runTask {
-      let address = try NIOCore.SocketAddress(unixDomainSocketPath: path)
-      try await ChannelSocket.removeStale(at: try address.forLoops(), on: loop.base)
-      return address
+    loop.onOurLoop { loop in
+      loop.runTask {
+        let address = try NIOCore.SocketAddress(unixDomainSocketPath: path)
+        try await ChannelSocket.removeStale(at: try address.forLoops(), on: loop.base)
+        return address
+      }
     }
   }
 }
