@@ -17,9 +17,8 @@ struct FirstInFirstOut<Element> {
 
   mutating func popFirst() -> Element? {
     guard head < elements.count else { return nil }
-    let element = elements[head]
     // What it refers to must not live as long as the array.
-    elements[head] = nil
+    let element = elements[head].take()
     head += 1
     if head == elements.count {
       elements.removeAll(keepingCapacity: head <= 1024)

@@ -76,7 +76,7 @@ extension BaseEventLoop {
     case .node: word.object(TimerNode.self).drop()
     case .embedded: dropEmbedded(word)
     case .token: _ = timers.tokens.remove(word.place)
-    case .posted: _ = posted.removeFirst()
+    case .posted: _ = posted.popFirst()
     }
   }
 }

@@ -100,7 +100,7 @@ extension BaseEventLoop {
 
   /// Run the next callback that was posted.
   final func runPosted() throws {
-    let callback = posted.removeFirst()
+    guard let callback = posted.popFirst() else { return assertionFailure("a callback that was posted was lost") }
     do { try callback.run() } catch { try callbackFailed(error, nil) }
   }
 }

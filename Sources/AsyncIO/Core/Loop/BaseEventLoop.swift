@@ -34,7 +34,8 @@ open class BaseEventLoop: EventLoop, @unchecked Sendable {
   @exclusivity(unchecked) final var ready = ReadyQueue()
   @exclusivity(unchecked) final var timers = TimerHeap()
   @exclusivity(unchecked) final var spareHandles = SpareHandles()
-  @exclusivity(unchecked) final var posted = PostedCallbacks()
+  /// Callbacks without handles. A word in the queue says that the next one of these is due.
+  @exclusivity(unchecked) final var posted = FirstInFirstOut<PostedCallback>()
   @exclusivity(unchecked) final var deferred: [DeferredOperation] = []
   /// Tasks that let others run; they go on in the next turn.
   @exclusivity(unchecked) final var yielding: [UnsafeContinuation<Void, Never>] = []

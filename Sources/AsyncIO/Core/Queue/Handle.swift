@@ -86,8 +86,8 @@ public class Handle: @unchecked Sendable {
     state.store(State.pending, ordering: .relaxed)
   }
 
-  /// Give the callback away, if it was not cancelled. For the loop's thread, which has the only reference: nobody can
-  /// cancel it now, or see its state.
+  /// Give the callback away, if it was not cancelled. For the loop's thread when it is alone with the callback: it has
+  /// won the exchange of the state, or it has the only reference, so that nobody else can cancel it or see its state.
   @inline(__always)
   final func takeCallback(_ work: inout (() throws -> Void)?) {
     // Not copied: that is one reference less to count.
@@ -152,8 +152,7 @@ public class Handle: @unchecked Sendable {
       if kind == .plain || kind == .once { state.store(State.finished, ordering: .releasing) } else { endOfRun() }
     }
     var work: (() throws -> Void)?
-    // Not copied: that is one reference less to count.
-    if kind == .repeating { work = callback } else { swap(&work, &callback) }
+    if kind == .repeating { work = callback } else { takeCallback(&work) }
     if let scope = origin?.scope {
       try scope.enter { try work?() }
     } else {

@@ -14,6 +14,55 @@ internal import Synchronization
 ///
 /// The unchecked conformance is right because what threads share is atomic or behind the mutex.
 struct Inbox: ~Copyable, @unchecked Sendable {
+  /// What was posted, in memory of the inbox's own: filled by producers, and exchanged for an empty one by the loop. A
+  /// callback without a handle is two words, which do not fit among the others: they wait beside them.
+  struct Words: ~Copyable {
+    private(set) var count = 0
+    private var capacity: Int
+    private var words: UnsafeMutablePointer<UInt>
+    private var callbacks = FirstInFirstOut<PostedCallback>()
+
+    init(capacity: Int = 64) {
+      self.capacity = capacity
+      words = .allocate(capacity: capacity)
+    }
+
+    deinit { words.deallocate() }
+
+    subscript(index: Int) -> UInt { words[index] }
+
+    @inline(__always)
+    mutating func append(_ word: UInt) {
+      if count == capacity { resize(to: max(64, capacity * 2)) }
+      words[count] = word
+      count += 1
+    }
+
+    @inline(__always)
+    mutating func append(_ callback: consuming PostedCallback) {
+      callbacks.append(callback)
+      append(LoopWord.posted.bits)
+    }
+
+    /// Move the callbacks to where they wait for their words, behind those that are there.
+    mutating func moveCallbacks(to waiting: inout FirstInFirstOut<PostedCallback>) {
+      if waiting.isEmpty { return swap(&waiting, &callbacks) }
+      while let callback = callbacks.popFirst() { waiting.append(callback) }
+    }
+
+    /// Remove all words, whose callbacks were moved. A burst that has gone leaves no memory behind.
+    mutating func removeAll() {
+      assert(callbacks.isEmpty, "a callback that was posted was lost")
+      count = 0
+      if capacity > 1 << 16 { resize(to: 64) }
+    }
+
+    private mutating func resize(to capacity: Int) {
+      words.reallocate(count: count, capacity: capacity)
+      self.capacity = capacity
+    }
+  }
+
   private struct Contents: ~Copyable {
     var words = Words()
     var isClosed = false
@@ -113,6 +162,12 @@ struct Inbox: ~Copyable, @unchecked Sendable {
     swap(&contents.pointee.words, &left)
     return left
   }
+}
+
+/// A callback without a handle. In a struct, because a closure by itself would be wrapped in another one, on the heap,
+/// on its way into memory of a generic type.
+struct PostedCallback {
+  let run: () throws -> Void
 }
 
 /// A rare request of another thread to a loop; it runs in the loop's thread when the inbox is emptied.

@@ -31,7 +31,7 @@ struct LoopWord {
     case embedded = 10
     /// The timer of a ``TimerToken``, by its place: not an object. Heap of timers and ready queue.
     case token = 11
-    /// The next one of the ``PostedCallbacks``: not an object.
+    /// The next one of the callbacks without handles: not an object.
     case posted = 12
   }
 

@@ -119,4 +119,20 @@ import Testing
       #expect(count.all == (0..<40).map { $0 * 1000 })
     }
   }
+
+  @Test("Callbacks that post themselves again and again take no more memory", arguments: LoopKind.allCases)
+  func chains(kind: LoopKind) async throws {
+    try await kind.withLoop { loop in
+      let most = Recorder<Int>()
+      @Sendable func step(_ left: Int) throws {
+        guard left > 0 else { return loop.stop() }
+        if left % 1000 == 0 { most.record(loop.posted.places) }
+        try loop.post { try step(left - 1) }
+      }
+      // With two of them the queue never empties.
+      for _ in 0..<2 { try loop.post { try step(20_000) } }
+      try loop.runForever()
+      #expect(most.all.count >= 20 && most.all.allSatisfy { $0 <= 256 }, "\(most.all.max() ?? 0)")
+    }
+  }
 }
