@@ -25,9 +25,7 @@ extension Channels {
   func pipes(
     _ input: CInt?, _ output: CInt?, halfClosure: Bool = false, _ initializer: @escaping Initializer = { _ in }
   ) async throws -> any Channel {
-    let prepare: @Sendable (any Channel) -> EventLoopFuture<Void> = { channel in
-      channel.eventLoop.makeCompletedFuture { try initializer(channel) }
-    }
+    let prepare = Self.future(initializer)
     if site == .nio {
       let bootstrap = NIOPipeBootstrap(group: group).channelInitializer(prepare)
         .channelOption(.allowRemoteHalfClosure, value: halfClosure)

@@ -5,7 +5,7 @@ import Testing
 /// A Unix socket in the hands of a test.
 final class RawPeer: @unchecked Sendable {
   // Right because a test uses it from one thread at a time.
-  private let listening: CInt
+  private let listening: RawSocket
   private var connection: CInt = -1
   private let path: String
   private var countRead = 0
@@ -13,15 +13,12 @@ final class RawPeer: @unchecked Sendable {
   private(set) var hasEnded = false
 
   init() throws {
-    listening = socket(AF_UNIX, CInt(SOCK_STREAM.rawValue) | CInt(SOCK_CLOEXEC.rawValue), 0)
     path = "/tmp/asyncio-raw-\(getpid())-\(UInt32.random(in: 0...UInt32.max))"
-    let address = try address
-    let bound = address.withSockAddr { bind(listening, $0, socklen_t($1)) }
-    try #require(bound == 0 && listen(listening, 8) == 0)
+    listening = try RawSocket.bound(try NIOCore.SocketAddress(unixDomainSocketPath: path), listens: true)
   }
 
   deinit {
-    Glibc.close(listening)
+    listening.close()
     if connection >= 0 { Glibc.close(connection) }
     unlink(path)
   }
@@ -30,7 +27,7 @@ final class RawPeer: @unchecked Sendable {
 
   /// Take the connection, which has been made.
   func accept() {
-    connection = Glibc.accept(listening, nil, nil)
+    connection = Glibc.accept(listening.number, nil, nil)
     _ = fcntl(connection, F_SETFL, O_NONBLOCK)
     _ = fcntl(connection, F_SETFD, FD_CLOEXEC)
   }
@@ -46,7 +43,7 @@ final class RawPeer: @unchecked Sendable {
     _ = Glibc.send(connection, [UInt8](repeating: 1, count: count), count, CInt(MSG_NOSIGNAL))
   }
 
-  /// Read what is there, up to a number of bytes.
+  /// Read what has come, and no more than a limit of bytes.
   func read(_ limit: Int) {
     var left = limit
     var memory = [UInt8](repeating: 0, count: 65_536)

@@ -213,7 +213,8 @@ struct Channels: Sendable {
     }
   }
 
-  private static func future(
+  /// Make an initializer of NIO's form.
+  static func future(
     _ body: @escaping Initializer
   ) -> @Sendable (any Channel) -> EventLoopFuture<Void> {
     { channel in channel.eventLoop.makeCompletedFuture { try body(channel) } }

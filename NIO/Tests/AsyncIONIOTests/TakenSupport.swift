@@ -70,17 +70,11 @@ struct RawSocket: Sendable {
 }
 
 extension Channels {
-  private static func prepared(
-    _ body: @escaping Initializer
-  ) -> @Sendable (any Channel) -> EventLoopFuture<Void> {
-    { channel in channel.eventLoop.makeCompletedFuture { try body(channel) } }
-  }
-
   func take(
     bound socket: RawSocket, option: SocketOption? = nil, server: @escaping Initializer = { _ in },
     child: @escaping Initializer = { _ in }
   ) async throws -> any Channel {
-    let (server, child) = (Self.prepared(server), Self.prepared(child))
+    let (server, child) = (Self.future(server), Self.future(child))
     if site == .nio {
       var bootstrap = ServerBootstrap(group: group).serverChannelInitializer(server).childChannelInitializer(child)
       if let option { bootstrap = bootstrap.serverChannelOption(option, value: 1) }
@@ -95,7 +89,7 @@ extension Channels {
     connected socket: RawSocket, halfClosure: Bool = false, option: SocketOption? = nil,
     _ initializer: @escaping Initializer = { _ in }
   ) async throws -> any Channel {
-    let initialize = Self.prepared(initializer)
+    let initialize = Self.future(initializer)
     if site == .nio {
       var bootstrap = ClientBootstrap(group: group).channelInitializer(initialize)
         .channelOption(.allowRemoteHalfClosure, value: halfClosure)
@@ -111,7 +105,7 @@ extension Channels {
   func take(
     datagrams socket: RawSocket, option: SocketOption? = nil, _ initializer: @escaping Initializer = { _ in }
   ) async throws -> any Channel {
-    let initialize = Self.prepared(initializer)
+    let initialize = Self.future(initializer)
     if site == .nio {
       var bootstrap = DatagramBootstrap(group: group).channelInitializer(initialize)
       if let option { bootstrap = bootstrap.channelOption(option, value: 1) }
@@ -125,7 +119,7 @@ extension Channels {
   func take(
     both number: CInt, halfClosure: Bool = false, _ initializer: @escaping Initializer = { _ in }
   ) async throws -> any Channel {
-    let initialize = Self.prepared(initializer)
+    let initialize = Self.future(initializer)
     if site == .nio {
       return try await NIOPipeBootstrap(group: group).channelInitializer(initialize)
         .channelOption(.allowRemoteHalfClosure, value: halfClosure)

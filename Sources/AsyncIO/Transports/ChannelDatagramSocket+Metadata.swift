@@ -52,7 +52,7 @@ extension ChannelDatagramSocket {
     case congestion
     /// Report the destination and the interface of received datagrams: 0 or 1.
     case packetInfo
-    /// Send each datagram in pieces of so many bytes; 0 sends it whole.
+    /// Send each datagram in pieces of this size, in bytes; 0 sends it whole.
     case segmentSize
     /// Put received datagrams together that belong to each other, and report the size of the pieces: 0 or 1.
     case receiveOffload

@@ -48,7 +48,7 @@ public final class ChannelPipe: ChannelEndpoint, ChannelStream {
 
   /// Take one descriptor to read from and to write to: a socket, a terminal, a serial line. A second number is made for
   /// the output, and both are closed with this object. Throws as ``open(input:output:on:)`` does, and ``IOError`` if
-  /// there is no number left; what was given is then the caller's still. Loop thread.
+  /// the system has no number left; the caller then still owns the descriptor. Loop thread.
   public static func open(inputOutput fd: Int32, on loop: BaseEventLoop) throws -> ChannelPipe {
     let other = casyncio_duplicate(fd)
     guard other >= 0 else { throw IOError(result: Int(other), "ChannelPipe.open", "descriptor \(fd)") }

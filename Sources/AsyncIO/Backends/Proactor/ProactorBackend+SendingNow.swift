@@ -1,12 +1,13 @@
 internal import CAsyncIO
 
-// Sends for a caller who has to know when bytes are with the system: a framework keeps a promise then. A call of the
-// system for each is the price, so this is for those who ask. The traps:
+// Sends for a caller that must know when its bytes are with the system, because it keeps a promise at that moment. Each
+// costs a system call, so only a caller that asks for it pays. The traps:
 //
-// - What was taken before goes before. If its send has not reached the system, it is withdrawn and made here.
-// - If the system has that send, it has no room: it makes a send at once if it can. Then the caller waits.
-// - Or that send has ended, and its event was fetched with others, of which one is being delivered: the bytes have
-//   gone, and the block is dropped with the event.
+// - Bytes that were taken earlier go first. If their send has not reached the system, it is withdrawn and made here.
+// - If the system has that send and it has not ended, there is no room: the system sends at once when it can. Then the
+//   caller waits.
+// - Or that send has ended, and its event waits behind one that is being delivered. Then the bytes have gone, and their
+//   block goes with the event.
 
 extension ProactorBackend {
   package func sendTaken(_ descriptor: IODescriptor) -> Bool {

@@ -40,7 +40,7 @@ struct TimerTokens: ~Copyable {
   private var count = 0
   private var inUse = 0
   private var firstFree: Int32 = -1
-  /// The number of the last use of any place that is no more; even.
+  /// The highest use number among places whose memory was given back; always even.
   private var lastUse: UInt32 = 0
 
   deinit {
@@ -114,7 +114,7 @@ struct TimerTokens: ~Copyable {
     return entry.pointee.callback.take()
   }
 
-  /// Give the memory of a crowd back that has gone.
+  /// Give the memory back that a crowd of timers has left.
   mutating func giveMemoryBack() {
     guard inUse == 0 else { return }
     for place in 0..<count { lastUse = max(lastUse, entries![place].use) }
