@@ -25,10 +25,12 @@ package struct InspectedProcess: Sendable {
 
   /// Ask for a report, as JSON. Throws ``InspectionError``, and what ends the task.
   ///
-  /// - Parameter limit: the most entries of a list.
-  package func fetch(limit: Int) async throws -> String {
+  /// - Parameters:
+  ///   - limit: the most entries of a list.
+  ///   - patience: how many seconds the process has for its answer.
+  package func fetch(limit: Int, patience: Int = 3) async throws -> String {
     do {
-      let bytes = try await withTimeout(.seconds(3)) {
+      let bytes = try await withTimeout(.seconds(patience)) {
         let connection = try await StreamConnection.connect(unixPath: path)
         defer { connection.close() }
         try await connection.write("snapshot \(limit)\n")
@@ -38,7 +40,7 @@ package struct InspectedProcess: Sendable {
       if bytes.isEmpty { throw InspectionError.refused(name) }
       return String(decoding: bytes, as: UTF8.self)
     } catch is TimeoutError {
-      throw InspectionError.silent(name)
+      throw InspectionError.silent(name, seconds: patience)
     } catch let error as IOError {
       throw InspectionError(error, name)
     }
@@ -47,8 +49,8 @@ package struct InspectedProcess: Sendable {
   private static var longestAnswer: Int { 64 << 20 }
 
   /// Ask for a report. Throws ``InspectionError``, and what ends the task.
-  package func report(limit: Int) async throws -> InspectionReport {
-    try Self.read(try await fetch(limit: limit), name)
+  package func report(limit: Int, patience: Int = 3) async throws -> InspectionReport {
+    try Self.read(try await fetch(limit: limit, patience: patience), name)
   }
 }
 
@@ -61,7 +63,7 @@ package enum InspectionError: Error, Equatable, CustomStringConvertible {
   case notInspected(Int64)
   case stale(String)
   case refused(String)
-  case silent(String)
+  case silent(String, seconds: Int)
   case failed(String, String)
   case says(String, String)
   case unreadable(String)
@@ -88,8 +90,8 @@ package enum InspectionError: Error, Equatable, CustomStringConvertible {
         + "and send it that signal, or let it call Inspection.offer(). A program without swift-asyncio never offers it."
     case .stale(let name): "nobody answers for \(name): the process has ended, or offers inspection no longer."
     case .refused(let name): "\(name) refuses to be looked at. Only its user and the administrator may."
-    case .silent(let name):
-      "\(name) did not answer within 3 seconds, not even that its loops hang. It may be stopped, as by Ctrl-Z."
+    case .silent(let name, let seconds):
+      "\(name) did not answer within \(seconds) seconds, not even that its loops hang. It may be stopped, as by Ctrl-Z."
     case .failed(let name, let reason): "\(name) cannot be asked: \(reason)"
     case .says(let name, let reason): "\(name) answers: \(InspectionText.clean(reason))."
     case .unreadable(let name): "what \(name) answers is not a report."

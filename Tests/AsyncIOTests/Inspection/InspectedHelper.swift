@@ -42,6 +42,9 @@
 
     var process: InspectedProcess { get throws { try InspectedProcess("\(child.processIdentifier)") } }
 
-    func report(limit: Int = 1000) async throws -> InspectionReport { try await process.report(limit: limit) }
+    /// With the patience that a process needs beside a whole suite of tests.
+    func report(limit: Int = 1000) async throws -> InspectionReport {
+      try await process.report(limit: limit, patience: 60)
+    }
   }
 #endif

@@ -46,7 +46,9 @@
         try await InspectedHelper.with("inspect-idle") { helper in
           let process = try helper.process
           try helper.child.sendSignal(SIGSTOP)
-          await #expect(throws: InspectionError.silent(process.name)) { try await process.report(limit: 1) }
+          await #expect(throws: InspectionError.silent(process.name, seconds: 1)) {
+            try await process.report(limit: 1, patience: 1)
+          }
         }
       }
     }
