@@ -13,7 +13,10 @@
 //   early, which costs nothing but one more turn of a later wait.
 // - Results are taken from the operation and not from the packet: what has waited by a thread of the system was sent
 //   here without them.
+// - Packets are served in the order in which they came. An accept that brought one connection a packet would let the
+//   last of many wait for as many rounds through all that a busy port does, so the first brings the others along.
 
+// At a time. What is left of the caller's events is for connections that come along.
 enum { PACKETS = 64 };
 
 // MARK: One packet
@@ -46,8 +49,24 @@ static int is_no_connection(int64_t result) {
   return result == -ECONNRESET || result == -ECONNABORTED || result == -ENOTCONN || result == -EAGAIN;
 }
 
-// A connection, or what is none. Returns 1 for an event of the caller's after which the operation goes on.
-static int accepted(struct iocp_operation *operation, int64_t *result, casyncio_event *event) {
+// The connections that wait behind the one that an accept has brought. A failure is for the next accept to find.
+static uint32_t accept_waiting(struct iocp_operation *operation, casyncio_event *events, uint32_t room) {
+  uint32_t n = 0;
+  if (room == 0 || is_over(operation->port, operation->record)) return 0;
+  if (iocp_unblock(operation->port, operation->record) < 0) return 0;
+  for (; n < room; n++) {
+    operation->port->calls.others++;
+    int64_t result = iocp_accept_ready(operation);
+    if (result < 0) return n;
+    set_event(&events[n], operation->record, result, CASYNCIO_EVENT_MORE);
+  }
+  return n;
+}
+
+// A connection and those behind it, or what is none. Returns how many events of the caller's it made, after which the
+// operation goes on; 0 if it may be over.
+static uint32_t accepted(
+    struct iocp_operation *operation, int64_t *result, casyncio_event *events, uint32_t room) {
   casyncio_port *port = operation->port;
   casyncio_record *record = operation->record;
   if (*result < 0) {
@@ -58,9 +77,10 @@ static int accepted(struct iocp_operation *operation, int64_t *result, casyncio_
   }
   if (is_no_connection(*result)) *result = again(operation);
   if (*result < 0 || (port->without & CASYNCIO_PORT_MULTISHOT_ACCEPT)) return 0;
-  set_event(event, record, *result, CASYNCIO_EVENT_MORE);
+  set_event(events, record, *result, CASYNCIO_EVENT_MORE);
+  uint32_t n = 1 + accept_waiting(operation, events + 1, room - 1);
   go_on(operation);
-  return 1;
+  return n;
 }
 
 // Bytes are there for a lent receive, or its end. Returns 1 for an event of the caller's after which it goes on.
@@ -108,8 +128,9 @@ static int64_t finished(struct iocp_operation *operation, int64_t result, DWORD 
   }
 }
 
-// Turn one packet into an event for the caller. Returns 1 if there is one.
-static int translate(casyncio_port *port, const OVERLAPPED_ENTRY *packet, casyncio_event *event) {
+// Turn one packet into events for the caller, at most `room` of them. Returns how many there are.
+static uint32_t translate(
+    casyncio_port *port, const OVERLAPPED_ENTRY *packet, casyncio_event *events, uint32_t room) {
   if (packet->lpCompletionKey == KEY_WAKE) return 0;
   struct iocp_operation *operation = (struct iocp_operation *)packet->lpOverlapped;
   casyncio_record *record = operation->record;
@@ -120,15 +141,16 @@ static int translate(casyncio_port *port, const OVERLAPPED_ENTRY *packet, casync
   LONG status = (LONG)operation->overlapped.Internal;
   int64_t result = status ? iocp_negated_status(status) : (int64_t)operation->overlapped.InternalHigh;
   if (record->kind == CASYNCIO_KIND_ACCEPT) {
-    if (accepted(operation, &result, event)) return 1;
+    uint32_t n = accepted(operation, &result, events, room);
+    if (n > 0) return n;
   } else if (record->kind == CASYNCIO_KIND_RECEIVE_LENT) {
-    if (arrived(operation, &result, event)) return 1;
+    if (arrived(operation, &result, events)) return 1;
   } else {
     result = finished(operation, result, status ? RtlNtStatusToDosError(status) : 0);
   }
   if (result == IOCP_PENDING) return 0;
   iocp_leave(operation);
-  set_event(event, record, result, 0);
+  set_event(events, record, result, 0);
   record->next = NULL;
   record->in_flight = 0;
   port->in_flight--;
@@ -202,7 +224,7 @@ static int reap_once(casyncio_port *port, casyncio_event *events, uint32_t capac
   int error = wait_for_packets(port, packets, &count, waits ? nanoseconds : 0);
   if (error < 0) return n > 0 ? (int)n : error;
   take_wake(port);
-  for (ULONG i = 0; i < count; i++) n += (uint32_t)translate(port, &packets[i], &events[n]);
+  for (ULONG i = 0; i < count; i++) n += translate(port, &packets[i], &events[n], capacity - n - (count - i - 1));
   return (int)n;
 }
 

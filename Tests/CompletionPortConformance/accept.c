@@ -129,6 +129,29 @@ static void one_operation_for_many(void) {
   loop_close(loop);
 }
 
+// Connections that wait come together. One in a round, the last of many would wait for as many rounds of everything
+// else.
+static void waiting_come_together(void) {
+  enum { COUNT = 60 };
+  loop *loop = loop_open();
+  needs(loop, CASYNCIO_PORT_MULTISHOT_ACCEPT, "one accept serves one connection here");
+  struct server *server = make_server(COUNT);
+  int clients[COUNT], rounds = 0;
+  for (int i = 0; i < COUNT; i++) clients[i] = client_of(server);
+  while (server->count < COUNT) {
+    // Where there is no room for another event the accept ends with its last connection.
+    if (!server->accept->is_going) start_accepting(loop, server);
+    rounds++;
+    CHECK(pump(loop, SECOND), >, 0);
+  }
+  int together = options.event_entries ? (int)options.event_entries : (int)loop->capacity;
+  CHECK(rounds, <=, COUNT / together + 3);
+  stop(loop, server);
+  for (int i = 0; i < COUNT; i++) close_handle(clients[i]);
+  close_server(server);
+  loop_close(loop);
+}
+
 // A connection that is cut off before it is accepted does not end the accepting.
 static void reset_before(void) {
   loop *loop = loop_open();
@@ -257,6 +280,7 @@ const struct test_case accept_cases[] = {
     {"accept:one", one},
     {"accept:many", many},
     {"accept:one-operation-for-many", one_operation_for_many},
+    {"accept:waiting-come-together", waiting_come_together},
     {"accept:reset-before", reset_before},
     {"accept:cancelled", cancelled},
     {"accept:no-listener", no_listener},
