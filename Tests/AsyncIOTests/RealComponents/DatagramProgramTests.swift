@@ -3,7 +3,7 @@
   import POSIX
   import Testing
 
-  extension RealComponents {
+  extension RealPrograms {
     /// Datagrams and files with peers that are not ours.
     @Suite struct DatagramPrograms {
       @Test(

@@ -2,7 +2,7 @@
   import POSIX
   import Testing
 
-  extension RealComponents {
+  extension RealPrograms {
     /// The echo server with clients that are not ours.
     @Suite struct EchoProgram {
       @Test(

@@ -159,4 +159,7 @@
 
   /// Tests that start programs run one after the other: each wants the machine's processors and ports.
   @Suite(.serialized, .timeLimit(.minutes(5))) enum RealComponents {}
+
+  /// So do those that start one of ours and mostly wait for it, beside them: the machine is not idle meanwhile.
+  @Suite(.serialized, .timeLimit(.minutes(5))) enum RealPrograms {}
 #endif

@@ -2,7 +2,7 @@
   import POSIX
   import Testing
 
-  extension RealComponents {
+  extension RealPrograms {
     /// The proxy's limits, as those see them whom they hit. What is waited for are ends and bytes; times are given only
     /// to the proxy.
     @Suite(.enabled(if: Program.areInstalled("python3"), "python3 is not installed")) struct ProxyLimits {

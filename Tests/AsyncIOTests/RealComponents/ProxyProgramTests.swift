@@ -2,7 +2,7 @@
   import POSIX
   import Testing
 
-  extension RealComponents {
+  extension RealPrograms {
     /// The proxy between servers and clients that are not ours.
     @Suite struct ProxyProgram {
       private func redis(_ directory: TemporaryDirectory) async throws -> (Program, UInt16) {

@@ -1,7 +1,7 @@
 #if os(Linux)
   import Testing
 
-  extension RealComponents {
+  extension RealPrograms {
     /// The header of the PROXY protocol, as nginx reads it.
     @Suite(.enabled(if: Program.areInstalled("nginx", "curl"), "nginx or curl is not installed")) struct ProxyProtocol {
       private func nginx(_ directory: TemporaryDirectory, port: UInt16) throws -> Program {

@@ -5,7 +5,7 @@
   @testable import AsyncIO
   @testable import AsyncIOPrograms
 
-  extension RealComponents {
+  extension RealPrograms {
     /// The proxy that routes by the name in the hello and changes no byte: a handshake through it would notice.
     @Suite(.enabled(if: TestCertificates.isAvailable, "the program openssl is not installed")) struct ProxyRoutes {
       private static var files: TestCertificates { TestCertificates.shared }

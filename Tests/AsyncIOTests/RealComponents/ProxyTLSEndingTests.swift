@@ -4,7 +4,7 @@
 
   @testable import AsyncIO
 
-  extension RealComponents {
+  extension RealPrograms {
     /// How connections through a proxy with TLS end: ends as ends, losses as losses, and the limits.
     @Suite(.enabled(if: TestCertificates.isAvailable, "the program openssl is not installed")) struct ProxyTLSEndings {
       private static var trusting: [String] { ["--tls-ca", TestCertificates.shared.path("ca.pem")] }

@@ -4,7 +4,7 @@
 
   @testable import AsyncIO
 
-  extension RealComponents {
+  extension RealPrograms {
     /// The proxy that ends TLS, and the one that begins it, between programs that are not ours.
     @Suite(.enabled(if: TestCertificates.isAvailable, "the program openssl is not installed")) struct ProxyTLS {
       private static var files: TestCertificates { TestCertificates.shared }

@@ -2,7 +2,7 @@
   import POSIX
   import Testing
 
-  extension RealComponents {
+  extension RealPrograms {
     /// The programs of this package with TLS, and clients that are not ours.
     @Suite(.enabled(if: TestCertificates.isAvailable, "the program openssl is not installed"))
     struct ProgramsWithTLS {
