@@ -1,56 +1,64 @@
-"""What a message costs in system calls and in user instructions: counts, which no noise of the machine changes.
+"""What an operation costs in counts, which no noise of the machine changes: system calls, user instructions,
+allocations, misses of simulated caches.
 
-Both count two runs of the load, a shorter and a longer one, and divide the difference by the difference of messages: so
-start, connections and end are not in it.
+Each counts two runs, a shorter and a longer one, and divides the difference by the difference of operations: so start,
+connections and end are not in it.
 
 Traps:
 - System calls are counted by strace, which makes a server much slower than its load. So more connections are ready at a
   time than without it, and the calls that wait are shared by more messages. The floor is counted in the same way.
-- Instructions are counted by callgrind, user space only, on a simulated processor. It knows no io_uring,
-  and it gives up on Swift's debug information: a copy without it runs.
+- Everything else is counted by callgrind, see there. Its servers get their messages in lockstep, or else it would be a
+  matter of speed how many connections share a turn.
+- Works with a heap get fewer timers here than where they are timed, so its depth counts for less.
 """
 
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import re
 import signal
 import subprocess
 import time
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 
+from . import callgrind, lockstep, micro
 from .bench import LOAD_CORES, Bench
-from .model import CALLS, INSTRUCTIONS, Failure, Measurement, NotOffered, Subject, Work
+from .model import (ALLOCATIONS, CALLS, FIRST_MISSES, INSTRUCTIONS, LAST_MISSES, Failure, Measurement, NotOffered,
+                    Subject, Work)
 from .servers import run_load, serving, wait_until_up
 from .sets import FULL
 from .subjects import ECHO
 
-CONNECTIONS = 64
+CONNECTIONS = lockstep.CONNECTIONS
+SIZES = {64: ("", "64 bytes"), 16_384: ("-16k", "16 KiB")}
+
+
+# --- system calls
+
 SHORT, LONG = 100, 300  # messages on each connection
 MESSAGES = (LONG - SHORT) * CONNECTIONS
 
 
-class _Server:
-    """A server with a counter: what it counted is known after a run of the load of so many messages."""
+class _Traced:
+    """A server that is up; strace joins it for a run of the load and tells what it saw."""
 
-    def measure(self, seconds: float) -> Measurement:
-        counts = [self.count(messages) for messages in (SHORT, LONG)]
-        return Measurement(MESSAGES, others={self.key: (counts[1] - counts[0]) / MESSAGES})
+    def __init__(self, bench: Bench, child: subprocess.Popen[str], port: int, table: Path, size: int) -> None:
+        self.bench, self.child, self.port, self.table, self.size = bench, child, port, table, size
 
+    def measure(self, _: float) -> Measurement:
+        short, long = (self._count(messages) for messages in (SHORT, LONG))
+        return Measurement(MESSAGES, others={CALLS.key: (long - short) / MESSAGES})
 
-class _Traced(_Server):
-    key = CALLS.key
-
-    def __init__(self, bench: Bench, child: subprocess.Popen[str], port: int, table: Path) -> None:
-        self.bench, self.child, self.port, self.table = bench, child, port, table
-
-    def count(self, messages: int) -> int:
+    def _count(self, messages: int) -> int:
         command = ["strace", "-f", "-c", "-U", "name,calls", "-o", str(self.table), "-p", str(self.child.pid)]
         tracer = self.bench.start(command, LOAD_CORES, self.table.stem)
+        load = {"mode": "echo", "size": self.size, "connections": CONNECTIONS, "messages": messages}
         try:
             _wait_for_tracer(self.child.pid, tracer)
-            run_load(self.bench, self.child, self.port, _load(messages))
+            run_load(self.bench, self.child, self.port, load)
             tracer.send_signal(signal.SIGINT)
             tracer.wait(10)
         finally:
@@ -72,67 +80,134 @@ def _wait_for_tracer(pid: int, tracer: subprocess.Popen[str]) -> None:
     raise Failure("strace did not attach")
 
 
-def _load(messages: int) -> dict[str, object]:
-    return {"mode": "echo", "size": 64, "connections": CONNECTIONS, "messages": messages}
-
-
 @contextlib.contextmanager
 def open_traced(bench: Bench, work: Work, subject: Subject) -> Iterator[_Traced]:
     log = f"{work.name}-{subject.name}"
     with serving(bench, subject, log) as (child, port):
-        yield _Traced(bench, child, port, bench.logs / f"{log}.strace")
+        yield _Traced(bench, child, port, bench.logs / f"{log}.strace", int(str(work.options["size"])))
 
 
-class _Simulated(_Server):
-    key = INSTRUCTIONS.key
+# --- what callgrind counts
 
-    def __init__(self, bench: Bench, program: Path, arguments: Sequence[str], log: str) -> None:
-        self.bench, self.program, self.arguments, self.log = bench, program, arguments, log
+COLUMNS = (ALLOCATIONS, FIRST_MISSES, LAST_MISSES)
+ALLOCATED = "allocations"  # beside callgrind's own names
 
-    def count(self, messages: int) -> int:
+
+class _Simulated:
+    """A program that runs under callgrind, once for a short run and once for a run three times as long."""
+
+    def __init__(self, bench: Bench, program: Path, subject: Subject, log: str) -> None:
+        self.bench, self.program, self.log = bench, program, log
+        self.arguments = subject.command[1:]
+
+    def measure(self, _: float) -> Measurement:
+        short, long = (self._counted(factor) for factor in (1, 3))
+        operations = self.operations
+
+        def each(*names: str) -> float:
+            return sum(long[name] - short[name] for name in names) / operations
+
+        return Measurement(operations, others={
+            INSTRUCTIONS.key: each(callgrind.INSTRUCTIONS), ALLOCATIONS.key: each(ALLOCATED),
+            FIRST_MISSES.key: each(*callgrind.FIRST_LEVEL), LAST_MISSES.key: each(*callgrind.LAST_LEVEL)})
+
+    def _counted(self, factor: int) -> Counter[str]:
+        said, profile = (self.bench.logs / f"{self.log}-{factor}.{what}" for what in ("callgrind", "profile"))
+        try:
+            self.run(factor, lambda *arguments: callgrind.command(
+                self.bench, said, [str(self.program), *self.arguments, *arguments], profile, caches=True))
+            result = callgrind.collected(said)
+            result[ALLOCATED] = callgrind.allocations_in(profile).total()
+            return result
+        finally:
+            profile.unlink(missing_ok=True)
+
+
+class _SimulatedServer(_Simulated):
+    ROUNDS = {64: 100, 16_384: 20}
+
+    def __init__(self, bench: Bench, program: Path, subject: Subject, log: str, size: int) -> None:
+        super().__init__(bench, program, subject, log)
+        self.size, self.rounds = size, self.ROUNDS[size]
+        self.operations = 2 * self.rounds * CONNECTIONS
+
+    def run(self, factor, command) -> None:
         port = self.bench.free_port()
-        said = self.bench.logs / f"{self.log}-{messages}.callgrind"
-        command = ["valgrind", "--tool=callgrind", "--callgrind-out-file=/dev/null", f"--log-file={said}",
-                   str(self.program), *self.arguments, str(port)]
-        with self.bench.running(command, log=self.log) as child:
+        with self.bench.running(command(str(port)), log=self.log) as child:
             wait_until_up(self.bench, child, port, self.log)
-            run_load(self.bench, child, port, _load(messages))
-        total = re.search(r"Collected : (\d+)", said.read_text())
-        if not total:
-            raise Failure(f"callgrind gave no count, see {said}")
-        return int(total.group(1))
+            lockstep.exchange(child.pid, port, self.rounds * factor, size=self.size)
+
+
+class _SimulatedMicro(_Simulated):
+    """The difference of the runs has the warm-up of the longer one in it, a part of the count or all of it."""
+
+    def __init__(self, bench: Bench, program: Path, subject: Subject, log: str) -> None:
+        super().__init__(bench, program, subject, log)
+        self.count = int(str(subject.options["count"]))
+        self.operations = 2 * self.count * float(str(subject.options["runs"]))
+
+    def run(self, factor, command) -> None:
+        status, printed = self.bench.output(command(str(self.count * factor)), limit=micro.LIMIT, log=self.log)
+        micro.measurement_of(status, printed)
 
 
 @contextlib.contextmanager
 def open_simulated(bench: Bench, work: Work, subject: Subject) -> Iterator[_Simulated]:
-    original, *arguments = bench.program(subject.command)
     log = f"{work.name}-{subject.name}"
-    program = bench.logs / f"{log}.stripped"
-    status, _ = bench.output(["strip", "--strip-debug", "-o", str(program), original])
-    if status != 0:
-        raise NotOffered(f"{original} cannot be stripped")
-    try:
-        yield _Simulated(bench, program, arguments, log)
-    finally:
-        program.unlink(missing_ok=True)
+    with callgrind.stripped(bench, bench.program(subject.command)[0], log) as program:
+        if "count" in subject.options:
+            yield _SimulatedMicro(bench, program, subject, log)
+        else:
+            yield _SimulatedServer(bench, program, subject, log, int(str(work.options["size"])))
 
 
-def _simulated(subject: Subject) -> bool:
+def _is_simulated(subject: Subject) -> bool:
     """Callgrind 3.19 does not survive Go and SwiftNIO, Python hides behind a script, and io_uring is unknown to it."""
-    return subject.component not in ("go", "nio", "uvloop") and subject.name != "io_uring" and subject.floor is None
+    return (subject.component not in ("go", "nio", "uvloop") and subject.floor != "io_uring"
+            and not subject.name.startswith(("io_uring", "asyncio-proactor")))
+
+
+# --- the works
+
+
+def _echo(size: int) -> list[Work]:
+    suffix, written = SIZES[size]
+    rounds = _SimulatedServer.ROUNDS[size]
+    return [
+        Work(
+            name=f"calls{suffix}", title=f"System calls for a message: echo of {written}, 64 connections",
+            about="One message to the server and back; all system calls of all threads, counted by strace.",
+            unit="message", subjects=ECHO, open=open_traced, figure=CALLS, absolute=True,
+            amount=f"{MESSAGES:,}", sets=FULL, rounds=1, component="strace", options={"size": size}),
+        Work(
+            name=f"instructions{suffix}", title=f"User instructions for a message: echo of {written}, 64 connections",
+            about="One message to the server and back; user space only, counted by callgrind.",
+            unit="message", subjects=[subject for subject in ECHO if _is_simulated(subject)], open=open_simulated,
+            figure=INSTRUCTIONS, columns=COLUMNS, absolute=True, amount=f"{2 * rounds * CONNECTIONS:,}", sets=FULL,
+            rounds=1, fresh=True, component="valgrind", options={"size": size}),
+    ]
+
+
+# What starts processes or needs another beside it is not one program.
+TIMED_ONLY = ("process", "udp", "udp-same", "pingpong", "pingpong-same")
+WARMED_UP_WHOLE = ("timer-cancel", "timer-fire")
+FEWER = 100  # callgrind takes fifty times as long
+
+
+def _counted(work: Work) -> Work:
+    """A work of the micro programs, counted."""
+    runs = 2.0 if work.name in WARMED_UP_WHOLE else 1.1
+    subjects = [
+        dataclasses.replace(subject, options={"count": max(1000, int(str(subject.options["count"])) // FEWER),
+                                              "runs": runs})
+        for subject in work.subjects if _is_simulated(subject)]
+    return dataclasses.replace(
+        work, name=f"count-{work.name}", title=f"{work.title}: counts", subjects=subjects, open=open_simulated,
+        about=f"{work.about} Counted by callgrind, user space only.", figure=INSTRUCTIONS, columns=COLUMNS,
+        absolute=True, rounds=1, fresh=True, sets=FULL, component="valgrind", cores="wherever there is room",
+        amount=f"{subjects[0].options['count']:,}")
 
 
 def works() -> list[Work]:
-    return [
-        Work(
-            name="calls", title="System calls for a message: echo of 64 bytes, 64 connections",
-            about="One message to the server and back; all system calls of all threads, counted by strace.",
-            unit="message", subjects=ECHO, open=open_traced, figure=CALLS, absolute=True,
-            amount=f"{MESSAGES:,}", sets=FULL, rounds=1, component="strace"),
-        Work(
-            name="instructions", title="User instructions for a message: echo of 64 bytes, 64 connections",
-            about="One message to the server and back; user space only, counted by callgrind.",
-            unit="message", subjects=[subject for subject in ECHO if _simulated(subject)], open=open_simulated,
-            figure=INSTRUCTIONS, absolute=True, amount=f"{MESSAGES:,}", sets=FULL, rounds=1, fresh=True,
-            component="valgrind"),
-    ]
+    echoes = [work for size in SIZES for work in _echo(size)]
+    return echoes + [_counted(work) for work in micro.works() if work.name not in TIMED_ONLY]

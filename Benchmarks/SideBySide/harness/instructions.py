@@ -2,7 +2,7 @@
 
 Time on a shared machine says little; the same binary executes the same instructions everywhere. A work is done N times
 and three times N, each in a process of its own under callgrind, and the difference is divided by the difference of
-operations: start and end are not in it. `counting.py` names the traps of callgrind. Two more:
+operations: start and end are not in it. `callgrind.py` names the traps of callgrind. More of them:
 
 - The C library picks its functions by the processor, so a copy may cost some instructions more or less elsewhere: the
   tolerance is for that, not for chance.
@@ -53,11 +53,11 @@ class MicroWork:
 
     def _collected(self, bench: Bench, count: int) -> int:
         said = bench.logs / f"{self.name}-{count}.callgrind"
-        command = simulated(bench, said, "micro.stripped", self.name, str(count))
+        command = callgrind.command(bench, said, ["micro.stripped", self.name, str(count)])
         status, _ = bench.output(command, sorted(os.sched_getaffinity(0)), log=self.name)
         if status != 0:
             raise Failure(f"{self.name} ended with status {status}: {bench.last_line(self.name)}")
-        return collected(said)
+        return callgrind.collected(said)[callgrind.INSTRUCTIONS]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -93,11 +93,11 @@ class EchoWork:
             server = ("echo", "--tls-cert", str(chain), "--tls-key", str(key), *server[1:])
             context = lockstep.client_context(chain)
         profile = self._profile(bench, rounds) if self.tls else None
-        command = simulated(bench, said, "asyncio.stripped", *server, str(port), profile=profile)
+        command = callgrind.command(bench, said, ["asyncio.stripped", *server, str(port)], profile)
         with bench.running(command, log=self.name) as child:
             wait_until_up(bench, child, port, self.name)
             lockstep.exchange(child.pid, port, rounds, context)
-        return collected(said)
+        return callgrind.collected(said)[callgrind.INSTRUCTIONS]
 
     def _profile(self, bench: Bench, rounds: int) -> Path:
         return bench.logs / f"{self.name}-{rounds}.profile"
@@ -111,19 +111,6 @@ class EchoWork:
         if any(count > 0.02 for count in own.values()):
             found = ", ".join(f"{count:.3f} by {Path(path).name}" for path, count in own.items() if count)
             raise Failure(f"{self.name}: a message allocates outside of OpenSSL: {found}")
-
-
-def simulated(bench: Bench, said: Path, program: str, *arguments: str, profile: Path | None = None) -> list[str]:
-    """The command that runs a program on callgrind's processor. The profile tells who calls whom."""
-    return ["valgrind", "--tool=callgrind", f"--callgrind-out-file={profile or '/dev/null'}", f"--log-file={said}",
-            *bench.program([program, *arguments])]
-
-
-def collected(said: Path) -> int:
-    total = re.search(r"Collected : (\d+)", said.read_text())
-    if not total:
-        raise Failure(f"callgrind gave no count for {said.stem}")
-    return int(total.group(1))
 
 
 Counted = MicroWork | EchoWork

@@ -24,7 +24,7 @@ from pathlib import Path
 from .model import Failure
 
 CONNECTIONS = 64
-MESSAGE = b"x" * 64
+SIZE = 64  # bytes of a message
 PATIENCE = 30.0  # seconds; callgrind makes everything fifty times as slow
 
 
@@ -35,16 +35,17 @@ def client_context(chain: Path) -> ssl.SSLContext:
     return context
 
 
-def exchange(pid: int, port: int, rounds: int, tls: ssl.SSLContext | None = None) -> None:
+def exchange(pid: int, port: int, rounds: int, tls: ssl.SSLContext | None = None, size: int = SIZE) -> None:
     """Sends and receives a message on each connection, so many times. The server is a child of this process."""
+    message = b"x" * size
     with contextlib.ExitStack() as stack:
         connections = [stack.enter_context(_connect(port, tls)) for _ in range(CONNECTIONS)]
         for _ in range(rounds):
             _wait_until_asleep(pid)
             with _stopped(pid):
                 for connection in connections:
-                    connection.sendall(MESSAGE)
-            _receive(connections)
+                    connection.sendall(message)
+            _receive(connections, size)
 
 
 def _connect(port: int, tls: ssl.SSLContext | None) -> socket.socket:
@@ -72,9 +73,9 @@ def _stopped(pid: int):
         os.kill(pid, signal.SIGCONT)
 
 
-def _receive(connections: Sequence[socket.socket]) -> None:
+def _receive(connections: Sequence[socket.socket], size: int) -> None:
     for connection in connections:
-        left = len(MESSAGE)
+        left = size
         while left:
             received = connection.recv(left)
             if not received:

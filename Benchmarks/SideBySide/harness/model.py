@@ -51,6 +51,9 @@ MAXIMUM = Figure("max_ns", "max", Quantity.TIME)
 MEMORY = Figure("memory", "memory", Quantity.SIZE)
 CALLS = Figure("calls", "system calls", Quantity.COUNT)
 INSTRUCTIONS = Figure("instructions", "instructions", Quantity.COUNT)
+ALLOCATIONS = Figure("allocations", "allocations", Quantity.COUNT)
+FIRST_MISSES = Figure("first_misses", "misses of the first cache", Quantity.COUNT)
+LAST_MISSES = Figure("last_misses", "of the last", Quantity.COUNT)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -24,7 +24,9 @@ def written(value: float, quantity: Quantity) -> str:
         return f"{value / 1024**3:.1f} GiB"
     if quantity is Quantity.RATE:
         return f"{value:,.0f}" if value >= 100 else f"{value:.1f}"
-    return f"{value:,.0f}" if value >= 100 or value == 0 else f"{value:.2f}"
+    if abs(value) < 0.005:
+        return "0"
+    return f"{value:,.0f}" if value >= 100 else f"{value:.2f}"
 
 
 def _digits(value: float) -> str:

@@ -8,7 +8,8 @@ from pathlib import Path
 sys.dont_write_bytecode = True
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from harness.callgrind import allocations  # noqa: E402
+from harness.callgrind import allocations, counted  # noqa: E402
+from harness.model import Failure  # noqa: E402
 
 PROFILE = """\
 # callgrind format
@@ -53,6 +54,16 @@ class Allocations(unittest.TestCase):
     def test_other_functions_and_an_empty_profile_count_nothing(self) -> None:
         self.assertEqual(allocations([]), {})
         self.assertEqual(allocations(["ob=(1) /bin/server", "cfn=(1) memcpy", "calls=5 0"]), {})
+
+
+class Counts(unittest.TestCase):
+    def test_numbers_go_by_the_names_of_their_events(self) -> None:
+        said = "==7== Events    : Ir Dr I1mr\n==7== Collected : 900 400 12\n==7== \n"
+        self.assertEqual(counted(said, "work"), {"Ir": 900, "Dr": 400, "I1mr": 12})
+
+    def test_without_numbers_the_work_is_named(self) -> None:
+        with self.assertRaisesRegex(Failure, "no count for work"):
+            counted("==7== valgrind: Fatal error\n", "work")
 
 
 if __name__ == "__main__":
