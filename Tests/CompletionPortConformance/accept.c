@@ -139,7 +139,7 @@ static void waiting_come_together(void) {
   int clients[COUNT], rounds = 0;
   for (int i = 0; i < COUNT; i++) clients[i] = client_of(server);
   while (server->count < COUNT) {
-    // Where there is no room for another event the accept ends with its last connection.
+    // An accept ends early when the port has no room for another event.
     if (!server->accept->is_going) start_accepting(loop, server);
     rounds++;
     CHECK(pump(loop, SECOND), >, 0);

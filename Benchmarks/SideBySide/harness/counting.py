@@ -144,7 +144,7 @@ class _SimulatedMicro(_Simulated):
     def __init__(self, bench: Bench, program: Path, subject: Subject, log: str) -> None:
         super().__init__(bench, program, subject, log)
         self.count = int(str(subject.options["count"]))
-        self.operations = 2 * self.count * float(str(subject.options["runs"]))
+        self.operations = 2 * micro.operations(str(subject.options["work"]), self.count)
 
     def run(self, factor, command) -> None:
         status, printed = self.bench.output(command(str(self.count * factor)), limit=micro.LIMIT, log=self.log)
@@ -190,16 +190,14 @@ def _echo(size: int) -> list[Work]:
 
 # What starts processes or needs another beside it is not one program.
 TIMED_ONLY = ("process", "udp", "udp-same", "pingpong", "pingpong-same")
-WARMED_UP_WHOLE = ("timer-cancel", "timer-fire")
 FEWER = 100  # callgrind takes fifty times as long
 
 
 def _counted(work: Work) -> Work:
     """A work of the micro programs, counted."""
-    runs = 2.0 if work.name in WARMED_UP_WHOLE else 1.1
     subjects = [
         dataclasses.replace(subject, options={"count": max(1000, int(str(subject.options["count"])) // FEWER),
-                                              "runs": runs})
+                                              "work": work.name.replace("-", "_")})
         for subject in work.subjects if _is_simulated(subject)]
     return dataclasses.replace(
         work, name=f"count-{work.name}", title=f"{work.title}: counts", subjects=subjects, open=open_simulated,

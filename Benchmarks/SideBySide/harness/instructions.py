@@ -23,7 +23,7 @@ import tempfile
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from . import building, callgrind, lockstep, tools
+from . import building, callgrind, lockstep, micro, tools
 from .bench import Bench
 from .certificate import certificate
 from .model import Failure, NotOffered
@@ -41,15 +41,14 @@ TOLERANCE = 3.0  # per cent, of works that are not in the file yet
 
 @dataclasses.dataclass(frozen=True)
 class MicroWork:
-    """A work of `micro`, how often it is done in the shorter run, and how many times N operations that are."""
+    """A work of `micro`, and how often it is done in the shorter run."""
 
     name: str
     count: int
-    runs: float = 1.1  # the warm-up is a tenth of the work
 
     def instructions(self, bench: Bench) -> float:
         short, long = (self._collected(bench, self.count * factor) for factor in (1, 3))
-        return (long - short) / (2 * self.count * self.runs)
+        return (long - short) / (2 * micro.operations(self.name, self.count))
 
     def _collected(self, bench: Bench, count: int) -> int:
         said = bench.logs / f"{self.name}-{count}.callgrind"
@@ -118,8 +117,8 @@ Counted = MicroWork | EchoWork
 WORKS: tuple[Counted, ...] = (
     MicroWork("chain", 10_000),
     MicroWork("batch", 100_000),
-    MicroWork("timer_cancel", 10_000, runs=2),
-    MicroWork("timer_fire", 10_000, runs=2),
+    MicroWork("timer_cancel", 10_000),
+    MicroWork("timer_fire", 10_000),
     MicroWork("timer_rearm", 20_000),
     MicroWork("spawn", 10_000),
     MicroWork("suspend", 10_000),

@@ -47,6 +47,11 @@ TASKS = (SELECTOR, PROACTOR, SCOPE, TOKIO, GO, NIO, UVLOOP, PYTHON)
 LIMIT = 300.0  # seconds that one program may take
 
 
+def operations(work: str, count: int) -> float:
+    """How many operations a program does in all: its warm-up is a tenth of the count, or all of it."""
+    return count * (2 if work in ("timer_cancel", "timer_fire") else 1.1)
+
+
 def variant(subject: Subject, suffix: str, title: str, work: str) -> Subject:
     """The same program with a work of another name, and its own line in the table."""
     return dataclasses.replace(

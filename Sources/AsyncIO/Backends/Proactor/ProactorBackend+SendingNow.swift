@@ -4,8 +4,8 @@ internal import CAsyncIO
 // costs a system call, so only a caller that asks for it pays. The traps:
 //
 // - Bytes that were taken earlier go first. If their send has not reached the system, it is withdrawn and made here.
-// - If the system has that send and it has not ended, there is no room: the system sends at once when it can. Then the
-//   caller waits.
+// - If the system still works on that send, the socket has no room for more bytes, or the send would have ended at
+//   once. The caller waits then.
 // - Or that send has ended, and its event waits behind one that is being delivered. Then the bytes have gone, and their
 //   block goes with the event.
 
